@@ -1,0 +1,17 @@
+// Package jobs is the vocabulary that the rest of oubli speaks: jobs and their
+// states, tasks, outcomes, requests, reports and errors. It imports the
+// standard library only and does no I/O.
+//
+// A job moves through these states; [State.Next] holds the only copy of the
+// arrows as data:
+//
+//	scheduled ──► running ⇄ paused
+//	    │            ⇅         │
+//	    │         blocked      │
+//	    │            │         │
+//	    │            ├─────────┤
+//	    ▼            ▼         ▼
+//	cancelled    completed · completed_with_exceptions · failed · cancelled
+//
+// A job without clients goes from scheduled to completed at once.
+package jobs

@@ -1,0 +1,103 @@
+package jobs
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// TaskKind is the kind of a unit of work that one hint stands for.
+type TaskKind string
+
+// The kinds of task.
+const (
+	BatchTask TaskKind = "batch" // up to a thousand clients of an erasure
+	MergeTask TaskKind = "merge" // one merge
+	MailTask  TaskKind = "mail"  // one mail to one recipient
+)
+
+// TaskState is where a task stands.
+type TaskState string
+
+// The states of a task.
+const (
+	TaskPending   TaskState = "pending"
+	TaskRunning   TaskState = "running"
+	TaskDone      TaskState = "done"
+	TaskFailed    TaskState = "failed"
+	TaskCancelled TaskState = "cancelled"
+)
+
+// Queue names an asynq queue.
+type Queue string
+
+// The queues: interactive for merges and for erasures of one batch, so that a
+// big job never keeps a small one waiting.
+const (
+	Interactive Queue = "interactive"
+	Bulk        Queue = "bulk"
+	Mail        Queue = "mail"
+)
+
+// Queues lists the queues with their weights: of ten hints that wait in each,
+// a free worker takes them in these proportions.
+func Queues() map[Queue]int {
+	return map[Queue]int{Interactive: 6, Mail: 3, Bulk: 1}
+}
+
+// HintType is the asynq task type under which a hint of this kind travels. No
+// type is a prefix of another, because asynq's mux falls back to prefixes.
+func (k TaskKind) HintType() string {
+	switch k {
+	case BatchTask:
+		return "erasure:batch"
+	case MergeTask:
+		return "merge:clients"
+	case MailTask:
+		return "mail:report"
+	}
+	return "unknown:" + string(k)
+}
+
+// Hint is what an asynq task carries: an id and nothing else. The database
+// decides what, if anything, there is to do.
+type Hint struct {
+	TaskID string `json:"task_id"`
+}
+
+// Payload is the hint as asynq carries it.
+func (h Hint) Payload() []byte {
+	b, _ := json.Marshal(h) // a struct of one string cannot fail
+	return b
+}
+
+// Dispatch is a task that is due and has been marked as dispatched.
+type Dispatch struct {
+	TaskID string
+	Kind   TaskKind
+	Queue  Queue
+	No     int // counts the dispatches of this task
+}
+
+// HintID is the asynq TaskID: new for every dispatch, because asynq
+// acknowledges by id alone and an old run must never acknowledge a new hint.
+func (d Dispatch) HintID() string { return fmt.Sprintf("%s:%s:%d", d.Kind, d.TaskID, d.No) }
+
+// Claim is a task that a worker holds until its lease runs out. Attempt is the
+// fence: every change that the holder makes is tied to it.
+type Claim struct {
+	TaskID   string
+	JobID    string
+	TenantID string
+	Kind     TaskKind
+	Number   int // position of the batch in its job, from 1
+	Attempt  int
+	Failures int // attempts that ended in trouble of the task's own
+	Lane     int // which of the tenant's profiles are this batch's to use, from 1
+	Keys     []string
+	Position int // clients that have their outcome
+	CreateAt time.Time
+}
+
+// Left is the number of clients of the batch that wait for their outcome.
+func (c Claim) Left() int { return len(c.Keys) - c.Position }
