@@ -1,0 +1,215 @@
+package erasuremap
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Pos is a place in the map's file. Lines and columns count from 1.
+type Pos struct {
+	File         string
+	Line, Column int
+}
+
+// String is the place as editors understand it: oubli.yaml:12:5.
+func (p Pos) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// Name is a relation's name as the catalog spells it. Schema is empty when the
+// map left it to the database's search path.
+type Name struct{ Schema, Relation string }
+
+// String is the name as the map writes it; a name that contains a dot or a
+// double quote is written in double quotes.
+func (n Name) String() string {
+	if n.Schema == "" {
+		return quote(n.Relation)
+	}
+	return quote(n.Schema) + "." + quote(n.Relation)
+}
+
+func quote(s string) string {
+	if s != "" && !strings.ContainsAny(s, `."`) {
+		return s
+	}
+	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+}
+
+// Map is a whole map that is consistent in itself.
+type Map struct {
+	File      string
+	Tenant    *Tenant // nil: one tenant, no tenant column
+	Client    Client
+	MinPeriod string // ISO 8601 floor under a selection's period; P30D unless the map says otherwise
+	Guards    []Guard
+	Activity  []Activity
+	Tables    []Table
+	Ignore    []Ignored
+	Triggers  []Acknowledged
+	Refresh   []Refresh
+	Retention []Retention
+	Labels    map[string]map[string]string // label → language → text, the map's own only
+}
+
+// Tenant is the table of studios.
+type Tenant struct {
+	Pos     Pos
+	Table   Name
+	Key     string
+	Country string // column with an ISO 3166 code; empty: none
+	Locale  string // column with a BCP 47 tag; empty: none
+}
+
+// Client is the table of clients and what becomes of a client's own row.
+type Client struct {
+	Pos       Pos
+	Table     Name
+	Key       string
+	Tenant    string // column; empty when the map has no tenant
+	CreatedAt string // column; empty: none
+	Name      []string
+	Erase     ClientAction
+	Columns   []ColumnRule // for Anonymize: what becomes of each column of the stub
+	Anonymous []ColumnRule // how an anonymous profile is inserted
+	Fill      []string     // what a merge may fill in when the target's is blank
+}
+
+// ClientAction is what erasing does to the client's own row.
+type ClientAction string
+
+// The actions on the client's own row.
+const (
+	DeleteClient ClientAction = "delete"
+	Anonymize    ClientAction = "anonymize" // keep it as an unlinked stub; its rows stay linkable
+)
+
+// Guard is a condition under which a client is not erased. Without a Table the
+// condition is on the client's own row; with one it holds when any row of it
+// that refers to the client fulfils it.
+type Guard struct {
+	Pos         Pos
+	Name        string
+	Table       Name
+	Reference   string
+	Where       string // SQL
+	Overridable bool
+}
+
+// Activity is a kind of row that makes a client active at a point in time.
+type Activity struct {
+	Pos       Pos
+	Name      string
+	Table     Name
+	Reference string
+	At        string // column
+	Where     string // SQL; empty: every row counts
+}
+
+// Table says what becomes of the rows of one table that belong to a client by
+// one path. A table with several paths to a client has several of these.
+type Table struct {
+	Pos          Pos
+	Table        Name
+	Reference    string // column that refers to the client, or to a row of Through
+	Through      Name   // parent table; zero: the client itself
+	OwnedBy      string // column of the client's row that points to this table; instead of Reference
+	Where        string // SQL; which rows, for soft references
+	Erase        Action
+	Merge        Action
+	Columns      []ColumnRule
+	Retain       *Retain
+	CarriesValue bool // a merge never drops such a row
+}
+
+// Action is what erasing or merging does to rows that belong to a client.
+type Action string
+
+// The actions. Erase knows Delete, Reassign, Unlink and Keep; Merge knows
+// Move, Delete and Keep.
+const (
+	Delete   Action = "delete"
+	Reassign Action = "reassign" // to the tenant's anonymous profile
+	Unlink   Action = "unlink"   // the reference becomes NULL
+	Keep     Action = "keep"     // untouched but for the column rules
+	Move     Action = "move"     // to the merge's target
+)
+
+// ColumnRule is what becomes of one column of a kept row.
+type ColumnRule struct {
+	Pos    Pos
+	Column string
+	Rule
+}
+
+// RuleKind is the kind of a column rule.
+type RuleKind string
+
+// The kinds of column rule.
+const (
+	KeepValue  RuleKind = "keep"
+	Null       RuleKind = "null"
+	Value      RuleKind = "value"
+	Label      RuleKind = "label"
+	Truncate   RuleKind = "truncate"
+	JSONRemove RuleKind = "json_remove"
+	SQL        RuleKind = "sql"
+)
+
+// Rule is a column rule: its kind and the one operand of that kind.
+type Rule struct {
+	Kind  RuleKind
+	Text  string   // Value: the literal as PostgreSQL's text input takes it; Label: its name; Truncate: year or month; SQL: the expression
+	Paths []string // JSONRemove: dotted paths
+}
+
+// Retain names columns that the law keeps for a while.
+type Retain struct {
+	Pos     Pos
+	Rule    string // name of a Retention
+	Since   string // column of the same row where the clock starts
+	Columns []ColumnRule
+}
+
+// Retention is how long something is kept.
+type Retention struct {
+	Pos       Pos
+	Name      string
+	Clock     Clock
+	Years     map[string]int // by ISO 3166 country code, upper case
+	Otherwise int            // years elsewhere; -1: the map does not say, and every country must be named
+}
+
+// Clock is the moment from which a retention's years count.
+type Clock string
+
+// The clocks.
+const (
+	IssueDate       Clock = "issue_date"
+	EndOfYear       Clock = "end_of_year"
+	EndOfFiscalYear Clock = "end_of_fiscal_year"
+)
+
+// Ignored is a table that looks personal and is not.
+type Ignored struct {
+	Pos     Pos
+	Table   Name
+	Because string
+}
+
+// Acknowledged is a user trigger whose effect the map's author has looked at.
+type Acknowledged struct {
+	Pos     Pos
+	Name    string
+	Table   Name // zero: on every mapped table
+	Because string
+}
+
+// Refresh is a materialized view that is refreshed at the end of a job.
+type Refresh struct {
+	Pos  Pos
+	View Name
+}
