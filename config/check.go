@@ -1,0 +1,113 @@
+package config
+
+import (
+	"net"
+	"net/mail"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// minAuthSecret is the size of an HS256 key in bytes: RFC 7518 § 3.2 wants at
+// least the size of the hash.
+const minAuthSecret = 32
+
+// check notes what is wrong with the keys that are set, alone and together.
+func (c *Config) check(r *reader) {
+	r.want("OUBLI_DATABASE_URL", validDatabaseURL(c.DatabaseURL.Reveal()))
+	r.want("OUBLI_LISTEN", validListen(c.Listen))
+	r.want("OUBLI_OPS_LISTEN", validListen(c.OpsListen))
+	r.want("OUBLI_AUTH_SECRET", len(c.AuthSecret.Reveal()) >= minAuthSecret)
+	r.want("OUBLI_MAIL_FROM", validAddress(c.MailFrom))
+	r.want("OUBLI_PUBLIC_URL", validBaseURL(c.PublicURL))
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	r.want("OUBLI_LOG_LEVEL", slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.LogLevel))
+	r.want("OUBLI_CONCURRENCY", c.Concurrency >= 1 && c.Concurrency <= 512)
+	r.want("OUBLI_BATCH_CLIENTS", c.BatchClients >= 1 && c.BatchClients <= 10_000)
+	r.want("OUBLI_CHUNK_TARGET", c.ChunkTarget >= 10*time.Millisecond && c.ChunkTarget <= 5*time.Second)
+	r.want("OUBLI_GRACE", c.Grace >= 0 && c.Grace <= 720*time.Hour)
+
+	if validListen(c.OpsListen) && !OnLoopback(c.OpsListen) && c.OpsPassword.Empty() && !r.blames("OUBLI_OPS_PASSWORD") {
+		r.add("OUBLI_OPS_PASSWORD", "not set; required because OUBLI_OPS_LISTEN is not on loopback")
+	}
+	if c.AuthPublicKeyFile != "" {
+		if !c.AuthSecret.Empty() {
+			r.add("OUBLI_AUTH_SECRET", "set together with OUBLI_AUTH_PUBLIC_KEY_FILE; keep one of them")
+		}
+		c.readPublicKey(r)
+	}
+}
+
+// require notes the keys that must be set and are not.
+func (c *Config) require(r *reader, needs []Need) {
+	for _, n := range needs {
+		switch n {
+		case Database:
+			r.missing("OUBLI_DATABASE_URL")
+		case Queue:
+			r.missing("OUBLI_REDIS_URL")
+		case Map:
+			if _, err := r.readFile(c.Map); err != nil {
+				r.add("OUBLI_MAP", "cannot read %s: %v", shown(c.Map), causeOf(err))
+			}
+		case Auth:
+			if c.AuthPublicKeyFile == "" {
+				if r.values["OUBLI_AUTH_SECRET"] == "" && !r.blames("OUBLI_AUTH_SECRET") {
+					r.add("OUBLI_AUTH_SECRET", "not set; want at least 32 bytes here or in OUBLI_AUTH_SECRET_FILE, or a public key in OUBLI_AUTH_PUBLIC_KEY_FILE")
+				}
+			}
+		case Signing:
+			r.missing("OUBLI_AUTH_SECRET")
+		case Mail:
+			r.missing("OUBLI_SMTP_URL")
+			r.missing("OUBLI_MAIL_FROM")
+		}
+	}
+}
+
+// validDatabaseURL accepts PostgreSQL's URLs and its "host=… dbname=…" form;
+// what is in them is for the driver to read.
+func validDatabaseURL(s string) bool {
+	scheme, rest, isURL := strings.Cut(s, "://")
+	if !isURL {
+		return strings.Contains(s, "=")
+	}
+	return (scheme == "postgres" || scheme == "postgresql") && rest != ""
+}
+
+// validListen accepts host:port and :port.
+func validListen(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	return err == nil && validPort(port) && !strings.ContainsAny(host, " /@")
+}
+
+func validPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
+}
+
+// OnLoopback reports whether only this machine can reach the address. A name
+// other than localhost is not trusted to be: it may resolve to anything later.
+func OnLoopback(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+}
+
+func validAddress(s string) bool {
+	_, err := mail.ParseAddress(s)
+	return err == nil
+}
+
+// validBaseURL accepts what a path can be appended to.
+func validBaseURL(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&
+		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == ""
+}

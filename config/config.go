@@ -1,0 +1,118 @@
+package config
+
+import (
+	"crypto"
+	"runtime"
+	"time"
+)
+
+// Config holds the settings of the server, the workers and the commands that
+// work on the database. The key of a field is in its env tag, what it accepts
+// in its want tag; errors quote the latter.
+type Config struct {
+	// DatabaseURL of the booking application's PostgreSQL; the control schema
+	// lives in the same database. No default.
+	DatabaseURL Secret `env:"OUBLI_DATABASE_URL" want:"postgres://user:password@host:5432/database"`
+
+	// Redis carries the hints to the workers. No default.
+	//
+	//	redis://user:password@host:6379/0     one server; rediss:// with TLS
+	//	redis-sentinel://host1,host2/master   see [ParseRedis]
+	//	redis-cluster://host1,host2           see [ParseRedis]
+	Redis Redis `env:"OUBLI_REDIS_URL" want:"redis://, rediss://, redis-sentinel://host1,host2/master or redis-cluster://host1,host2"`
+
+	// Map is the path of the erasure map. Default oubli.yaml.
+	Map string `env:"OUBLI_MAP" envDefault:"oubli.yaml" want:"the path of a map that can be read"`
+
+	// Listen is the address of the HTTP API, host:port or :port. Port 0 takes
+	// a free one. Default :8080, every interface.
+	Listen string `env:"OUBLI_LISTEN" envDefault:":8080" want:"host:port or :port"`
+
+	// OpsListen is the address of the dashboard, the metrics and the health
+	// checks, host:port or :port. Anywhere but on loopback it requires
+	// OpsPassword. Default 127.0.0.1:9090.
+	OpsListen string `env:"OUBLI_OPS_LISTEN" envDefault:"127.0.0.1:9090" want:"host:port or :port"`
+
+	// OpsPassword protects the ops listener with basic authentication. Empty
+	// leaves it open, which is allowed on loopback only. No default.
+	OpsPassword Secret `env:"OUBLI_OPS_PASSWORD" want:"a password"`
+
+	// DashboardWritable lets the dashboard delete and run hints by hand.
+	// Default false: it only shows.
+	DashboardWritable bool `env:"OUBLI_DASHBOARD_WRITABLE" envDefault:"false" want:"true or false"`
+
+	// AuthSecret verifies bearer tokens signed with HS256; at least 32 bytes,
+	// because a shorter one is weaker than the signature (RFC 7518 § 3.2).
+	// Exactly one of AuthSecret and AuthPublicKeyFile is set.
+	AuthSecret Secret `env:"OUBLI_AUTH_SECRET" want:"at least 32 bytes"`
+
+	// AuthPublicKeyFile is the path of a PEM file with the Ed25519 or RSA (at
+	// least 2048 bits) key that verifies bearer tokens signed with EdDSA or
+	// RS256. No default.
+	AuthPublicKeyFile string `env:"OUBLI_AUTH_PUBLIC_KEY_FILE" want:"the path of a PEM file with an Ed25519 or RSA public key"`
+
+	// AuthPublicKey is the content of AuthPublicKeyFile: an ed25519.PublicKey,
+	// an *rsa.PublicKey, or nil.
+	AuthPublicKey crypto.PublicKey `env:"-"`
+
+	// SMTP is the server that takes the mail; see [ParseSMTP]. No default.
+	SMTP SMTP `env:"OUBLI_SMTP_URL" want:"smtp://user:password@host:587?tls=mandatory|opportunistic|none or smtps://user:password@host:465"`
+
+	// MailFrom is the sender, "oubli@example.com" or "Name <oubli@example.com>".
+	// No default.
+	MailFrom string `env:"OUBLI_MAIL_FROM" want:"an address, name@example.com or Name <name@example.com>"`
+
+	// PublicURL is where administrators reach the application that shows jobs;
+	// the mail links there. No slash at the end. Empty leaves the link out.
+	PublicURL string `env:"OUBLI_PUBLIC_URL" want:"http://host or https://host, without user, query and fragment"`
+
+	// LogLevel is the least level that is logged. Default info.
+	LogLevel string `env:"OUBLI_LOG_LEVEL" envDefault:"info" want:"trace, debug, info, warn or error"`
+
+	// Concurrency is the number of worker slots in this process, 1..512.
+	// Default: the number of CPUs, at least 2.
+	Concurrency int `env:"OUBLI_CONCURRENCY" want:"1..512"`
+
+	// BatchClients is how many clients of an erasure make a batch, which is
+	// one task, 1..10000. Default 1000.
+	BatchClients int `env:"OUBLI_BATCH_CLIENTS" envDefault:"1000" want:"1..10000"`
+
+	// ChunkTarget is the transaction time that the chunk size aims for,
+	// 10ms..5s. Default 100ms.
+	ChunkTarget time.Duration `env:"OUBLI_CHUNK_TARGET" envDefault:"100ms" want:"10ms..5s"`
+
+	// Grace is how long a job waits before it starts unless the request says
+	// otherwise, 0s..720h: GDPR Art. 12(3) gives one month in all. Default 0s.
+	Grace time.Duration `env:"OUBLI_GRACE" envDefault:"0s" want:"0s..720h"`
+}
+
+// Need is something that a command cannot do without.
+type Need int
+
+// The needs. A key that is set must be right for every command; a need says
+// that it must be set.
+const (
+	Database Need = iota // OUBLI_DATABASE_URL
+	Queue                // OUBLI_REDIS_URL
+	Map                  // the file of OUBLI_MAP can be read
+	Auth                 // OUBLI_AUTH_SECRET or OUBLI_AUTH_PUBLIC_KEY_FILE
+	Signing              // OUBLI_AUTH_SECRET, to mint tokens
+	Mail                 // OUBLI_SMTP_URL and OUBLI_MAIL_FROM
+)
+
+// defaults are the values that a tag cannot state.
+func defaults() Config {
+	return Config{Concurrency: max(2, runtime.NumCPU())}
+}
+
+// Load reads the environment, as os.Environ gives it, and with readFile the
+// files that it names. The error is a [*Problems] with every mistake. readFile
+// is os.ReadFile outside of tests.
+func Load(environ []string, readFile func(string) ([]byte, error), needs ...Need) (Config, error) {
+	c := defaults()
+	r := newReader(environ, readFile)
+	r.parse(&c)
+	c.check(r)
+	c.require(r, needs)
+	return c, r.problems()
+}

@@ -1,0 +1,9 @@
+// Package config reads oubli's settings from the environment. [Load] reports
+// every mistake at once, one line each, naming the key and what it wants:
+//
+//	OUBLI_BATCH_CLIENTS: want 1..10000, got 0
+//
+// An empty value counts as unset. A secret KEY may instead stand in a file
+// that KEY_FILE names; one newline at its end is dropped. No error, no log
+// line and no JSON shows a secret: see [Secret].
+package config

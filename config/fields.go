@@ -1,0 +1,97 @@
+package config
+
+import (
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const (
+	prefix     = "OUBLI_"
+	fileSuffix = "_FILE"
+)
+
+// field is one key and what it wants.
+type field struct {
+	name, key, want string
+	secret          bool
+}
+
+// fieldsOf lists the keyed fields of a struct.
+func fieldsOf(t reflect.Type) []field {
+	secrets := []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[Redis](), reflect.TypeFor[SMTP]()}
+	var fields []field
+	for f := range t.Fields() {
+		key := f.Tag.Get("env")
+		if key == "" || key == "-" {
+			continue
+		}
+		fields = append(fields, field{
+			name: f.Name, key: key, want: f.Tag.Get("want"),
+			secret: slices.Contains(secrets, f.Type),
+		})
+	}
+	return fields
+}
+
+// knownKeys lists every key that some command reads.
+func knownKeys() []string {
+	var keys []string
+	for _, t := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Client]()} {
+		for _, f := range fieldsOf(t) {
+			keys = append(keys, f.key)
+			if f.secret {
+				keys = append(keys, f.key+fileSuffix)
+			}
+		}
+	}
+	return keys
+}
+
+// injected matches the variables that Docker links and Kubernetes put into
+// every container next to a service whose name begins with "oubli".
+var injected = regexp.MustCompile(`^OUBLI(_[A-Z0-9_]+)?_(NAME|ENV_.+|SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$`)
+
+// refuseUnknown notes keys that nothing reads: a misspelt limit would
+// otherwise leave its default in force without a word.
+func (r *reader) refuseUnknown() {
+	known := knownKeys()
+	for key := range r.values {
+		if slices.Contains(known, key) || strings.HasPrefix(key, "OUBLI_TEST_") || injected.MatchString(key) {
+			continue
+		}
+		r.add(key, "unknown key; the nearest known one is %s", nearest(key, known))
+	}
+}
+
+// nearest is the key with the least edit distance.
+func nearest(key string, known []string) string {
+	return slices.MinFunc(known, func(a, b string) int { return distance(key, a) - distance(key, b) })
+}
+
+// distance counts the insertions, deletions, replacements and swaps of
+// neighbours that turn a into b (optimal string alignment).
+func distance(a, b string) int {
+	var before []int
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			next[j+1] = min(row[j+1]+1, next[j]+1, row[j]+cost)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], before[j-1]+1)
+			}
+		}
+		before, row = row, next
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,210 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/oubli/oubli/config"
+	"github.com/oubli/oubli/jobs"
+)
+
+// The exit codes.
+const (
+	exitDone       = 0
+	exitExceptions = 1 // the work has exceptions, or was refused
+	exitUsage      = 2 // usage or configuration
+)
+
+// commands lists the constructors of all commands; help shows them group by
+// group in this order.
+func commands() []func(*cli) *cobra.Command {
+	return []func(*cli) *cobra.Command{
+		(*cli).token,
+		(*cli).version,
+	}
+}
+
+// The groups that commands belong to, by [cobra.Command.GroupID].
+const (
+	groupStart = "start"
+	groupRun   = "run"
+	groupMap   = "map"
+	groupUse   = "use"
+)
+
+var groups = []cobra.Group{
+	{ID: groupStart, Title: "Start here:"},
+	{ID: groupRun, Title: "Run it:"},
+	{ID: groupMap, Title: "Say where personal data lives:"},
+	{ID: groupUse, Title: "Use it (through the HTTP API):"},
+}
+
+const rootHelp = `oubli erases clients' personal data in bulk, in the background, from the
+PostgreSQL database of a booking application, and can show that it did.
+
+An application or a person asks the HTTP API (oubli serve) to erase clients;
+workers (oubli worker) do it in batches; whoever asked gets one e-mail at the
+end. What law or reports need stays, but stands on no person any more.
+
+Settings come from the environment: OUBLI_DATABASE_URL, OUBLI_REDIS_URL and so
+on for the server and the workers, OUBLI_URL and OUBLI_TOKEN for the commands
+that use the API. A mistake in them is named, key by key.
+
+Exit codes: 0 done; 1 the work has exceptions or was refused; 2 usage or
+configuration.`
+
+// cli is one run of the program: its surroundings, so that tests can give
+// other ones.
+type cli struct {
+	environ        []string
+	readFile       func(string) ([]byte, error)
+	stdin          io.Reader
+	stdout, stderr io.Writer
+	asks           bool // a person at a terminal can answer questions
+	draws          bool // stderr can redraw a line
+}
+
+// Run is the whole program; the result is its exit code. Cancelling ctx stops
+// it as a signal would.
+func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := &cli{
+		environ: environ, readFile: os.ReadFile,
+		stdin: stdin, stdout: stdout, stderr: stderr,
+		asks: isTerminal(stdin) && isTerminal(stderr), draws: isTerminal(stderr),
+	}
+	return c.run(ctx, args)
+}
+
+// isTerminal reports whether a person sits at the other end.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+func (c *cli) run(ctx context.Context, args []string) int {
+	root := c.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	code := exitUsage // cobra's own complaints are about usage
+	if e, ok := errors.AsType[*exitError](err); ok {
+		code, err = e.code, e.err
+	}
+	if err != nil {
+		for _, line := range errorLines(err) {
+			fmt.Fprintf(c.stderr, "oubli: %s\n", line)
+		}
+	}
+	return code
+}
+
+// root builds the command tree.
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "oubli",
+		Short:         "Erases clients' personal data in bulk",
+		Long:          rootHelp,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetIn(c.stdin)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
+	root.CompletionOptions.HiddenDefaultCmd = true
+	for _, construct := range commands() {
+		root.AddCommand(construct(c))
+	}
+	for _, g := range groups {
+		if slices.ContainsFunc(root.Commands(), func(cmd *cobra.Command) bool { return cmd.GroupID == g.ID }) {
+			root.AddGroup(&g)
+		}
+	}
+	markRunErrors(root)
+	return root
+}
+
+// exitError is an error that chooses the exit code. Without an err nothing
+// more is said.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func (e *exitError) Unwrap() error { return e.err }
+
+// exceptions ends a command that has said itself what went wrong.
+func exceptions() error { return &exitError{code: exitExceptions} }
+
+// usage is a mistake in how the command was called.
+func usage(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// markRunErrors gives what a command returns its exit code, and so tells it
+// from what cobra finds wrong with the command line.
+func markRunErrors(cmd *cobra.Command) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error { return withExitCode(run(cmd, args)) }
+	}
+	for _, sub := range cmd.Commands() {
+		markRunErrors(sub)
+	}
+}
+
+func withExitCode(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*exitError](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*config.Problems](err); ok {
+		return &exitError{exitUsage, err}
+	}
+	return &exitError{exitExceptions, err}
+}
+
+// errorLines is an error as people read it: one line, but for configuration,
+// where every key has its own.
+func errorLines(err error) []string {
+	if p, ok := errors.AsType[*config.Problems](err); ok {
+		return p.Lines
+	}
+	text := err.Error()
+	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code != "" {
+		text += " (" + e.Code + ")"
+	}
+	text = strings.ReplaceAll(text, "\n\nDid you mean this?\n\t", "; did you mean ")
+	return []string{printable(text)}
+}
+
+// printable is text on one line, without anything that a terminal obeys: some
+// of it comes over the network.
+func printable(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+			return -1
+		}
+		return r
+	}, text)
+}
