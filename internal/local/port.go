@@ -1,0 +1,34 @@
+package local
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+)
+
+// Ports are taken below the range from which systems pick the ports of outgoing
+// connections. Inside it, a client that keeps dialling a stopped server may be
+// given the server's own port, and the server cannot come back to it.
+const (
+	firstPort = 15000
+	lastPort  = 31999
+)
+
+// freePort returns a port on which nobody listened a moment ago.
+func freePort() (int, error) {
+	for range 100 {
+		port := firstPort + rand.IntN(lastPort-firstPort+1)
+		l, err := net.Listen("tcp4", address(port))
+		if err != nil {
+			continue
+		}
+		_ = l.Close()
+		return port, nil
+	}
+	return 0, errors.New("no free port on 127.0.0.1")
+}
+
+func address(port int) string {
+	return fmt.Sprintf("127.0.0.1:%d", port)
+}

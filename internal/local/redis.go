@@ -1,0 +1,152 @@
+package local
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// RedisOptions says what kind of Redis to start. The zero value keeps nothing
+// on disk.
+type RedisOptions struct {
+	// AppendOnly keeps the data over Stop, Kill and Start, as far as an
+	// append-only file that is flushed every second does.
+	AppendOnly bool
+}
+
+// Redis is a private Redis server. Its methods are not for use by several
+// goroutines at once, URL and String apart.
+type Redis struct {
+	port     int
+	password string
+	server   interface {
+		start(ctx context.Context, r *Redis) error
+		stop()
+		kill()
+		close() error
+		fmt.Stringer
+	}
+	inProcess bool
+}
+
+// StartRedis runs the installed redis-server, or valkey-server. It returns a
+// *MissingError when the machine has neither.
+func StartRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
+	program, err := findRedis()
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDen("redis", "KILL")
+	if err != nil {
+		return nil, fmt.Errorf("start Redis: %w", err)
+	}
+	r := &Redis{password: rand.Text(), server: &redisServer{den: d, program: program, options: o}}
+	// Another process may take the port between the look and the start.
+	for range 5 {
+		if r.port, err = freePort(); err != nil {
+			break
+		}
+		if err = r.Start(ctx); err == nil {
+			return r, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("start Redis: %w", err), r.Close())
+}
+
+func findRedis() (string, error) {
+	for _, name := range []string{"redis-server", "valkey-server"} {
+		for _, dir := range []string{"", "/usr/bin/", "/usr/sbin/", "/usr/local/bin/", "/opt/homebrew/bin/"} {
+			if path, err := exec.LookPath(dir + name); err == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", &MissingError{What: RedisServer}
+}
+
+// URL returns the URL of a database number on the server.
+func (r *Redis) URL(database int) string {
+	return fmt.Sprintf("redis://:%s@%s/%d", r.password, address(r.port), database)
+}
+
+// String names the server, as "redis-server" or "miniredis, in process".
+func (r *Redis) String() string { return r.server.String() }
+
+// InProcess reports whether this is the stand-in of StartMiniredis.
+func (r *Redis) InProcess() bool { return r.inProcess }
+
+// Start runs the server again, on the same port, after Stop or Kill. StartRedis
+// has already started it once.
+func (r *Redis) Start(ctx context.Context) error { return r.server.start(ctx, r) }
+
+// Stop shuts the server down in order. The data is gone unless AppendOnly.
+func (r *Redis) Stop() { r.server.stop() }
+
+// Kill ends the server as kill -9 does.
+func (r *Redis) Kill() { r.server.kill() }
+
+// Close ends the server and removes its data. It may be called more than once.
+func (r *Redis) Close() error { return r.server.close() }
+
+func (r *Redis) ping(ctx context.Context) error {
+	o, err := redis.ParseURL(r.URL(0))
+	if err != nil {
+		return err
+	}
+	o.MaxRetries, o.DialerRetries = -1, 1
+	o.DisableIdentity = true
+	c := redis.NewClient(o)
+	defer c.Close()
+	return c.Ping(ctx).Err()
+}
+
+type redisServer struct {
+	den     *den
+	program string
+	options RedisOptions
+}
+
+func (s *redisServer) start(ctx context.Context, r *Redis) error {
+	appendOnly := "no"
+	if s.options.AppendOnly {
+		appendOnly = "yes"
+	}
+	config := []string{
+		"bind 127.0.0.1",
+		fmt.Sprintf("port %d", r.port),
+		"requirepass " + r.password,
+		fmt.Sprintf("dir %q", s.den.dir),
+		`save ""`,
+		"appendonly " + appendOnly,
+		"appendfsync everysec",
+		"maxmemory-policy noeviction",
+		"daemonize no",
+	}
+	// A file and not arguments: those show the password to every account.
+	if err := s.den.write("redis.conf", strings.Join(config, "\n")+"\n"); err != nil {
+		return err
+	}
+	proc, err := s.den.spawn(s.program, s.den.path("redis.conf"))
+	if err != nil {
+		return err
+	}
+	if err := await(ctx, proc, r.ping); err != nil {
+		s.kill()
+		return fmt.Errorf("%w: %s", err, s.den.logTail())
+	}
+	return nil
+}
+
+func (s *redisServer) stop()          { s.den.stop(syscall.SIGTERM) }
+func (s *redisServer) kill()          { s.den.stop(syscall.SIGKILL) }
+func (s *redisServer) close() error   { return s.den.close(syscall.SIGKILL) }
+func (s *redisServer) String() string { return "redis-server" }
