@@ -1,0 +1,209 @@
+package erasuremap
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// defaultMinPeriod stands for as long as the map names no other floor: an
+// inactivity that is shorter is more likely a slip than a wish.
+const defaultMinPeriod = "P30D"
+
+var period = regexp.MustCompile(`^P(?:\d{1,4}Y)?(?:\d{1,4}M)?(?:\d{1,4}W)?(?:\d{1,5}D)?$`)
+
+func (r *reader) readMinPeriod(v value) string {
+	if !v.set {
+		return defaultMinPeriod
+	}
+	text := r.text(v, "a period such as P30D")
+	if text != "" && (!period.MatchString(text) || !strings.ContainsAny(text, "123456789")) {
+		r.problemf(v.pos, "%q is no period of days or longer (ISO 8601): write one such as P30D, P6M or P1Y", text)
+	}
+	return text
+}
+
+func (d *draft) readTenant(r *reader, v value) {
+	if !v.set {
+		return
+	}
+	f := r.fields(v, "tenant")
+	d.tenant = f
+	d.Tenant = &Tenant{
+		Pos:     f.pos,
+		Table:   r.name(f.need("table")),
+		Key:     r.column(f.need("key")),
+		Country: r.column(f.take("country")),
+		Locale:  r.column(f.take("locale")),
+	}
+	f.close()
+}
+
+func (d *draft) readClient(r *reader, v value) {
+	f := r.fields(v, "client")
+	if !v.set {
+		f.broken = true
+	}
+	d.client = f
+	d.Client = Client{
+		Pos:       f.pos,
+		Table:     r.name(f.need("table")),
+		Key:       r.column(f.need("key")),
+		Tenant:    r.column(f.take("tenant")),
+		CreatedAt: r.column(f.take("created_at")),
+		Name:      r.columns(f.take("name")),
+		Erase:     choice(r, f.need("erase"), DeleteClient, Anonymize),
+		Columns:   r.rules(f.take("columns")),
+		Anonymous: r.rules(f.take("anonymous")),
+		Fill:      r.columns(f.take("fill")),
+	}
+	f.close()
+}
+
+// named gives the entries of a section whose keys are names of the map's own.
+func (r *reader) named(v value, want string) []entry {
+	entries, _ := r.mapping(v, want)
+	return slices.DeleteFunc(entries, func(e entry) bool { return !r.word(e.key, e.at) })
+}
+
+func (r *reader) readGuards(v value) []Guard {
+	taken := []string{jobs.CodeRecentActivity, jobs.CodeAnonymousProfile, jobs.CodeNotFound, jobs.CodeRetained}
+	var guards []Guard
+	for _, e := range r.named(v, "guards by name") {
+		if slices.Contains(taken, e.key) {
+			r.problemf(e.at, "%q is a code of oubli's own: name this guard otherwise", e.key)
+		}
+		f := r.fields(e.value, "a guard")
+		guards = append(guards, Guard{
+			Pos:         e.at,
+			Name:        e.key,
+			Table:       r.name(f.take("table")),
+			Reference:   r.column(f.take("reference")),
+			Where:       r.condition(f.need("where")),
+			Overridable: r.flag(f.take("overridable")),
+		})
+		if f.has("table") != f.has("reference") {
+			r.problemf(f.pos, "a guard has both table and reference, or neither and looks at the client's own row")
+		}
+		f.close()
+	}
+	return guards
+}
+
+func (r *reader) readActivity(v value) []Activity {
+	var kinds []Activity
+	for _, e := range r.named(v, "kinds of activity by name") {
+		f := r.fields(e.value, "an activity")
+		kinds = append(kinds, Activity{
+			Pos:       e.at,
+			Name:      e.key,
+			Table:     r.name(f.need("table")),
+			Reference: r.column(f.need("reference")),
+			At:        r.column(f.need("at")),
+			Where:     r.condition(f.take("where")),
+		})
+		f.close()
+	}
+	return kinds
+}
+
+func (r *reader) readRetention(v value) []Retention {
+	var rules []Retention
+	for _, e := range r.named(v, "retention rules by name") {
+		f := r.fields(e.value, "a retention rule")
+		rule := Retention{
+			Pos:       e.at,
+			Name:      e.key,
+			Clock:     choice(r, f.need("clock"), IssueDate, EndOfYear, EndOfFiscalYear),
+			Years:     r.readYears(f.take("years")),
+			Otherwise: -1,
+		}
+		if v := f.take("otherwise"); v.set {
+			rule.Otherwise = r.years(v)
+		}
+		if !f.broken && !f.has("years") && !f.has("otherwise") {
+			r.problemf(f.pos, "a retention rule needs years, otherwise or both")
+		}
+		f.close()
+		rules = append(rules, rule)
+	}
+	return rules
+}
+
+func (r *reader) readYears(v value) map[string]int {
+	entries, _ := r.mapping(v, "years by country, as in {DE: 10}")
+	years := map[string]int{}
+	for _, e := range entries {
+		switch {
+		case len(e.key) != 2 || strings.Trim(e.key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
+			r.problemf(e.at, "%q is no country code: write two upper-case letters (ISO 3166)", e.key)
+		case e.key == "UK":
+			// A tenant's country would never match, and `otherwise` would apply unseen.
+			r.problemf(e.at, "the United Kingdom's code is GB (ISO 3166): write GB")
+		}
+		years[e.key] = r.years(e.value)
+	}
+	return years
+}
+
+func (r *reader) readIgnore(v value) []Ignored {
+	var list []Ignored
+	seen := map[Name]bool{}
+	for _, item := range r.items(v, "a list of tables") {
+		f := r.fields(item, "an ignored table")
+		i := Ignored{
+			Pos:     f.pos,
+			Table:   r.name(f.need("table")),
+			Because: r.text(f.need("because"), "a reason"),
+		}
+		if seen[i.Table] && i.Table != (Name{}) {
+			r.problemf(f.at("table"), "%s is ignored twice", i.Table)
+		}
+		seen[i.Table] = true
+		f.close()
+		list = append(list, i)
+	}
+	return list
+}
+
+func (r *reader) readTriggers(v value) []Acknowledged {
+	type trigger struct {
+		name  string
+		table Name
+	}
+	var list []Acknowledged
+	seen := map[trigger]bool{}
+	for _, item := range r.items(v, "a list of triggers") {
+		f := r.fields(item, "a trigger")
+		a := Acknowledged{
+			Pos:     f.pos,
+			Name:    r.column(f.need("name")),
+			Table:   r.name(f.take("table")),
+			Because: r.text(f.need("because"), "a reason"),
+		}
+		t := trigger{a.Name, a.Table}
+		if seen[t] && a.Name != "" {
+			r.problemf(f.at("name"), "%q is acknowledged twice", a.Name)
+		}
+		seen[t] = true
+		f.close()
+		list = append(list, a)
+	}
+	return list
+}
+
+func (r *reader) readRefresh(v value) []Refresh {
+	var list []Refresh
+	seen := map[Name]bool{}
+	for _, item := range r.listOrOne(v, "a list of materialized views") {
+		n := r.name(item)
+		if seen[n] && n != (Name{}) {
+			r.problemf(item.pos, "%s is refreshed twice", n)
+		}
+		seen[n] = true
+		list = append(list, Refresh{Pos: item.pos, View: n})
+	}
+	return list
+}

@@ -1,0 +1,114 @@
+package erasuremap
+
+// tableEntry is an entry of tables with the places of its keys, which the
+// checks across entries need.
+type tableEntry struct {
+	Table
+	f *fields
+}
+
+func (r *reader) readTable(v value) tableEntry {
+	f := r.fields(v, "a table")
+	t := Table{
+		Pos:          f.pos,
+		Table:        r.name(f.need("table")),
+		Reference:    r.column(f.take("reference")),
+		Through:      r.name(f.take("through")),
+		OwnedBy:      r.column(f.take("owned_by")),
+		Where:        r.condition(f.take("where")),
+		Erase:        choice(r, f.need("erase"), Delete, Reassign, Unlink, Keep),
+		Merge:        choice(r, f.take("merge"), Move, Delete, Keep),
+		Columns:      r.rules(f.take("columns")),
+		Retain:       r.readRetain(f.take("retain")),
+		CarriesValue: r.flag(f.take("carries_value")),
+	}
+	f.close()
+	e := tableEntry{Table: t, f: f}
+	if !f.broken {
+		e.check(r)
+	}
+	return e
+}
+
+func (r *reader) readRetain(v value) *Retain {
+	if !v.set {
+		return nil
+	}
+	f := r.fields(v, "retain")
+	t := &Retain{
+		Pos:     f.pos,
+		Rule:    r.text(f.need("rule"), "the name of a retention rule"),
+		Since:   r.column(f.need("since")),
+		Columns: r.rules(f.need("columns")),
+	}
+	if f.has("columns") && f.take("columns").null() {
+		r.problemf(f.key("columns"), "retain needs columns")
+	}
+	for _, c := range t.Columns {
+		if c.Kind == KeepValue {
+			r.problemf(c.Pos, "%q would be kept for ever: list it under the table's columns", c.Column)
+		}
+	}
+	f.close()
+	return t
+}
+
+// check is what one entry must be by itself.
+func (e *tableEntry) check(r *reader) {
+	f := e.f
+	if f.has("owned_by") {
+		f.without("an owned row is deleted, or stays while another row points to it",
+			"reference", "through", "where", "columns", "retain", "carries_value")
+		if e.Erase != "" && e.Erase != Delete {
+			r.problemf(f.at("erase"), "an owned row can only be deleted: write erase: delete")
+		}
+		if e.Merge == Move {
+			r.problemf(f.at("merge"), "an owned row holds no reference to move: leave out merge, and name %s under the client's fill", e.OwnedBy)
+		}
+		return
+	}
+	if !f.has("reference") {
+		r.problemf(f.pos, "a table needs reference, the column that refers to the client or to a row of through, or owned_by")
+	}
+	switch e.Erase {
+	case Delete:
+		f.without("a deleted row has no columns left", "columns", "retain")
+	case Reassign:
+		if f.has("through") {
+			r.problemf(f.at("erase"), "a row that belongs to the client through another follows it: write erase: keep, delete or unlink")
+		}
+	}
+	if e.Erase == Reassign || e.Erase == Unlink {
+		e.refuseRuleFor(r, e.Reference)
+	}
+	if f.has("through") && e.Merge == Move {
+		r.problemf(f.at("merge"), "a row that belongs to the client through another follows it: write merge: keep or delete")
+	}
+	if e.CarriesValue && e.Merge == Delete {
+		r.problemf(f.at("merge"), "a row that carries value is never dropped by a merge: write merge: move, or leave out carries_value")
+	}
+	if e.Retain == nil {
+		return
+	}
+	now := map[string]bool{}
+	for _, c := range e.Columns {
+		now[c.Column] = true
+	}
+	for _, c := range e.Retain.Columns {
+		if now[c.Column] {
+			r.problemf(c.Pos, "%q is also under columns, which are changed at once: name it once", c.Column)
+		}
+	}
+}
+
+func (e *tableEntry) refuseRuleFor(r *reader, reference string) {
+	rules := e.Columns
+	if e.Retain != nil {
+		rules = append(rules[:len(rules):len(rules)], e.Retain.Columns...)
+	}
+	for _, c := range rules {
+		if c.Column == reference && reference != "" {
+			r.problemf(c.Pos, "%q is set by erase: %s: leave out its rule", c.Column, e.Erase)
+		}
+	}
+}
