@@ -1,0 +1,112 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// audience says who may use a route. The zero audience is the smallest.
+type audience int
+
+const (
+	admins  audience = iota
+	readers          // admins and viewers
+)
+
+func (a audience) has(role jobs.Role) bool {
+	return role == jobs.Admin || a == readers && role == jobs.Viewer
+}
+
+// call is what the middlewares have found out about a request.
+type call struct {
+	caller jobs.Caller
+	key    string // Idempotency-Key
+	body   []byte
+}
+
+type callKey struct{}
+
+// callOf is the call of a request that has passed [admit].
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	if c == nil {
+		// A route without admit is a mistake of ours: nobody may use it.
+		return &call{}
+	}
+	return c
+}
+
+// admit lets those pass who have a valid token with a role of the audience.
+func admit(v *Verifier, who audience) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		caller, p := identify(v, r.Header.Values("Authorization"))
+		if p == nil && !who.has(caller.Role) {
+			p = newProblem("forbidden", "The token's role may not do this.")
+		}
+		if p != nil {
+			p.write(ctx.Context(), w)
+			return
+		}
+		next(huma.WithValue(ctx, callKey{}, &call{caller: caller}))
+	}
+}
+
+func identify(v *Verifier, headers []string) (jobs.Caller, *Problem) {
+	if len(headers) == 0 {
+		return jobs.Caller{}, newProblem("unauthenticated", "Send a bearer token in the Authorization header.").
+			with("WWW-Authenticate", `Bearer realm="oubli"`)
+	}
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") {
+		return jobs.Caller{}, newProblem("unauthenticated", "Send one Authorization header, with the Bearer scheme.").
+			with("WWW-Authenticate", `Bearer realm="oubli"`)
+	}
+	caller, err := v.Verify(strings.TrimSpace(token))
+	switch {
+	case errors.Is(err, errExpired):
+		return jobs.Caller{}, newProblem("token_expired", "The bearer token has expired; get a new one.").
+			with("WWW-Authenticate", `Bearer realm="oubli", error="invalid_token", error_description="expired"`)
+	case err != nil:
+		return jobs.Caller{}, newProblem("unauthenticated", "The bearer token is not valid for this service: check its signature, algorithm, aud, exp, nbf, sub, email, tenant and role.").
+			with("WWW-Authenticate", `Bearer realm="oubli", error="invalid_token"`)
+	}
+	return caller, nil
+}
+
+// tenantFor is the tenant that a request is about: the token's, or for a
+// trusted service the one that it names. It is jobs.AnyTenant when a service
+// names none.
+func tenantFor(c jobs.Caller, named string) (string, error) {
+	switch {
+	case c.Tenant == "":
+		return "", newProblem("forbidden", "The token names no tenant.")
+	case c.Tenant == jobs.AnyTenant && named != "":
+		return named, nil
+	case named != "" && named != c.Tenant:
+		return "", newProblem("tenant_mismatch", "tenant_id is not the token's tenant.")
+	}
+	return c.Tenant, nil
+}
+
+// keyspace separates the Idempotency-Keys of callers: subjects are unique in
+// their tenant only.
+func keyspace(c jobs.Caller) string {
+	return url.PathEscape(c.Tenant) + "/" + url.PathEscape(c.Subject)
+}
+
+// newIdempotencyKey ties the key of the call to what it asks for.
+func newIdempotencyKey(c *call, method, path, tenant string) jobs.IdempotencyKey {
+	return jobs.IdempotencyKey{
+		Key:    c.key,
+		Caller: keyspace(c.caller),
+		Hash:   requestHash(method, path, tenant, c.body),
+	}
+}

@@ -1,0 +1,216 @@
+package httpapi
+
+import (
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Limits of tokens and their keys.
+const (
+	Audience = "oubli" // the aud of every token
+
+	minSecret  = 32   // bytes; RFC 7518 section 3.2
+	minRSA     = 2048 // bits; RFC 7518 section 3.3
+	maxToken   = 8 << 10
+	maxClaim   = 255
+	tokenSkew  = 30 * time.Second // clocks of two machines differ
+	maxAddress = 254              // RFC 5321 section 4.5.3.1.3, less the brackets
+)
+
+// VerifierOptions are the keys that tokens may be signed with. Several of each
+// are valid at once, so that keys can be changed without an interruption.
+type VerifierOptions struct {
+	Secrets    [][]byte         // for HS256; at least 32 bytes each
+	PublicKeys [][]byte         // for EdDSA and RS256: PEM, one or more PUBLIC KEY blocks each
+	Now        func() time.Time // nil: time.Now
+}
+
+// Verifier says who the bearer of a token is.
+type Verifier struct {
+	keys   map[string][]jwt.VerificationKey // by algorithm: a key of one never verifies another
+	parser *jwt.Parser
+}
+
+// NewVerifier checks the keys; at least one is needed.
+func NewVerifier(o VerifierOptions) (*Verifier, error) {
+	v := &Verifier{keys: map[string][]jwt.VerificationKey{}}
+	for i, secret := range o.Secrets {
+		if len(secret) < minSecret {
+			return nil, fmt.Errorf("secret %d: want at least %d bytes, got %d", i+1, minSecret, len(secret))
+		}
+		alg := jwt.SigningMethodHS256.Alg()
+		v.keys[alg] = append(v.keys[alg], secret)
+	}
+	for i, text := range o.PublicKeys {
+		if err := v.addPublicKeys(text); err != nil {
+			return nil, fmt.Errorf("public key %d: %w", i+1, err)
+		}
+	}
+	if len(v.keys) == 0 {
+		return nil, errors.New("no key to verify tokens with")
+	}
+	now := o.Now
+	if now == nil {
+		now = time.Now
+	}
+	var algorithms []string
+	for alg := range v.keys {
+		algorithms = append(algorithms, alg)
+	}
+	v.parser = jwt.NewParser(
+		jwt.WithValidMethods(algorithms),
+		jwt.WithAudience(Audience),
+		jwt.WithExpirationRequired(),
+		jwt.WithIssuedAt(),
+		jwt.WithLeeway(tokenSkew),
+		jwt.WithStrictDecoding(),
+		jwt.WithTimeFunc(now),
+	)
+	return v, nil
+}
+
+func (v *Verifier) addPublicKeys(text []byte) error {
+	found := false
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		if block.Type != "PUBLIC KEY" {
+			return errors.New("want PEM blocks of type PUBLIC KEY only")
+		}
+		key, err := x509.ParsePKIXPublicKey(block.Bytes)
+		if err != nil {
+			return errors.New("a PUBLIC KEY block does not hold a PKIX key")
+		}
+		alg := ""
+		switch key := key.(type) {
+		case ed25519.PublicKey:
+			alg = jwt.SigningMethodEdDSA.Alg()
+		case *rsa.PublicKey:
+			if key.N.BitLen() < minRSA {
+				return fmt.Errorf("want an RSA key of at least %d bits, got %d", minRSA, key.N.BitLen())
+			}
+			alg = jwt.SigningMethodRS256.Alg()
+		default:
+			return errors.New("want an Ed25519 or an RSA key")
+		}
+		v.keys[alg] = append(v.keys[alg], key)
+		found = true
+	}
+	if !found {
+		return errors.New("no PEM block found")
+	}
+	return nil
+}
+
+// claims is what a token says.
+type claims struct {
+	jwt.RegisteredClaims
+	Email  string    `json:"email"`
+	Tenant string    `json:"tenant"`
+	Role   jobs.Role `json:"role"`
+}
+
+// Validate asks for the claims that the registered ones leave open.
+func (c claims) Validate() error {
+	for _, claim := range []struct{ name, value string }{
+		{"sub", c.Subject}, {"email", c.Email}, {"tenant", c.Tenant}, {"role", string(c.Role)},
+	} {
+		if claim.value == "" || len(claim.value) > maxClaim || hasControl(claim.value) {
+			return fmt.Errorf("%s: %w", claim.name, jwt.ErrTokenRequiredClaimMissing)
+		}
+	}
+	if len(c.Tenant) > jobs.MaxKeyLength {
+		return fmt.Errorf("tenant: %w", jwt.ErrTokenInvalidClaims)
+	}
+	if !bareAddress(c.Email) {
+		return fmt.Errorf("email: %w", jwt.ErrTokenInvalidClaims)
+	}
+	return nil
+}
+
+// errExpired marks a token that was good until its time ran out.
+var errExpired = errors.New("token has expired")
+
+// errToken stands for every other fault of a token: what is wrong with a
+// forgery is nobody's business.
+var errToken = errors.New("token is not valid")
+
+// Verify reads and checks a token. It fails with errors that tell an expired
+// token from all others and quote nothing of it.
+func (v *Verifier) Verify(token string) (jobs.Caller, error) {
+	if len(token) > maxToken {
+		return jobs.Caller{}, errToken
+	}
+	var c claims
+	_, err := v.parser.ParseWithClaims(token, &c, v.keysFor)
+	// A forgery that is expired as well fails at its signature first.
+	if errors.Is(err, jwt.ErrTokenExpired) {
+		return jobs.Caller{}, errExpired
+	}
+	if err != nil {
+		return jobs.Caller{}, errToken
+	}
+	return jobs.Caller{Subject: c.Subject, Email: c.Email, Tenant: c.Tenant, Role: c.Role}, nil
+}
+
+func (v *Verifier) keysFor(t *jwt.Token) (any, error) {
+	// RFC 7515 section 4.1.11: an extension that must be understood and is not
+	// makes the token invalid.
+	if _, ok := t.Header["crit"]; ok {
+		return nil, errToken
+	}
+	return jwt.VerificationKeySet{Keys: v.keys[t.Method.Alg()]}, nil
+}
+
+// Mint signs a token for the caller with HS256. It is for development and
+// tests; a deployment's own identity provider mints the real ones.
+func Mint(secret []byte, c jobs.Caller, ttl time.Duration) (string, error) {
+	if len(secret) < minSecret {
+		return "", fmt.Errorf("secret: want at least %d bytes, got %d", minSecret, len(secret))
+	}
+	if ttl <= 0 {
+		return "", fmt.Errorf("ttl: want more than 0s, got %s", ttl)
+	}
+	now := time.Now()
+	cl := claims{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Subject:   c.Subject,
+			Audience:  jwt.ClaimStrings{Audience},
+			IssuedAt:  jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
+		},
+		Email: c.Email, Tenant: c.Tenant, Role: c.Role,
+	}
+	if err := cl.Validate(); err != nil {
+		return "", fmt.Errorf("token would not be accepted: %w", err)
+	}
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, cl).SignedString(secret)
+}
+
+// bareAddress reports whether s is an e-mail address and nothing else: no
+// display name, no comment, no quoting, nothing that could end a header line.
+func bareAddress(s string) bool {
+	if s == "" || len(s) > maxAddress || hasControl(s) {
+		return false
+	}
+	a, err := mail.ParseAddress(s)
+	return err == nil && a.Name == "" && a.Address == s && !strings.ContainsAny(s, " \"(),:;<>[]\\")
+}
+
+// hasControl reports whether s has a control character. PostgreSQL cannot
+// store NUL, and a line break could end a header.
+func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }

@@ -1,0 +1,237 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strconv"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// maxFaults is the number of mistakes after which reading stops.
+const maxFaults = 20
+
+// field says how one field of a JSON object is read.
+type field struct {
+	required bool
+	read     func(*reader)
+}
+
+// reader reads a JSON body strictly. encoding/json would take a field twice,
+// in any mix of upper and lower case, and integers by way of floats; a request
+// that erases people is read as it was written or not at all.
+type reader struct {
+	dec    *json.Decoder
+	at     string // JSON Pointer of the value being read
+	faults []Fault
+}
+
+// readBody reads data as one JSON object with these fields.
+func readBody(data []byte, fields map[string]field) *Problem {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return newProblem("body_missing", "Send a JSON object as the body.")
+	}
+	// json.Valid also bounds the depth, and the whole body has been looked at
+	// before anything of it is believed.
+	if !utf8.Valid(data) || !json.Valid(data) {
+		return newProblem("malformed_json", "The body is not valid JSON in UTF-8.")
+	}
+	r := &reader{dec: json.NewDecoder(bytes.NewReader(data))}
+	r.dec.UseNumber()
+	r.object(fields)
+	if len(r.faults) > 0 {
+		return invalid(r.faults...)
+	}
+	return nil
+}
+
+// object reads an object with exactly these fields.
+func (r *reader) object(fields map[string]field) {
+	tok := r.next()
+	if tok != json.Delim('{') {
+		r.wrongType(tok, "an object")
+		return
+	}
+	here := r.at
+	seen := map[string]bool{}
+	for r.more() {
+		name, _ := r.next().(string)
+		f, known := fields[name]
+		switch {
+		case !known:
+			// The name is the caller's own text and could be anything.
+			r.fault("unknown_field", "A field that this request does not know; it knows "+list(fields)+".")
+			r.skip(r.next())
+		case seen[name]:
+			r.faultAt(here+"/"+name, "duplicate_field", "This field stands here twice.")
+			r.skip(r.next())
+		default:
+			r.at = here + "/" + name
+			f.read(r)
+			r.at = here
+		}
+		seen[name] = known
+	}
+	r.close()
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if fields[name].required && !seen[name] {
+			r.faultAt(here+"/"+name, "required", "This field is required.")
+		}
+	}
+}
+
+// array reads an array of minItems to maxItems items, calling item for each.
+func (r *reader) array(minItems, maxItems int, item func(tok json.Token)) {
+	tok := r.next()
+	if tok != json.Delim('[') {
+		r.wrongType(tok, "an array")
+		return
+	}
+	here, n := r.at, 0
+	for ; r.more() && n <= maxItems; n++ {
+		tok := r.next()
+		if n == maxItems {
+			r.fault("too_many", "At most "+strconv.Itoa(maxItems)+" items are allowed.")
+			r.skip(tok)
+			continue
+		}
+		r.at = here + "/" + strconv.Itoa(n)
+		item(tok)
+		r.at = here
+	}
+	for r.more() {
+		r.skip(r.next())
+	}
+	r.close()
+	if n < minItems {
+		r.fault("too_few", "At least "+plural(minItems, "item")+" needed.")
+	}
+}
+
+// text reads a string of at most limit characters; multiline ones may have
+// line breaks and tabs, none may have other control characters.
+func (r *reader) text(into *string, limit int, multiline bool) {
+	s, ok := r.str(r.next())
+	switch {
+	case !ok:
+	case utf8.RuneCountInString(s) > limit:
+		r.fault("bad_value", "At most "+strconv.Itoa(limit)+" characters are allowed.")
+	case slices.ContainsFunc([]rune(s), func(c rune) bool {
+		return unicode.IsControl(c) && !(multiline && (c == '\n' || c == '\r' || c == '\t'))
+	}):
+		r.fault("bad_value", "Control characters are not allowed.")
+	default:
+		*into = s
+	}
+}
+
+// str is tok when it is a string.
+func (r *reader) str(tok json.Token) (string, bool) {
+	s, ok := tok.(string)
+	if !ok {
+		r.wrongType(tok, "a string")
+	}
+	return s, ok
+}
+
+// key is tok when it can be a client's key: a string or a whole number, taken
+// as it is written and never by way of a float.
+func (r *reader) key(tok json.Token) (string, bool) {
+	switch tok := tok.(type) {
+	case string:
+		switch {
+		case tok == "":
+			r.fault("bad_value", "A client id cannot be empty.")
+		case len(tok) > jobs.MaxKeyLength:
+			r.fault("bad_value", "A client id has at most "+strconv.Itoa(jobs.MaxKeyLength)+" bytes.")
+		case hasControl(tok) || !printable(tok):
+			r.fault("bad_value", "A client id has no control characters and no broken ones.")
+		default:
+			return tok, true
+		}
+	case json.Number:
+		n, err := strconv.ParseInt(tok.String(), 10, 64)
+		if err == nil {
+			return strconv.FormatInt(n, 10), true
+		}
+		r.fault("wrong_type", "A client id that is a number is a whole one of at most 64 bits, without fraction or exponent.")
+	default:
+		r.wrongType(tok, "a string or a whole number")
+	}
+	return "", false
+}
+
+// printable reports whether s is free of U+FFFD, to which the JSON decoder
+// turns escapes that are half a character: another key than the one meant.
+func printable(s string) bool { return !bytes.ContainsRune([]byte(s), utf8.RuneError) }
+
+// wrongType notes that something else than want stood here, and steps over it.
+func (r *reader) wrongType(tok json.Token, want string) {
+	detail := "Want " + want + "."
+	if tok == nil {
+		detail = "Want " + want + ", not null; leave the field out for its default."
+	}
+	r.fault("wrong_type", detail)
+	r.skip(tok)
+}
+
+func (r *reader) fault(code, detail string) { r.faultAt(r.at, code, detail) }
+
+func (r *reader) faultAt(at, code, detail string) {
+	if len(r.faults) < maxFaults {
+		r.faults = append(r.faults, Fault{Code: code, Detail: detail, Pointer: at})
+	}
+}
+
+// more reports whether the object or array goes on and is still worth reading.
+func (r *reader) more() bool { return len(r.faults) < maxFaults && r.dec.More() }
+
+// next is the next token. The body has been checked as a whole, so that there
+// is always one.
+func (r *reader) next() json.Token {
+	tok, _ := r.dec.Token()
+	return tok
+}
+
+// close reads the end of an object or array, unless reading has stopped.
+func (r *reader) close() {
+	if !r.dec.More() {
+		r.next()
+	}
+}
+
+// skip steps over the value that tok begins.
+func (r *reader) skip(tok json.Token) {
+	for depth := 0; ; tok = r.next() {
+		switch tok {
+		case json.Delim('{'), json.Delim('['):
+			depth++
+		case json.Delim('}'), json.Delim(']'):
+			depth--
+		}
+		if depth <= 0 {
+			return
+		}
+	}
+}
+
+// list names the fields, for people.
+func list(fields map[string]field) string {
+	names := slices.Sorted(maps.Keys(fields))
+	out := ""
+	for i, name := range names {
+		switch {
+		case i == 0:
+		case i == len(names)-1:
+			out += " and "
+		default:
+			out += ", "
+		}
+		out += name
+	}
+	return out
+}
