@@ -37,7 +37,7 @@ func (c *Config) check(r *reader) {
 		if !c.AuthSecret.Empty() {
 			r.add("OUBLI_AUTH_SECRET", "set together with OUBLI_AUTH_PUBLIC_KEY_FILE; keep one of them")
 		}
-		c.readPublicKey(r)
+		c.readPublicKeys(r)
 	}
 }
 

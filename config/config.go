@@ -1,7 +1,6 @@
 package config
 
 import (
-	"crypto"
 	"runtime"
 	"time"
 )
@@ -47,13 +46,13 @@ type Config struct {
 	AuthSecret Secret `env:"OUBLI_AUTH_SECRET" want:"at least 32 bytes"`
 
 	// AuthPublicKeyFile is the path of a PEM file with the Ed25519 or RSA (at
-	// least 2048 bits) key that verifies bearer tokens signed with EdDSA or
-	// RS256. No default.
-	AuthPublicKeyFile string `env:"OUBLI_AUTH_PUBLIC_KEY_FILE" want:"the path of a PEM file with an Ed25519 or RSA public key"`
+	// least 2048 bits) keys that verify bearer tokens signed with EdDSA or
+	// RS256; several are valid at once while keys are changed. No default.
+	AuthPublicKeyFile string `env:"OUBLI_AUTH_PUBLIC_KEY_FILE" want:"the path of a PEM file with Ed25519 or RSA public keys"`
 
-	// AuthPublicKey is the content of AuthPublicKeyFile: an ed25519.PublicKey,
-	// an *rsa.PublicKey, or nil.
-	AuthPublicKey crypto.PublicKey `env:"-"`
+	// AuthPublicKeys is the content of AuthPublicKeyFile: PEM blocks of type
+	// PUBLIC KEY, all of them checked. Empty without the file.
+	AuthPublicKeys []byte `env:"-"`
 
 	// SMTP is the server that takes the mail; see [ParseSMTP]. No default.
 	SMTP SMTP `env:"OUBLI_SMTP_URL" want:"smtp://user:password@host:587?tls=mandatory|opportunistic|none or smtps://user:password@host:465"`

@@ -57,7 +57,7 @@ func (r *reader) parse(into any) {
 		return
 	}
 	for _, e := range all.Errors {
-		if p, ok := errors.AsType[env.ParseError](e); ok {
+		if p, ok := errors.AsType[env.ParseError](e); ok && !r.blames(r.keyOf(p.Name)) {
 			r.unwanted(r.keyOf(p.Name))
 		}
 	}

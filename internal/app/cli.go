@@ -28,6 +28,8 @@ const (
 // group in this order.
 func commands() []func(*cli) *cobra.Command {
 	return []func(*cli) *cobra.Command{
+		(*cli).erase,
+		(*cli).status,
 		(*cli).token,
 		(*cli).version,
 	}
@@ -190,8 +192,16 @@ func errorLines(err error) []string {
 		return p.Lines
 	}
 	text := err.Error()
-	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code != "" {
-		text += " (" + e.Code + ")"
+	if e, ok := errors.AsType[*jobs.Error](err); ok {
+		switch {
+		case e.Kind == jobs.Unauthenticated:
+			text = "OUBLI_TOKEN: " + text
+		case e.Code == "unreachable":
+			text += "; is `oubli serve` running, and OUBLI_URL right?"
+		}
+		if e.Code != "" {
+			text += " (" + e.Code + ")"
+		}
 	}
 	text = strings.ReplaceAll(text, "\n\nDid you mean this?\n\t", "; did you mean ")
 	return []string{printable(text)}

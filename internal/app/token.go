@@ -4,10 +4,10 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/spf13/cobra"
 
 	"github.com/oubli/oubli/config"
+	"github.com/oubli/oubli/internal/httpapi"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -45,7 +45,7 @@ tenant and role.`,
 			if err != nil {
 				return err
 			}
-			token, err := mint([]byte(cfg.AuthSecret.Reveal()), caller, ttl)
+			token, err := httpapi.Mint([]byte(cfg.AuthSecret.Reveal()), caller, ttl)
 			if err != nil {
 				return err
 			}
@@ -63,14 +63,4 @@ tenant and role.`,
 		_ = cmd.MarkFlagRequired(name)
 	}
 	return cmd
-}
-
-// mint signs a token as the HTTP API verifies it.
-func mint(secret []byte, caller jobs.Caller, ttl time.Duration) (string, error) {
-	now := time.Now()
-	return jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{
-		"aud": "oubli", "sub": caller.Subject, "email": caller.Email,
-		"tenant": caller.Tenant, "role": caller.Role,
-		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(ttl).Unix(),
-	}).SignedString(secret)
 }

@@ -1,0 +1,150 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/oubli/oubli/internal/apiclient"
+	"github.com/oubli/oubli/jobs"
+)
+
+// statusFlags is the command line of `oubli status`.
+type statusFlags struct {
+	watch, json, clients bool
+	state                string
+	limit                int
+}
+
+func (c *cli) status() *cobra.Command {
+	var f statusFlags
+	cmd := &cobra.Command{
+		Use:   "status [ID]",
+		Short: "Shows how an erasure is getting on, or lists the recent ones",
+		Long: `Shows an erasure: its state, clients by outcome, exceptions by code, rows by
+table, the mail and the times. Without an ID it lists the recent ones.
+
+Exits with 1 when the erasure has ended otherwise than completed.`,
+		Example: `  oubli status
+  oubli status --state running
+  oubli status 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11 --watch
+  oubli status 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11 --clients
+  oubli status 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11 --json | jq .counts`,
+		GroupID: groupUse,
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.listStatus(cmd.Context(), f)
+			}
+			return c.showStatus(cmd.Context(), args[0], f)
+		},
+	}
+	fs := cmd.Flags()
+	fs.BoolVarP(&f.watch, "watch", "w", false, "show the progress until the erasure has ended")
+	fs.BoolVar(&f.json, "json", false, "print JSON, as the API gives it")
+	fs.BoolVar(&f.clients, "clients", false, "list every client that is not plainly erased, with the code")
+	fs.StringVar(&f.state, "state", "", "list only erasures in this state")
+	fs.IntVar(&f.limit, "limit", 20, "how many erasures to list")
+	return cmd
+}
+
+func (c *cli) showStatus(ctx context.Context, id string, f statusFlags) error {
+	if _, err := uuid.Parse(id); err != nil {
+		return usage("want the id of an erasure, such as 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11, got %s", id)
+	}
+	if f.json && f.clients {
+		return usage("want --json or --clients, got both")
+	}
+	api, _, err := c.api()
+	if err != nil {
+		return err
+	}
+	var j jobs.Job
+	if f.watch {
+		j, err = c.follow(ctx, api, id)
+	} else {
+		j, err = api.Get(ctx, id)
+	}
+	if err != nil {
+		return err
+	}
+	if f.json {
+		err = c.writeJSON(j)
+	} else {
+		WriteOutcome(c.stdout, j)
+	}
+	if err == nil && f.clients {
+		err = c.writeExceptions(ctx, api, id)
+	}
+	if err != nil {
+		return err
+	}
+	return verdict(j)
+}
+
+func (c *cli) writeJSON(v any) error {
+	enc := json.NewEncoder(c.stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
+
+// writeExceptions prints one line per client as they arrive: there may be a
+// hundred thousand.
+func (c *cli) writeExceptions(ctx context.Context, api *apiclient.Client, id string) error {
+	fmt.Fprintf(c.stdout, "\n  %-24s  %-16s  %s\n", "Client", "Outcome", "Code")
+	for e, err := range api.Exceptions(ctx, id, "") {
+		if err != nil {
+			return err
+		}
+		until := ""
+		if e.RetainedUntil != nil {
+			until = " until " + e.RetainedUntil.String()
+		}
+		_, err := fmt.Fprintf(c.stdout, "  %-24s  %-16s  %s%s\n", printable(e.ClientID), words(string(e.Outcome)), printable(e.Code), until)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *cli) listStatus(ctx context.Context, f statusFlags) error {
+	switch {
+	case f.watch || f.clients:
+		return usage("--watch and --clients want the id of an erasure")
+	case f.state != "" && !jobs.State(f.state).Valid():
+		return usage("--state: want one of %v, got %s", jobs.States(), f.state)
+	case f.limit < 1 || f.limit > jobs.MaxPage:
+		return usage("--limit: want 1..%d, got %d", jobs.MaxPage, f.limit)
+	}
+	api, _, err := c.api()
+	if err != nil {
+		return err
+	}
+	list, err := api.List(ctx, jobs.State(f.state), jobs.Page{Limit: f.limit})
+	if err != nil {
+		return err
+	}
+	if f.json {
+		return c.writeJSON(list)
+	}
+	if len(list.Items) == 0 {
+		_, err := fmt.Fprintln(c.stdout, "No erasures.")
+		return err
+	}
+	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "ID\tSTATE\tCLIENTS\tEXCEPTIONS\tCREATED\tBY")
+	for _, j := range list.Items {
+		fmt.Fprintf(t, "%s\t%s\t%s of %s\t%s\t%s\t%s\n", printable(j.ID), words(string(j.State)),
+			thousands(int64(j.Counts.Done())), thousands(int64(j.Requested)),
+			thousands(int64(j.Counts.Exceptions())), stamp(j.CreatedAt), printable(j.CreatedBy))
+	}
+	if list.Next != "" {
+		fmt.Fprintf(t, "… and older ones; --limit shows more\n")
+	}
+	return t.Flush()
+}
