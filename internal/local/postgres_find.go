@@ -57,7 +57,7 @@ func findPostgres(ctx context.Context) (installation, error) {
 		}
 	}
 	if best.major == 0 {
-		return best, &MissingError{What: PostgreSQL}
+		return best, &MissingError{What: []Program{PostgreSQL}}
 	}
 	return best, nil
 }

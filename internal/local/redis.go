@@ -70,7 +70,7 @@ func findRedis() (string, error) {
 			}
 		}
 	}
-	return "", &MissingError{What: RedisServer}
+	return "", &MissingError{What: []Program{RedisServer}}
 }
 
 // URL returns the URL of a database number on the server.

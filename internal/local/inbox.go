@@ -1,0 +1,200 @@
+package local
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+)
+
+// Mail is a message as the inbox took it.
+type Mail struct {
+	From string   // envelope sender
+	To   []string // envelope recipients
+	Data []byte   // header and body, lines ending in CRLF
+	At   time.Time
+}
+
+// Inbox is an SMTP server inside this process that accepts mail for everybody
+// and keeps it in memory. It speaks no TLS and wants no login.
+//
+// Some addresses make trouble on purpose, by how their local part ends, whatever
+// the domain:
+//
+//	anna+451@…      the recipient is refused with 451; so for every code
+//	                from 400 to 599
+//	anna+451x2@…    the same, but only the first two times
+//	anna+data451@…  the recipient is accepted, the message refused with 451
+//	anna+drop@…     the message is accepted and kept, but the connection is
+//	                cut before the answer, so that the sender cannot know
+//
+// The last three combine with a count in the same way: anna+data550x1,
+// anna+dropx1.
+type Inbox struct {
+	addr string
+
+	mu       sync.Mutex
+	server   *smtp.Server
+	listener net.Listener
+	mails    []Mail
+	arrived  chan struct{}  // closed and replaced with every mail
+	troubled map[string]int // how often an address had its trouble
+}
+
+// StartInbox starts an inbox on a free port of 127.0.0.1.
+func StartInbox(ctx context.Context) (*Inbox, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, fmt.Errorf("start inbox: %w", err)
+	}
+	in := &Inbox{addr: address(port), arrived: make(chan struct{}), troubled: map[string]int{}}
+	if err := in.Start(ctx); err != nil {
+		return nil, fmt.Errorf("start inbox: %w", err)
+	}
+	return in, nil
+}
+
+// Start listens again on the same port after Stop. StartInbox has already
+// started it once.
+func (in *Inbox) Start(ctx context.Context) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.server != nil {
+		return errors.New("already running")
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp4", in.addr)
+	if err != nil {
+		return err
+	}
+	s := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return &session{inbox: in, conn: c}, nil
+	}))
+	s.Domain = "inbox.localhost"
+	s.MaxMessageBytes = 32 << 20
+	s.ReadTimeout, s.WriteTimeout = time.Minute, time.Minute
+	s.ErrorLog = log.New(io.Discard, "", 0)
+	in.server, in.listener = s, l
+	go func() { _ = s.Serve(l) }()
+	return nil
+}
+
+// Stop refuses connections and cuts those that are open. The mails stay.
+func (in *Inbox) Stop() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.server == nil {
+		return
+	}
+	_ = in.server.Close()
+	// The server knows its listener only once Serve has begun.
+	_ = in.listener.Close()
+	in.server = nil
+}
+
+// Close stops the inbox for good. It may be called more than once.
+func (in *Inbox) Close() error {
+	in.Stop()
+	return nil
+}
+
+// Addr returns the inbox's host and port.
+func (in *Inbox) Addr() string { return in.addr }
+
+// URL returns what OUBLI_SMTP_URL wants.
+func (in *Inbox) URL() string { return "smtp://" + in.addr + "?tls=none" }
+
+// Mails returns the mails so far, the oldest first.
+func (in *Inbox) Mails() []Mail {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return append([]Mail(nil), in.mails...)
+}
+
+// Wait returns the mails so far as soon as there are at least n. When ctx ends
+// first, it returns those that came and ctx's error.
+func (in *Inbox) Wait(ctx context.Context, n int) ([]Mail, error) {
+	for {
+		in.mu.Lock()
+		mails, arrived := append([]Mail(nil), in.mails...), in.arrived
+		in.mu.Unlock()
+		if len(mails) >= n {
+			return mails, nil
+		}
+		select {
+		case <-arrived:
+		case <-ctx.Done():
+			return mails, fmt.Errorf("wait for %d mails, got %d: %w", n, len(mails), ctx.Err())
+		}
+	}
+}
+
+func (in *Inbox) keep(m Mail) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.mails = append(in.mails, m)
+	close(in.arrived)
+	in.arrived = make(chan struct{})
+}
+
+// due reports whether trouble shall happen for this address now, and counts it.
+func (in *Inbox) due(to string, t trouble) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.troubled[to]++
+	return t.times == 0 || in.troubled[to] <= t.times
+}
+
+// session is one SMTP dialogue.
+type session struct {
+	inbox *Inbox
+	conn  *smtp.Conn
+	mail  Mail
+}
+
+func (s *session) Reset()        { s.mail = Mail{} }
+func (s *session) Logout() error { return nil }
+
+func (s *session) Mail(from string, _ *smtp.MailOptions) error {
+	s.mail = Mail{From: from}
+	return nil
+}
+
+func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+	if t, ok := troubleOf(to); ok && t.stage == atRecipient && s.inbox.due(to, t) {
+		return t.reply()
+	}
+	s.mail.To = append(s.mail.To, to)
+	return nil
+}
+
+func (s *session) Data(r io.Reader) error {
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(r); err != nil {
+		return err
+	}
+	drop := false
+	for _, to := range s.mail.To {
+		t, ok := troubleOf(to)
+		if !ok || t.stage == atRecipient || !s.inbox.due(to, t) {
+			continue
+		}
+		if t.stage == atData {
+			return t.reply()
+		}
+		drop = true
+	}
+	m := s.mail
+	m.Data, m.At = body.Bytes(), time.Now()
+	s.inbox.keep(m)
+	if drop {
+		_ = s.conn.Conn().Close()
+	}
+	return nil
+}
