@@ -1,0 +1,169 @@
+package ops
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// StatsSource knows how much work there is.
+type StatsSource interface {
+	Stats(ctx context.Context) (jobs.Stats, error)
+}
+
+// QueueSource knows the queues; an asynq.Inspector does.
+type QueueSource interface {
+	Queues() ([]string, error)
+	GetQueueInfo(queue string) (*asynq.QueueInfo, error)
+}
+
+// collectTimeout bounds one look at the database or at Redis.
+const collectTimeout = 5 * time.Second
+
+var (
+	descUp      = prometheus.NewDesc("oubli_source_up", "1 when the source of the numbers below answered: database or redis.", []string{"source"}, nil)
+	descJobs    = prometheus.NewDesc("oubli_jobs", "Jobs by state.", []string{"state"}, nil)
+	descClients = prometheus.NewDesc("oubli_clients_total", "Clients by outcome, over all jobs.", []string{"outcome"}, nil)
+	descTasks   = prometheus.NewDesc("oubli_tasks", "Tasks by kind and state.", []string{"kind", "state"}, nil)
+	descMails   = prometheus.NewDesc("oubli_mails", "Mails by state.", []string{"state"}, nil)
+	descOldest  = prometheus.NewDesc("oubli_oldest_open_job_age_seconds", "Age of the oldest job that has not ended; 0 without one.", nil, nil)
+	descHints   = prometheus.NewDesc("oubli_queue_hints", "Hints in a queue by asynq's state.", []string{"queue", "state"}, nil)
+	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds", "Time that the oldest waiting hint of a queue has waited.", []string{"queue"}, nil)
+)
+
+// Collector reads the numbers of the database and of the queues whenever
+// Prometheus asks.
+type Collector struct {
+	stats  StatsSource
+	queues QueueSource
+	log    *zerolog.Logger
+	busy   chan struct{} // Redis is asked once at a time: asynq cannot be told to give up
+}
+
+// NewCollector reads from both sources; either may be nil and is left out then.
+func NewCollector(stats StatsSource, queues QueueSource, log zerolog.Logger) *Collector {
+	return &Collector{stats: stats, queues: queues, log: &log, busy: make(chan struct{}, 1)}
+}
+
+// Describe names the numbers.
+func (c *Collector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{descUp, descJobs, descClients, descTasks, descMails, descOldest, descHints, descLatency} {
+		out <- d
+	}
+}
+
+// Collect reads the numbers. A source that does not answer is down and has
+// none; the other's are there all the same.
+func (c *Collector) Collect(out chan<- prometheus.Metric) {
+	if c.stats != nil {
+		up(out, "database", c.collectStats(out))
+	}
+	if c.queues != nil {
+		up(out, "redis", c.collectQueues(out))
+	}
+}
+
+func up(out chan<- prometheus.Metric, source string, answered bool) {
+	value := 0.0
+	if answered {
+		value = 1
+	}
+	gauge(out, descUp, value, source)
+}
+
+func gauge(out chan<- prometheus.Metric, d *prometheus.Desc, value float64, labels ...string) {
+	out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+}
+
+func (c *Collector) collectStats(out chan<- prometheus.Metric) bool {
+	ctx, cancel := context.WithTimeout(context.Background(), collectTimeout)
+	defer cancel()
+	s, err := c.stats.Stats(ctx)
+	if err != nil {
+		c.log.Error().Err(err).Msg("metrics without the database")
+		return false
+	}
+	// Zeros are written too: an alert on a series that is not there is silent.
+	for _, state := range jobs.States() {
+		gauge(out, descJobs, float64(s.Jobs[state]), string(state))
+	}
+	for _, o := range jobs.Outcomes() {
+		out <- prometheus.MustNewConstMetric(descClients, prometheus.CounterValue, float64(s.Clients[o]), string(o))
+	}
+	for _, kind := range []jobs.TaskKind{jobs.BatchTask, jobs.MergeTask, jobs.MailTask} {
+		for _, state := range []jobs.TaskState{jobs.TaskPending, jobs.TaskRunning, jobs.TaskDone, jobs.TaskFailed, jobs.TaskCancelled} {
+			gauge(out, descTasks, float64(s.Tasks[kind][state]), string(kind), string(state))
+		}
+	}
+	for _, state := range []jobs.MailState{jobs.MailNone, jobs.MailWaiting, jobs.MailPending, jobs.MailSent, jobs.MailFailed} {
+		gauge(out, descMails, float64(s.Mails[state]), string(state))
+	}
+	gauge(out, descOldest, s.OldestOpen.Seconds())
+	return true
+}
+
+func (c *Collector) collectQueues(out chan<- prometheus.Metric) bool {
+	select {
+	case c.busy <- struct{}{}:
+	default:
+		return false // the last look has not come back
+	}
+	type look struct {
+		infos []*asynq.QueueInfo
+		err   error
+	}
+	done := make(chan look, 1)
+	go func() {
+		defer func() { <-c.busy }()
+		infos, err := c.queueInfos()
+		done <- look{infos, err}
+	}()
+	timeout := time.NewTimer(collectTimeout)
+	defer timeout.Stop()
+	select {
+	case <-timeout.C:
+		c.log.Error().Msg("metrics without redis: no answer in time")
+		return false
+	case l := <-done:
+		if l.err != nil {
+			c.log.Error().Err(l.err).Msg("metrics without redis")
+			return false
+		}
+		for _, q := range l.infos {
+			gauge(out, descLatency, q.Latency.Seconds(), q.Queue)
+			gauge(out, descHints, float64(q.Pending), q.Queue, "pending")
+			gauge(out, descHints, float64(q.Active), q.Queue, "active")
+			gauge(out, descHints, float64(q.Scheduled), q.Queue, "scheduled")
+			gauge(out, descHints, float64(q.Retry), q.Queue, "retry")
+			gauge(out, descHints, float64(q.Archived), q.Queue, "archived")
+			gauge(out, descHints, float64(q.Completed), q.Queue, "completed")
+		}
+		return true
+	}
+}
+
+// queueInfos looks at every queue of ours. One that Redis does not know, since
+// nothing was ever enqueued or all of Redis was lost, is empty.
+func (c *Collector) queueInfos() ([]*asynq.QueueInfo, error) {
+	there, err := c.queues.Queues()
+	if err != nil {
+		return nil, err
+	}
+	var infos []*asynq.QueueInfo
+	for name := range jobs.Queues() {
+		q := &asynq.QueueInfo{Queue: string(name)}
+		if slices.Contains(there, string(name)) {
+			if q, err = c.queues.GetQueueInfo(string(name)); err != nil {
+				return nil, err
+			}
+		}
+		infos = append(infos, q)
+	}
+	return infos, nil
+}
