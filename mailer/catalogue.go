@@ -1,0 +1,123 @@
+package mailer
+
+import (
+	"strings"
+
+	"golang.org/x/text/language"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// catalogue is everything that a letter says in one language. A word in braces
+// is filled in. A field left empty fails a test.
+type catalogue struct {
+	Language string // BCP 47
+
+	Date           string // {day} {month} {year}
+	FirstDay       string // the first of a month
+	Months         [12]string
+	ZeroIsSingular bool // "0 client", as in French
+
+	Erasure, Merge wording
+
+	Outcome, Exceptions, Kept, About  string // headings
+	Total, Started, NotStarted, Ended string
+	Duration, Job, Open, SignIn       string
+
+	KeptSome  form   // {n} clients of whom the law keeps something
+	KeptUntil string // {date}
+
+	Reasons            map[string]string // by code of exception
+	Guard              string            // {name}
+	Database           string            // {state}
+	DatabaseConstraint string            // {state} {constraint}
+
+	Footer string
+}
+
+// wording is what depends on the kind of job.
+type wording struct {
+	Complete, WithExceptions, Failed, Cancelled string // subjects
+
+	// Sentences. "Some" and "None" say whether anything was done that cannot be
+	// undone: a letter must not claim an end that did not happen.
+	Done                         string
+	DoneNone                     string
+	FailedSome, FailedNone       string
+	CancelledSome, CancelledNone string
+
+	Sum        form   // {n} of {total} clients
+	Nobody     string // there was no client to begin with
+	LeftOut    form   // {n} clients with an exception
+	NotReached form   // {n} clients whose turn never came
+
+	Outcomes map[jobs.Outcome]string
+	Pending  string
+}
+
+// form is a sentence about {n} things in singular and plural.
+type form struct{ One, Other string }
+
+// catalogues holds the languages; the first is for everybody whose language is
+// not among them.
+var catalogues = []*catalogue{&english, &french, &german, &spanish, &italian, &dutch}
+
+var matcher = func() language.Matcher {
+	tags := make([]language.Tag, len(catalogues))
+	for i, w := range catalogues {
+		tags[i] = language.Make(w.Language)
+	}
+	return language.NewMatcher(tags)
+}()
+
+// match finds the language for a locale as BCP 47 ("fr-CH") or POSIX
+// ("fr_CH.UTF-8") writes it.
+func match(locale string) *catalogue {
+	locale, _, _ = strings.Cut(locale, ".")
+	locale, _, _ = strings.Cut(locale, "@")
+	_, i := language.MatchStrings(matcher, locale)
+	return catalogues[i]
+}
+
+// of is the wording for a kind of job.
+func (w *catalogue) of(kind jobs.Kind) *wording {
+	if kind == jobs.Merge {
+		return &w.Merge
+	}
+	return &w.Erasure
+}
+
+// subject is the wording's subject for an ended job.
+func (w *wording) subject(s jobs.State) string {
+	switch s {
+	case jobs.CompletedWithExceptions:
+		return w.WithExceptions
+	case jobs.Failed:
+		return w.Failed
+	case jobs.Cancelled:
+		return w.Cancelled
+	default:
+		return w.Complete
+	}
+}
+
+// sentence says in one line how the job ended.
+func (w *wording) sentence(r jobs.Report) string {
+	some := r.Counts.Erased+r.Counts.ErasedRetained > 0
+	pick := func(ifSome, ifNone string) string {
+		if some {
+			return ifSome
+		}
+		return ifNone
+	}
+	switch r.State {
+	case jobs.CompletedWithExceptions:
+		return pick(w.Done, w.DoneNone)
+	case jobs.Failed:
+		return pick(w.FailedSome, w.FailedNone)
+	case jobs.Cancelled:
+		return pick(w.CancelledSome, w.CancelledNone)
+	default:
+		return w.Done
+	}
+}

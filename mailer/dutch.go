@@ -1,0 +1,120 @@
+package mailer
+
+import "github.com/oubli/oubli/jobs"
+
+var dutch = catalogue{
+	Language: "nl",
+
+	Date:     "{day} {month} {year}",
+	FirstDay: "1",
+	Months:   [12]string{"januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober", "november", "december"},
+
+	Erasure: wording{
+		Complete:       "Verwijdering van klanten voltooid",
+		WithExceptions: "Verwijdering van klanten voltooid, met uitzonderingen",
+		Failed:         "Verwijdering van klanten mislukt",
+		Cancelled:      "Verwijdering van klanten geannuleerd",
+
+		Done:          "De verwijdering is voltooid en kan niet ongedaan worden gemaakt.",
+		DoneNone:      "De verwijdering is afgerond. Er is geen klant verwijderd.",
+		FailedSome:    "De verwijdering is voortijdig mislukt. Klanten die al verwijderd zijn, kunnen niet worden hersteld.",
+		FailedNone:    "De verwijdering is mislukt. Er is geen klant verwijderd.",
+		CancelledSome: "De verwijdering is voortijdig geannuleerd. Klanten die al verwijderd zijn, kunnen niet worden hersteld; alle andere zijn ongewijzigd.",
+		CancelledNone: "De verwijdering is geannuleerd. Er is geen klant verwijderd.",
+
+		Sum: form{
+			One:   "Er is {n} klant verwijderd, van in totaal {total}.",
+			Other: "Er zijn {n} klanten verwijderd, van in totaal {total}.",
+		},
+		Nobody: "Er was geen klant om te verwijderen.",
+		LeftOut: form{
+			One:   "{n} klant is niet verwijderd; de reden staat hieronder.",
+			Other: "{n} klanten zijn niet verwijderd; de redenen staan hieronder.",
+		},
+		NotReached: form{
+			One:   "{n} klant is niet verwerkt en is ongewijzigd.",
+			Other: "{n} klanten zijn niet verwerkt en zijn ongewijzigd.",
+		},
+
+		Outcomes: map[jobs.Outcome]string{
+			jobs.Erased:         "Verwijderd",
+			jobs.ErasedRetained: "Verwijderd, enkele gegevens wettelijk bewaard",
+			jobs.Skipped:        "Niet verwijderd, beschermd door een regel",
+			jobs.FailedOutcome:  "Niet verwijderd, geweigerd door de database",
+			jobs.NotFound:       "Niet gevonden",
+		},
+		Pending: "Niet verwerkt",
+	},
+
+	Merge: wording{
+		Complete:       "Samenvoeging van klanten voltooid",
+		WithExceptions: "Samenvoeging van klanten voltooid, met uitzonderingen",
+		Failed:         "Samenvoeging van klanten mislukt",
+		Cancelled:      "Samenvoeging van klanten geannuleerd",
+
+		Done:          "De samenvoeging is voltooid en kan niet ongedaan worden gemaakt.",
+		DoneNone:      "De samenvoeging is afgerond. Er is geen klant samengevoegd.",
+		FailedSome:    "De samenvoeging is voortijdig mislukt. Klanten die al samengevoegd zijn, kunnen niet meer worden gescheiden.",
+		FailedNone:    "De samenvoeging is mislukt. Er is geen klant samengevoegd.",
+		CancelledSome: "De samenvoeging is voortijdig geannuleerd. Klanten die al samengevoegd zijn, kunnen niet meer worden gescheiden; alle andere zijn ongewijzigd.",
+		CancelledNone: "De samenvoeging is geannuleerd. Er is geen klant samengevoegd.",
+
+		Sum: form{
+			One:   "Er is {n} klant samengevoegd, van in totaal {total}.",
+			Other: "Er zijn {n} klanten samengevoegd, van in totaal {total}.",
+		},
+		Nobody: "Er was geen klant om samen te voegen.",
+		LeftOut: form{
+			One:   "{n} klant is niet samengevoegd; de reden staat hieronder.",
+			Other: "{n} klanten zijn niet samengevoegd; de redenen staan hieronder.",
+		},
+		NotReached: form{
+			One:   "{n} klant is niet verwerkt en is ongewijzigd.",
+			Other: "{n} klanten zijn niet verwerkt en zijn ongewijzigd.",
+		},
+
+		Outcomes: map[jobs.Outcome]string{
+			jobs.Erased:         "Samengevoegd",
+			jobs.ErasedRetained: "Samengevoegd, enkele gegevens wettelijk bewaard",
+			jobs.Skipped:        "Niet samengevoegd, beschermd door een regel",
+			jobs.FailedOutcome:  "Niet samengevoegd, geweigerd door de database",
+			jobs.NotFound:       "Niet gevonden",
+		},
+		Pending: "Niet verwerkt",
+	},
+
+	Outcome:    "Resultaat",
+	Exceptions: "Uitzonderingen per reden",
+	Kept:       "Wettelijk bewaard",
+	About:      "Over deze taak",
+	Total:      "Totaal",
+	Started:    "Begin",
+	NotStarted: "Niet begonnen",
+	Ended:      "Einde",
+	Duration:   "Duur",
+	Job:        "Taak",
+	Open:       "Taak openen",
+	SignIn:     "u wordt gevraagd in te loggen",
+
+	KeptSome: form{
+		One:   "Voor {n} klant vereist de wet dat enkele gegevens worden bewaard, zoals het adres op een factuur. Ze worden automatisch verwijderd zodra de termijn afloopt.",
+		Other: "Voor {n} klanten vereist de wet dat enkele gegevens worden bewaard, zoals het adres op een factuur. Ze worden automatisch verwijderd zodra de termijn afloopt.",
+	},
+	KeptUntil: "De laatste van deze termijnen eindigt op {date}.",
+
+	Reasons: map[string]string{
+		"legal_hold":              "Juridische bewaarplicht (legal hold)",
+		"unpaid_balance":          "Openstaand saldo",
+		"future_appointment":      "Toekomstige afspraak",
+		"open_invoice":            "Openstaande factuur",
+		jobs.CodeRecentActivity:   "Recente activiteit",
+		jobs.CodeAnonymousProfile: "Anoniem profiel, geen echte klant",
+		jobs.CodeNotFound:         "Niet gevonden",
+		jobs.CodeRetained:         "Enkele gegevens nog wettelijk bewaard",
+	},
+	Guard:              "Regel “{name}”",
+	Database:           "Geweigerd door de database (SQLSTATE {state})",
+	DatabaseConstraint: "Geweigerd door de database (SQLSTATE {state}, constraint {constraint})",
+
+	Footer: "Dit bericht is automatisch verzonden omdat dit adres is opgegeven om te horen hoe de taak afloopt. Het noemt geen enkele klant.",
+}

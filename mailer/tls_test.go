@@ -1,0 +1,69 @@
+package mailer
+
+import (
+	"testing"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+func TestWithoutTheMandatoryTLSNothingIsSent(t *testing.T) {
+	t.Parallel()
+	s := (&server{}).start(t)
+	err := s.mailer(t, func(o *Options) { o.TLS = TLSMandatory }).Send(t.Context(), sample("en", jobs.Completed))
+	wantError(t, err, jobs.Unavailable, "smtp_tls")
+	if len(s.letters) != 0 {
+		t.Error("a letter went out in the clear")
+	}
+}
+
+func TestTLSHoldsUnderEveryPolicyThatUsesIt(t *testing.T) {
+	t.Parallel()
+	config, roots := certificate(t)
+	for name, c := range map[string]struct {
+		implicit bool
+		policy   TLSPolicy
+	}{
+		"STARTTLS mandatory":     {false, TLSMandatory},
+		"STARTTLS opportunistic": {false, TLSOpportunistic},
+		"implicit":               {true, TLSMandatory},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := (&server{tls: config, wrap: c.implicit, user: "oubli"}).start(t)
+			known := func(o *Options) {
+				o.TLS, o.ImplicitTLS, o.User, o.Password, o.RootCAs = c.policy, c.implicit, "oubli", "secret", roots
+			}
+			if err := s.mailer(t, known).Send(t.Context(), sample("en", jobs.Completed)); err != nil {
+				t.Errorf("with a certificate that holds: %v", err)
+			}
+			unknown := func(o *Options) { o.TLS, o.ImplicitTLS = c.policy, c.implicit }
+			err := s.mailer(t, unknown).Send(t.Context(), sample("en", jobs.Completed))
+			wantError(t, err, jobs.Unavailable, "smtp_tls")
+			if len(s.letters) != 1 {
+				t.Errorf("%d letters arrived, want the first alone", len(s.letters))
+			}
+		})
+	}
+}
+
+func TestOpportunisticTLSGoesWithoutWhenNoneIsOffered(t *testing.T) {
+	t.Parallel()
+	s := (&server{}).start(t)
+	if err := s.mailer(t, func(o *Options) { o.TLS = TLSOpportunistic }).Send(t.Context(), sample("en", jobs.Completed)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestARefusedLoginIsAMatterOfConfiguration(t *testing.T) {
+	t.Parallel()
+	s := (&server{user: "oubli"}).start(t)
+	err := s.mailer(t, func(o *Options) { o.User, o.Password = "oubli", "wrong" }).Send(t.Context(), sample("en", jobs.Completed))
+	wantError(t, err, jobs.Unavailable, "smtp_535")
+}
+
+func TestAServerWithoutLoginIsAMatterOfConfiguration(t *testing.T) {
+	t.Parallel()
+	s := (&server{}).start(t)
+	err := s.mailer(t, func(o *Options) { o.User, o.Password = "oubli", "wrong" }).Send(t.Context(), sample("en", jobs.Completed))
+	wantError(t, err, jobs.Unavailable, "smtp_login")
+}
