@@ -65,6 +65,13 @@ func KindOf(err error) ErrorKind {
 	return Internal
 }
 
+// Codes of errors by which the worker decides what to do.
+const (
+	CodeUnavailable = "unavailable"     // infrastructure trouble: wait, and try again
+	CodeContention  = "contention"      // somebody else's lock: try again soon, with less
+	CodeSchema      = "schema_mismatch" // the live schema is not what the map says: block the job
+)
+
 // ErrFenced says that a task is no longer this worker's: its lease ran out and
 // another claimed it, or its job was paused, cancelled or blocked. Nothing was
 // changed.

@@ -50,6 +50,23 @@ func (c Counts) Done() int {
 // Exceptions is the number of clients that were not erased.
 func (c Counts) Exceptions() int { return c.Skipped + c.Failed + c.NotFound }
 
+// Of is the number of clients with the outcome.
+func (c Counts) Of(o Outcome) int {
+	switch o {
+	case Erased:
+		return c.Erased
+	case ErasedRetained:
+		return c.ErasedRetained
+	case Skipped:
+		return c.Skipped
+	case FailedOutcome:
+		return c.Failed
+	case NotFound:
+		return c.NotFound
+	}
+	return 0
+}
+
 // Add counts n more clients with the outcome.
 func (c *Counts) Add(o Outcome, n int) {
 	switch o {

@@ -35,8 +35,9 @@ func States() []State {
 var transitions = map[State][]State{
 	Scheduled: {Running, Completed, Cancelled},
 	Running:   {Paused, Blocked, Completed, CompletedWithExceptions, Failed, Cancelled},
-	Paused:    {Running, Cancelled},
-	Blocked:   {Running, Cancelled},
+	// The chunk that commits while its job is paused or blocked may be the last.
+	Paused:  {Running, Completed, CompletedWithExceptions, Failed, Cancelled},
+	Blocked: {Running, Completed, CompletedWithExceptions, Failed, Cancelled},
 }
 
 // Next lists the states that s may move to; none for a final state.

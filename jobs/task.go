@@ -76,7 +76,8 @@ type Dispatch struct {
 	TaskID string
 	Kind   TaskKind
 	Queue  Queue
-	No     int // counts the dispatches of this task
+	No     int           // counts the dispatches of this task
+	Age    time.Duration // since then
 }
 
 // HintID is the asynq TaskID: new for every dispatch, because asynq
@@ -84,7 +85,8 @@ type Dispatch struct {
 func (d Dispatch) HintID() string { return fmt.Sprintf("%s:%s:%d", d.Kind, d.TaskID, d.No) }
 
 // Claim is a task that a worker holds until its lease runs out. Attempt is the
-// fence: every change that the holder makes is tied to it.
+// fence: every change that the holder makes is tied to it. The holder moves
+// Position and the sums forward as its chunks commit.
 type Claim struct {
 	TaskID   string
 	JobID    string
@@ -93,11 +95,38 @@ type Claim struct {
 	Number   int // position of the batch in its job, from 1
 	Attempt  int
 	Failures int // attempts that ended in trouble of the task's own
-	Lane     int // which of the tenant's profiles are this batch's to use, from 1
-	Keys     []string
-	Position int // clients that have their outcome
-	CreateAt time.Time
+	Crashes  int // leases that ran out since the last progress
+
+	// Of a batch.
+	Lane          int // which of the tenant's profiles are this batch's to use, from 1
+	Keys          []string
+	Position      int // clients that have their outcome
+	Counts        Counts
+	Codes         map[string]int
+	Rows          map[string]int64
+	RetainedUntil *Date
+	Terms         Terms
+
+	// Of a mail.
+	Letter Letter
+	Age    time.Duration // since the job ended
 }
 
 // Left is the number of clients of the batch that wait for their outcome.
-func (c Claim) Left() int { return len(c.Keys) - c.Position }
+func (c *Claim) Left() int { return len(c.Keys) - c.Position }
+
+// Terms is what a job asks of each of its clients' erasures.
+type Terms struct {
+	Cutoff   *time.Time // activity since then is a reason to skip
+	Override []string   // guards that shall not hold
+	Country  string     // of the tenant; decides how long the law keeps
+	Locale   string     // of the tenant; decides the labels
+}
+
+// Chunk is what one transaction did.
+type Chunk struct {
+	Clients  int // that have their outcome now
+	Deferred int // that live traffic held, and that wait for a later chunk
+	Counts   Counts
+	Elapsed  time.Duration
+}

@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/jobs"
+)
+
+func (c *compiler) keyCast() string {
+	if c.key.text() {
+		return "text"
+	}
+	return c.key.Type
+}
+
+func (c *compiler) tenantType() string {
+	if c.tenant == nil || c.tenant.text() {
+		return "text"
+	}
+	return c.tenant.Type
+}
+
+// theseClients is the condition that picks the chunk's clients, of their own
+// tenant only, from the client table.
+func (c *compiler) theseClients(t *text, alias string) string {
+	cond := ident(alias, c.key.Name) + " = ANY(" + t.array(Arg{Kind: ArgKeys}, c.keyCast()) + ")"
+	return c.ofTenant(t, alias, cond)
+}
+
+func (c *compiler) ofTenant(t *text, alias, cond string) string {
+	if c.tenant == nil {
+		return cond
+	}
+	return cond + " AND " + ident(alias, c.tenant.Name) + " = " + t.scalar(Arg{Kind: ArgTenant}, c.tenantType())
+}
+
+func (c *compiler) ownedColumns() []string {
+	var columns []string
+	for _, e := range c.entry {
+		if e.owned() {
+			columns = append(columns, e.OwnedBy)
+		}
+	}
+	return columns
+}
+
+func (c *compiler) tenantStatement() Statement {
+	if c.studio == nil {
+		return Statement{}
+	}
+	column := func(name string) string {
+		if name == "" {
+			return "''"
+		}
+		return "coalesce(" + ident("s", name) + "::text, '')"
+	}
+	m, t := c.m.Tenant, &text{}
+	key := c.studio.Column(m.Key)
+	// Compared as text: the caller's tenant need not be readable as the key's type.
+	t.add("SELECT %s, %s\nFROM %s AS \"s\"\nWHERE %s::text = %s::text", column(m.Country), column(m.Locale),
+		c.studio.ident(), ident("s", key.Name), t.arg(Arg{Kind: ArgTenant}))
+	return t.statement("tenant: country and language", m.Table.String())
+}
+
+// lockStatement takes the clients FOR UPDATE. A new reference to a client takes
+// KEY SHARE on its row and so has either committed and is seen by the
+// statements that follow, or waits for us and finds the client gone. Clients
+// that live traffic holds are left for a later chunk rather than waited for.
+func (c *compiler) lockStatement() Statement {
+	t := &text{}
+	columns := []string{ident("c", c.key.Name) + "::text"}
+	for _, owned := range c.ownedColumns() {
+		columns = append(columns, ident("c", owned)+"::text")
+	}
+	t.add("SELECT %s\nFROM %s AS \"c\"\nWHERE %s\nORDER BY %s\nFOR UPDATE SKIP LOCKED",
+		strings.Join(columns, ", "), c.client.ident(), c.theseClients(t, "c"), ident("c", c.key.Name))
+	return t.statement("clients: lock", c.m.Client.Table.String())
+}
+
+// judgeStatement says of every client which guard holds, if any, and until when
+// the law keeps something of it. It runs after the lock, on a newer snapshot.
+func (c *compiler) judgeStatement() Statement {
+	t := &text{}
+	key := ident("c", c.key.Name)
+	t.add("SELECT %s::text,\n  CASE\n", key)
+	t.add("    WHEN EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s AND a.client_key = %s::text) THEN %s\n",
+		t.arg(Arg{Kind: ArgTenant})+"::text", key, literal(jobs.CodeAnonymousProfile))
+	for _, g := range c.m.Guards {
+		cond := "(" + g.Where + ")"
+		if g.Table != (erasuremap.Name{}) {
+			cond = c.exists(g.Table, g.Reference, key, cond)
+		}
+		if g.Overridable {
+			cond = fmt.Sprintf("NOT (%s = ANY(%s::text[])) AND %s", literal(g.Name), t.arg(Arg{Kind: ArgOverride}), cond)
+		}
+		t.add("    WHEN %s THEN %s\n", cond, literal(g.Name))
+	}
+	for _, a := range c.m.Activity {
+		cutoff := t.arg(Arg{Kind: ArgCutoff}) + "::timestamptz"
+		recent := where(ident("t", a.At)+" >= "+cutoff, a.Where)
+		t.add("    WHEN %s IS NOT NULL AND %s THEN %s\n", cutoff, c.exists(a.Table, a.Reference, key, recent), literal(jobs.CodeRecentActivity))
+	}
+	t.add("  END,\n  %s\nFROM %s AS \"c\"\nWHERE %s", c.retainedUntil(t, key), c.client.ident(), c.theseClients(t, "c"))
+	return t.statement("clients: guards and retention", c.m.Client.Table.String())
+}
+
+func (c *compiler) exists(n erasuremap.Name, reference, key, cond string) string {
+	r := c.cat.Relation(n)
+	return fmt.Sprintf("EXISTS (SELECT FROM %s AS \"t\" WHERE %s = %s AND %s)",
+		r.ident(), ident("t", reference), keyFor(r.Column(reference), c.key, key), cond)
+}
+
+func (c *compiler) liveProfilesStatement() Statement {
+	t := &text{}
+	t.add("SELECT p.slot, p.client_key\nFROM oubli.anonymous_profiles AS p\nJOIN %s AS \"c\" ON %s = p.client_key::%s\nWHERE p.tenant_id = %s::text AND %s\nORDER BY p.slot",
+		c.client.ident(), ident("c", c.key.Name), c.keyCast(), t.arg(Arg{Kind: ArgTenant}), c.ofTenant(t, "c", "true"))
+	return t.statement("anonymous profiles: find", c.m.Client.Table.String())
+}
+
+func (c *compiler) newProfileStatement() Statement {
+	t := &text{}
+	var columns, values []string
+	if c.tenant != nil {
+		columns = append(columns, ident(c.tenant.Name))
+		values = append(values, t.scalar(Arg{Kind: ArgTenant}, c.tenantType()))
+	}
+	for _, rule := range c.m.Client.Anonymous {
+		if rule.Kind == erasuremap.KeepValue {
+			c.gap(rule.Pos, c.client, rule.Column, "write {value: …}", "a new row has no value to keep")
+			continue
+		}
+		columns = append(columns, ident(rule.Column))
+		values = append(values, c.value(t, c.client, "c", rule))
+	}
+	t.add("INSERT INTO %s", c.client.ident())
+	if len(columns) == 0 {
+		t.add(" DEFAULT VALUES")
+	} else {
+		t.add(" (%s)\nVALUES (%s)", strings.Join(columns, ", "), strings.Join(values, ", "))
+	}
+	t.add("\nRETURNING %s::text", ident(c.key.Name))
+	for _, col := range c.client.Columns {
+		if col.NotNull && !col.Default && !col.Generated && col.Name != c.m.Client.Tenant && !named(c.m.Client.Anonymous, col.Name) {
+			c.gap(c.m.Client.Pos, c.client, col.Name, fmt.Sprintf(`under client.anonymous: %s: {value: ""}`, col.Name),
+				"an anonymous profile needs a value for it: NOT NULL without a default")
+		}
+	}
+	return t.statement("anonymous profile: insert", c.m.Client.Table.String())
+}
+
+func named(rules []erasuremap.ColumnRule, column string) bool {
+	for _, r := range rules {
+		if r.Column == column {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,75 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+// Gap is something that the map does not cover or gets wrong. Nothing is
+// erased while there is one.
+type Gap struct {
+	Pos    erasuremap.Pos `json:"-"`
+	Place  string         `json:"place"`            // in the map's file
+	Table  string         `json:"table,omitempty"`  // schema.table
+	Column string         `json:"column,omitempty"` // of that table
+	Why    string         `json:"why"`
+	Fix    string         `json:"fix"` // the line that mends it
+}
+
+// String is the gap in one line.
+func (g Gap) String() string {
+	where := g.Table
+	if g.Column != "" {
+		where += "." + g.Column
+	}
+	s := g.Pos.String() + ": "
+	if where != "" {
+		s += where + ": "
+	}
+	s += g.Why
+	if g.Fix != "" {
+		s += " — " + g.Fix
+	}
+	return s
+}
+
+// Gaps is everything that keeps a map from being used.
+type Gaps []Gap
+
+// Error is one line for each gap.
+func (g Gaps) Error() string {
+	lines := make([]string, len(g))
+	for i := range g {
+		lines[i] = g[i].String()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Tables lists the places that the gaps name, for a one-line reason.
+func (g Gaps) Tables() []string {
+	var names []string
+	for _, gap := range g {
+		name := gap.Table
+		if gap.Column != "" {
+			name += "." + gap.Column
+		}
+		if name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Summary is the gaps in one short line, for a job's blocked reason.
+func (g Gaps) Summary() string {
+	names := g.Tables()
+	more := ""
+	if len(names) > 5 {
+		more = fmt.Sprintf(" and %d more", len(names)-5)
+		names = names[:5]
+	}
+	return "the map does not cover " + strings.Join(names, ", ") + more
+}

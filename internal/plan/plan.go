@@ -1,0 +1,100 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+// Plan is everything that erasing runs against one schema under one map.
+type Plan struct {
+	Map         *erasuremap.Map
+	Fingerprint string // of the catalog that it was compiled with
+
+	KeyKind KeyKind  // of the client's key
+	Owned   []string // columns of the client's row that Lock returns after the key
+
+	Tenant       Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
+	Lock         Statement   // locks clients → (key, owned columns…)
+	Judge        Statement   // → (key, code of the guard that holds or NULL, retained until or NULL)
+	Erase        []Statement // in order
+	LiveProfiles Statement   // → (slot, key)
+	NewProfile   Statement   // inserts one anonymous profile → (key)
+}
+
+// KeyKind is the type of the client's key.
+type KeyKind string
+
+// The kinds of key.
+const (
+	IntKey    KeyKind = "int"
+	BigintKey KeyKind = "bigint"
+	UUIDKey   KeyKind = "uuid"
+	TextKey   KeyKind = "text"
+)
+
+// Statement is one SQL statement and where its parameters come from.
+type Statement struct {
+	Name  string // what it does, for readers: "participations: reassign"
+	Table string // the table whose rows it changes, as the map writes it
+	SQL   string
+	Args  []Arg // Args[0] is $1
+	// Client says that the statement acts on the clients' own rows and must
+	// therefore change exactly one row for each key.
+	Client bool
+}
+
+// Arg is where a parameter's value comes from. All but ArgCutoff, ArgToday and
+// ArgYears travel as text or text[] and are cast in the statement.
+type Arg struct {
+	Kind ArgKind
+	Text string // ArgLiteral: the value; ArgLabel: its name; ArgYears: the retention; ArgOwned: the column
+}
+
+// ArgKind is the kind of a parameter.
+type ArgKind string
+
+// The kinds of parameter.
+const (
+	ArgKeys     ArgKind = "keys"     // text[]: the clients' keys
+	ArgTenant   ArgKind = "tenant"   // text
+	ArgProfile  ArgKind = "profile"  // text: key of the tenant's anonymous profile
+	ArgProfiles ArgKind = "profiles" // text[]: keys of the profiles that this lane owns, by slot
+	ArgOwned    ArgKind = "owned"    // text[]: values of an owning column of the clients
+	ArgLabel    ArgKind = "label"    // text: in the tenant's language
+	ArgLiteral  ArgKind = "literal"  // text: from the map
+	ArgOverride ArgKind = "override" // text[]: guards that shall not hold
+	ArgCutoff   ArgKind = "cutoff"   // timestamptz or NULL: activity since then is a reason to skip
+	ArgToday    ArgKind = "today"    // date
+	ArgYears    ArgKind = "years"    // int: of a retention in the tenant's country
+	ArgSlot     ArgKind = "slot"     // int: of the profile being made
+)
+
+// String names the parameter for readers of a printed plan.
+func (a Arg) String() string {
+	switch a.Kind {
+	case ArgLiteral:
+		return fmt.Sprintf("%q", a.Text)
+	case ArgLabel, ArgYears, ArgOwned:
+		return string(a.Kind) + " " + a.Text
+	}
+	return string(a.Kind)
+}
+
+// String is the statement with a comment that names its parameters.
+func (s Statement) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "-- %s\n", s.Name)
+	for i, a := range s.Args {
+		fmt.Fprintf(&b, "--   $%d = %s\n", i+1, a)
+	}
+	b.WriteString(s.SQL)
+	b.WriteString(";\n")
+	return b.String()
+}
+
+// Statements lists all that a chunk runs, in order.
+func (p *Plan) Statements() []Statement {
+	return append([]Statement{p.Lock, p.Judge}, p.Erase...)
+}

@@ -1,0 +1,175 @@
+package repository
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+)
+
+// AcceptErasure stores a job, its tasks and its idempotency key in one
+// transaction. Redis takes no part, so it may be down. A key that is known
+// with the same hash gives the first answer again, and replayed is true.
+func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
+	p, err := s.basics(ctx)
+	if err != nil {
+		return jobs.Job{}, false, err
+	}
+	keys, err := canonicalKeys(p.KeyKind, req.ClientIDs)
+	if err != nil {
+		return jobs.Job{}, false, err
+	}
+	if err := overridable(p, req.Override); err != nil {
+		return jobs.Job{}, false, err
+	}
+	err = s.tx(ctx, "accept erasure", func(tx pgx.Tx) error {
+		job, replayed, err = replay(ctx, tx, key)
+		if err != nil || replayed {
+			return err
+		}
+		if job, err = s.insertErasure(ctx, tx, p, req, keys); err != nil {
+			return err
+		}
+		return remember(ctx, tx, key, job)
+	})
+	return job, replayed, err
+}
+
+func overridable(p *plan.Plan, override []string) error {
+	var allowed []string
+	for _, g := range p.Map.Guards {
+		if g.Overridable {
+			allowed = append(allowed, g.Name)
+		}
+	}
+	for _, name := range override {
+		if !slices.Contains(allowed, name) {
+			return &jobs.Error{Kind: jobs.Invalid, Code: "not_overridable",
+				Msg: fmt.Sprintf("override takes only guards that the map calls overridable: %v", allowed)}
+		}
+	}
+	return nil
+}
+
+const insertJobSQL = `
+INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, override, comment, created_by,
+  notify, locale, country, tenant_locale, requested, not_before)
+VALUES ($1, 'erasure', $2, 'scheduled', $3, CASE WHEN $3 = 'inactivity' THEN now() END, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+RETURNING greatest(coalesce($12::timestamptz, now()), now() + $13::interval)`
+
+func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.ErasureRequest, keys []string) (jobs.Job, error) {
+	country, locale, err := tenantFacts(ctx, tx, p, req.TenantID)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	if req.Locale == "" {
+		req.Locale = locale
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	var notBefore *time.Time
+	if !req.NotBefore.IsZero() {
+		notBefore = &req.NotBefore
+	}
+	var runAt time.Time
+	err = tx.QueryRow(ctx, insertJobSQL, id, req.TenantID, req.Reason, list(req.Override), req.Comment, req.CreatedBy,
+		list(slices.Compact(slices.Sorted(slices.Values(req.Notify)))), req.Locale, country, locale, len(keys), notBefore, s.opts.Grace).Scan(&runAt)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	if err := s.insertBatches(ctx, tx, id, req.TenantID, keys, runAt); err != nil {
+		return jobs.Job{}, err
+	}
+	if len(keys) == 0 {
+		if err := s.endJob(ctx, tx, id.String()); err != nil {
+			return jobs.Job{}, err
+		}
+	}
+	return readJob(ctx, tx, jobs.Erasure, jobs.AnyTenant, id.String())
+}
+
+// insertBatches cuts the keys into tasks. An erasure of one batch goes to the
+// interactive queue, so that a big one never keeps it waiting.
+func (s *Store) insertBatches(ctx context.Context, tx pgx.Tx, job uuid.UUID, tenant string, keys []string, runAt time.Time) error {
+	queue := jobs.Bulk
+	if len(keys) <= s.opts.BatchClients {
+		queue = jobs.Interactive
+	}
+	var rows [][]any
+	for part := range slices.Chunk(keys, s.opts.BatchClients) {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		rows = append(rows, []any{id, job, tenant, string(jobs.BatchTask), string(queue), len(rows) + 1, runAt, part})
+	}
+	_, err := tx.CopyFrom(ctx, pgx.Identifier{"oubli", "tasks"},
+		[]string{"id", "job_id", "tenant_id", "kind", "queue", "number", "run_at", "keys"}, pgx.CopyFromRows(rows))
+	return err
+}
+
+// tenantFacts reads the tenant's country and language; the tenant must exist.
+func tenantFacts(ctx context.Context, tx pgx.Tx, p *plan.Plan, tenant string) (country, locale string, err error) {
+	if p.Tenant.SQL == "" {
+		return "", "", nil
+	}
+	err = tx.QueryRow(ctx, p.Tenant.SQL, tenant).Scan(&country, &locale)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", "", &jobs.Error{Kind: jobs.Invalid, Code: "unknown_tenant", Msg: "no such tenant"}
+	}
+	return country, locale, err
+}
+
+// replay looks for an earlier request under the same key. The lock makes a
+// repeat that comes while the first is still being stored a conflict rather
+// than a second job.
+func replay(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
+	var free bool
+	if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || E'\\x01' || $2, 0))", key.Caller, key.Key).Scan(&free); err != nil {
+		return job, false, err
+	}
+	if !free {
+		return job, false, &jobs.Error{Kind: jobs.Conflict, Code: "idempotency_in_flight", Msg: "a request with this Idempotency-Key is being stored: ask again"}
+	}
+	var hash, answer []byte
+	err = tx.QueryRow(ctx, "SELECT hash, answer FROM oubli.idempotency_keys WHERE caller = $1 AND key = $2", key.Caller, key.Key).Scan(&hash, &answer)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return job, false, nil
+	}
+	if err != nil {
+		return job, false, err
+	}
+	if [32]byte(hash) != key.Hash {
+		return job, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused", Msg: "this Idempotency-Key belongs to another request: use a new one"}
+	}
+	err = json.Unmarshal(answer, &job)
+	return job, true, err
+}
+
+func remember(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey, job jobs.Job) error {
+	answer, err := json.Marshal(job)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, "INSERT INTO oubli.idempotency_keys (caller, key, hash, job_id, answer) VALUES ($1, $2, $3, $4, $5)",
+		key.Caller, key.Key, key.Hash[:], job.ID, answer)
+	return err
+}
+
+// list is never nil, because the columns that take it are NOT NULL.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}

@@ -1,0 +1,262 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+)
+
+// EraseChunk erases up to n of the clients that the batch has left, in one
+// transaction of three pipelined round trips: decide, erase, record. Nothing
+// commits before every count has been looked at. On success the claim has
+// moved forward; on any error nothing has changed, neither there nor in the
+// database. A connection that breaks at COMMIT leaves that open: then the
+// caller releases the task, and whoever claims it next reads where it stands.
+func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
+	start := time.Now()
+	const tries = 100 // profiles are made as they are needed, a few at a time
+	for range tries {
+		p := s.plan.Load()
+		if p == nil || len(p.Erase) == 0 {
+			var err error
+			if p, err = s.covered(ctx); err != nil {
+				return jobs.Chunk{}, err
+			}
+		}
+		chunk, err := s.eraseChunk(ctx, p, c, c.Keys[c.Position:min(c.Position+n, len(c.Keys))])
+		switch want, need := errors.AsType[*needProfiles](err); {
+		case need:
+			if err := s.makeProfiles(ctx, p, c, want.slots); err != nil {
+				return jobs.Chunk{}, profileTrouble(err)
+			}
+			continue
+		case errors.Is(err, errStalePlan):
+			if _, err := s.covered(ctx); err != nil {
+				return jobs.Chunk{}, err
+			}
+			continue
+		}
+		chunk.Elapsed = time.Since(start)
+		return chunk, fault("erase chunk", err)
+	}
+	return jobs.Chunk{}, &jobs.Error{Kind: jobs.Internal, Code: "profiles", Msg: "erase chunk: profiles never sufficed"}
+}
+
+// errStalePlan says that the schema is no longer the one the plan is for.
+var errStalePlan = errors.New("the schema has changed")
+
+// needProfiles says that the tenant has no live profile in these slots.
+type needProfiles struct{ slots []int }
+
+func (*needProfiles) Error() string { return "more anonymous profiles are needed" }
+
+func (s *Store) eraseChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys []string) (jobs.Chunk, error) {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return jobs.Chunk{}, err
+	}
+	defer release(ctx, conn)
+
+	v := &values{claim: c, today: s.opts.Today(), m: p.Map, keys: keys}
+	verdict, err := s.decide(ctx, conn.Conn(), p, v)
+	if err != nil {
+		return jobs.Chunk{}, err
+	}
+	if err := s.wantProfiles(verdict, c.Lane); err != nil {
+		return jobs.Chunk{}, err
+	}
+	v.keys, v.profiles, v.owned = verdict.erase, s.lane(verdict.profiles, c.Lane), verdict.owned
+	v.profile = verdict.profiles[1]
+	s.opts.Failpoint("chunk:decided")
+	rows, err := s.erase(ctx, conn.Conn(), p, v)
+	if is(err, needProfilesState) {
+		return jobs.Chunk{}, &needProfiles{s.moreSlots(len(v.profiles), c.Lane)}
+	}
+	if err != nil {
+		return jobs.Chunk{}, err
+	}
+	s.opts.Failpoint("chunk:erased")
+	next := after(c, keys, verdict, rows)
+	if err := s.record(ctx, conn.Conn(), next, verdict); err != nil {
+		return jobs.Chunk{}, err
+	}
+	s.opts.Failpoint("chunk:committed")
+	*c = *next.Claim
+	return jobs.Chunk{Clients: len(keys) - len(verdict.deferred), Deferred: len(verdict.deferred), Counts: verdict.counts}, nil
+}
+
+// release gives a connection back without an open transaction.
+func release(ctx context.Context, conn *pgxpool.Conn) {
+	if conn.Conn().PgConn().TxStatus() != 'I' && !conn.Conn().IsClosed() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_, _ = conn.Exec(ctx, "rollback") // a connection that cannot even do this is closed by the pool
+	}
+	conn.Release()
+}
+
+// erase runs the plan's statements in one pipelined round trip and counts the
+// rows of each table.
+func (s *Store) erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (map[string]int64, error) {
+	rows := map[string]int64{}
+	if len(v.keys) == 0 {
+		return rows, nil
+	}
+	b := &pgx.Batch{}
+	for _, st := range p.Erase {
+		args, err := v.bind(st)
+		if err != nil {
+			return nil, err
+		}
+		b.Queue(st.SQL, args...)
+	}
+	results := conn.SendBatch(ctx, b)
+	for _, st := range p.Erase {
+		tag, err := results.Exec()
+		if err != nil {
+			return nil, errors.Join(err, results.Close())
+		}
+		rows[st.Table] += tag.RowsAffected()
+		if st.Client && tag.RowsAffected() != int64(len(v.keys)) {
+			return nil, errors.Join(&jobs.Error{Kind: jobs.Invalid, Code: "wrong_count",
+				Msg: "the client's own row was not the one row that changed: a trigger or a rule is in the way"}, results.Close())
+		}
+	}
+	return rows, results.Close()
+}
+
+const recordSQL = `
+UPDATE oubli.tasks SET keys = $3, position = $4, erased = $5, erased_retained = $6, skipped = $7, failed = $8, not_found = $9,
+  codes = $10, rows = $11, retained_until = $12, lease_until = now() + $13::interval, crashes = 0
+WHERE id = $1 AND attempt = $2 AND state = 'running'`
+
+// progressSQL is recordSQL for the usual case in which the keys keep their
+// order and need not be written again.
+const progressSQL = `
+UPDATE oubli.tasks SET position = $3, erased = $4, erased_retained = $5, skipped = $6, failed = $7, not_found = $8,
+  codes = $9, rows = $10, retained_until = $11, lease_until = now() + $12::interval, crashes = 0
+WHERE id = $1 AND attempt = $2 AND state = 'running'`
+
+// record writes the outcomes and the progress and commits, in one round trip.
+func (s *Store) record(ctx context.Context, conn *pgx.Conn, n next, v *verdict) error {
+	b := &pgx.Batch{}
+	if len(v.exceptions) > 0 {
+		b.Queue(exceptionsSQL, exceptionArgs(n.JobID, v.exceptions)...)
+	}
+	k := n.Counts
+	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), s.opts.Lease}
+	if len(v.deferred) > 0 {
+		b.Queue(recordSQL, append([]any{n.TaskID, n.Attempt, n.Keys}, sums...)...)
+	} else {
+		b.Queue(progressSQL, append([]any{n.TaskID, n.Attempt}, sums...)...)
+	}
+	b.Queue("commit")
+	results := conn.SendBatch(ctx, b)
+	if len(v.exceptions) > 0 {
+		if _, err := results.Exec(); err != nil {
+			return errors.Join(err, results.Close())
+		}
+	}
+	if _, err := results.Exec(); err != nil {
+		return errors.Join(err, results.Close())
+	}
+	if _, err := results.Exec(); err != nil {
+		return errors.Join(err, results.Close())
+	}
+	return results.Close()
+}
+
+const exceptionsSQL = `
+INSERT INTO oubli.exceptions (job_id, client_id, outcome, code, retained_until)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::date[])`
+
+func exceptionArgs(job string, all []jobs.Exception) []any {
+	ids, outcomes, codes := make([]string, len(all)), make([]string, len(all)), make([]string, len(all))
+	until := make([]*time.Time, len(all))
+	for i, e := range all {
+		ids[i], outcomes[i], codes[i], until[i] = e.ClientID, string(e.Outcome), e.Code, dateArg(e.RetainedUntil)
+	}
+	return []any{job, ids, outcomes, codes, until}
+}
+
+func dateArg(d *jobs.Date) *time.Time {
+	if d == nil {
+		return nil
+	}
+	return &d.Time
+}
+
+// FailClient records that the database refuses the batch's next client for
+// good, and moves on. The client is untouched.
+func (s *Store) FailClient(ctx context.Context, c *jobs.Claim, code string) error {
+	key := c.Keys[c.Position]
+	v := &verdict{exceptions: []jobs.Exception{{ClientID: key, Outcome: jobs.FailedOutcome, Code: code}}}
+	v.counts.Failed = 1
+	next := after(c, []string{key}, v, nil)
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fault("record failed client", err)
+	}
+	defer release(ctx, conn)
+	if _, err := conn.Exec(ctx, "begin"); err != nil {
+		return fault("record failed client", err)
+	}
+	if err := s.fence(ctx, conn.Conn(), c); err != nil {
+		return fault("record failed client", err)
+	}
+	if err := s.record(ctx, conn.Conn(), next, v); err != nil {
+		return fault("record failed client", err)
+	}
+	*c = *next.Claim
+	return nil
+}
+
+// next is a claim as it will be once the chunk has committed.
+type next struct{ *jobs.Claim }
+
+// after computes what a claim becomes when these keys, the next of the batch,
+// have met the verdict: deferred ones go to the end, the others count.
+func after(c *jobs.Claim, keys []string, v *verdict, rows map[string]int64) next {
+	n := *c
+	n.Codes, n.Rows = map[string]int{}, map[string]int64{}
+	for code, count := range c.Codes {
+		n.Codes[code] = count
+	}
+	for table, count := range c.Rows {
+		n.Rows[table] = count
+	}
+	for table, count := range rows {
+		n.Rows[table] += count
+	}
+	for _, o := range jobs.Outcomes() {
+		n.Counts.Add(o, v.counts.Of(o))
+	}
+	for _, e := range v.exceptions {
+		if e.Outcome != jobs.ErasedRetained {
+			n.Codes[e.Code]++
+		}
+		if e.RetainedUntil != nil && (n.RetainedUntil == nil || e.RetainedUntil.After(n.RetainedUntil.Time)) {
+			n.RetainedUntil = e.RetainedUntil
+		}
+	}
+	if len(v.deferred) > 0 {
+		rest := c.Keys[c.Position+len(keys):]
+		n.Keys = slices.Clone(c.Keys[:c.Position])
+		for _, k := range keys {
+			if !slices.Contains(v.deferred, k) {
+				n.Keys = append(n.Keys, k)
+			}
+		}
+		n.Keys = append(append(n.Keys, rest...), v.deferred...)
+	}
+	n.Position += len(keys) - len(v.deferred)
+	n.Crashes = 0
+	return next{&n}
+}

@@ -1,0 +1,138 @@
+package repository
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// claimSQL takes a task that is pending and due, or whose lease ran out. A
+// batch takes the lowest lane of its tenant that is free; without one it is
+// not claimed.
+const claimSQL = `
+UPDATE oubli.tasks AS t
+SET state = 'running', attempt = attempt + 1, lease_until = now() + $2::interval, lane = free.lane
+FROM (SELECT min(l) AS lane FROM generate_series(1, $3) AS l
+      WHERE NOT EXISTS (SELECT FROM oubli.tasks AS r, oubli.tasks AS self
+        WHERE self.id = $1 AND r.tenant_id = self.tenant_id AND r.state = 'running' AND r.lane = l AND r.id <> self.id)) AS free
+WHERE t.id = $1
+  AND ((t.state = 'pending' AND t.run_at <= now()) OR (t.state = 'running' AND t.lease_until < now()))
+  AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + runnable + `
+RETURNING t.job_id::text, t.tenant_id, t.kind, t.number, t.attempt, t.failures, t.crashes,
+  coalesce(t.lane, 0), t.keys, t.position, t.erased, t.erased_retained, t.skipped, t.failed, t.not_found,
+  t.codes, t.rows, t.retained_until, t.letter`
+
+// Claim takes a task for this worker. It returns nil when there is nothing to
+// take: somebody else has it, it is done, not due, its job is paused, or all
+// lanes of its tenant are busy. Then the hint is acknowledged and forgotten.
+func (s *Store) Claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
+	const tries = 3 // two claims can choose the same lane at the same instant; the index lets one through
+	for try := 1; ; try++ {
+		claim, err := s.claim(ctx, taskID)
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.ConstraintName == "tasks_lane" && try < tries {
+			continue
+		}
+		return claim, fault("claim task", err)
+	}
+}
+
+func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
+	lease := s.opts.Lease
+	var c *jobs.Claim
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		claim := &jobs.Claim{TaskID: taskID}
+		var until *time.Time
+		var letter []byte
+		k := &claim.Counts
+		err := tx.QueryRow(ctx, claimSQL, taskID, lease, s.opts.Lanes).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
+			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
+			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &letter)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return s.handBack(ctx, tx, taskID)
+		}
+		if err != nil {
+			return err
+		}
+		if until != nil {
+			claim.RetainedUntil = &jobs.Date{Time: *until}
+		}
+		if letter != nil {
+			if err := json.Unmarshal(letter, &claim.Letter); err != nil {
+				return err
+			}
+		}
+		c = claim
+		return s.startJob(ctx, tx, claim)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// handBack makes a task that could not be claimed eligible for dispatch again
+// when only its lane was missing; any other refused hint leaves no trace.
+func (s *Store) handBack(ctx context.Context, tx pgx.Tx, taskID string) error {
+	_, err := tx.Exec(ctx, `UPDATE oubli.tasks SET dispatched_at = NULL
+		WHERE id = $1 AND state = 'pending' AND kind = 'batch' AND dispatched_at IS NOT NULL`, taskID)
+	return err
+}
+
+func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
+	if c.Kind == jobs.MailTask {
+		return tx.QueryRow(ctx, "SELECT now() - finished_at FROM oubli.jobs WHERE id = $1", c.JobID).Scan(&c.Age)
+	}
+	if _, err := tx.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', started_at = now() WHERE id = $1 AND state = 'scheduled'", c.JobID); err != nil {
+		return err
+	}
+	return tx.QueryRow(ctx, "SELECT cutoff, override, country, tenant_locale FROM oubli.jobs WHERE id = $1", c.JobID).
+		Scan(&c.Terms.Cutoff, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale)
+}
+
+// ClaimNext takes the next batch of the same tenant without a detour through
+// Redis, so that a lane does not stand idle between two batches. It declines
+// when any hint waits for a free worker: then the queues' weights decide.
+func (s *Store) ClaimNext(ctx context.Context, tenantID string) (*jobs.Claim, error) {
+	var id string
+	err := s.pool.QueryRow(ctx, `
+		SELECT t.id::text FROM oubli.tasks AS t
+		WHERE t.tenant_id = $1 AND t.kind = 'batch' AND t.state = 'pending' AND t.dispatched_at IS NULL AND t.run_at <= now()
+		  AND NOT EXISTS (SELECT FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL)
+		  AND `+runnable+`
+		ORDER BY t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fault("find next batch", err)
+	}
+	return s.Claim(ctx, id)
+}
+
+// Extend prolongs a lease that would run out in work that commits nothing.
+func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error {
+	tag, err := s.pool.Exec(ctx, `UPDATE oubli.tasks SET lease_until = now() + $3::interval
+		WHERE id = $1 AND attempt = $2 AND state = 'running'`, c.TaskID, c.Attempt, lease)
+	if err == nil && tag.RowsAffected() == 0 {
+		return jobs.ErrFenced
+	}
+	return fault("extend lease", err)
+}
+
+// Release gives a claimed task back, to be taken again after delay. Trouble of
+// the task's own counts as a failure; the infrastructure's does not. A task
+// that is no longer the caller's is left alone.
+func (s *Store) Release(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error {
+	_, err := s.pool.Exec(ctx, `
+		UPDATE oubli.tasks SET state = 'pending', lease_until = NULL, lane = NULL, dispatched_at = NULL,
+		  run_at = now() + $3::interval, failures = failures + $4::int, last_error = $5
+		WHERE id = $1 AND attempt = $2 AND state = 'running'`,
+		c.TaskID, c.Attempt, delay, map[bool]int{true: 1}[failure], reason)
+	return fault("release task", err)
+}

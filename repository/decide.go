@@ -1,0 +1,189 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+)
+
+// verdict is what becomes of the clients of one chunk.
+type verdict struct {
+	erase      []string // keys whose clients are erased
+	deferred   []string // keys whose clients live traffic holds
+	owned      map[string][]string
+	exceptions []jobs.Exception
+	counts     jobs.Counts
+	profiles   map[int]string // the tenant's live profiles, by slot
+}
+
+// tenantLock keys the advisory lock by which jobs of one tenant agree: batches
+// share it and merges take it alone.
+const tenantLock = "hashtextextended('oubli:tenant:' || $1::text, 0)"
+
+// fenceSQL locks the task's row if the task is still the caller's, and says
+// whether its job wants to go on.
+const fenceSQL = `
+SELECT j.state = 'running'
+FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
+WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND t.position = $3
+FOR UPDATE OF t`
+
+// decide opens the chunk's transaction and finds out, in one round trip, who
+// is erased: the fence, the schema, the tenant's lock, the clients' locks, and
+// then the guards on a snapshot that is newer than all of these.
+func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (*verdict, error) {
+	b := &pgx.Batch{}
+	b.Queue("begin isolation level read committed")
+	// A process that is stopped in mid-chunk must not keep its locks.
+	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)",
+		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease))
+	b.Queue(fenceSQL, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
+	b.Queue(fingerprintSQL)
+	b.Queue("SELECT pg_advisory_xact_lock_shared("+tenantLock+")", v.claim.TenantID)
+	for _, st := range []plan.Statement{p.LiveProfiles, p.Lock, p.Judge} {
+		args, err := v.bind(st)
+		if err != nil {
+			return nil, err
+		}
+		b.Queue(st.SQL, args...)
+	}
+	results := conn.SendBatch(ctx, b)
+	out, err := readVerdict(results, p, v.keys)
+	return out, errors.Join(err, results.Close())
+}
+
+func readVerdict(results pgx.BatchResults, p *plan.Plan, keys []string) (*verdict, error) {
+	for range 2 { // begin, settings
+		if _, err := results.Exec(); err != nil {
+			return nil, err
+		}
+	}
+	var goOn bool
+	err := results.QueryRow().Scan(&goOn)
+	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !goOn) {
+		return nil, jobs.ErrFenced
+	}
+	if err != nil {
+		return nil, err
+	}
+	var live string
+	if err := results.QueryRow().Scan(&live); err != nil {
+		return nil, err
+	}
+	if live != p.Fingerprint {
+		return nil, errStalePlan
+	}
+	if _, err := results.Exec(); err != nil { // the tenant's lock
+		return nil, err
+	}
+	out := &verdict{owned: map[string][]string{}, profiles: map[int]string{}}
+	if err := out.readProfiles(results); err != nil {
+		return nil, err
+	}
+	locked, err := out.readLocked(results, p.Owned)
+	if err != nil {
+		return nil, err
+	}
+	return out, out.readJudgement(results, keys, locked)
+}
+
+func (v *verdict) readProfiles(results pgx.BatchResults) error {
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	var slot int
+	var key string
+	_, err = pgx.ForEachRow(rows, []any{&slot, &key}, func() error {
+		v.profiles[slot] = key
+		return nil
+	})
+	return err
+}
+
+// readLocked reads which clients are locked, with what their rows point to.
+func (v *verdict) readLocked(results pgx.BatchResults, owned []string) (map[string][]*string, error) {
+	rows, err := results.Query()
+	if err != nil {
+		return nil, err
+	}
+	locked := map[string][]*string{}
+	for rows.Next() {
+		var key string
+		links := make([]*string, len(owned))
+		into := []any{&key}
+		for i := range links {
+			into = append(into, &links[i])
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		locked[key] = links
+	}
+	for _, column := range owned {
+		v.owned[column] = []string{}
+	}
+	return locked, rows.Err()
+}
+
+type judgement struct {
+	code  *string
+	until *time.Time
+}
+
+func (v *verdict) readJudgement(results pgx.BatchResults, keys []string, locked map[string][]*string) error {
+	rows, err := results.Query()
+	if err != nil {
+		return err
+	}
+	found := map[string]judgement{}
+	var key string
+	var j judgement
+	_, err = pgx.ForEachRow(rows, []any{&key, &j.code, &j.until}, func() error {
+		found[key] = j
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		j, exists := found[key]
+		_, held := locked[key]
+		switch {
+		case !exists:
+			v.except(jobs.Exception{ClientID: key, Outcome: jobs.NotFound, Code: jobs.CodeNotFound})
+		case !held:
+			v.deferred = append(v.deferred, key)
+		case j.code != nil:
+			v.except(jobs.Exception{ClientID: key, Outcome: jobs.Skipped, Code: *j.code})
+		case j.until != nil:
+			v.erase = append(v.erase, key)
+			v.except(jobs.Exception{ClientID: key, Outcome: jobs.ErasedRetained, Code: jobs.CodeRetained, RetainedUntil: &jobs.Date{Time: *j.until}})
+		default:
+			v.erase = append(v.erase, key)
+			v.counts.Erased++
+		}
+	}
+	return nil
+}
+
+func (v *verdict) except(e jobs.Exception) {
+	v.exceptions = append(v.exceptions, e)
+	v.counts.Add(e.Outcome, 1)
+}
+
+// fence locks the task's row in the open transaction, or says that the task is
+// no longer the caller's.
+func (s *Store) fence(ctx context.Context, conn *pgx.Conn, c *jobs.Claim) error {
+	var goOn bool
+	err := conn.QueryRow(ctx, fenceSQL, c.TaskID, c.Attempt, c.Position).Scan(&goOn)
+	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !goOn) {
+		return jobs.ErrFenced
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+package repository
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// runnable are the jobs whose tasks may be dispatched and claimed: batches of
+// open jobs, mails of ended ones.
+const runnable = `(t.kind = 'mail' OR EXISTS (SELECT FROM oubli.jobs AS j WHERE j.id = t.job_id AND j.state IN ('scheduled', 'running')))`
+
+// dispatchSQL marks due tasks. A queue takes no more than its window, so that
+// little is lost with Redis; a tenant no more batches than it has lanes, and
+// tenants take turns.
+const dispatchSQL = `
+WITH out AS (
+  SELECT queue, tenant_id, kind, count(*) AS n FROM oubli.tasks
+  WHERE state = 'running' OR (state = 'pending' AND dispatched_at IS NOT NULL)
+  GROUP BY 1, 2, 3),
+due AS (
+  SELECT t.id, t.queue, t.kind, t.run_at,
+    row_number() OVER (PARTITION BY t.tenant_id, t.kind = 'mail' ORDER BY t.queue <> 'interactive', t.run_at, t.id)
+      + coalesce((SELECT sum(n) FROM out WHERE out.tenant_id = t.tenant_id AND out.kind <> 'mail'), 0) AS turn
+  FROM oubli.tasks AS t
+  WHERE t.state = 'pending' AND t.dispatched_at IS NULL AND t.run_at <= now() AND ` + runnable + `),
+placed AS (
+  SELECT id, row_number() OVER (PARTITION BY queue ORDER BY turn, run_at, id)
+      + coalesce((SELECT sum(n) FROM out WHERE out.queue = due.queue), 0) AS place
+  FROM due WHERE kind = 'mail' OR turn <= $1),
+mine AS (
+  SELECT id FROM oubli.tasks
+  WHERE id IN (SELECT id FROM placed WHERE place <= $2) AND state = 'pending' AND dispatched_at IS NULL
+  FOR UPDATE SKIP LOCKED)
+UPDATE oubli.tasks AS t SET dispatched_at = now(), dispatch_no = dispatch_no + 1
+FROM mine WHERE t.id = mine.id
+RETURNING t.id::text, t.kind, t.queue, t.dispatch_no, interval '0'`
+
+// Dispatch marks the tasks that are due and returns them; the caller enqueues
+// a hint for each and takes back the marks of those it could not enqueue.
+func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
+	rows, err := s.pool.Query(ctx, dispatchSQL, s.opts.Lanes, s.opts.Window)
+	if err != nil {
+		return nil, fault("dispatch", err)
+	}
+	due, err := pgx.CollectRows(rows, scanDispatch)
+	return due, fault("dispatch", err)
+}
+
+func scanDispatch(row pgx.CollectableRow) (d jobs.Dispatch, err error) {
+	err = row.Scan(&d.TaskID, &d.Kind, &d.Queue, &d.No, &d.Age)
+	return d, err
+}
+
+// Undispatch takes back the marks of tasks whose hints are not in Redis, so
+// that they are dispatched again. A mark that is not the latest stays.
+func (s *Store) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
+	ids, nos := make([]string, len(lost)), make([]int, len(lost))
+	for i, d := range lost {
+		ids[i], nos[i] = d.TaskID, d.No
+	}
+	_, err := s.pool.Exec(ctx, `
+		UPDATE oubli.tasks AS t SET dispatched_at = NULL
+		FROM unnest($1::uuid[], $2::int[]) AS lost(id, no)
+		WHERE t.id = lost.id AND t.dispatch_no = lost.no AND t.state = 'pending'`, ids, nos)
+	return fault("take back dispatch", err)
+}
+
+// Overdue lists tasks that were dispatched longer than age ago and that nobody
+// has claimed: their hints may wait in a long queue, or be gone.
+func (s *Store) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT id::text, kind, queue, dispatch_no, now() - dispatched_at FROM oubli.tasks
+		WHERE state = 'pending' AND dispatched_at < now() - $1::interval
+		ORDER BY dispatched_at LIMIT 500`, age)
+	if err != nil {
+		return nil, fault("find overdue hints", err)
+	}
+	due, err := pgx.CollectRows(rows, scanDispatch)
+	return due, fault("find overdue hints", err)
+}
+
+// Recover gives tasks back whose holder has not been heard of until its lease
+// ran out. A task whose row is locked is being worked on, however late.
+func (s *Store) Recover(ctx context.Context) (int, error) {
+	tag, err := s.pool.Exec(ctx, `
+		WITH lost AS (
+		  SELECT id FROM oubli.tasks WHERE state = 'running' AND lease_until < now() FOR UPDATE SKIP LOCKED)
+		UPDATE oubli.tasks AS t
+		SET state = 'pending', lease_until = NULL, lane = NULL, dispatched_at = NULL, run_at = now(),
+		  crashes = crashes + 1, last_error = 'lease ran out'
+		FROM lost WHERE t.id = lost.id`)
+	return int(tag.RowsAffected()), fault("recover tasks", err)
+}
+
+// Sweep ends jobs whose last task ended without ending them, resumes nothing,
+// and forgets idempotency keys of last week. It is the safety net under
+// transactions that already see to the first.
+func (s *Store) Sweep(ctx context.Context) error {
+	rows, err := s.pool.Query(ctx, `
+		SELECT j.id::text FROM oubli.jobs AS j
+		WHERE j.finished_at IS NULL AND j.state IN ('scheduled', 'running')
+		  AND NOT EXISTS (SELECT FROM oubli.tasks AS t WHERE t.job_id = j.id AND t.kind <> 'mail' AND t.state IN ('pending', 'running'))`)
+	if err != nil {
+		return fault("find jobs to end", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return fault("find jobs to end", err)
+	}
+	for _, id := range ids {
+		if err := s.tx(ctx, "end job", func(tx pgx.Tx) error { return s.endJob(ctx, tx, id) }); err != nil {
+			return err
+		}
+	}
+	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.idempotency_keys WHERE created_at < now() - interval '7 days'")
+	return fault("forget idempotency keys", err)
+}
+
+// Block stops a job until the map covers the schema again. The reason names
+// tables and columns, never a value.
+func (s *Store) Block(ctx context.Context, jobID, reason string) error {
+	_, err := s.pool.Exec(ctx, `UPDATE oubli.jobs SET state = 'blocked', blocked_reason = $2
+		WHERE id = $1 AND state = 'running'`, jobID, reason)
+	return fault("block job", err)
+}
+
+// Unblock resumes blocked jobs when the map covers the schema, and says how
+// many.
+func (s *Store) Unblock(ctx context.Context) (int, error) {
+	var blocked bool
+	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.jobs WHERE state = 'blocked' AND finished_at IS NULL)").Scan(&blocked); err != nil || !blocked {
+		return 0, fault("look for blocked jobs", err)
+	}
+	if _, err := s.covered(ctx); err != nil {
+		if jobs.KindOf(err) == jobs.Conflict {
+			return 0, nil
+		}
+		return 0, err
+	}
+	tag, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', blocked_reason = '' WHERE state = 'blocked'")
+	return int(tag.RowsAffected()), fault("resume blocked jobs", err)
+}

@@ -1,0 +1,119 @@
+CREATE TABLE oubli.jobs (
+  id             uuid PRIMARY KEY,
+  kind           text NOT NULL CHECK (kind IN ('erasure', 'merge')),
+  tenant_id      text NOT NULL,
+  state          text NOT NULL CHECK (state IN ('scheduled', 'running', 'paused', 'blocked',
+                   'completed', 'completed_with_exceptions', 'failed', 'cancelled')),
+  blocked_reason text NOT NULL DEFAULT '',
+  reason         text NOT NULL CHECK (reason IN ('inactivity', 'subject_request')),
+  cutoff         timestamptz,                  -- activity since then is a reason to skip
+  override       text[] NOT NULL DEFAULT '{}', -- guards that shall not hold
+  comment        text NOT NULL DEFAULT '',
+  created_by     text NOT NULL,
+  notify         text[] NOT NULL DEFAULT '{}',
+  locale         text NOT NULL DEFAULT '',     -- of the mail
+  country        text NOT NULL DEFAULT '',     -- of the tenant; decides how long the law keeps
+  tenant_locale  text NOT NULL DEFAULT '',     -- decides the labels
+  requested      integer NOT NULL CHECK (requested >= 0),
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  not_before     timestamptz,
+  started_at     timestamptz,
+  finished_at    timestamptz,
+  CHECK ((finished_at IS NOT NULL) = (state IN ('completed', 'completed_with_exceptions', 'failed', 'cancelled')))
+);
+CREATE INDEX jobs_by_tenant ON oubli.jobs (tenant_id, id);
+CREATE INDEX jobs_open ON oubli.jobs (id) WHERE finished_at IS NULL;
+
+CREATE TABLE oubli.tasks (
+  id              uuid PRIMARY KEY,
+  job_id          uuid NOT NULL REFERENCES oubli.jobs ON DELETE CASCADE,
+  tenant_id       text NOT NULL,
+  kind            text NOT NULL CHECK (kind IN ('batch', 'merge', 'mail')),
+  queue           text NOT NULL,
+  number          integer NOT NULL,              -- from 1, within job and kind
+  state           text NOT NULL DEFAULT 'pending'
+                    CHECK (state IN ('pending', 'running', 'done', 'failed', 'cancelled')),
+  attempt         integer NOT NULL DEFAULT 0,    -- the fence: counts claims
+  failures        integer NOT NULL DEFAULT 0,    -- attempts that ended in trouble of the task's own
+  crashes         integer NOT NULL DEFAULT 0,    -- leases that ran out since the last progress
+  last_error      text NOT NULL DEFAULT '',      -- kind and code, never a value
+  lane            integer,                       -- which of the tenant's profiles a running batch may use
+  lease_until     timestamptz,
+  run_at          timestamptz NOT NULL DEFAULT now(),
+  dispatched_at   timestamptz,
+  dispatch_no     integer NOT NULL DEFAULT 0,
+  keys            text[] NOT NULL DEFAULT '{}',
+  position        integer NOT NULL DEFAULT 0,    -- keys that have their outcome
+  erased          integer NOT NULL DEFAULT 0,
+  erased_retained integer NOT NULL DEFAULT 0,
+  skipped         integer NOT NULL DEFAULT 0,
+  failed          integer NOT NULL DEFAULT 0,
+  not_found       integer NOT NULL DEFAULT 0,
+  codes           jsonb NOT NULL DEFAULT '{}',   -- clients not erased, by code
+  rows            jsonb NOT NULL DEFAULT '{}',   -- rows changed, by table
+  retained_until  date,
+  letter          jsonb,                         -- of a mail task: jobs.Letter
+  CHECK (position BETWEEN 0 AND cardinality(keys)),
+  CHECK (erased + erased_retained + skipped + failed + not_found = position),
+  CHECK ((state = 'running') = (lease_until IS NOT NULL)),
+  UNIQUE (job_id, kind, number)
+);
+CREATE INDEX tasks_pending ON oubli.tasks (run_at) WHERE state = 'pending';
+CREATE INDEX tasks_running ON oubli.tasks (tenant_id) WHERE state = 'running';
+-- Two batches of one tenant that run side by side never share a lane.
+CREATE UNIQUE INDEX tasks_lane ON oubli.tasks (tenant_id, lane) WHERE state = 'running' AND lane IS NOT NULL;
+
+-- Clients that are not plainly erased.
+CREATE TABLE oubli.exceptions (
+  job_id         uuid NOT NULL REFERENCES oubli.jobs ON DELETE CASCADE,
+  client_id      text COLLATE "C" NOT NULL,
+  outcome        text NOT NULL CHECK (outcome IN ('erased_retained', 'skipped', 'failed', 'not_found')),
+  code           text NOT NULL,
+  retained_until date,
+  PRIMARY KEY (job_id, client_id)
+);
+
+-- Frozen lists of candidates.
+CREATE TABLE oubli.selections (
+  id          uuid PRIMARY KEY,
+  tenant_id   text NOT NULL,
+  created_by  text NOT NULL,
+  created_at  timestamptz NOT NULL DEFAULT now(),
+  expires_at  timestamptz NOT NULL,
+  cutoff      timestamptz NOT NULL,
+  activities  text[] NOT NULL,
+  keys        text[] NOT NULL,
+  excluded    text[] NOT NULL DEFAULT '{}',
+  job_id      uuid REFERENCES oubli.jobs
+);
+
+-- The client rows that take over what is kept. Slot 1 is the tenant's shared
+-- profile; further slots exist where a unique constraint keeps rows apart.
+CREATE TABLE oubli.anonymous_profiles (
+  tenant_id  text NOT NULL,
+  slot       integer NOT NULL CHECK (slot > 0),
+  client_key text NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (tenant_id, slot)
+);
+
+CREATE TABLE oubli.idempotency_keys (
+  caller     text NOT NULL,
+  key        text NOT NULL,
+  hash       bytea NOT NULL,
+  job_id     uuid NOT NULL,
+  answer     jsonb NOT NULL,
+  created_at timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (caller, key)
+);
+CREATE INDEX idempotency_keys_by_age ON oubli.idempotency_keys (created_at);
+
+-- Ends the statement that calls it with a state of its own, so that the caller
+-- can make more profiles and run the chunk again. Volatile, so that it is
+-- never evaluated before a row really needs it.
+CREATE FUNCTION oubli.need_profiles() RETURNS text
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+  RAISE EXCEPTION 'a unique constraint keeps more rows apart than there are profiles' USING ERRCODE = 'OB001';
+END
+$$;

@@ -1,0 +1,120 @@
+package repository
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+)
+
+// needProfilesState is the SQLSTATE of oubli.need_profiles().
+const needProfilesState = "OB001"
+
+// Slot 1 is the tenant's shared anonymous profile. Where a unique constraint
+// keeps rows apart, lane l of n takes slots l, l+n, l+2n …, so that batches
+// side by side never meet on one unique key.
+
+// wantProfiles asks for the shared profile and for the lane's first when the
+// tenant does not have them yet.
+func (s *Store) wantProfiles(v *verdict, lane int) error {
+	if len(v.erase) == 0 {
+		return nil
+	}
+	var missing []int
+	for _, slot := range []int{1, lane} {
+		if v.profiles[slot] == "" && (slot != 1 || len(missing) == 0) {
+			missing = append(missing, slot)
+		}
+	}
+	if len(missing) > 0 {
+		return &needProfiles{missing}
+	}
+	return nil
+}
+
+// lane lists the keys of the profiles that a lane owns, by slot, up to the
+// first that is missing.
+func (s *Store) lane(profiles map[int]string, lane int) []string {
+	keys := []string{}
+	for slot := lane; profiles[slot] != ""; slot += s.opts.Lanes {
+		keys = append(keys, profiles[slot])
+	}
+	return keys
+}
+
+// moreSlots are the slots to fill when a lane's first n did not suffice: a
+// quarter more, so that a crowd is reached soon and few profiles stay unused.
+func (s *Store) moreSlots(n, lane int) []int {
+	slots := make([]int, 0, 1+n/4)
+	for i := range 1 + n/4 {
+		slots = append(slots, lane+(n+i)*s.opts.Lanes)
+	}
+	return slots
+}
+
+// makeProfiles inserts anonymous clients and records them, together or not at
+// all. A profile that the application has deleted is made anew.
+func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, slots []int) error {
+	return s.tx(ctx, "make anonymous profile", func(tx pgx.Tx) error {
+		// Two batches of one tenant may need the same profile at the same time.
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('oubli:profiles:' || $1::text, 0))", c.TenantID); err != nil {
+			return err
+		}
+		v := &values{claim: c, m: p.Map, today: s.opts.Today()}
+		live, err := liveProfiles(ctx, tx, p, v)
+		if err != nil {
+			return err
+		}
+		for _, slot := range slots {
+			if live[slot] != "" {
+				continue
+			}
+			v.slot = slot
+			args, err := v.bind(p.NewProfile)
+			if err != nil {
+				return err
+			}
+			var key string
+			if err := tx.QueryRow(ctx, p.NewProfile.SQL, args...).Scan(&key); err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, `INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ($1, $2, $3)
+				ON CONFLICT (tenant_id, slot) DO UPDATE SET client_key = excluded.client_key`, c.TenantID, slot, key)
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func liveProfiles(ctx context.Context, tx pgx.Tx, p *plan.Plan, v *values) (map[int]string, error) {
+	args, err := v.bind(p.LiveProfiles)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, p.LiveProfiles.SQL, args...)
+	if err != nil {
+		return nil, err
+	}
+	live := map[int]string{}
+	var slot int
+	var key string
+	_, err = pgx.ForEachRow(rows, []any{&slot, &key}, func() error {
+		live[slot] = key
+		return nil
+	})
+	return live, err
+}
+
+// profileTrouble blames the map, not a client, when an anonymous profile is
+// refused by a constraint.
+func profileTrouble(err error) error {
+	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Kind == jobs.Invalid {
+		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeSchema, Msg: "the map's client.anonymous cannot be inserted", Err: e.Err}
+	}
+	return err
+}

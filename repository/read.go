@@ -1,0 +1,149 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// jobSQL reads jobs with the sums of their tasks: there is one truth for
+// counts, and it is the row that each chunk locks anyway.
+const jobSQL = `
+SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason, j.reason, j.requested,
+  coalesce(sums.erased, 0), coalesce(sums.erased_retained, 0), coalesce(sums.skipped, 0), coalesce(sums.failed, 0), coalesce(sums.not_found, 0),
+  coalesce(codes.n, '{}'), coalesce(rows.n, '{}'), sums.retained_until,
+  j.created_at, j.not_before, j.started_at, j.finished_at,
+  CASE WHEN cardinality(j.notify) = 0 THEN 'none'
+       WHEN j.finished_at IS NULL THEN 'waiting'
+       WHEN mail.failed > 0 THEN 'failed'
+       WHEN mail.open > 0 THEN 'pending'
+       ELSE 'sent' END, coalesce(mail.attempts, 0),
+  j.comment, j.created_by
+FROM oubli.jobs AS j
+CROSS JOIN LATERAL (
+  SELECT sum(erased) AS erased, sum(erased_retained) AS erased_retained, sum(skipped) AS skipped,
+    sum(failed) AS failed, sum(not_found) AS not_found, max(retained_until) AS retained_until
+  FROM oubli.tasks WHERE job_id = j.id AND kind <> 'mail') AS sums
+CROSS JOIN LATERAL (
+  SELECT jsonb_object_agg(key, total) AS n FROM (
+    SELECT key, sum(value::bigint) AS total FROM oubli.tasks, jsonb_each_text(codes) WHERE job_id = j.id GROUP BY key) AS c) AS codes
+CROSS JOIN LATERAL (
+  SELECT jsonb_object_agg(key, total) AS n FROM (
+    SELECT key, sum(value::bigint) AS total FROM oubli.tasks AS t, jsonb_each_text(t.rows) WHERE job_id = j.id GROUP BY key) AS r) AS rows
+CROSS JOIN LATERAL (
+  SELECT sum(attempt) AS attempts, count(*) FILTER (WHERE state = 'failed') AS failed,
+    count(*) FILTER (WHERE state IN ('pending', 'running')) AS open
+  FROM oubli.tasks WHERE job_id = j.id AND kind = 'mail') AS mail
+WHERE j.kind = $1 AND ($2 = '*' OR j.tenant_id = $2)`
+
+func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
+	var j jobs.Job
+	var until *time.Time
+	c := &j.Counts
+	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.Reason, &j.Requested,
+		&c.Erased, &c.ErasedRetained, &c.Skipped, &c.Failed, &c.NotFound,
+		&j.Exceptions, &j.Rows, &until,
+		&j.CreatedAt, &j.NotBefore, &j.StartedAt, &j.FinishedAt,
+		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy)
+	c.Pending = j.Requested - c.Done()
+	if until != nil {
+		j.RetainedUntil = &jobs.Date{Time: *until}
+	}
+	return j, err
+}
+
+func readJob(ctx context.Context, tx pgx.Tx, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	rows, err := tx.Query(ctx, jobSQL+" AND j.id = $3", kind, tenant, id)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	return pgx.CollectExactlyOneRow(rows, scanJob)
+}
+
+// Job reads one job. Another tenant's is missing, like one that never was.
+func (s *Store) Job(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	missing := &jobs.Error{Kind: jobs.Missing, Code: "not_found", Msg: "no such " + string(kind)}
+	if _, err := uuid.Parse(id); err != nil {
+		return jobs.Job{}, missing
+	}
+	var job jobs.Job
+	err := s.tx(ctx, "read job", func(tx pgx.Tx) (err error) {
+		job, err = readJob(ctx, tx, kind, tenant, id)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return missing
+		}
+		return err
+	})
+	return job, err
+}
+
+// Jobs lists jobs, the newest first.
+func (s *Store) Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], error) {
+	before := "ffffffff-ffff-ffff-ffff-ffffffffffff"
+	if f.Cursor != "" {
+		id, err := uuid.Parse(f.Cursor)
+		if err != nil {
+			return jobs.List[jobs.Job]{}, badCursor()
+		}
+		before = id.String()
+	}
+	rows, err := s.pool.Query(ctx, jobSQL+" AND j.id < $3 AND ($4 = '' OR j.state = $4) ORDER BY j.id DESC LIMIT $5",
+		f.Kind, f.TenantID, before, f.State, f.Limit+1)
+	if err != nil {
+		return jobs.List[jobs.Job]{}, fault("list jobs", err)
+	}
+	items, err := pgx.CollectRows(rows, scanJob)
+	if err != nil {
+		return jobs.List[jobs.Job]{}, fault("list jobs", err)
+	}
+	return page(items, f.Limit, func(j jobs.Job) string { return j.ID }), nil
+}
+
+// Exceptions lists the clients of a job that are not plainly erased.
+func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error) {
+	if _, err := s.Job(ctx, jobs.Erasure, f.TenantID, f.JobID); err != nil {
+		return jobs.List[jobs.Exception]{}, err
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT client_id, outcome, code, retained_until FROM oubli.exceptions
+		WHERE job_id = $1 AND client_id > $2 AND ($3 = '' OR outcome = $3)
+		ORDER BY client_id LIMIT $4`, f.JobID, f.Cursor, f.Outcome, f.Limit+1)
+	if err != nil {
+		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
+	}
+	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (jobs.Exception, error) {
+		var e jobs.Exception
+		var until *time.Time
+		err := row.Scan(&e.ClientID, &e.Outcome, &e.Code, &until)
+		if until != nil {
+			e.RetainedUntil = &jobs.Date{Time: *until}
+		}
+		return e, err
+	})
+	if err != nil {
+		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
+	}
+	return page(items, f.Limit, func(e jobs.Exception) string { return e.ClientID }), nil
+}
+
+// page cuts off the item that was read only to know whether more follow.
+func page[T any](items []T, limit int, cursor func(T) string) jobs.List[T] {
+	l := jobs.List[T]{Items: items}
+	if len(items) > limit {
+		l.Items = items[:limit]
+		l.Next = cursor(l.Items[limit-1])
+	}
+	if l.Items == nil {
+		l.Items = []T{}
+	}
+	return l
+}
+
+func badCursor() error {
+	return &jobs.Error{Kind: jobs.Invalid, Code: "bad_cursor", Msg: "cursor is not one that a list gave: leave it out to begin anew"}
+}

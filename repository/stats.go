@@ -1,0 +1,71 @@
+package repository
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Stats counts jobs, clients, tasks and mails over all tenants.
+func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
+	st := jobs.Stats{Jobs: map[jobs.State]int{}, Clients: map[jobs.Outcome]int64{},
+		Tasks: map[jobs.TaskKind]map[jobs.TaskState]int{}, Mails: map[jobs.MailState]int{}}
+	err := s.tx(ctx, "read statistics", func(tx pgx.Tx) error {
+		var state jobs.State
+		var n int
+		rows, err := tx.Query(ctx, "SELECT state, count(*) FROM oubli.jobs GROUP BY 1")
+		if err != nil {
+			return err
+		}
+		if _, err := pgx.ForEachRow(rows, []any{&state, &n}, func() error { st.Jobs[state] = n; return nil }); err != nil {
+			return err
+		}
+		var c [5]int64
+		err = tx.QueryRow(ctx, `SELECT coalesce(sum(erased), 0), coalesce(sum(erased_retained), 0), coalesce(sum(skipped), 0),
+			coalesce(sum(failed), 0), coalesce(sum(not_found), 0) FROM oubli.tasks`).Scan(&c[0], &c[1], &c[2], &c[3], &c[4])
+		if err != nil {
+			return err
+		}
+		for i, o := range jobs.Outcomes() {
+			st.Clients[o] = c[i]
+		}
+		var kind jobs.TaskKind
+		var task jobs.TaskState
+		if rows, err = tx.Query(ctx, "SELECT kind, state, count(*) FROM oubli.tasks GROUP BY 1, 2"); err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, []any{&kind, &task, &n}, func() error {
+			if st.Tasks[kind] == nil {
+				st.Tasks[kind] = map[jobs.TaskState]int{}
+			}
+			st.Tasks[kind][task] = n
+			if kind == jobs.MailTask {
+				st.Mails[mailStateOf(task)] += n
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		var age *time.Duration
+		err = tx.QueryRow(ctx, "SELECT now() - min(created_at) FROM oubli.jobs WHERE finished_at IS NULL").Scan(&age)
+		if age != nil {
+			st.OldestOpen = *age
+		}
+		return err
+	})
+	return st, err
+}
+
+func mailStateOf(t jobs.TaskState) jobs.MailState {
+	switch t {
+	case jobs.TaskDone:
+		return jobs.MailSent
+	case jobs.TaskFailed:
+		return jobs.MailFailed
+	}
+	return jobs.MailPending
+}

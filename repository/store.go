@@ -1,0 +1,142 @@
+package repository
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+)
+
+// Options is what a Store needs. The zero value of each field but URL and Map
+// stands for the default that its comment names.
+type Options struct {
+	URL          string          // PostgreSQL connection string
+	Map          *erasuremap.Map // what erasing means here
+	MaxConns     int32           // of the pool; 4 + one for each slot that erases
+	BatchClients int             // clients in one task; 1000
+	Grace        time.Duration   // between accepting a job and its start; 0
+	Lease        time.Duration   // how long a silent worker keeps its batch; 10 s
+	LockTimeout  time.Duration   // longest wait for one lock; 1 s
+	Lanes        int             // batches of one tenant that may run side by side; 2
+	Window       int             // hints of one queue that wait in Redis at most; 64
+	Today        func() time.Time
+	// Failpoint, when set, is called with the name of each place where a crash
+	// would hurt most. Tests kill the process there.
+	Failpoint func(name string)
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Map == nil {
+		return o, &jobs.Error{Kind: jobs.Invalid, Msg: "repository options: Map is missing"}
+	}
+	set := func(field *int, value int) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	set(&o.BatchClients, 1000)
+	set(&o.Lanes, 2)
+	set(&o.Window, 64)
+	if o.Lease == 0 {
+		o.Lease = 10 * time.Second
+	}
+	if o.LockTimeout == 0 {
+		o.LockTimeout = time.Second
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 8
+	}
+	if o.Today == nil {
+		o.Today = time.Now
+	}
+	if o.Failpoint == nil {
+		o.Failpoint = func(string) {}
+	}
+	if o.BatchClients < 1 || o.Lanes < 1 || o.Window < 1 || o.Lease < time.Second {
+		return o, &jobs.Error{Kind: jobs.Invalid, Msg: fmt.Sprintf("repository options: want BatchClients, Lanes, Window > 0 and Lease ≥ 1s, got %d, %d, %d, %s", o.BatchClients, o.Lanes, o.Window, o.Lease)}
+	}
+	return o, nil
+}
+
+// Store is the control tables and the application's tables behind one pool.
+type Store struct {
+	pool *pgxpool.Pool
+	opts Options
+	plan atomic.Pointer[plan.Plan]
+}
+
+// Open connects and makes sure that the control schema is the one that this
+// program knows.
+func Open(ctx context.Context, opts Options) (*Store, error) {
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	cfg, err := pgxpool.ParseConfig(opts.URL)
+	if err != nil {
+		return nil, fault("read database URL", err)
+	}
+	cfg.MaxConns = opts.MaxConns
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
+		cfg.ConnConfig.RuntimeParams["application_name"] = "oubli"
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fault("open database", err)
+	}
+	s := &Store{pool: pool, opts: opts}
+	if err := s.checkVersion(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close gives the connections back. It waits for those in use.
+func (s *Store) Close() { s.pool.Close() }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return fault("ping database", s.pool.Ping(ctx)) }
+
+func (s *Store) checkVersion(ctx context.Context) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return fault("connect to database", err)
+	}
+	defer conn.Release()
+	has, wants, err := schemaVersions(ctx, conn.Conn())
+	if err != nil {
+		return err
+	}
+	switch {
+	case has < wants:
+		return &jobs.Error{Kind: jobs.Conflict, Code: "migrate_first",
+			Msg: fmt.Sprintf("schema oubli is at version %d and this program needs %d: run oubli migrate", has, wants)}
+	case has > wants:
+		return &jobs.Error{Kind: jobs.Conflict, Code: "program_too_old",
+			Msg: fmt.Sprintf("schema oubli is at version %d and this program knows %d: use the newer program", has, wants)}
+	}
+	return nil
+}
+
+func connect(ctx context.Context, url string) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, fault("connect to database", err)
+	}
+	return conn, nil
+}
+
+// tx runs f in a READ COMMITTED transaction and names op when it goes wrong.
+func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, f)
+	return fault(op, err)
+}

@@ -1,0 +1,196 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Limits within one claim of a batch.
+const (
+	contentionTries = 8               // chunks in a row that may lose a race for locks before the batch is given back
+	clientTries     = 3               // times that a single client's refusal is tried again: a race, not a fault, may be behind it
+	crashesToOne    = 3               // silent deaths without progress after which clients go one by one
+	crashesToFail   = 6               // and after which the next client is held to be the cause
+	chunkTimeout    = 5 * time.Minute // of one transaction; far beyond any target
+	retryPause      = 2 * time.Second // before a batch is tried again after infrastructure trouble
+)
+
+// codeCrash is the code of a client at whom workers die again and again.
+const codeCrash = "worker_crashed"
+
+// batches claims the hinted batch, works on it, and goes on with batches of
+// the same tenant as long as nobody else waits for a worker.
+func (s *Server) batches(ctx context.Context, taskID string) error {
+	c, err := s.o.Claims.Claim(ctx, taskID)
+	for ; c != nil && err == nil; c, err = s.o.Claims.ClaimNext(ctx, c.TenantID) {
+		run := &batch{Server: s, Claim: c, log: s.o.Log.With().Str("erasure_id", c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
+		if err := run.erase(ctx); err != nil {
+			return err
+		}
+		s.o.Kick()
+		if s.isStopping() || ctx.Err() != nil {
+			return nil
+		}
+	}
+	return err
+}
+
+// batch is one claim being worked on.
+type batch struct {
+	*Server
+	*jobs.Claim
+	log        zerolog.Logger
+	contention int // chunks in a row that lost a race
+	stubborn   int // refusals in a row of one single client
+	suspects   int // position before which a client stands that the database refuses; 0: none known
+}
+
+// erase runs chunk after chunk until the batch is done or given back.
+func (b *batch) erase(ctx context.Context) error {
+	for b.Left() > 0 {
+		if b.isStopping() || ctx.Err() != nil {
+			return b.giveBack(ctx, b.Claim, 0, false, "worker stopped")
+		}
+		if b.Crashes >= crashesToFail {
+			if err := b.fail(ctx, codeCrash); err != nil {
+				return b.trouble(ctx, err)
+			}
+			continue
+		}
+		goOn, err := b.chunk(ctx)
+		if err != nil || !goOn {
+			return err
+		}
+	}
+	err := b.o.Eraser.Finish(ctx, b.Claim)
+	if errors.Is(err, jobs.ErrFenced) {
+		return nil
+	}
+	if err != nil {
+		return b.trouble(ctx, err)
+	}
+	b.log.Info().Int("erased", b.Counts.Erased).Int("erased_retained", b.Counts.ErasedRetained).
+		Int("skipped", b.Counts.Skipped).Int("failed", b.Counts.Failed).Int("not_found", b.Counts.NotFound).Msg("batch done")
+	return nil
+}
+
+// chunk erases the next clients. It reports whether the batch is still ours to
+// go on with.
+func (b *batch) chunk(ctx context.Context) (bool, error) {
+	n := b.size()
+	// A chunk that has begun is not cut off by a stop: it ends or rolls back
+	// by itself, and soon.
+	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunkTimeout)
+	defer cancel()
+	chunk, err := b.o.Eraser.EraseChunk(work, b.Claim, n)
+	if err != nil {
+		return b.refused(ctx, n, err)
+	}
+	b.stubborn = 0
+	b.o.Observe(chunk)
+	b.log.Debug().Int("clients", chunk.Clients).Int("deferred", chunk.Deferred).Dur("took", chunk.Elapsed).Msg("chunk done")
+	if chunk.Clients == 0 {
+		return b.lostRace(ctx, "clients are locked by others")
+	}
+	b.contention = 0
+	b.steer.learn(n, chunk.Elapsed)
+	return true, nil
+}
+
+// size is how many clients the next chunk takes: as steered, but one by one
+// where workers died, and half of what is left of a chunk that was refused, so
+// that the culprit soon stands alone.
+func (b *batch) size() int {
+	n := min(b.steer.next(), b.Left())
+	if b.Crashes >= crashesToOne {
+		return 1
+	}
+	if left := b.suspects - b.Position; left > 0 {
+		n = min(n, max(1, left/2))
+	}
+	return n
+}
+
+// refused decides what an error of a chunk of n clients means.
+func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
+	if errors.Is(err, jobs.ErrFenced) {
+		// Not ours any more, or the job is to stop here: a release that the
+		// fence refuses does nothing.
+		b.log.Info().Msg("batch stopped between chunks")
+		return false, b.giveBack(ctx, b.Claim, 0, false, "stopped between chunks")
+	}
+	e, _ := errors.AsType[*jobs.Error](err)
+	switch {
+	case e != nil && e.Code == jobs.CodeSchema:
+		b.log.Error().Err(err).Msg("job blocked: the live schema is not what the map says")
+		if err := b.o.Eraser.Block(ctx, b.JobID, e.Error()); err != nil {
+			return false, b.trouble(ctx, err)
+		}
+		return false, b.giveBack(ctx, b.Claim, 0, false, e.Code)
+	case e != nil && e.Code == jobs.CodeContention:
+		b.steer.shrink()
+		return b.lostRace(ctx, e.Error())
+	case jobs.KindOf(err) == jobs.Unavailable:
+		return false, b.trouble(ctx, err)
+	}
+	if n > 1 {
+		b.suspects = b.Position + n
+		b.log.Warn().Err(err).Int("clients", n).Msg("chunk refused; halving it")
+		return true, nil
+	}
+	if b.stubborn++; b.stubborn < clientTries {
+		b.pause(ctx, 50*time.Millisecond)
+		return true, nil
+	}
+	code := "internal"
+	if e != nil && e.Code != "" {
+		code = e.Code
+	}
+	b.log.Warn().Err(err).Msg("client failed for good")
+	b.stubborn = 0
+	if err := b.fail(ctx, code); err != nil {
+		return false, b.trouble(ctx, err)
+	}
+	return true, nil
+}
+
+func (b *batch) fail(ctx context.Context, code string) error {
+	err := b.o.Eraser.FailClient(context.WithoutCancel(ctx), b.Claim, code)
+	if err == nil {
+		b.Crashes = 0
+	}
+	return err
+}
+
+// lostRace waits a moment after trouble over locks, and gives the batch back
+// when the moments add up.
+func (b *batch) lostRace(ctx context.Context, why string) (bool, error) {
+	if b.contention++; b.contention < contentionTries {
+		b.pause(ctx, jitter(time.Duration(b.contention)*50*time.Millisecond))
+		return true, nil
+	}
+	b.log.Info().Str("why", why).Msg("others hold the clients; batch given back for a moment")
+	b.o.Retrying(b.Kind, jobs.CodeContention)
+	return false, b.giveBack(ctx, b.Claim, jitter(retryPause), false, jobs.CodeContention)
+}
+
+// trouble gives the batch back after trouble that is not its own.
+func (b *batch) trouble(ctx context.Context, err error) error {
+	if errors.Is(err, jobs.ErrFenced) {
+		return nil
+	}
+	b.o.Retrying(b.Kind, jobs.KindOf(err).String())
+	b.log.Warn().Err(err).Msg("batch given back; it goes on where it stands")
+	return b.giveBack(ctx, b.Claim, jitter(retryPause), false, jobs.KindOf(err).String())
+}
+
+// jitter spreads d over half to one and a half of it.
+func jitter(d time.Duration) time.Duration {
+	return d/2 + rand.N(d+1)
+}

@@ -1,0 +1,54 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// maxMailPause bounds the pauses between tries of one mail.
+const maxMailPause = time.Hour
+
+// mail claims the hinted mail and delivers it. Trouble is tried again for
+// days; a refusal is final and visible in the job's mail state. Neither
+// changes the job.
+func (s *Server) mail(ctx context.Context, taskID string) error {
+	c, err := s.o.Claims.Claim(ctx, taskID)
+	if err != nil || c == nil {
+		return err
+	}
+	log := s.o.Log.With().Str("erasure_id", c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
+	if err := s.o.Post.Extend(ctx, c, s.o.MailLease); err != nil {
+		return s.mailTrouble(ctx, c, err)
+	}
+	err = s.o.Post.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Letter) })
+	switch {
+	case err == nil:
+		log.Info().Msg("mail sent")
+		s.o.Kick()
+		return nil
+	case errors.Is(err, jobs.ErrFenced):
+		return nil
+	case jobs.KindOf(err) == jobs.Unavailable && c.Age < s.o.MailExpiry:
+		log.Warn().Err(err).Msg("mail not sent; trying again later")
+		return s.mailTrouble(ctx, c, err)
+	}
+	log.Error().Err(err).Msg("mail refused for good")
+	return s.o.Post.GiveUp(ctx, c, reasonOf(err))
+}
+
+func (s *Server) mailTrouble(ctx context.Context, c *jobs.Claim, err error) error {
+	s.o.Retrying(c.Kind, reasonOf(err))
+	pause := min(s.o.MailRetry<<min(c.Failures, 16), maxMailPause)
+	return s.giveBack(ctx, c, jitter(pause), true, reasonOf(err))
+}
+
+// reasonOf is what the task keeps of an error: its code or kind.
+func reasonOf(err error) string {
+	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code != "" {
+		return e.Code
+	}
+	return jobs.KindOf(err).String()
+}

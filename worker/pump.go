@@ -1,0 +1,219 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// PumpOptions is what a Pump needs. Zero durations stand for the defaults that
+// the comments name.
+type PumpOptions struct {
+	Outbox    Outbox
+	Watch     Watch // nil: only dispatch
+	Redis     redis.UniversalClient
+	Log       zerolog.Logger
+	Interval  time.Duration // between looks for due tasks; 300 ms
+	Reconcile time.Duration // between looks for what is lost; 1 s
+	HintAge   time.Duration // before a hint is looked for in Redis; 2 s
+	TakenAge  time.Duration // before a hint that a worker took, and never claimed, is sent again; 10 s
+}
+
+// Pump sends a hint for every task that is due, and again when it is lost.
+type Pump struct {
+	o         PumpOptions
+	client    *asynq.Client
+	inspector *asynq.Inspector
+	kick      chan struct{}
+	redisDown bool
+}
+
+// NewPump prepares a pump; Run starts it.
+func NewPump(o PumpOptions) *Pump {
+	for field, value := range map[*time.Duration]time.Duration{
+		&o.Interval: 300 * time.Millisecond, &o.Reconcile: time.Second, &o.HintAge: 2 * time.Second, &o.TakenAge: 10 * time.Second,
+	} {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	return &Pump{o: o, client: asynq.NewClientFromRedisClient(o.Redis), inspector: asynq.NewInspectorFromRedisClient(o.Redis), kick: make(chan struct{}, 1)}
+}
+
+// Kick makes the pump look for due tasks now rather than at its next tick.
+func (p *Pump) Kick() {
+	select {
+	case p.kick <- struct{}{}:
+	default: // one look is already on its way, and it will see what we know
+	}
+}
+
+// Run pumps until ctx ends.
+func (p *Pump) Run(ctx context.Context) {
+	var both sync.WaitGroup
+	both.Go(func() { p.every(ctx, p.o.Interval, p.kick, "dispatch", p.dispatch) })
+	if p.o.Watch != nil {
+		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "reconcile", p.reconcile) })
+		both.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "sweep", p.o.Watch.Sweep) })
+	}
+	both.Wait()
+}
+
+// every runs f at each tick and kick. Trouble is logged when it begins and
+// when it ends, not each time in between.
+func (p *Pump) every(ctx context.Context, interval time.Duration, kick <-chan struct{}, name string, f func(context.Context) error) {
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	trouble := false
+	for {
+		err := f(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err != nil && !trouble:
+			p.o.Log.Warn().Err(err).Str("loop", name).Msg("trouble, trying on")
+		case err == nil && trouble:
+			p.o.Log.Info().Str("loop", name).Msg("works again")
+		}
+		trouble = err != nil
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		case <-kick:
+		}
+	}
+}
+
+// dispatch marks due tasks and enqueues their hints. While Redis is away
+// nothing is marked, so the database is not written to in vain.
+func (p *Pump) dispatch(ctx context.Context) error {
+	if p.redisDown {
+		if err := p.redis(ctx, func(ctx context.Context) error { return p.o.Redis.Ping(ctx).Err() }); err != nil {
+			return errRedis
+		}
+		p.redisDown = false
+	}
+	due, err := p.o.Outbox.Dispatch(ctx)
+	if err != nil {
+		return err
+	}
+	for i, d := range due {
+		err := p.redis(ctx, func(ctx context.Context) error { return p.enqueue(ctx, d) })
+		if err == nil {
+			continue
+		}
+		p.redisDown = true
+		if err := p.o.Outbox.Undispatch(context.WithoutCancel(ctx), due[i:]); err != nil {
+			return err
+		}
+		return errRedis
+	}
+	return nil
+}
+
+// errRedis stands for whatever go-redis said, which can hold addresses.
+var errRedis = &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: "Redis does not answer"}
+
+func (p *Pump) redis(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	return f(ctx)
+}
+
+// hintTimeout is longer than any batch: asynq starts a retry beside a handler
+// that outlives its timeout, and zero would mean half an hour.
+const hintTimeout = 24 * time.Hour
+
+func (p *Pump) enqueue(ctx context.Context, d jobs.Dispatch) error {
+	task := asynq.NewTask(d.Kind.HintType(), jobs.Hint{TaskID: d.TaskID}.Payload())
+	_, err := p.client.EnqueueContext(ctx, task, asynq.Queue(string(d.Queue)), asynq.TaskID(d.HintID()),
+		asynq.MaxRetry(0), asynq.Timeout(hintTimeout))
+	if errors.Is(err, asynq.ErrTaskIDConflict) {
+		return nil // an earlier try got through although its answer did not
+	}
+	return err
+}
+
+// reconcile gives lost tasks and lost hints another chance.
+func (p *Pump) reconcile(ctx context.Context) error {
+	n, err := p.o.Watch.Recover(ctx)
+	if err != nil {
+		return err
+	}
+	if n > 0 {
+		p.o.Log.Warn().Int("tasks", n).Msg("recovered tasks whose worker fell silent")
+		p.Kick()
+	}
+	if n, err = p.o.Watch.Unblock(ctx); err != nil {
+		return err
+	}
+	if n > 0 {
+		p.o.Log.Info().Int("jobs", n).Msg("the map covers the schema again; blocked jobs go on")
+		p.Kick()
+	}
+	overdue, err := p.o.Watch.Overdue(ctx, p.o.HintAge)
+	if err != nil {
+		return err
+	}
+	if err := p.redis(ctx, p.registerQueues); err != nil {
+		return errRedis
+	}
+	var lost []jobs.Dispatch
+	for _, d := range overdue {
+		gone, err := p.gone(d)
+		if err != nil {
+			return errRedis
+		}
+		if gone {
+			lost = append(lost, d)
+		}
+	}
+	if len(lost) == 0 {
+		return nil
+	}
+	p.o.Log.Warn().Int("hints", len(lost)).Msg("hints are gone from Redis; sending them again")
+	if err := p.o.Outbox.Undispatch(ctx, lost); err != nil {
+		return err
+	}
+	p.Kick()
+	return nil
+}
+
+// registerQueues makes the queues visible to asynq's dashboard again after
+// Redis lost everything; enqueueing through a client that has already done it
+// would not.
+func (p *Pump) registerQueues(ctx context.Context) error {
+	var names []any
+	for q := range jobs.Queues() {
+		names = append(names, string(q))
+	}
+	return p.o.Redis.SAdd(ctx, "asynq:queues", names...).Err()
+}
+
+// gone reports whether no worker can still get this hint. One that a worker
+// took but never claimed counts as gone after a while: the worker died between
+// the two, and asynq would notice only minutes later.
+func (p *Pump) gone(d jobs.Dispatch) (bool, error) {
+	info, err := p.inspector.GetTaskInfo(string(d.Queue), d.HintID())
+	switch {
+	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
+		return true, nil
+	case err != nil:
+		return false, err
+	}
+	switch info.State {
+	case asynq.TaskStateActive:
+		return d.Age > p.o.TakenAge, nil
+	case asynq.TaskStateArchived, asynq.TaskStateCompleted:
+		return true, nil
+	}
+	return false, nil
+}

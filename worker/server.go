@@ -1,0 +1,172 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Options is what a Server needs. Zero numbers and durations stand for the
+// defaults that the comments name.
+type Options struct {
+	Claims Claims
+	Eraser Eraser
+	Post   Post
+	Sender Sender
+	Redis  redis.UniversalClient
+	Log    zerolog.Logger
+
+	Concurrency int           // hints worked on at a time; 2
+	ChunkTarget time.Duration // transaction time that chunk sizes aim for; 100 ms
+	ChunkMax    int           // most clients in one transaction; 1000
+	Stop        time.Duration // how long Stop waits for chunks and mails under way; 20 s
+	MailRetry   time.Duration // first pause after mail trouble; it doubles up to an hour; 30 s
+	MailLease   time.Duration // longer than an SMTP dialogue and a database's recovery; 2 min
+	MailExpiry  time.Duration // how long a mail is tried for; 5 days
+	Poll        time.Duration // between looks into empty queues; 200 ms
+
+	Kick     func()                               // called when a task was given back or ended, and others may be due
+	Observe  func(jobs.Chunk)                     // called after each chunk
+	Retrying func(kind jobs.TaskKind, why string) // called when a task is given back because of trouble
+}
+
+func (o Options) withDefaults() Options {
+	set := func(field *time.Duration, value time.Duration) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	set(&o.ChunkTarget, 100*time.Millisecond)
+	set(&o.Stop, 20*time.Second)
+	set(&o.MailRetry, 30*time.Second)
+	set(&o.MailLease, 2*time.Minute)
+	set(&o.MailExpiry, 5*24*time.Hour)
+	set(&o.Poll, 200*time.Millisecond)
+	if o.Concurrency == 0 {
+		o.Concurrency = 2
+	}
+	if o.ChunkMax == 0 {
+		o.ChunkMax = 1000
+	}
+	if o.Kick == nil {
+		o.Kick = func() {}
+	}
+	if o.Observe == nil {
+		o.Observe = func(jobs.Chunk) {}
+	}
+	if o.Retrying == nil {
+		o.Retrying = func(jobs.TaskKind, string) {}
+	}
+	return o
+}
+
+// Server works on hints.
+type Server struct {
+	o        Options
+	asynq    *asynq.Server
+	steer    *steer
+	stopping chan struct{}
+}
+
+// NewServer prepares a server; Start starts it.
+func NewServer(o Options) *Server {
+	o = o.withDefaults()
+	weights := map[string]int{}
+	for q, w := range jobs.Queues() {
+		weights[string(q)] = w
+	}
+	s := &Server{o: o, steer: newSteer(o.ChunkTarget, o.ChunkMax), stopping: make(chan struct{})}
+	s.asynq = asynq.NewServerFromRedisClient(o.Redis, asynq.Config{
+		Concurrency:              o.Concurrency,
+		Queues:                   weights,
+		TaskCheckInterval:        o.Poll,
+		DelayedTaskCheckInterval: time.Second,
+		ShutdownTimeout:          o.Stop,
+		Logger:                   asynqLog{o.Log},
+		LogLevel:                 asynq.WarnLevel,
+	})
+	return s
+}
+
+// Start begins to take hints. It succeeds while Redis is away.
+func (s *Server) Start() error {
+	mux := asynq.NewServeMux()
+	mux.HandleFunc(jobs.BatchTask.HintType(), s.handle(s.batches))
+	mux.HandleFunc(jobs.MailTask.HintType(), s.handle(s.mail))
+	if err := s.asynq.Start(mux); err != nil {
+		return fmt.Errorf("start asynq: %w", err)
+	}
+	return nil
+}
+
+// Stop takes no further hints, lets chunks and mails under way end, gives the
+// rest back, and returns when that is done or its time is over.
+func (s *Server) Stop() {
+	s.asynq.Stop()
+	close(s.stopping)
+	s.asynq.Shutdown()
+}
+
+// handle decodes the hint. asynq hears the kind of an error, never its cause:
+// it would keep the text in Redis and show it on its dashboard.
+func (s *Server) handle(work func(ctx context.Context, taskID string) error) func(context.Context, *asynq.Task) error {
+	return func(ctx context.Context, task *asynq.Task) error {
+		var hint jobs.Hint
+		if err := json.Unmarshal(task.Payload(), &hint); err != nil || hint.TaskID == "" {
+			s.o.Log.Warn().Str("type", task.Type()).Msg("hint without a task id; ignored")
+			return nil
+		}
+		err := work(ctx, hint.TaskID)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			s.o.Log.Error().Err(err).Str("task", hint.TaskID).Str("kind", jobs.KindOf(err).String()).Msg("hint not worked on; it will come again")
+		}
+		// Whatever happened is in the database, which sends the hint again.
+		return nil
+	}
+}
+
+func (s *Server) isStopping() bool {
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// pause waits, but not when the server stops.
+func (s *Server) pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	case <-s.stopping:
+	}
+}
+
+// giveBack releases a task, in spite of a cancelled context: without it the
+// task would wait until its lease runs out.
+func (s *Server) giveBack(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	defer s.o.Kick()
+	return s.o.Claims.Release(ctx, c, delay, failure, reason)
+}
+
+// asynqLog lets asynq's own messages through to the log.
+type asynqLog struct{ log zerolog.Logger }
+
+func (l asynqLog) Debug(a ...any) { l.log.Debug().Str("from", "asynq").Msg(fmt.Sprint(a...)) }
+func (l asynqLog) Info(a ...any)  { l.log.Info().Str("from", "asynq").Msg(fmt.Sprint(a...)) }
+func (l asynqLog) Warn(a ...any)  { l.log.Warn().Str("from", "asynq").Msg(fmt.Sprint(a...)) }
+func (l asynqLog) Error(a ...any) { l.log.Error().Str("from", "asynq").Msg(fmt.Sprint(a...)) }
+func (l asynqLog) Fatal(a ...any) { l.log.Error().Str("from", "asynq").Msg(fmt.Sprint(a...)) }

@@ -1,0 +1,50 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Outbox is where due tasks are marked before their hints are sent.
+type Outbox interface {
+	Dispatch(ctx context.Context) ([]jobs.Dispatch, error)
+	Undispatch(ctx context.Context, lost []jobs.Dispatch) error
+}
+
+// Watch is what the database knows of tasks that are overdue.
+type Watch interface {
+	Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error)
+	Recover(ctx context.Context) (int, error)
+	Unblock(ctx context.Context) (int, error)
+	Sweep(ctx context.Context) error
+}
+
+// Claims gives tasks to workers and takes them back.
+type Claims interface {
+	Claim(ctx context.Context, taskID string) (*jobs.Claim, error)
+	ClaimNext(ctx context.Context, tenantID string) (*jobs.Claim, error)
+	Release(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error
+}
+
+// Eraser erases the clients of a claimed batch.
+type Eraser interface {
+	EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error)
+	FailClient(ctx context.Context, c *jobs.Claim, code string) error
+	Finish(ctx context.Context, c *jobs.Claim) error
+	Block(ctx context.Context, jobID, reason string) error
+}
+
+// Post records what becomes of a claimed mail.
+type Post interface {
+	Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error
+	Deliver(ctx context.Context, c *jobs.Claim, send func(context.Context) error) error
+	GiveUp(ctx context.Context, c *jobs.Claim, reason string) error
+}
+
+// Sender hands a letter to a mail server. An error of kind Unavailable is
+// worth another try, any other is final.
+type Sender interface {
+	Send(ctx context.Context, l jobs.Letter) error
+}
