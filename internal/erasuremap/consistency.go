@@ -75,8 +75,7 @@ func (d *draft) checkRetention(r *reader) {
 	}
 	for _, e := range d.entries {
 		if t := e.Retain; t != nil && t.Rule != "" && !slices.Contains(names, t.Rule) {
-			at := e.f.r.fields(e.f.take("retain"), "").at("rule")
-			r.problemf(at, "no retention rule %q: %s, or add it under retention", t.Rule, suggest(t.Rule, names))
+			r.problemf(e.retain.at("rule"), "no rule %q under retention: %s", t.Rule, suggest(t.Rule, names))
 		}
 	}
 }

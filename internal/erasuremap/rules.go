@@ -39,7 +39,7 @@ func (r *reader) rule(v value, column string) (Rule, bool) {
 	if text == string(KeepValue) {
 		return Rule{Kind: KeepValue}, true
 	}
-	r.problemf(v.pos, "unknown rule %q: for a fixed value write {value: %s}", text, inYAML(text))
+	r.problemf(v.pos, "unknown rule %q: write keep, null or, for a fixed value, {value: %s}", text, inYAML(text))
 	return Rule{}, false
 }
 
@@ -105,7 +105,7 @@ func (r *reader) label(v value) string {
 	}
 	known := labelNames(r.ownLabels)
 	if !slices.Contains(known, text) {
-		r.problemf(v.pos, "unknown label %q: %s, or add it under labels", text, suggest(text, known))
+		r.problemf(v.pos, "no label %q built in or under labels: %s", text, suggest(text, known))
 	}
 	return text
 }

@@ -18,6 +18,8 @@ func suggest(word string, known []string) string {
 		return "did you mean " + best + "?"
 	case len(known) == 0:
 		return "there is none"
+	case len(known) > 12:
+		return "there is none like it"
 	default:
 		return "write " + alternatives(known)
 	}

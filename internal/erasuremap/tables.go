@@ -4,11 +4,13 @@ package erasuremap
 // checks across entries need.
 type tableEntry struct {
 	Table
-	f *fields
+	f      *fields
+	retain *fields // nil without retain
 }
 
 func (r *reader) readTable(v value) tableEntry {
 	f := r.fields(v, "a table")
+	retain, kept := r.readRetain(f.take("retain"))
 	t := Table{
 		Pos:          f.pos,
 		Table:        r.name(f.need("table")),
@@ -19,30 +21,31 @@ func (r *reader) readTable(v value) tableEntry {
 		Erase:        choice(r, f.need("erase"), Delete, Reassign, Unlink, Keep),
 		Merge:        choice(r, f.take("merge"), Move, Delete, Keep),
 		Columns:      r.rules(f.take("columns")),
-		Retain:       r.readRetain(f.take("retain")),
+		Retain:       kept,
 		CarriesValue: r.flag(f.take("carries_value")),
 	}
 	f.close()
-	e := tableEntry{Table: t, f: f}
+	e := tableEntry{Table: t, f: f, retain: retain}
 	if !f.broken {
 		e.check(r)
 	}
 	return e
 }
 
-func (r *reader) readRetain(v value) *Retain {
+func (r *reader) readRetain(v value) (*fields, *Retain) {
 	if !v.set {
-		return nil
+		return nil, nil
 	}
 	f := r.fields(v, "retain")
 	t := &Retain{
-		Pos:     f.pos,
-		Rule:    r.text(f.need("rule"), "the name of a retention rule"),
-		Since:   r.column(f.need("since")),
-		Columns: r.rules(f.need("columns")),
+		Pos:   f.pos,
+		Rule:  r.text(f.need("rule"), "the name of a retention rule"),
+		Since: r.column(f.need("since")),
 	}
-	if f.has("columns") && f.take("columns").null() {
-		r.problemf(f.key("columns"), "retain needs columns")
+	columns, before := f.need("columns"), len(r.problems)
+	t.Columns = r.rules(columns)
+	if columns.set && len(t.Columns) == 0 && len(r.problems) == before {
+		r.problemf(f.key("columns"), "retain needs columns, what becomes of each when the period has ended")
 	}
 	for _, c := range t.Columns {
 		if c.Kind == KeepValue {
@@ -50,7 +53,7 @@ func (r *reader) readRetain(v value) *Retain {
 		}
 	}
 	f.close()
-	return t
+	return f, t
 }
 
 // check is what one entry must be by itself.

@@ -2,25 +2,9 @@ package erasuremap
 
 import "slices"
 
-// Parents lists the entries whose rows the rows of t hang on: those of the
-// table that t goes through, without the ones that are unlinked, since a row
-// that merely points to a client is not the client's. It is empty for an entry
-// that refers to the client itself. In a map that was read, following Parents
-// always ends.
-func (m *Map) Parents(t Table) []Table {
-	if t.Through == (Name{}) {
-		return nil
-	}
-	var parents []Table
-	for _, p := range m.Tables {
-		if p.Table == t.Through && p.Erase != Unlink {
-			parents = append(parents, p)
-		}
-	}
-	return parents
-}
-
-// parents is Parents by index, while the map is being read.
+// parents lists the entries whose rows the rows of entry i hang on: those of
+// the table that it goes through, without the ones that are unlinked, since a
+// row that merely points to a client is not the client's.
 func (d *draft) parents(i int) []int {
 	var list []int
 	for j, p := range d.entries {
@@ -34,7 +18,9 @@ func (d *draft) parents(i int) []int {
 func (d *draft) checkThrough(r *reader) {
 	var names []string
 	for _, e := range d.entries {
-		names = append(names, e.Table.Table.String())
+		if n := e.Table.Table; n != (Name{}) && !slices.Contains(names, n.String()) {
+			names = append(names, n.String())
+		}
 	}
 	for i, e := range d.entries {
 		at := e.f.at("through")
@@ -43,7 +29,7 @@ func (d *draft) checkThrough(r *reader) {
 		case e.Through == d.Client.Table:
 			r.problemf(at, "%s is the client: leave out through", e.Through)
 		case !slices.Contains(names, e.Through.String()):
-			r.problemf(at, "no table %s is mapped: %s, or map it by an entry of its own", e.Through, suggest(e.Through.String(), names))
+			r.problemf(at, "no entry of its own maps %s: %s", e.Through, suggest(e.Through.String(), names))
 		case len(d.parents(i)) == 0:
 			r.problemf(at, "rows of %s are only unlinked here, so they are not the client's: map the way by which they are", e.Through)
 		}
@@ -61,25 +47,24 @@ func (d *draft) checkCycles(r *reader) {
 		done
 	)
 	state := make([]int, len(d.entries))
-	var visit func(i int) bool
-	visit = func(i int) bool {
+	var visit func(i int)
+	visit = func(i int) {
 		state[i] = open
 		for _, p := range d.parents(i) {
-			if state[p] == open || state[p] == untouched && !visit(p) {
-				return false
+			switch {
+			case d.entries[p].Erase == "": // what it does is not known yet
+			case state[p] == untouched:
+				visit(p)
+			case state[p] == open:
+				e := d.entries[i]
+				r.problemf(e.f.at("through"), "the way from %s through %s leads back to where it began: write erase: unlink where it closes", e.Table.Table, e.Through)
 			}
 		}
 		state[i] = done
-		return true
 	}
 	for i, e := range d.entries {
-		if state[i] == untouched && e.Erase != Unlink && !visit(i) {
-			r.problemf(e.f.at("through"), "the way through %s leads back to %s: write erase: unlink where it closes", e.Through, e.Table.Table)
-			for j := range state {
-				if state[j] == open {
-					state[j] = done
-				}
-			}
+		if state[i] == untouched && e.Erase != Unlink && e.Erase != "" {
+			visit(i)
 		}
 	}
 }
