@@ -99,8 +99,10 @@ func (r *reader) name(v value) Name {
 	return n
 }
 
-func (r *reader) column(v value) string {
-	text := r.text(v, "a column's name")
+func (r *reader) column(v value) string { return r.identifier(v, "a column's name") }
+
+func (r *reader) identifier(v value, want string) string {
+	text := r.text(v, want)
 	if text == "" || !r.columnName(text, v.pos) {
 		return ""
 	}
@@ -109,7 +111,7 @@ func (r *reader) column(v value) string {
 
 func (r *reader) columnName(s string, at Pos) bool {
 	if len(s) > 1 && strings.HasPrefix(s, `"`) && strings.HasSuffix(s, `"`) {
-		r.problemf(at, "write the column as the catalog spells it, without SQL's quotes: %q", strings.Trim(s, `"`))
+		r.problemf(at, "write the name as the catalog spells it, without SQL's quotes: %q", strings.Trim(s, `"`))
 		return false
 	}
 	if err := checkIdentifier(s); err != nil {

@@ -112,6 +112,7 @@ func (r *reader) label(v value) string {
 
 func (r *reader) paths(v value) []string {
 	var paths []string
+	before := len(r.problems)
 	for _, item := range r.listOrOne(v, "a list of paths") {
 		path := r.text(item, "a path such as contact.email")
 		if path == "" {
@@ -125,7 +126,7 @@ func (r *reader) paths(v value) []string {
 		}
 		paths = append(paths, path)
 	}
-	if v.set && len(paths) == 0 {
+	if len(paths) == 0 && len(r.problems) == before {
 		r.problemf(v.pos, "json_remove needs a path")
 	}
 	return paths

@@ -179,7 +179,7 @@ func (r *reader) readTriggers(v value) []Acknowledged {
 		f := r.fields(item, "a trigger")
 		a := Acknowledged{
 			Pos:     f.pos,
-			Name:    r.column(f.need("name")),
+			Name:    r.identifier(f.need("name"), "a trigger's name"),
 			Table:   r.name(f.take("table")),
 			Because: r.text(f.need("because"), "a reason"),
 		}
