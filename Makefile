@@ -1,0 +1,71 @@
+# `make` lists the targets. All of them work on a fresh clone with Go and make;
+# test and check install PostgreSQL and Redis when they are missing and may.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X github.com/oubli/oubli/internal/app.release=$(VERSION)
+
+# What to test, and further flags for go test: make test PACKAGES=./worker TESTFLAGS=-v
+PACKAGES  ?= ./...
+TESTFLAGS ?=
+
+# Packages without goroutines gain nothing from the race detector and cost time.
+RACELESS := /(config|jobs|cmd/oubli|internal/erasuremap|internal/plan|internal/local/withservers)$$
+
+SERVERS := go run ./internal/local/withservers -install --
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: build
+build: ## build bin/oubli, a static binary
+	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o bin/oubli ./cmd/oubli
+
+.PHONY: demo
+demo: build ## show everything at once on this machine; ARGS="--once --clients 5000"
+	bin/oubli demo $(ARGS)
+
+.PHONY: test
+test: ## run the tests on real servers of their own
+	$(SERVERS) go test -timeout 8m $(TESTFLAGS) $(PACKAGES)
+
+.PHONY: race
+race: ## run the tests of the concurrent packages under the race detector
+	@command -v "$$(go env CC)" >/dev/null || { echo "race: needs a C compiler ($$(go env CC))" >&2; exit 1; }
+	$(SERVERS) go test -race -short -timeout 8m $(TESTFLAGS) $$(go list $(PACKAGES) | grep -vE '$(RACELESS)')
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+.PHONY: mod
+mod: ## see that go.mod and go.sum are complete, tidy and genuine
+	go mod verify
+	go mod tidy -diff
+
+.PHONY: check
+check: lint mod test race ## everything that must pass before a change lands
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w .
+
+.PHONY: secrets
+secrets: ## make the secrets that docker-compose.yml names, those that are missing
+	@mkdir -p -m 700 secrets && printf '*\n' >secrets/.gitignore
+	@random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }; \
+	umask 022; cd secrets; \
+	for name in postgres_password auth_secret ops_password; do \
+		[ -s $$name ] || random >$$name; \
+	done; \
+	printf 'postgres://booking:%s@postgres:5432/booking?sslmode=disable' "$$(cat postgres_password)" >database_url
+	@echo "secrets: $$(ls secrets | tr '\n' ' ')"
+
+.PHONY: clean
+clean: ## remove what building left
+	rm -rf bin
