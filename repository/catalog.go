@@ -28,14 +28,14 @@ const fingerprintSQL = `
 WITH rel AS (` + userRelations + `), part AS (
   SELECT rel.oid AS root, p.relid FROM rel CROSS JOIN LATERAL pg_partition_tree(rel.oid) p WHERE rel.relkind = 'p'
   UNION ALL SELECT oid, oid FROM rel WHERE relkind <> 'p'), fact AS (
-  SELECT format('c %s %s %s %s %s %s', attrelid, attname, atttypid, attnotnull, attgenerated, atthasdef) AS f
-  FROM pg_attribute JOIN rel ON attrelid = oid WHERE attnum > 0 AND NOT attisdropped
-  UNION ALL SELECT format('k %s %s %s %s', root, conname, contype, pg_get_constraintdef(con.oid))
-  FROM pg_constraint con JOIN part ON conrelid = relid WHERE contype IN ('f', 'p', 'u', 'x') AND conparentid = 0
-  UNION ALL SELECT format('i %s %s %s', indrelid, pg_get_indexdef(indexrelid), indisvalid) FROM pg_index JOIN rel ON indrelid = oid
-  UNION ALL SELECT format('t %s %s %s %s', tgrelid, tgname, tgtype, tgenabled)
-  FROM pg_trigger JOIN rel ON tgrelid = oid WHERE NOT tgisinternal
-  UNION ALL SELECT format('r %s %s %s %s', oid, nspname, relname, relkind) FROM rel
+  SELECT format('c %s %s %s %s %s %s', a.attrelid, a.attname, a.atttypid, a.attnotnull, a.attgenerated, a.atthasdef) AS f
+  FROM pg_attribute a JOIN rel ON a.attrelid = rel.oid WHERE a.attnum > 0 AND NOT a.attisdropped
+  UNION ALL SELECT format('k %s %s %s %s', part.root, con.conname, con.contype, pg_get_constraintdef(con.oid))
+  FROM pg_constraint con JOIN part ON con.conrelid = part.relid WHERE con.contype IN ('f', 'p', 'u', 'x') AND con.conparentid = 0
+  UNION ALL SELECT format('i %s %s %s', i.indrelid, pg_get_indexdef(i.indexrelid), i.indisvalid) FROM pg_index i JOIN rel ON i.indrelid = rel.oid
+  UNION ALL SELECT format('t %s %s %s %s', tg.tgrelid, tg.tgname, tg.tgtype, tg.tgenabled)
+  FROM pg_trigger tg JOIN rel ON tg.tgrelid = rel.oid WHERE NOT tg.tgisinternal
+  UNION ALL SELECT format('r %s %s %s %s', rel.oid, rel.nspname, rel.relname, rel.relkind) FROM rel
   UNION ALL SELECT 's ' || array_to_string(current_schemas(false), ','))
 SELECT encode(sha256(convert_to(string_agg(f, E'\n' ORDER BY f), 'UTF8')), 'hex') FROM fact`
 

@@ -85,11 +85,22 @@ func readVerdict(results pgx.BatchResults, p *plan.Plan, keys []string) (*verdic
 	if err := out.readProfiles(results); err != nil {
 		return nil, err
 	}
-	locked, err := out.readLocked(results, p.Owned)
+	locked, err := readLocked(results, p.Owned)
 	if err != nil {
 		return nil, err
 	}
-	return out, out.readJudgement(results, keys, locked)
+	if err := out.readJudgement(results, keys, locked); err != nil {
+		return nil, err
+	}
+	for i, column := range p.Owned {
+		out.owned[column] = []string{} // never nil, which would be NULL
+		for _, key := range out.erase {
+			if link := locked[key][i]; link != nil {
+				out.owned[column] = append(out.owned[column], *link)
+			}
+		}
+	}
+	return out, nil
 }
 
 func (v *verdict) readProfiles(results pgx.BatchResults) error {
@@ -107,7 +118,7 @@ func (v *verdict) readProfiles(results pgx.BatchResults) error {
 }
 
 // readLocked reads which clients are locked, with what their rows point to.
-func (v *verdict) readLocked(results pgx.BatchResults, owned []string) (map[string][]*string, error) {
+func readLocked(results pgx.BatchResults, owned []string) (map[string][]*string, error) {
 	rows, err := results.Query()
 	if err != nil {
 		return nil, err
@@ -124,9 +135,6 @@ func (v *verdict) readLocked(results pgx.BatchResults, owned []string) (map[stri
 			return nil, err
 		}
 		locked[key] = links
-	}
-	for _, column := range owned {
-		v.owned[column] = []string{}
 	}
 	return locked, rows.Err()
 }

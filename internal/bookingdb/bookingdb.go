@@ -1,0 +1,187 @@
+// Package bookingdb gives each test a seeded booking database of its own, with
+// the control schema in it, and a look at it from outside that tells whether
+// an erasure kept its promises.
+package bookingdb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oubli/oubli/internal/booking"
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/testdb"
+	"github.com/oubli/oubli/repository"
+)
+
+// Seed is the seed of every test database. A failure that depends on the data
+// can be looked at again.
+const Seed = 20260101
+
+// DB is a seeded database and how it looked before anything was erased.
+type DB struct {
+	Pool   *pgxpool.Pool
+	URL    string
+	Totals []booking.StudioTotals // before
+}
+
+// New clones a database with this many clients in four studios.
+func New(tb testing.TB, clients int) *DB {
+	tb.Helper()
+	pool := testdb.New(tb, testdb.Template{Name: fmt.Sprintf("booking%d", clients), Build: func(ctx context.Context, pool *pgxpool.Pool) error {
+		if err := booking.Install(ctx, pool); err != nil {
+			return err
+		}
+		if _, err := booking.Seed(ctx, pool, booking.Options{Seed: Seed, Clients: clients}); err != nil {
+			return err
+		}
+		_, _, err := repository.Migrate(ctx, pool.Config().ConnString())
+		return err
+	}})
+	totals, err := booking.Totals(tb.Context(), pool)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return &DB{Pool: pool, URL: testdb.URL(tb, pool), Totals: totals}
+}
+
+// Map is the demo's map.
+func Map(tb testing.TB) *erasuremap.Map {
+	tb.Helper()
+	m, err := erasuremap.Parse("oubli.yaml", booking.Map())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m
+}
+
+// Clients lists up to n clients of a studio, by id.
+func (d *DB) Clients(tb testing.TB, studio int64, n int) []string {
+	tb.Helper()
+	return d.Strings(tb, "SELECT id::text FROM clients WHERE studio_id = $1 AND NOT is_anonymous ORDER BY id LIMIT $2", studio, n)
+}
+
+// Strings runs a query that gives one column of texts.
+func (d *DB) Strings(tb testing.TB, sql string, args ...any) []string {
+	tb.Helper()
+	rows, err := d.Pool.Query(tb.Context(), sql, args...)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer rows.Close()
+	var all []string
+	for rows.Next() {
+		var s string
+		if err := rows.Scan(&s); err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, s)
+	}
+	if err := rows.Err(); err != nil {
+		tb.Fatal(err)
+	}
+	return all
+}
+
+// Int runs a query that gives one number.
+func (d *DB) Int(tb testing.TB, sql string, args ...any) int {
+	tb.Helper()
+	var n int
+	if err := d.Pool.QueryRow(tb.Context(), sql, args...).Scan(&n); err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+// Exec runs a statement.
+func (d *DB) Exec(tb testing.TB, sql string, args ...any) {
+	tb.Helper()
+	if _, err := d.Pool.Exec(tb.Context(), sql, args...); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// IDs reads keys as numbers.
+func IDs(tb testing.TB, keys []string) []int64 {
+	tb.Helper()
+	ids := make([]int64, len(keys))
+	for i, k := range keys {
+		if _, err := fmt.Sscan(k, &ids[i]); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return ids
+}
+
+// Existing are those of the keys that are still clients.
+func (d *DB) Existing(tb testing.TB, keys []string) []string {
+	tb.Helper()
+	return d.Strings(tb, "SELECT id::text FROM clients WHERE id = ANY($1::text[]::bigint[]) ORDER BY id", keys)
+}
+
+// Untouched is the checksum of everything that belongs to nobody of the keys.
+func (d *DB) Untouched(tb testing.TB, keys []string) []booking.TableDigest {
+	tb.Helper()
+	digest, err := booking.UntouchedDigest(tb.Context(), d.Pool, IDs(tb, keys))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return digest
+}
+
+// SameTotals fails the test when any studio's counts and sums, per day and
+// per session, are not what they were (invariant I3).
+func (d *DB) SameTotals(tb testing.TB) {
+	tb.Helper()
+	now, err := booking.Totals(tb.Context(), d.Pool)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for i := range d.Totals {
+		if i >= len(now) || now[i] != d.Totals[i] {
+			tb.Errorf("totals of studio %d changed:\nbefore %+v\nafter  %+v", d.Totals[i].StudioID, d.Totals[i], now[i])
+		}
+	}
+}
+
+// NoTraces fails the test when anything but retained columns still tells of
+// these clients (invariant I4).
+func (d *DB) NoTraces(tb testing.TB, keys []string) {
+	tb.Helper()
+	traces, err := booking.Traces(tb.Context(), d.Pool, IDs(tb, keys))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	traces = slices.DeleteFunc(traces, booking.Trace.Retained)
+	if len(traces) > 0 {
+		var lines []string
+		for _, t := range traces {
+			lines = append(lines, fmt.Sprintf("%s.%s: %d rows", t.Table, t.Column, t.Count))
+		}
+		tb.Errorf("traces of erased clients:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+// Wait asks until the answer is yes, and fails the test when it has not been
+// within a minute.
+func Wait(tb testing.TB, what string, done func() bool) {
+	tb.Helper()
+	deadline := time.NewTimer(time.Minute)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !done() {
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			tb.Fatalf("waited a minute in vain: %s", what)
+		case <-tb.Context().Done():
+			tb.Fatalf("test ended while waiting: %s", what)
+		}
+	}
+}
