@@ -2,9 +2,11 @@ package repository
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -65,14 +67,19 @@ func (s *Store) basics(ctx context.Context) (*plan.Plan, error) {
 	return nil, &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeSchema, Msg: "the map does not name a client table of this database: run oubli check"}
 }
 
-// Gaps compiles the plan from scratch and returns the gaps and warnings, for
-// people to read.
-func (s *Store) Gaps(ctx context.Context) (*plan.Plan, plan.Gaps, []plan.Warning, error) {
-	cat, err := ReadCatalog(ctx, s.pool)
+// Check compiles a map against a database and returns its gaps and warnings,
+// for people to read. It only reads the catalog.
+func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan.Gaps, []plan.Warning, error) {
+	conn, err := connect(ctx, url)
 	if err != nil {
-		return nil, nil, nil, fault("read catalog", err)
+		return nil, nil, nil, err
 	}
-	p, err := plan.Compile(s.opts.Map, cat)
-	gaps, _ := err.(plan.Gaps)
-	return p, gaps, plan.Warnings(s.opts.Map, cat), nil
+	defer conn.Close(context.WithoutCancel(ctx))
+	cat, err := ReadCatalog(ctx, conn)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	p, err := plan.Compile(m, cat)
+	gaps, _ := errors.AsType[plan.Gaps](err)
+	return p, gaps, plan.Warnings(m, cat), nil
 }

@@ -28,6 +28,11 @@ const (
 // group in this order.
 func commands() []func(*cli) *cobra.Command {
 	return []func(*cli) *cobra.Command{
+		(*cli).serve,
+		(*cli).worker,
+		(*cli).migrate,
+		(*cli).check,
+		(*cli).plan,
 		(*cli).erase,
 		(*cli).status,
 		(*cli).token,

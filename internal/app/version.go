@@ -22,15 +22,33 @@ func (c *cli) version() *cobra.Command {
 // versionLine is the module version, the commit and the Go release, as far as
 // the build recorded them.
 func versionLine() string {
+	line := "oubli " + buildVersion()
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "oubli (unknown build)"
+		return line
 	}
-	line := "oubli " + info.Main.Version
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
 			line += " " + s.Value
 		}
 	}
 	return line + " " + info.GoVersion
+}
+
+// buildVersion is the version of the module: a tag, a pseudo-version, or
+// "(devel)".
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// moduleVersion is the version under which this build was made.
+func moduleVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "dev"
 }

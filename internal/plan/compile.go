@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 )
@@ -168,6 +169,9 @@ func (c *compiler) resolveTables() {
 		}
 		if t.Through == (erasuremap.Name{}) {
 			c.comparable(t.Pos, e.rel, e.reference, c.key)
+			if t.Erase == erasuremap.Keep && !nulled(t.Columns, t.Reference) {
+				c.gap(t.Pos, e.rel, t.Reference, "use erase: reassign, erase: unlink or erase: delete", "kept rows would still point to the erased client")
+			}
 		}
 	}
 	for _, e := range c.entry {
@@ -245,6 +249,11 @@ func (c *compiler) comparable(pos erasuremap.Pos, r *Relation, ref, key *Column)
 	if !same && !ref.text() && (!ref.integer() || !key.integer()) {
 		c.gap(pos, r, ref.Name, "name the column that holds the client's key", "its type %s cannot hold a key of type %s", ref.Type, key.Type)
 	}
+}
+
+// nulled reports whether a rule sets the column to NULL.
+func nulled(rules []erasuremap.ColumnRule, column string) bool {
+	return slices.ContainsFunc(rules, func(r erasuremap.ColumnRule) bool { return r.Column == column && r.Kind == erasuremap.Null })
 }
 
 func retained(t *erasuremap.Table) []erasuremap.ColumnRule {

@@ -142,9 +142,9 @@ func (c *compiler) coverTriggers() {
 
 // Warning is something that works but should be mended.
 type Warning struct {
-	Table string
-	Why   string
-	Fix   string // a statement to run
+	Table string `json:"table"`
+	Why   string `json:"why"`
+	Fix   string `json:"fix"` // a statement to run
 }
 
 // String is the warning in one line.

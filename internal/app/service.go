@@ -1,0 +1,274 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/config"
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/httpapi"
+	"github.com/oubli/oubli/internal/ops"
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+	"github.com/oubli/oubli/mailer"
+	"github.com/oubli/oubli/repository"
+	"github.com/oubli/oubli/worker"
+)
+
+// Parts are the halves of the service that one process can run.
+type Parts struct {
+	API    bool // the HTTP API
+	Worker bool // the handlers that erase and mail
+}
+
+// Service is a running API, worker, or both, with the pump that every process
+// has and the listener for operations.
+type Service struct {
+	APIAddr string // where the API listens; empty without one
+	OpsAddr string
+
+	cfg      config.Config
+	log      zerolog.Logger
+	store    *repository.Store
+	redis    redis.UniversalClient
+	pump     *worker.Pump
+	registry *prometheus.Registry
+	stops    []stop
+	failed   chan error
+}
+
+// stop undoes one step of starting.
+type stop struct {
+	name string
+	stop func(context.Context) error
+}
+
+// drain is how long Stop waits for requests, chunks and mails under way.
+const drain = 25 * time.Second
+
+// Start starts the parts. When one cannot be, those that were are stopped
+// again. A worker refuses to start while the map does not cover the schema; an
+// API starts and says so, because requests can wait and lost ones cannot.
+func Start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logger) (_ *Service, err error) {
+	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry(), failed: make(chan error, 2)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := s.openStore(ctx, parts); err != nil {
+		return nil, err
+	}
+	s.redis = cfg.Redis.NewClient()
+	s.onStop("Redis client", func(context.Context) error { return s.redis.Close() })
+	s.startPump(ctx)
+	if parts.Worker {
+		if err := s.startWorker(); err != nil {
+			return nil, err
+		}
+	}
+	if parts.API {
+		if err := s.startAPI(); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.startOps(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Failed tells of a listener that broke while running.
+func (s *Service) Failed() <-chan error { return s.failed }
+
+// Stop stops the parts, the last started first, and says everything that went
+// wrong. Stopping twice is harmless.
+func (s *Service) Stop(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, drain)
+	defer cancel()
+	var errs []error
+	for _, p := range slices.Backward(s.stops) {
+		if err := p.stop(ctx); err != nil {
+			errs = append(errs, fmt.Errorf("stop %s: %w", p.name, err))
+		}
+	}
+	s.stops = nil
+	return errors.Join(errs...)
+}
+
+func (s *Service) onStop(name string, f func(context.Context) error) {
+	s.stops = append(s.stops, stop{name, f})
+}
+
+func (s *Service) openStore(ctx context.Context, parts Parts) error {
+	m, err := erasuremap.Load(s.cfg.Map)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	conns := 6 // requests, the pump's loops, readiness
+	if parts.Worker {
+		conns += 2 * s.cfg.Concurrency // a chunk, and the making of a profile beside it
+	}
+	s.store, err = repository.Open(ctx, repository.Options{
+		URL: s.cfg.DatabaseURL.Reveal(), Map: m, MaxConns: int32(conns),
+		BatchClients: s.cfg.BatchClients, Grace: s.cfg.Grace,
+	})
+	if err != nil {
+		return err
+	}
+	s.onStop("database", func(context.Context) error { s.store.Close(); return nil })
+	err = s.store.Cover(ctx)
+	if gaps, ok := errors.AsType[plan.Gaps](err); ok && !parts.Worker {
+		s.log.Error().Int("gaps", len(gaps)).Msg("the map does not cover the schema; jobs are accepted and wait: run oubli check")
+		return nil
+	}
+	return err
+}
+
+func (s *Service) startPump(ctx context.Context) {
+	s.pump = worker.NewPump(worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log})
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.pump.Run(ctx)
+	}()
+	s.onStop("pump", func(stop context.Context) error {
+		cancel()
+		select {
+		case <-done:
+			return nil
+		case <-stop.Done():
+			return stop.Err()
+		}
+	})
+}
+
+func (s *Service) startWorker() error {
+	metrics, err := ops.NewMetrics(s.registry)
+	if err != nil {
+		return err
+	}
+	sender, err := mailer.New(mailOptions(s.cfg))
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	srv := worker.NewServer(worker.Options{
+		Claims: s.store, Eraser: s.store, Post: s.store, Sender: sender,
+		Redis: s.redis, Log: s.log,
+		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget,
+		Kick:    s.pump.Kick,
+		Observe: func(c jobs.Chunk) { metrics.ObserveChunk(c.Clients, c.Elapsed) },
+		Retrying: func(kind jobs.TaskKind, _ string) {
+			if kind == jobs.BatchTask {
+				metrics.CountBatchRetry()
+			}
+		},
+	})
+	if err := srv.Start(); err != nil {
+		return err
+	}
+	s.onStop("worker", func(context.Context) error { srv.Stop(); return nil })
+	return nil
+}
+
+func mailOptions(cfg config.Config) mailer.Options {
+	o := mailer.Options{
+		Host: cfg.SMTP.Host, Port: cfg.SMTP.Port, User: cfg.SMTP.Username, Password: cfg.SMTP.Password.Reveal(),
+		From: cfg.MailFrom, PublicURL: cfg.PublicURL,
+	}
+	if cfg.SMTP.TLS == config.TLSImplicit {
+		o.ImplicitTLS = true
+	} else {
+		o.TLS = mailer.TLSPolicy(cfg.SMTP.TLS)
+	}
+	return o
+}
+
+func (s *Service) startAPI() error {
+	verifier, err := httpapi.NewVerifier(verifierOptions(s.cfg))
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	handler, err := httpapi.New(httpapi.Options{Store: kicking{s.store, s.pump}, Verifier: verifier, Log: s.log, Version: moduleVersion()})
+	if err != nil {
+		return err
+	}
+	s.APIAddr, err = s.serve("API", s.cfg.Listen, httpapi.NewServer(handler, s.cfg.Listen))
+	return err
+}
+
+func verifierOptions(cfg config.Config) httpapi.VerifierOptions {
+	var o httpapi.VerifierOptions
+	if !cfg.AuthSecret.Empty() {
+		o.Secrets = [][]byte{[]byte(cfg.AuthSecret.Reveal())}
+	}
+	if len(cfg.AuthPublicKeys) > 0 {
+		o.PublicKeys = [][]byte{cfg.AuthPublicKeys}
+	}
+	return o
+}
+
+// kicking lets the pump send the hints of an accepted job at once.
+type kicking struct {
+	*repository.Store
+	pump *worker.Pump
+}
+
+func (k kicking) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
+	job, replayed, err := k.Store.AcceptErasure(ctx, req, key)
+	if err == nil {
+		k.pump.Kick()
+	}
+	return job, replayed, err
+}
+
+func (s *Service) startOps() error {
+	redisOpt := s.cfg.Redis.Asynq()
+	collector := ops.NewCollector(s.store, asynq.NewInspectorFromRedisClient(s.redis), s.log)
+	if err := s.registry.Register(collector); err != nil {
+		return err
+	}
+	handler, err := ops.New(ops.Options{
+		Addr: s.cfg.OpsListen, Password: s.cfg.OpsPassword.Reveal(), DashboardWritable: s.cfg.DashboardWritable,
+		Redis: redisOpt, Registry: s.registry, Log: s.log,
+		Checks: []ops.Check{
+			{Name: "database", Run: s.store.Ping},
+			{Name: "redis", Run: func(ctx context.Context) error { return s.redis.Ping(ctx).Err() }},
+			{Name: "map", Run: s.store.Cover},
+		},
+	})
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	s.onStop("dashboard", func(context.Context) error { return handler.Close() })
+	s.OpsAddr, err = s.serve("operations", s.cfg.OpsListen, ops.NewServer(handler, s.cfg.OpsListen))
+	return err
+}
+
+// serve listens and serves until the service stops.
+func (s *Service) serve(name, addr string, srv *http.Server) (string, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return "", fmt.Errorf("listen for %s on %s: %w", name, addr, err)
+	}
+	go func() {
+		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("%s listener: %w", name, err)
+		}
+	}()
+	s.onStop(name+" listener", srv.Shutdown)
+	return l.Addr().String(), nil
+}
