@@ -10,37 +10,38 @@ import (
 type code struct {
 	status  int
 	meaning string
+	retry   string // Retry-After in seconds; empty: repeating does not help by itself
 }
 
 // codes lists the codes that callers can meet: this package's own, and those
 // of the store that the documentation of a route names.
 var codes = map[string]code{
-	"malformed_json":          {http.StatusBadRequest, "The body is not one JSON object in UTF-8."},
-	"body_missing":            {http.StatusBadRequest, "The route needs a body."},
-	"body_unreadable":         {http.StatusBadRequest, "The connection broke off in the body."},
-	"idempotency_key_missing": {http.StatusBadRequest, "The Idempotency-Key header is missing."},
-	"idempotency_key_invalid": {http.StatusBadRequest, "The Idempotency-Key is longer than 255 characters, or has other characters than visible ASCII, or was sent twice."},
-	"unauthenticated":         {http.StatusUnauthorized, "The bearer token is missing or not valid."},
-	"token_expired":           {http.StatusUnauthorized, "The bearer token has expired; get a new one and repeat the request."},
-	"forbidden":               {http.StatusForbidden, "The token's role may not do this."},
-	"tenant_mismatch":         {http.StatusForbidden, "tenant_id names another tenant than the token's."},
-	"not_found":               {http.StatusNotFound, "There is no such thing, or it is another tenant's."},
-	"route_not_found":         {http.StatusNotFound, "The API has no such route."},
-	"method_not_allowed":      {http.StatusMethodNotAllowed, "The route has no such method; Allow lists those that it has."},
-	"body_timeout":            {http.StatusRequestTimeout, "The body did not arrive in time."},
-	"idempotency_in_flight":   {http.StatusConflict, "The first request with this Idempotency-Key is still being answered; repeat in a moment."},
-	"body_too_large":          {http.StatusRequestEntityTooLarge, "The body is larger than the route takes."},
-	"unsupported_media_type":  {http.StatusUnsupportedMediaType, "The body is not application/json, or is compressed."},
-	"validation_failed":       {http.StatusUnprocessableEntity, "The request breaks rules; errors lists where and which."},
-	"idempotency_key_reused":  {http.StatusUnprocessableEntity, "This Idempotency-Key came with another request before."},
-	"unknown_tenant":          {http.StatusUnprocessableEntity, "There is no such tenant in the booking database."},
-	"bad_client_id":           {http.StatusUnprocessableEntity, "A client id cannot be a key of the client table."},
-	"bad_override":            {http.StatusUnprocessableEntity, "override names a guard that the map does not have or does not call overridable."},
-	"bad_cursor":              {http.StatusUnprocessableEntity, "The cursor is not one that this list gave."},
-	"request_cancelled":       {statusClientGone, "The caller ended the request before its answer."},
-	"internal":                {http.StatusInternalServerError, "A fault of the service; the log has the cause under the request id."},
-	"unavailable":             {http.StatusServiceUnavailable, "The database cannot be reached; repeat after Retry-After seconds. Nothing was changed, or the same Idempotency-Key finds what was."},
-	"timeout":                 {http.StatusServiceUnavailable, "The request took too long; repeat it with the same Idempotency-Key."},
+	"malformed_json":          {http.StatusBadRequest, "The body is not one JSON object in UTF-8.", ""},
+	"body_missing":            {http.StatusBadRequest, "The route needs a body.", ""},
+	"body_unreadable":         {http.StatusBadRequest, "The connection broke off in the body.", ""},
+	"idempotency_key_missing": {http.StatusBadRequest, "The Idempotency-Key header is missing.", ""},
+	"idempotency_key_invalid": {http.StatusBadRequest, "The Idempotency-Key is longer than 255 characters, or has other characters than visible ASCII, or was sent twice.", ""},
+	"unauthenticated":         {http.StatusUnauthorized, "The bearer token is missing or not valid.", ""},
+	"token_expired":           {http.StatusUnauthorized, "The bearer token has expired; get a new one and repeat the request.", ""},
+	"forbidden":               {http.StatusForbidden, "The token's role may not do this.", ""},
+	"tenant_mismatch":         {http.StatusForbidden, "tenant_id names another tenant than the token's.", ""},
+	"not_found":               {http.StatusNotFound, "There is no such thing, or it is another tenant's.", ""},
+	"route_not_found":         {http.StatusNotFound, "The API has no such route.", ""},
+	"method_not_allowed":      {http.StatusMethodNotAllowed, "The route has no such method; Allow lists those that it has.", ""},
+	"body_timeout":            {http.StatusRequestTimeout, "The body did not arrive in time.", ""},
+	"idempotency_in_flight":   {http.StatusConflict, "The first request with this Idempotency-Key is still being answered; repeat in a moment.", "1"},
+	"body_too_large":          {http.StatusRequestEntityTooLarge, "The body is larger than the route takes.", ""},
+	"unsupported_media_type":  {http.StatusUnsupportedMediaType, "The body is not application/json, or is compressed.", ""},
+	"validation_failed":       {http.StatusUnprocessableEntity, "The request breaks rules; errors lists where and which.", ""},
+	"idempotency_key_reused":  {http.StatusUnprocessableEntity, "This Idempotency-Key came with another request before.", ""},
+	"unknown_tenant":          {http.StatusUnprocessableEntity, "There is no such tenant in the booking database.", ""},
+	"bad_client_id":           {http.StatusUnprocessableEntity, "A client id cannot be a key of the client table.", ""},
+	"bad_override":            {http.StatusUnprocessableEntity, "override names a guard that the map does not have or does not call overridable.", ""},
+	"bad_cursor":              {http.StatusUnprocessableEntity, "The cursor is not one that this list gave.", ""},
+	"request_cancelled":       {statusClientGone, "The caller ended the request before its answer.", ""},
+	"internal":                {http.StatusInternalServerError, "A fault of the service; the log has the cause under the request id.", ""},
+	"unavailable":             {http.StatusServiceUnavailable, "The database cannot be reached; repeat later. Nothing was changed, or the same Idempotency-Key finds what was.", "5"},
+	"timeout":                 {http.StatusServiceUnavailable, "The request took too long; repeat it with the same Idempotency-Key.", "5"},
 }
 
 // kindDefaults serve errors that come without a code or a text, and those

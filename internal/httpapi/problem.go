@@ -26,9 +26,6 @@ var status = [...]int{
 	jobs.Unavailable:     http.StatusServiceUnavailable,
 }
 
-// retryAfter is what a 503 tells callers to wait, in seconds.
-const retryAfter = "5"
-
 // statusClientGone is what the access log shows when nobody waits for the
 // answer any more; no standard status says it.
 const statusClientGone = 499
@@ -69,13 +66,21 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 
 // newProblem is a problem with a code of the list.
 func newProblem(code, detail string) *Problem {
-	return &Problem{
+	return problemWith(codes[code].status, code, detail)
+}
+
+func problemWith(status int, code, detail string) *Problem {
+	p := &Problem{
 		Type:   "urn:oubli:problem:" + code,
-		Title:  title(codes[code].status),
-		Status: codes[code].status,
+		Title:  title(status),
+		Status: status,
 		Code:   code,
 		Detail: detail,
 	}
+	if wait := codes[code].retry; wait != "" {
+		p.with("Retry-After", wait)
+	}
+	return p
 }
 
 // kindProblem is a problem with a code that another package chose; the kind
@@ -88,13 +93,7 @@ func kindProblem(kind jobs.ErrorKind, code, detail string) *Problem {
 	if detail == "" {
 		detail = d.detail
 	}
-	return &Problem{
-		Type:   "urn:oubli:problem:" + code,
-		Title:  title(status[kind]),
-		Status: status[kind],
-		Code:   code,
-		Detail: detail,
-	}
+	return problemWith(status[kind], code, detail)
 }
 
 // invalid is the problem of a request that breaks rules.
@@ -163,9 +162,9 @@ func translate(ctx context.Context, err error) *Problem {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return newProblem("request_cancelled", "The caller ended the request.")
 	case ctx.Err() != nil:
-		return newProblem("timeout", "The request took too long; try again later.").with("Retry-After", retryAfter)
+		return newProblem("timeout", "The request took too long; try again later.")
 	case ok && e.Kind == jobs.Unavailable:
-		return kindProblem(jobs.Unavailable, "", "").with("Retry-After", retryAfter)
+		return kindProblem(jobs.Unavailable, "", "")
 	default:
 		return kindProblem(jobs.Internal, "", "")
 	}

@@ -95,7 +95,7 @@ func (r *reader) array(minItems, maxItems int, item func(tok json.Token)) {
 	for ; r.more() && n <= maxItems; n++ {
 		tok := r.next()
 		if n == maxItems {
-			r.fault("too_many", "At most "+strconv.Itoa(maxItems)+" items are allowed.")
+			r.fault("too_many", "At most "+strconv.Itoa(maxItems)+" are allowed.")
 			r.skip(tok)
 			continue
 		}
@@ -108,7 +108,7 @@ func (r *reader) array(minItems, maxItems int, item func(tok json.Token)) {
 	}
 	r.close()
 	if n < minItems {
-		r.fault("too_few", "At least "+plural(minItems, "item")+" needed.")
+		r.fault("too_few", "At least "+strconv.Itoa(minItems)+" needed.")
 	}
 }
 

@@ -1,0 +1,84 @@
+package httpapi
+
+import (
+	"context"
+	"sync"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// shelf is a Store in memory: just enough of one to stand behind the API.
+type shelf struct {
+	mu       sync.Mutex
+	jobs     map[string]jobs.Job
+	hashes   map[string][32]byte
+	first    map[string]string
+	requests []jobs.ErasureRequest
+	filters  []jobs.Filter
+	clients  []jobs.ExceptionFilter
+	fail     error
+	panics   any
+}
+
+func newShelf() *shelf {
+	return &shelf{jobs: map[string]jobs.Job{}, hashes: map[string][32]byte{}, first: map[string]string{}}
+}
+
+func (s *shelf) AcceptErasure(_ context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.panics != nil {
+		panic(s.panics)
+	}
+	if s.fail != nil {
+		return jobs.Job{}, false, s.fail
+	}
+	id := key.Caller + " " + key.Key
+	if hash, ok := s.hashes[id]; ok {
+		if hash != key.Hash {
+			return jobs.Job{}, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused", Msg: "This key came with another request."}
+		}
+		return s.jobs[s.first[id]], true, nil
+	}
+	job := jobs.Job{
+		ID: "0199b4a2-7c1e-7d53-9a1f-" + "00000000000" + string(rune('1'+len(s.requests))), TenantID: req.TenantID,
+		State: jobs.Scheduled, Reason: req.Reason, Requested: len(req.ClientIDs),
+		Counts: jobs.Counts{Pending: len(req.ClientIDs)}, Comment: req.Comment, CreatedBy: req.CreatedBy,
+	}
+	s.requests = append(s.requests, req)
+	s.jobs[job.ID], s.hashes[id], s.first[id] = job, key.Hash, job.ID
+	return job, false, nil
+}
+
+func (s *shelf) Job(_ context.Context, _ jobs.Kind, tenant, id string) (jobs.Job, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	job, ok := s.jobs[id]
+	if !ok || tenant != jobs.AnyTenant && job.TenantID != tenant {
+		return jobs.Job{}, &jobs.Error{Kind: jobs.Missing, Msg: "There is no such erasure."}
+	}
+	return job, s.fail
+}
+
+func (s *shelf) Jobs(_ context.Context, f jobs.Filter) (jobs.List[jobs.Job], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.filters = append(s.filters, f)
+	var l jobs.List[jobs.Job]
+	for _, job := range s.jobs {
+		if f.TenantID == jobs.AnyTenant || f.TenantID == job.TenantID {
+			l.Items = append(l.Items, job)
+		}
+	}
+	return l, s.fail
+}
+
+func (s *shelf) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error) {
+	if _, err := s.Job(ctx, jobs.Erasure, f.TenantID, f.JobID); err != nil {
+		return jobs.List[jobs.Exception]{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clients = append(s.clients, f)
+	return jobs.List[jobs.Exception]{}, s.fail
+}
