@@ -22,7 +22,7 @@ const (
 	// dormant is how long the inactive have not been seen, at the least. A few
 	// days more than a year, so that a demo does not depend on the hour.
 	dormant = 372 * day
-	// classMonths is for how long a cohort attends its first classes together.
+	// classSpan is for how long a cohort attends its first classes together.
 	classSpan = 90 * day
 
 	classMin, classMax = 6, 12
@@ -35,7 +35,6 @@ type cohort struct {
 	studio  *studio
 	joined  time.Time
 	members []*person
-	rng     *rand.Rand
 }
 
 // cohortsOf is how many cohorts n clients make.
@@ -52,7 +51,7 @@ func (g *generator) open(c, total int) *cohort {
 	if c >= len(g.studios) {
 		s = min(r.IntN(len(g.studios)), r.IntN(len(g.studios)))
 	}
-	return &cohort{studio: g.studios[s], joined: g.now.Add(-ago), rng: r}
+	return &cohort{studio: g.studios[s], joined: g.now.Add(-ago)}
 }
 
 // settled is when the cohort's first classes are over.
@@ -74,7 +73,7 @@ func (g *generator) classes(c *cohort) {
 		g.round(c, c.members, c.joined, c.settled(g.now))
 	}
 	from := later(c.joined, g.now.Add(-330*day))
-	for range 1 + c.rng.IntN(2) {
+	for range 1 + g.rng.IntN(2) {
 		g.round(c, active, from, g.now.Add(21*day))
 	}
 }
@@ -82,7 +81,7 @@ func (g *generator) classes(c *cohort) {
 // round splits the people into sessions of classMin to classMax participants, as
 // far as their number allows.
 func (g *generator) round(c *cohort, people []*person, from, to time.Time) {
-	r := c.rng
+	r := g.rng
 	n := len(people)
 	fewest, most := (n+classMax-1)/classMax, n/classMin
 	groups := fewest
@@ -123,7 +122,7 @@ func between(r *rand.Rand, from, to time.Time) time.Time {
 	if !to.After(from) {
 		return from
 	}
-	return from.Add(time.Duration(r.Int64N(int64(to.Sub(from)))))
+	return from.Add(time.Duration(r.Int64N(int64(to.Sub(from))))).Truncate(time.Second)
 }
 
 // businessHour moves a time to a quarter of an hour of the same day (UTC) at

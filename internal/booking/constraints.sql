@@ -24,7 +24,7 @@ CREATE INDEX client_notes_client_id_idx ON client_notes (client_id);
 CREATE INDEX client_notes_staff_id_idx ON client_notes (staff_id);
 CREATE INDEX messages_client_id_idx ON messages (client_id);
 CREATE INDEX memberships_client_id_idx ON memberships (client_id);
-CREATE INDEX audit_log_subject_idx ON audit_log (subject_type, subject_id);
+CREATE INDEX audit_log_subject_idx ON audit_log (subject_id, subject_type);
 
 ALTER TABLE staff ADD CONSTRAINT staff_studio_id_fkey FOREIGN KEY (studio_id) REFERENCES studios;
 ALTER TABLE services ADD CONSTRAINT services_studio_id_fkey FOREIGN KEY (studio_id) REFERENCES studios;
