@@ -99,7 +99,7 @@ func isTerminal(stream any) bool {
 
 func (c *cli) run(ctx context.Context, args []string) int {
 	root := c.root()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // of nil, cobra would make os.Args
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone

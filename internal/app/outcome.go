@@ -95,7 +95,10 @@ func (s *sheet) head(j jobs.Job) {
 	if j.BlockedReason != "" {
 		s.text("  blocked because: " + printable(j.BlockedReason))
 	}
-	by := "  tenant " + printable(j.TenantID) + ", " + words(string(j.Reason))
+	by := "  tenant " + printable(j.TenantID)
+	if j.Reason != "" {
+		by += ", " + words(string(j.Reason))
+	}
 	if j.CreatedBy != "" {
 		by += ", asked for by " + printable(j.CreatedBy)
 	}

@@ -139,7 +139,7 @@ func (c *cli) listStatus(ctx context.Context, f statusFlags) error {
 	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tSTATE\tCLIENTS\tEXCEPTIONS\tCREATED\tBY")
 	for _, j := range list.Items {
-		fmt.Fprintf(t, "%s\t%s\t%s of %s\t%s\t%s\t%s\n", printable(j.ID), words(string(j.State)),
+		fmt.Fprintf(t, "%s\t%s\t%s/%s\t%s\t%s\t%s\n", printable(j.ID), words(string(j.State)),
 			thousands(int64(j.Counts.Done())), thousands(int64(j.Requested)),
 			thousands(int64(j.Counts.Exceptions())), stamp(j.CreatedAt), printable(j.CreatedBy))
 	}

@@ -22,7 +22,7 @@ func (c *cli) version() *cobra.Command {
 // versionLine is the module version, the commit and the Go release, as far as
 // the build recorded them.
 func versionLine() string {
-	line := "oubli " + buildVersion()
+	line := "oubli " + moduleVersion()
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return line
@@ -35,17 +35,8 @@ func versionLine() string {
 	return line + " " + info.GoVersion
 }
 
-// buildVersion is the version of the module: a tag, a pseudo-version, or
-// "(devel)".
-func buildVersion() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
-		return "(devel)"
-	}
-	return info.Main.Version
-}
-
-// moduleVersion is the version under which this build was made.
+// moduleVersion is the version under which this build was made: a tag, a
+// pseudo-version, "(devel)", or "dev" when nothing was recorded.
 func moduleVersion() string {
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
