@@ -41,10 +41,10 @@ func (o Options) validate() (Options, error) {
 		o.Now = time.Now()
 	}
 	if o.Clients < 0 || o.Clients >= MaxClients {
-		return o, fmt.Errorf("Clients: want 1..%d, got %d", MaxClients-1, o.Clients)
+		return o, fmt.Errorf("option Clients: want 1..%d, got %d", MaxClients-1, o.Clients)
 	}
 	if o.Studios < 0 || o.Studios > o.Clients {
-		return o, fmt.Errorf("Studios: want 1..%d (as many as clients), got %d", o.Clients, o.Studios)
+		return o, fmt.Errorf("option Studios: want 1..%d (as many as clients), got %d", o.Clients, o.Studios)
 	}
 	return o, nil
 }
