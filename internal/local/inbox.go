@@ -50,12 +50,12 @@ type Inbox struct {
 
 // StartInbox starts an inbox on a free port of 127.0.0.1.
 func StartInbox(ctx context.Context) (*Inbox, error) {
-	port, err := freePort()
+	in := &Inbox{arrived: make(chan struct{}), troubled: map[string]int{}}
+	err := onFreePort(ctx, func(port int) error {
+		in.addr = address(port)
+		return in.Start(ctx)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("start inbox: %w", err)
-	}
-	in := &Inbox{addr: address(port), arrived: make(chan struct{}), troubled: map[string]int{}}
-	if err := in.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start inbox: %w", err)
 	}
 	return in, nil

@@ -14,12 +14,12 @@ import (
 // machine without redis-server. It keeps nothing on disk and is several times
 // slower than the real one.
 func StartMiniredis(ctx context.Context) (*Redis, error) {
-	port, err := freePort()
+	r := &Redis{password: rand.Text(), server: &miniServer{}, inProcess: true}
+	err := onFreePort(ctx, func(port int) error {
+		r.port = port
+		return r.Start(ctx)
+	})
 	if err != nil {
-		return nil, fmt.Errorf("start miniredis: %w", err)
-	}
-	r := &Redis{port: port, password: rand.Text(), server: &miniServer{}, inProcess: true}
-	if err := r.Start(ctx); err != nil {
 		return nil, fmt.Errorf("start miniredis: %w", err)
 	}
 	return r, nil

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -27,6 +28,22 @@ func freePort() (int, error) {
 		return port, nil
 	}
 	return 0, errors.New("no free port on 127.0.0.1")
+}
+
+// onFreePort calls start with a free port, and with another when it fails:
+// somebody may take a port between the look and the start.
+func onFreePort(ctx context.Context, start func(port int) error) error {
+	var err error
+	for range 5 {
+		var port int
+		if port, err = freePort(); err != nil {
+			return err
+		}
+		if err = start(port); err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
+	return err
 }
 
 func address(port int) string {

@@ -1,15 +1,15 @@
 package local
 
 import (
+	"bufio"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net"
 	"os/exec"
 	"strings"
 	"syscall"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // RedisOptions says what kind of Redis to start. The zero value keeps nothing
@@ -47,19 +47,14 @@ func StartRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 		return nil, fmt.Errorf("start Redis: %w", err)
 	}
 	r := &Redis{password: rand.Text(), server: &redisServer{den: d, program: program, options: o}}
-	// Another process may take the port between the look and the start.
-	for range 5 {
-		if r.port, err = freePort(); err != nil {
-			break
-		}
-		if err = r.Start(ctx); err == nil {
-			return r, nil
-		}
-		if ctx.Err() != nil {
-			break
-		}
+	err = onFreePort(ctx, func(port int) error {
+		r.port = port
+		return r.Start(ctx)
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start Redis: %w", err), r.Close())
 	}
-	return nil, errors.Join(fmt.Errorf("start Redis: %w", err), r.Close())
+	return r, nil
 }
 
 func findRedis() (string, error) {
@@ -97,16 +92,33 @@ func (r *Redis) Kill() { r.server.kill() }
 // Close ends the server and removes its data. It may be called more than once.
 func (r *Redis) Close() error { return r.server.close() }
 
+// ping speaks the protocol itself: a client library would log every attempt
+// that comes before the server is up.
 func (r *Redis) ping(ctx context.Context) error {
-	o, err := redis.ParseURL(r.URL(0))
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", address(r.port))
 	if err != nil {
 		return err
 	}
-	o.MaxRetries, o.DialerRetries = -1, 1
-	o.DisableIdentity = true
-	c := redis.NewClient(o)
-	defer c.Close()
-	return c.Ping(ctx).Err()
+	defer conn.Close()
+	if deadline, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(deadline); err != nil {
+			return err
+		}
+	}
+	// The password shows that this is our server and no other on that port.
+	if _, err := fmt.Fprintf(conn, "AUTH %s\r\nPING\r\n", r.password); err != nil {
+		return err
+	}
+	replies := bufio.NewScanner(conn)
+	for _, want := range []string{"+OK", "+PONG"} {
+		if !replies.Scan() {
+			return errors.Join(errors.New("no answer to PING"), replies.Err())
+		}
+		if got := replies.Text(); got != want {
+			return fmt.Errorf("PING was answered by %q", got)
+		}
+	}
+	return nil
 }
 
 type redisServer struct {

@@ -96,7 +96,7 @@ func (t Template) build(ctx context.Context, admin *pgx.Conn, base, name string)
 	}
 	err = t.Build(ctx, pool)
 	if !closed(pool) {
-		err = errors.Join(err, errors.New("Build left connections of its pool in use"))
+		err = errors.Join(err, errors.New("connections of the pool are still in use after Build"))
 	}
 	if err != nil {
 		return err
