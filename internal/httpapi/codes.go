@@ -36,7 +36,7 @@ var codes = map[string]code{
 	"idempotency_key_reused":  {http.StatusUnprocessableEntity, "This Idempotency-Key came with another request before.", ""},
 	"unknown_tenant":          {http.StatusUnprocessableEntity, "There is no such tenant in the booking database.", ""},
 	"bad_client_id":           {http.StatusUnprocessableEntity, "A client id cannot be a key of the client table.", ""},
-	"bad_override":            {http.StatusUnprocessableEntity, "override names a guard that the map does not have or does not call overridable.", ""},
+	"not_overridable":         {http.StatusUnprocessableEntity, "override names a guard that the map does not have or does not call overridable.", ""},
 	"bad_cursor":              {http.StatusUnprocessableEntity, "The cursor is not one that this list gave.", ""},
 	"request_cancelled":       {statusClientGone, "The caller ended the request before its answer.", ""},
 	"internal":                {http.StatusInternalServerError, "A fault of the service; the log has the cause under the request id.", ""},

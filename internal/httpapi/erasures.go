@@ -20,7 +20,7 @@ func (a *api) erasures() {
 			"A client that a guard of the map protects (a legal hold, an unpaid balance, an appointment to come …) is skipped, not erased; " +
 			"what the law demands to keep stays until its date. A repeat with the same Idempotency-Key gives the first answer again, with `Idempotency-Replayed: true`.",
 		who: admins, status: http.StatusAccepted, idempotent: true, body: clientsBody,
-		codes:   []string{"tenant_mismatch", "unknown_tenant", "bad_client_id", "bad_override"},
+		codes:   []string{"tenant_mismatch", "unknown_tenant", "bad_client_id", "not_overridable"},
 		example: exampleRequest,
 	}, a.createErasure)
 	register(a, operation{

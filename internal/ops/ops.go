@@ -31,18 +31,18 @@ func (o *Options) validate() error {
 	var errs []error
 	switch loopback, err := isLoopback(o.Addr); {
 	case err != nil:
-		errs = append(errs, fmt.Errorf("Addr: %w", err))
+		errs = append(errs, fmt.Errorf("want Addr as host:port: %w", err))
 	case !loopback && o.Password == "":
-		errs = append(errs, errors.New("Addr: beyond loopback only with a Password"))
+		errs = append(errs, errors.New("want a Password for an Addr beyond loopback"))
 	}
 	if o.Redis == nil {
-		errs = append(errs, errors.New("Redis is required"))
+		errs = append(errs, errors.New("want Redis"))
 	}
 	if o.Registry == nil {
-		errs = append(errs, errors.New("Registry is required"))
+		errs = append(errs, errors.New("want a Registry"))
 	}
 	if o.CheckTimeout < 0 {
-		errs = append(errs, fmt.Errorf("CheckTimeout: want 0s or more, got %s", o.CheckTimeout))
+		errs = append(errs, fmt.Errorf("want a CheckTimeout of 0s or more, got %s", o.CheckTimeout))
 	}
 	if o.CheckTimeout == 0 {
 		o.CheckTimeout = 3 * time.Second
@@ -54,7 +54,7 @@ func (o *Options) validate() error {
 func isLoopback(addr string) (bool, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return false, errors.New("want host:port")
+		return false, err
 	}
 	return isLoopbackHost(host), nil
 }

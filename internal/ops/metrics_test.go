@@ -1,0 +1,115 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// ledger is a database that answers with what it holds, or not at all.
+type ledger struct {
+	stats jobs.Stats
+	err   error
+}
+
+func (l ledger) Stats(context.Context) (jobs.Stats, error) { return l.stats, l.err }
+
+func enqueue(t *testing.T, opt asynq.RedisConnOpt, d jobs.Dispatch) {
+	t.Helper()
+	c := asynq.NewClient(opt)
+	defer c.Close()
+	task := asynq.NewTask(d.Kind.HintType(), jobs.Hint{TaskID: d.TaskID}.Payload())
+	if _, err := c.Enqueue(task, asynq.TaskID(d.HintID()), asynq.Queue(string(d.Queue))); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustInspector(t *testing.T, opt asynq.RedisConnOpt) *asynq.Inspector {
+	t.Helper()
+	i := asynq.NewInspector(opt)
+	t.Cleanup(func() { _ = i.Close() })
+	return i
+}
+
+func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
+	t.Parallel()
+	opt := mustRedis(t)
+	for i := range 3 {
+		enqueue(t, opt, jobs.Dispatch{TaskID: fmt.Sprint("task-", i), Kind: jobs.BatchTask, Queue: jobs.Bulk, No: 1})
+	}
+	registry := prometheus.NewRegistry()
+	m, err := NewMetrics(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.ObserveChunk(100, 90*time.Millisecond)
+	m.CountBatchRetry()
+	registry.MustRegister(NewCollector(ledger{stats: jobs.Stats{
+		Jobs:       map[jobs.State]int{jobs.Running: 2, jobs.Completed: 5},
+		Clients:    map[jobs.Outcome]int64{jobs.Erased: 7_000_000_000},
+		Tasks:      map[jobs.TaskKind]map[jobs.TaskState]int{jobs.BatchTask: {jobs.TaskPending: 4}},
+		Mails:      map[jobs.MailState]int{jobs.MailSent: 1},
+		OldestOpen: 90 * time.Second,
+	}}, mustInspector(t, opt), zerolog.Nop()))
+	s := mustServe(t, Options{Redis: opt, Registry: registry})
+
+	_, text := mustAsk(t, s, "GET", "/metrics")
+	for _, want := range []string{
+		`oubli_jobs{state="running"} 2`, `oubli_jobs{state="completed"} 5`, `oubli_jobs{state="cancelled"} 0`,
+		`oubli_clients_total{outcome="erased"} 7e+09`, `oubli_clients_total{outcome="skipped"} 0`,
+		`oubli_tasks{kind="batch",state="pending"} 4`, `oubli_tasks{kind="mail",state="failed"} 0`,
+		`oubli_mails{state="sent"} 1`, `oubli_mails{state="failed"} 0`, `oubli_oldest_open_job_age_seconds 90`,
+		`oubli_queue_hints{queue="bulk",state="pending"} 3`, `oubli_queue_hints{queue="interactive",state="pending"} 0`,
+		`oubli_queue_latency_seconds{queue="mail"} 0`, `oubli_queue_latency_seconds{queue="bulk"} `,
+		`oubli_chunk_seconds_bucket{le="0.1"} 1`, `oubli_chunk_seconds_bucket{le="0.05"} 0`, `oubli_chunk_clients_sum 100`, `oubli_batch_retries_total 1`,
+		`oubli_source_up{source="database"} 1`, `oubli_source_up{source="redis"} 1`,
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+	for _, state := range jobs.States() {
+		if !strings.Contains(text, fmt.Sprintf("oubli_jobs{state=%q}", state)) {
+			t.Errorf("no series for state %s", state)
+		}
+	}
+}
+
+// unreachable is a Redis that gives no answer.
+type unreachable struct{}
+
+func (unreachable) Queues() ([]string, error) { return nil, errors.New("dial: " + marker) }
+
+func (unreachable) GetQueueInfo(string) (*asynq.QueueInfo, error) {
+	return nil, errors.New("dial: " + marker)
+}
+
+func TestASourceThatIsDownLeavesTheOtherStanding(t *testing.T) {
+	t.Parallel()
+	opt := mustRedis(t)
+	for _, c := range []struct {
+		name       string
+		collector  *Collector
+		has, lacks string
+	}{
+		{"database", NewCollector(ledger{err: errors.New("SQLSTATE 57P01 " + marker)}, mustInspector(t, opt), zerolog.Nop()), "oubli_queue_hints{", "oubli_jobs{"},
+		{"redis", NewCollector(ledger{}, unreachable{}, zerolog.Nop()), "oubli_jobs{", "oubli_queue_hints{"},
+	} {
+		registry := prometheus.NewRegistry()
+		registry.MustRegister(c.collector)
+		resp, text := mustAsk(t, mustServe(t, Options{Redis: opt, Registry: registry}), "GET", "/metrics")
+		if resp.StatusCode != 200 || !strings.Contains(text, c.has) || strings.Contains(text, c.lacks) || strings.Contains(text, marker) ||
+			!strings.Contains(text, `oubli_source_up{source="`+c.name+`"} 0`) {
+			t.Errorf("without the %s: got %d\n%s", c.name, resp.StatusCode, text)
+		}
+	}
+}
