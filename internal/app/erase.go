@@ -40,7 +40,7 @@ OUBLI_TOKEN holds a token with the role admin.`,
 		Example: `  oubli erase --client 4711 --comment "request of 3 May"
   oubli erase --client 4711 4712 4713 --notify privacy@example.com
   oubli erase --client-file former-clients.txt --reason inactivity
-  grep -v '^#' ids.txt | oubli erase --client-file - --yes --no-wait`,
+  psql -Atc "SELECT id FROM clients WHERE …" booking | oubli erase --client-file - --yes --no-wait`,
 		GroupID: groupUse,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 && !cmd.Flags().Changed("client") {
