@@ -28,6 +28,7 @@ const (
 // group in this order.
 func commands() []func(*cli) *cobra.Command {
 	return []func(*cli) *cobra.Command{
+		(*cli).demo,
 		(*cli).serve,
 		(*cli).worker,
 		(*cli).migrate,

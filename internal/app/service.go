@@ -189,10 +189,13 @@ func mailOptions(cfg config.Config) mailer.Options {
 		Host: cfg.SMTP.Host, Port: cfg.SMTP.Port, User: cfg.SMTP.Username, Password: cfg.SMTP.Password.Reveal(),
 		From: cfg.MailFrom, PublicURL: cfg.PublicURL,
 	}
-	if cfg.SMTP.TLS == config.TLSImplicit {
+	switch cfg.SMTP.TLS {
+	case config.TLSImplicit:
 		o.ImplicitTLS = true
-	} else {
-		o.TLS = mailer.TLSPolicy(cfg.SMTP.TLS)
+	case config.TLSOpportunistic:
+		o.TLS = mailer.TLSOpportunistic
+	case config.TLSNone:
+		o.TLS = mailer.TLSNone
 	}
 	return o
 }
