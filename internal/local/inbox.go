@@ -30,13 +30,12 @@ type Mail struct {
 //
 //	anna+451@…      the recipient is refused with 451; so for every code
 //	                from 400 to 599
-//	anna+451x2@…    the same, but only the first two times
 //	anna+data451@…  the recipient is accepted, the message refused with 451
 //	anna+drop@…     the message is accepted and kept, but the connection is
 //	                cut before the answer, so that the sender cannot know
 //
-// The last three combine with a count in the same way: anna+data550x1,
-// anna+dropx1.
+// A count after it limits the trouble to so many times: anna+451x2@… is refused
+// twice and then accepted.
 type Inbox struct {
 	addr string
 

@@ -40,6 +40,8 @@ func (o PostgresOptions) settings() map[string]string {
 		"max_wal_size":            "2GB",
 		"timezone":                "UTC",
 		"log_timezone":            "UTC",
+		// Containers often have a /dev/shm too small for parallel queries.
+		"dynamic_shared_memory_type": "mmap",
 	}
 	if o.MaxConnections > 0 {
 		s["max_connections"] = strconv.Itoa(o.MaxConnections)
