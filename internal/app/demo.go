@@ -155,7 +155,13 @@ func (d *demo) startServers(ctx context.Context) error {
 
 	d.redis, err = local.StartRedis(ctx, local.RedisOptions{AppendOnly: true})
 	if _, missing := errors.AsType[*local.MissingError](err); missing {
-		d.redis, err = local.StartMiniredis(context.WithoutCancel(ctx))
+		d.say("redis-server is not installed; installing it …")
+		if local.Install(ctx, d.stderr, local.RedisServer) == nil {
+			d.redis, err = local.StartRedis(ctx, local.RedisOptions{AppendOnly: true})
+		} else {
+			d.say("That did not work; a Redis inside this process does for a demo.")
+			d.redis, err = local.StartMiniredis(context.WithoutCancel(ctx))
+		}
 	}
 	if err != nil {
 		return err

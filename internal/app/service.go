@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	stdlog "log"
 	"net"
 	"net/http"
 	"slices"
@@ -71,6 +72,7 @@ func Start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 	if err := s.openStore(ctx, parts); err != nil {
 		return nil, err
 	}
+	redis.SetLogger(redisLog{log})
 	s.redis = cfg.Redis.NewClient()
 	s.onStop("Redis client", func(context.Context) error { return s.redis.Close() })
 	s.startPump(ctx)
@@ -267,6 +269,7 @@ func (s *Service) serve(name, addr string, srv *http.Server) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("listen for %s on %s: %w", name, addr, err)
 	}
+	srv.ErrorLog = stdlog.New(s.log, "", 0)
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("%s listener: %w", name, err)
@@ -274,4 +277,12 @@ func (s *Service) serve(name, addr string, srv *http.Server) (string, error) {
 	}()
 	s.onStop(name+" listener", srv.Shutdown)
 	return l.Addr().String(), nil
+}
+
+// redisLog lets through what go-redis says of failed connections, at a level
+// at which an outage does not fill the log: the pump tells of it once.
+type redisLog struct{ log zerolog.Logger }
+
+func (l redisLog) Printf(_ context.Context, format string, args ...any) {
+	l.log.Debug().Str("from", "go-redis").Msgf(format, args...)
 }

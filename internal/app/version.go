@@ -35,9 +35,15 @@ func versionLine() string {
 	return line + " " + info.GoVersion
 }
 
-// moduleVersion is the version under which this build was made: a tag, a
+// release is set by the linker; see the Makefile.
+var release string
+
+// moduleVersion is the version under which this build was made: the release, a
 // pseudo-version, "(devel)", or "dev" when nothing was recorded.
 func moduleVersion() string {
+	if release != "" {
+		return release
+	}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
 		return info.Main.Version
 	}
