@@ -41,6 +41,7 @@ type Service struct {
 
 	cfg      config.Config
 	log      zerolog.Logger
+	tune     tuning
 	store    *repository.Store
 	redis    redis.UniversalClient
 	pump     *worker.Pump
@@ -58,11 +59,23 @@ type stop struct {
 // drain is how long Stop waits for requests, chunks and mails under way.
 const drain = 25 * time.Second
 
+// tuning is what tests set to see in seconds what takes minutes or luck in
+// life. Its zero fields stand for the defaults of the parts that they tune.
+type tuning struct {
+	lease     time.Duration     // see repository.Options
+	failpoint func(name string) // see repository.Options
+	mailRetry time.Duration     // see worker.Options
+}
+
 // Start starts the parts. When one cannot be, those that were are stopped
 // again. A worker refuses to start while the map does not cover the schema; an
 // API starts and says so, because requests can wait and lost ones cannot.
-func Start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logger) (_ *Service, err error) {
-	s := &Service{cfg: cfg, log: log, registry: prometheus.NewRegistry(), failed: make(chan error, 2)}
+func Start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logger) (*Service, error) {
+	return start(ctx, cfg, parts, log, tuning{})
+}
+
+func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logger, tune tuning) (_ *Service, err error) {
+	s := &Service{cfg: cfg, log: log, tune: tune, registry: prometheus.NewRegistry(), failed: make(chan error, 2)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
@@ -126,6 +139,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	s.store, err = repository.Open(ctx, repository.Options{
 		URL: s.cfg.DatabaseURL.Reveal(), Map: m, MaxConns: int32(conns),
 		BatchClients: s.cfg.BatchClients, Grace: s.cfg.Grace,
+		Lease: s.tune.lease, Failpoint: s.tune.failpoint,
 	})
 	if err != nil {
 		return err
@@ -171,8 +185,9 @@ func (s *Service) startWorker() error {
 		Claims: s.store, Eraser: s.store, Post: s.store, Sender: sender,
 		Redis: s.redis, Log: s.log,
 		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget,
-		Kick:    s.pump.Kick,
-		Observe: func(c jobs.Chunk) { metrics.ObserveChunk(c.Clients, c.Elapsed) },
+		MailRetry: s.tune.mailRetry,
+		Kick:      s.pump.Kick,
+		Observe:   func(c jobs.Chunk) { metrics.ObserveChunk(c.Clients, c.Elapsed) },
 		Retrying: func(kind jobs.TaskKind, _ string) {
 			if kind == jobs.BatchTask {
 				metrics.CountBatchRetry()
