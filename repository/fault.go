@@ -18,6 +18,9 @@ func fault(op string, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
+	if errors.Is(err, jobs.ErrFenced) {
+		return jobs.ErrFenced
+	}
 	if e, ok := errors.AsType[*jobs.Error](err); ok {
 		return e
 	}

@@ -35,35 +35,58 @@ func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
 // what the first has committed. This is why the transaction must be READ
 // COMMITTED.
 func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
-	var state jobs.State
-	var notify []string
-	var locale string
-	var kind jobs.Kind
-	err := tx.QueryRow(ctx, "SELECT state, notify, locale, kind FROM oubli.jobs WHERE id = $1 FOR UPDATE", jobID).Scan(&state, &notify, &locale, &kind)
+	j, err := lockJob(ctx, tx, jobID)
 	if err != nil {
 		return err
 	}
 	var open bool
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM oubli.tasks WHERE job_id = $1 AND kind <> 'mail' AND state IN ('pending', 'running'))`, jobID).Scan(&open)
-	if err != nil || open || state.Final() {
+	if err != nil || open || j.state.Final() {
 		return err
 	}
-	job, err := readJob(ctx, tx, kind, jobs.AnyTenant, jobID)
+	return j.close(ctx, tx, jobs.EndState)
+}
+
+// lockedJob is a job whose row is locked, and what closing it takes.
+type lockedJob struct {
+	id     string
+	kind   jobs.Kind
+	state  jobs.State
+	notify []string
+	locale string
+}
+
+func lockJob(ctx context.Context, tx pgx.Tx, id string) (lockedJob, error) {
+	j := lockedJob{id: id}
+	err := tx.QueryRow(ctx, "SELECT kind, state, notify, locale FROM oubli.jobs WHERE id = $1 FOR UPDATE", id).Scan(&j.kind, &j.state, &j.notify, &j.locale)
+	return j, err
+}
+
+// close ends the job and freezes its report in one mail task a recipient. No
+// task of it may be open.
+func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Counts) jobs.State) error {
+	job, err := readJob(ctx, tx, j.kind, jobs.AnyTenant, j.id)
 	if err != nil {
 		return err
 	}
-	end := jobs.EndState(job.Counts)
-	if !state.CanBecome(end) {
-		return fmt.Errorf("a job that is %s cannot become %s", state, end)
+	end := stateFor(job.Counts)
+	if !j.state.CanBecome(end) {
+		return illegal(j.state, end)
 	}
 	var finished time.Time
-	err = tx.QueryRow(ctx, "UPDATE oubli.jobs SET state = $2, finished_at = now(), blocked_reason = '' WHERE id = $1 RETURNING finished_at", jobID, end).Scan(&finished)
+	err = tx.QueryRow(ctx, "UPDATE oubli.jobs SET state = $2, finished_at = now(), blocked_reason = '' WHERE id = $1 RETURNING finished_at", j.id, end).Scan(&finished)
 	if err != nil {
 		return err
 	}
-	report := jobs.Report{JobID: jobID, Kind: kind, State: end, Locale: locale, Requested: job.Requested, Counts: job.Counts,
-		Exceptions: job.Exceptions, RetainedUntil: job.RetainedUntil, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, FinishedAt: finished}
-	return insertMails(ctx, tx, job.TenantID, notify, report)
+	return insertMails(ctx, tx, job.TenantID, j.notify, jobs.Report{
+		JobID: j.id, Kind: j.kind, State: end, Locale: j.locale, Requested: job.Requested, Counts: job.Counts,
+		Exceptions: job.Exceptions, RetainedUntil: job.RetainedUntil, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, FinishedAt: finished,
+	})
+}
+
+// illegal says that a job's state does not allow a step.
+func illegal(from, to jobs.State) error {
+	return &jobs.Error{Kind: jobs.Conflict, Code: "wrong_state", Msg: fmt.Sprintf("a job that is %s cannot become %s", from, to)}
 }
 
 // insertMails freezes the report in one task for each recipient.

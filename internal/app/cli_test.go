@@ -22,6 +22,8 @@ const (
 // desk is the store behind a real HTTP API: it takes one erasure and lets it
 // come on by one step with every look.
 type desk struct {
+	httpapi.Store // what no command uses yet
+
 	steps      []jobs.Job // the last one stays
 	exceptions []jobs.Exception
 	refusal    error  // of every erasure

@@ -241,7 +241,8 @@ func verifierOptions(cfg config.Config) httpapi.VerifierOptions {
 	return o
 }
 
-// kicking lets the pump send the hints of an accepted job at once.
+// kicking lets the pump send hints at once after a request that makes tasks
+// due, its mails included.
 type kicking struct {
 	*repository.Store
 	pump *worker.Pump
@@ -249,10 +250,32 @@ type kicking struct {
 
 func (k kicking) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
 	job, replayed, err := k.Store.AcceptErasure(ctx, req, key)
+	k.kick(err)
+	return job, replayed, err
+}
+
+func (k kicking) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	job, err := k.Store.Cancel(ctx, kind, tenant, id)
+	k.kick(err)
+	return job, err
+}
+
+func (k kicking) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	job, err := k.Store.Resume(ctx, kind, tenant, id)
+	k.kick(err)
+	return job, err
+}
+
+func (k kicking) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error) {
+	job, err := k.Store.Retry(ctx, tenant, id, by)
+	k.kick(err)
+	return job, err
+}
+
+func (k kicking) kick(err error) {
 	if err == nil {
 		k.pump.Kick()
 	}
-	return job, replayed, err
 }
 
 func (s *Service) startOps() error {

@@ -22,6 +22,13 @@ type Store interface {
 	AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
 	// Job is one job; the tenant may be jobs.AnyTenant.
 	Job(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
+	// Cancel, Pause and Resume take a step that the job's state allows, or fail
+	// with Conflict.
+	Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
+	Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
+	Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
+	// Retry makes a new job of the clients that failed or were skipped.
+	Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error)
 	// Jobs is a page of jobs, the newest first.
 	Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], error)
 	// Exceptions is a page of the clients that are not plainly erased.
@@ -68,6 +75,7 @@ func New(o Options) (http.Handler, error) {
 	mux := http.NewServeMux()
 	a := &api{Options: o, huma: humago.New(mux, document(o.Version))}
 	a.erasures()
+	a.erasureSteps()
 
 	spec, err := specification(a.huma)
 	if err != nil {

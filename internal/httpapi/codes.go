@@ -30,6 +30,8 @@ var codes = map[string]code{
 	"method_not_allowed":      {http.StatusMethodNotAllowed, "The route has no such method; Allow lists those that it has.", ""},
 	"body_timeout":            {http.StatusRequestTimeout, "The body did not arrive in time.", ""},
 	"idempotency_in_flight":   {http.StatusConflict, "The first request with this Idempotency-Key is still being answered; repeat in a moment.", "1"},
+	"wrong_state":             {http.StatusConflict, "The job's state does not allow the step; the detail names it.", ""},
+	"nothing_to_retry":        {http.StatusConflict, "No client of the job failed or was skipped.", ""},
 	"body_too_large":          {http.StatusRequestEntityTooLarge, "The body is larger than the route takes.", ""},
 	"unsupported_media_type":  {http.StatusUnsupportedMediaType, "The body is not application/json, or is compressed.", ""},
 	"validation_failed":       {http.StatusUnprocessableEntity, "The request breaks rules; errors lists where and which.", ""},

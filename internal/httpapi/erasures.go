@@ -134,11 +134,7 @@ type oneJob struct {
 }
 
 func (a *api) getErasure(ctx context.Context, in *ErasurePath) (*oneJob, error) {
-	id, err := jobID(in.ID)
-	if err != nil {
-		return nil, err
-	}
-	tenant, err := tenantFor(callOf(ctx).caller, "")
+	tenant, id, err := a.erasureOf(ctx, in)
 	if err != nil {
 		return nil, err
 	}
@@ -160,11 +156,7 @@ type exceptionList struct {
 }
 
 func (a *api) listErasureClients(ctx context.Context, in *listErasureClientsInput) (*exceptionList, error) {
-	id, err := jobID(in.ID)
-	if err != nil {
-		return nil, err
-	}
-	tenant, err := tenantFor(callOf(ctx).caller, "")
+	tenant, id, err := a.erasureOf(ctx, &in.ErasurePath)
 	if err != nil {
 		return nil, err
 	}

@@ -80,7 +80,7 @@ func TestTheDocumentTellsAllThatADeveloperNeeds(t *testing.T) {
 			}
 		}
 	}
-	if operations != 4 {
+	if operations != 8 {
 		t.Errorf("%d operations", operations)
 	}
 	post := d.Paths["/v1/erasures"]["post"]

@@ -60,6 +60,31 @@ func (s *shelf) Job(_ context.Context, _ jobs.Kind, tenant, id string) (jobs.Job
 	return job, s.fail
 }
 
+// The steps of a job are the repository's to judge; here each is allowed.
+func (s *shelf) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	return s.step(ctx, kind, tenant, id, jobs.Cancelled)
+}
+
+func (s *shelf) Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	return s.step(ctx, kind, tenant, id, jobs.Paused)
+}
+
+func (s *shelf) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	return s.step(ctx, kind, tenant, id, jobs.Running)
+}
+
+func (s *shelf) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error) {
+	job, err := s.step(ctx, jobs.Erasure, tenant, id, jobs.Scheduled)
+	job.ID, job.CreatedBy = "0199b4a2-7c1e-7d53-9a1f-0000000000ff", by.Subject
+	return job, err
+}
+
+func (s *shelf) step(ctx context.Context, kind jobs.Kind, tenant, id string, to jobs.State) (jobs.Job, error) {
+	job, err := s.Job(ctx, kind, tenant, id)
+	job.State = to
+	return job, err
+}
+
 func (s *shelf) Jobs(_ context.Context, f jobs.Filter) (jobs.List[jobs.Job], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,6 +7,7 @@ CREATE TABLE oubli.jobs (
   blocked_reason text NOT NULL DEFAULT '',
   reason         text NOT NULL CHECK (reason IN ('inactivity', 'subject_request')),
   cutoff         timestamptz,                  -- activity since then is a reason to skip
+  activities     text[] NOT NULL DEFAULT '{}', -- kinds of activity that count; none: all
   override       text[] NOT NULL DEFAULT '{}', -- guards that shall not hold
   comment        text NOT NULL DEFAULT '',
   created_by     text NOT NULL,
@@ -15,6 +16,7 @@ CREATE TABLE oubli.jobs (
   country        text NOT NULL DEFAULT '',     -- of the tenant; decides how long the law keeps
   tenant_locale  text NOT NULL DEFAULT '',     -- decides the labels
   requested      integer NOT NULL CHECK (requested >= 0),
+  retry_of       uuid UNIQUE REFERENCES oubli.jobs ON DELETE SET NULL,
   created_at     timestamptz NOT NULL DEFAULT now(),
   not_before     timestamptz,
   started_at     timestamptz,

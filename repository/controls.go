@@ -1,0 +1,155 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Cancel stops a job for good. Before the start nothing changes; while it runs
+// the chunks under way end first, because each holds its task's row, and the
+// counts that the job ends with are true. Workers find their tasks taken away
+// at the next fence.
+func (s *Store) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	return s.control(ctx, kind, tenant, id, jobs.Cancelled, func(tx pgx.Tx) error {
+		// Tasks first and the job last: the order in which a batch finishes.
+		_, err := tx.Exec(ctx, `UPDATE oubli.tasks SET state = 'cancelled', lease_until = NULL, lane = NULL
+			WHERE job_id = $1 AND kind <> 'mail' AND state IN ('pending', 'running')`, id)
+		if err != nil {
+			return err
+		}
+		j, err := lockJob(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		return j.close(ctx, tx, func(jobs.Counts) jobs.State { return jobs.Cancelled })
+	})
+}
+
+// Pause stops a running job between chunks until it is resumed.
+func (s *Store) Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	return s.control(ctx, kind, tenant, id, jobs.Paused, func(tx pgx.Tx) error { return move(ctx, tx, id, jobs.Paused) })
+}
+
+// Resume lets a paused job go on. A blocked one resumes by itself.
+func (s *Store) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+	return s.control(ctx, kind, tenant, id, jobs.Running, func(tx pgx.Tx) error {
+		j, err := lockJob(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if j.state != jobs.Paused {
+			return illegal(j.state, jobs.Running)
+		}
+		_, err = tx.Exec(ctx, "UPDATE oubli.jobs SET state = 'running' WHERE id = $1", id)
+		return err
+	})
+}
+
+// control makes sure that the job is the tenant's and that the step is legal,
+// takes it, and reads the job as it then stands. The step checks again under
+// the lock.
+func (s *Store) control(ctx context.Context, kind jobs.Kind, tenant, id string, to jobs.State, step func(pgx.Tx) error) (jobs.Job, error) {
+	before, err := s.Job(ctx, kind, tenant, id)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	if !before.State.CanBecome(to) {
+		return jobs.Job{}, illegal(before.State, to)
+	}
+	var job jobs.Job
+	err = s.tx(ctx, string(to)+" job", func(tx pgx.Tx) error {
+		if err := step(tx); err != nil {
+			return err
+		}
+		job, err = readJob(ctx, tx, kind, tenant, id)
+		return err
+	})
+	return job, err
+}
+
+func move(ctx context.Context, tx pgx.Tx, id string, to jobs.State) error {
+	j, err := lockJob(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if !j.state.CanBecome(to) {
+		return illegal(j.state, to)
+	}
+	_, err = tx.Exec(ctx, "UPDATE oubli.jobs SET state = $2 WHERE id = $1", id, to)
+	return err
+}
+
+// Retry makes a new job of the clients that failed or were skipped in one that
+// has ended, with guards and all. Asked again it gives the same new job.
+func (s *Store) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error) {
+	old, err := s.Job(ctx, jobs.Erasure, tenant, id)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	if !old.State.Final() {
+		return jobs.Job{}, &jobs.Error{Kind: jobs.Conflict, Code: "wrong_state", Msg: "a job that is " + string(old.State) + " cannot be retried: it has not ended"}
+	}
+	p, err := s.basics(ctx)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	var job jobs.Job
+	err = s.tx(ctx, "retry job", func(tx pgx.Tx) error {
+		if _, err := lockJob(ctx, tx, id); err != nil {
+			return err
+		}
+		var again string
+		err := tx.QueryRow(ctx, "SELECT id::text FROM oubli.jobs WHERE retry_of = $1", id).Scan(&again)
+		switch {
+		case err == nil:
+			job, err = readJob(ctx, tx, jobs.Erasure, tenant, again)
+			return err
+		case !errors.Is(err, pgx.ErrNoRows):
+			return err
+		}
+		rows, err := tx.Query(ctx, "SELECT client_id FROM oubli.exceptions WHERE job_id = $1 AND outcome IN ('failed', 'skipped')", id)
+		if err != nil {
+			return err
+		}
+		keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return &jobs.Error{Kind: jobs.Conflict, Code: "nothing_to_retry", Msg: "no client of this job failed or was skipped"}
+		}
+		sortKeys(p.KeyKind, keys)
+		job, err = s.repeatJob(ctx, tx, old, keys, by)
+		return err
+	})
+	return job, err
+}
+
+// repeatJob inserts a job like the old one, for these clients only.
+func (s *Store) repeatJob(ctx context.Context, tx pgx.Tx, old jobs.Job, keys []string, by jobs.Caller) (jobs.Job, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	var runAt time.Time
+	err = tx.QueryRow(ctx, `
+		INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, activities, override, comment, created_by,
+		  notify, locale, country, tenant_locale, requested, retry_of)
+		SELECT $1, kind, tenant_id, 'scheduled', reason, cutoff, activities, override, comment, $3,
+		  notify, locale, country, tenant_locale, $4, id
+		FROM oubli.jobs WHERE id = $2
+		RETURNING now() + $5::interval`, id, old.ID, by.Subject, len(keys), s.opts.Grace).Scan(&runAt)
+	if err != nil {
+		return jobs.Job{}, err
+	}
+	if err := s.insertBatches(ctx, tx, id, old.TenantID, keys, runAt); err != nil {
+		return jobs.Job{}, err
+	}
+	return readJob(ctx, tx, jobs.Erasure, old.TenantID, id.String())
+}
