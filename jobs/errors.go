@@ -69,6 +69,7 @@ func KindOf(err error) ErrorKind {
 const (
 	CodeUnavailable = "unavailable"     // infrastructure trouble: wait, and try again
 	CodeContention  = "contention"      // somebody else's lock: try again soon, with less
+	CodeTimeout     = "timeout"         // it took too long: less may work
 	CodeSchema      = "schema_mismatch" // the live schema is not what the map says: block the job
 )
 

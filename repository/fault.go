@@ -2,10 +2,12 @@ package repository
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oubli/oubli/jobs"
@@ -15,37 +17,49 @@ import (
 // the operation, the SQLSTATE, the table and the constraint, and no value:
 // PostgreSQL quotes the offending value in messages and details.
 func fault(op string, err error) error {
-	if err == nil || errors.Is(err, context.Canceled) {
-		return err
-	}
-	if errors.Is(err, jobs.ErrFenced) {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, jobs.ErrFenced):
 		return jobs.ErrFenced
+	case errors.Is(err, context.Canceled):
+		// Never err itself: it can be joined with what PostgreSQL said.
+		return fmt.Errorf("%s: %w", op, context.Canceled)
 	}
 	if e, ok := errors.AsType[*jobs.Error](err); ok {
 		return e
 	}
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+	pg, answered := errors.AsType[*pgconn.PgError](err)
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		// A refused login is about this process, whatever its SQLSTATE's class.
+		cause := errors.New("cannot connect to PostgreSQL")
+		if answered {
+			cause = fmt.Errorf("cannot connect to PostgreSQL: SQLSTATE %s", pg.Code)
+		}
+		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: cause}
+	}
+	if answered {
 		return &jobs.Error{Kind: kindOf(pg.Code), Code: codeOf(pg), Msg: op, Err: errors.New(describe(pg))}
 	}
 	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
 		return &jobs.Error{Kind: jobs.Invalid, Code: "bad_database_url", Msg: op + ": the database URL cannot be read"}
 	}
-	// Whatever is left comes from the network or from a context's deadline.
-	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: connectionTrouble(err)}
+	if ours(err) {
+		return &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: op, Err: fmt.Errorf("%T", rootOf(err))}
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeTimeout, Msg: op, Err: context.DeadlineExceeded}
+	}
+	// Whatever is left comes from the network; its text can hold addresses.
+	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: fmt.Errorf("connection to PostgreSQL: %T", rootOf(err))}
 }
 
-// connectionTrouble names trouble of the connection without its addresses and
-// parameters.
-func connectionTrouble(err error) error {
-	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		return context.DeadlineExceeded
-	default:
-		if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-			return errors.New("cannot connect to PostgreSQL")
-		}
-		return fmt.Errorf("connection to PostgreSQL: %T", rootOf(err))
-	}
+// ours reports whether the program misread an answer, which no waiting mends.
+func ours(err error) bool {
+	_, scan := errors.AsType[pgx.ScanArgError](err)
+	_, syntax := errors.AsType[*json.SyntaxError](err)
+	_, kind := errors.AsType[*json.UnmarshalTypeError](err)
+	return scan || syntax || kind || errors.Is(err, pgx.ErrNoRows) || errors.Is(err, pgx.ErrTooManyRows)
 }
 
 func rootOf(err error) error {
@@ -73,6 +87,8 @@ func codeOf(pg *pgconn.PgError) string {
 	switch {
 	case contention(pg.Code):
 		return jobs.CodeContention
+	case pg.Code == "57014": // query_canceled: by statement_timeout, or by hand
+		return jobs.CodeTimeout
 	case kindOf(pg.Code) == jobs.Unavailable:
 		return jobs.CodeUnavailable
 	case strings.HasPrefix(pg.Code, "42"):
@@ -90,18 +106,20 @@ func contention(code string) bool {
 }
 
 // kindOf sorts SQLSTATEs. Classes 08, 53, 57 and 58 are the infrastructure's
-// trouble, 40 and 55P03 that of the moment, and 25P03 ends a transaction that
-// idled because its process was stopped; all of it may work later.
+// trouble, 40 and 55P03 that of the moment, and of class 25 there are 25006,
+// which a server answers that has become a standby, and 25P03, which ends a
+// transaction that idled because its process was stopped; all of it may work
+// later.
 func kindOf(code string) jobs.ErrorKind {
 	switch code[:min(2, len(code))] {
-	case "08", "40", "53", "57", "58":
+	case "08", "25", "40", "53", "57", "58":
 		return jobs.Unavailable
 	case "22", "23", "44", "P0":
 		return jobs.Invalid
 	case "42":
 		return jobs.Conflict
 	}
-	if code == "55P03" || code == "25P03" {
+	if code == "55P03" {
 		return jobs.Unavailable
 	}
 	return jobs.Internal
