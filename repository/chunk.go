@@ -134,14 +134,14 @@ func (s *Store) erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *valu
 
 const recordSQL = `
 UPDATE oubli.tasks SET keys = $3, position = $4, erased = $5, erased_retained = $6, skipped = $7, failed = $8, not_found = $9,
-  codes = $10, rows = $11, retained_until = $12, lease_until = now() + $13::interval, crashes = 0
+  codes = $10, rows = $11, retained_until = $12, crashes = $13, lease_until = now() + $14::interval
 WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
 // progressSQL is recordSQL for the usual case in which the keys keep their
 // order and need not be written again.
 const progressSQL = `
 UPDATE oubli.tasks SET position = $3, erased = $4, erased_retained = $5, skipped = $6, failed = $7, not_found = $8,
-  codes = $9, rows = $10, retained_until = $11, lease_until = now() + $12::interval, crashes = 0
+  codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = now() + $13::interval
 WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
 // record writes the outcomes and the progress and commits, in one round trip.
@@ -151,7 +151,7 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n next, v *verdict) 
 		b.Queue(exceptionsSQL, exceptionArgs(n.JobID, v.exceptions)...)
 	}
 	k := n.Counts
-	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), s.opts.Lease}
+	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease}
 	if len(v.deferred) > 0 {
 		b.Queue(recordSQL, append([]any{n.TaskID, n.Attempt, n.Keys}, sums...)...)
 	} else {
@@ -196,23 +196,33 @@ func dateArg(d *jobs.Date) *time.Time {
 // FailClient records that the database refuses the batch's next client for
 // good, and moves on. The client is untouched.
 func (s *Store) FailClient(ctx context.Context, c *jobs.Claim, code string) error {
-	key := c.Keys[c.Position]
-	v := &verdict{exceptions: []jobs.Exception{{ClientID: key, Outcome: jobs.FailedOutcome, Code: code}}}
+	v := &verdict{exceptions: []jobs.Exception{{ClientID: c.Keys[c.Position], Outcome: jobs.FailedOutcome, Code: code}}}
 	v.counts.Failed = 1
-	next := after(c, []string{key}, v, nil)
+	return s.passOver(ctx, "record failed client", c, v)
+}
+
+// DeferClient puts the batch's next client behind all others, because somebody
+// holds what belongs to it. The client is untouched.
+func (s *Store) DeferClient(ctx context.Context, c *jobs.Claim) error {
+	return s.passOver(ctx, "defer client", c, &verdict{deferred: []string{c.Keys[c.Position]}})
+}
+
+// passOver commits a verdict on the batch's next client that erases nothing.
+func (s *Store) passOver(ctx context.Context, op string, c *jobs.Claim, v *verdict) error {
+	next := after(c, []string{c.Keys[c.Position]}, v, nil)
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return fault("record failed client", err)
+		return fault(op, err)
 	}
 	defer release(ctx, conn)
-	if _, err := conn.Exec(ctx, "begin"); err != nil {
-		return fault("record failed client", err)
+	if _, err := conn.Exec(ctx, s.begin()); err != nil {
+		return fault(op, err)
 	}
-	if err := s.fence(ctx, conn.Conn(), c); err != nil {
-		return fault("record failed client", err)
+	if err := s.lockTask(ctx, conn.Conn(), c); err != nil {
+		return fault(op, err)
 	}
 	if err := s.record(ctx, conn.Conn(), next, v); err != nil {
-		return fault("record failed client", err)
+		return fault(op, err)
 	}
 	*c = *next.Claim
 	return nil
@@ -256,7 +266,9 @@ func after(c *jobs.Claim, keys []string, v *verdict, rows map[string]int64) next
 		}
 		n.Keys = append(append(n.Keys, rest...), v.deferred...)
 	}
-	n.Position += len(keys) - len(v.deferred)
-	n.Crashes = 0
+	if done := len(keys) - len(v.deferred); done > 0 {
+		n.Position += done
+		n.Crashes = 0
+	}
 	return next{&n}
 }

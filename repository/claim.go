@@ -6,22 +6,25 @@ import (
 	"errors"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oubli/oubli/jobs"
 )
 
 // claimSQL takes a task that is pending and due, or whose lease ran out. A
 // batch takes the lowest lane of its tenant that is free; without one it is
-// not claimed.
+// not claimed. A row that is locked is being worked on, however late: a worker
+// does not stand in line for it.
 const claimSQL = `
 UPDATE oubli.tasks AS t
-SET state = 'running', attempt = attempt + 1, lease_until = now() + $2::interval, lane = free.lane
-FROM (SELECT min(l) AS lane FROM generate_series(1, $3) AS l
+SET state = 'running', attempt = attempt + 1, lease_until = now() + $2::interval, lane = free.lane,
+  crashes = crashes + (t.state = 'running')::int
+FROM (SELECT id FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,
+  (SELECT min(l) AS lane FROM generate_series(1, $3) AS l
       WHERE NOT EXISTS (SELECT FROM oubli.tasks AS r, oubli.tasks AS self
         WHERE self.id = $1 AND r.tenant_id = self.tenant_id AND r.state = 'running' AND r.lane = l AND r.id <> self.id)) AS free
-WHERE t.id = $1
+WHERE t.id = mine.id
   AND ((t.state = 'pending' AND t.run_at <= now()) OR (t.state = 'running' AND t.lease_until < now()))
   AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + runnable + `
 RETURNING t.job_id::text, t.tenant_id, t.kind, t.number, t.attempt, t.failures, t.crashes,
@@ -32,25 +35,30 @@ RETURNING t.job_id::text, t.tenant_id, t.kind, t.number, t.attempt, t.failures, 
 // take: somebody else has it, it is done, not due, its job is paused, or all
 // lanes of its tenant are busy. Then the hint is acknowledged and forgotten.
 func (s *Store) Claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
-	const tries = 3 // two claims can choose the same lane at the same instant; the index lets one through
-	for try := 1; ; try++ {
+	if uuid.Validate(taskID) != nil {
+		return nil, nil // not ours, and asking PostgreSQL would not help
+	}
+	// Claims can choose the same lane at the same instant; the index lets one
+	// of them through, and every time there is a lane less to lose.
+	for try := 0; ; try++ {
 		claim, err := s.claim(ctx, taskID)
-		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.ConstraintName == "tasks_lane" && try < tries {
+		if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == laneTaken && try <= s.opts.Lanes {
 			continue
 		}
-		return claim, fault("claim task", err)
+		return claim, err
 	}
 }
 
+const laneTaken = "23505:tasks_lane"
+
 func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
-	lease := s.opts.Lease
 	var c *jobs.Claim
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+	err := s.tx(ctx, "claim task", func(tx pgx.Tx) error {
 		claim := &jobs.Claim{TaskID: taskID}
 		var until *time.Time
 		var letter []byte
 		k := &claim.Counts
-		err := tx.QueryRow(ctx, claimSQL, taskID, lease, s.opts.Lanes).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
+		err := tx.QueryRow(ctx, claimSQL, taskID, s.opts.Lease, s.opts.Lanes).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
 			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &letter)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -115,8 +123,12 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string) (*jobs.Claim, er
 	return s.Claim(ctx, id)
 }
 
-// Extend prolongs a lease that would run out in work that commits nothing.
+// Extend prolongs a lease that would run out in work that commits nothing. A
+// lease of 0 is the one that claims have.
 func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error {
+	if lease == 0 {
+		lease = s.opts.Lease
+	}
 	tag, err := s.pool.Exec(ctx, `UPDATE oubli.tasks SET lease_until = now() + $3::interval
 		WHERE id = $1 AND attempt = $2 AND state = 'running'`, c.TaskID, c.Attempt, lease)
 	if err == nil && tag.RowsAffected() == 0 {

@@ -42,7 +42,7 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *val
 	// A process that is stopped in mid-chunk must not keep its locks.
 	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)",
 		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease))
-	b.Queue(fenceSQL, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
+	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
 	b.Queue(fingerprintSQL)
 	b.Queue("SELECT pg_advisory_xact_lock_shared("+tenantLock+")", v.claim.TenantID)
 	for _, st := range []plan.Statement{p.LiveProfiles, p.Lock, p.Judge} {
@@ -185,11 +185,11 @@ func (v *verdict) except(e jobs.Exception) {
 	v.counts.Add(e.Outcome, 1)
 }
 
-// fence locks the task's row in the open transaction, or says that the task is
-// no longer the caller's.
-func (s *Store) fence(ctx context.Context, conn *pgx.Conn, c *jobs.Claim) error {
+// lockTask locks the task's row in the open transaction, or says that the task
+// is no longer the caller's.
+func (s *Store) lockTask(ctx context.Context, conn *pgx.Conn, c *jobs.Claim) error {
 	var goOn bool
-	err := conn.QueryRow(ctx, fenceSQL, c.TaskID, c.Attempt, c.Position).Scan(&goOn)
+	err := conn.QueryRow(ctx, s.fence, c.TaskID, c.Attempt, c.Position).Scan(&goOn)
 	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !goOn) {
 		return jobs.ErrFenced
 	}

@@ -17,17 +17,18 @@ import (
 // the operation, the SQLSTATE, the table and the constraint, and no value:
 // PostgreSQL quotes the offending value in messages and details.
 func fault(op string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, jobs.ErrFenced):
+	}
+	if errors.Is(err, jobs.ErrFenced) {
 		return jobs.ErrFenced
-	case errors.Is(err, context.Canceled):
-		// Never err itself: it can be joined with what PostgreSQL said.
-		return fmt.Errorf("%s: %w", op, context.Canceled)
 	}
 	if e, ok := errors.AsType[*jobs.Error](err); ok {
 		return e
+	}
+	if errors.Is(err, context.Canceled) {
+		// Never err itself: it can be joined with what PostgreSQL said.
+		return fmt.Errorf("%s: %w", op, context.Canceled)
 	}
 	pg, answered := errors.AsType[*pgconn.PgError](err)
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {

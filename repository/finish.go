@@ -58,7 +58,7 @@ type lockedJob struct {
 
 func lockJob(ctx context.Context, tx pgx.Tx, id string) (lockedJob, error) {
 	j := lockedJob{id: id}
-	err := tx.QueryRow(ctx, "SELECT kind, state, notify, locale FROM oubli.jobs WHERE id = $1 FOR UPDATE", id).Scan(&j.kind, &j.state, &j.notify, &j.locale)
+	err := tx.QueryRow(ctx, "SELECT kind, state, notify, locale FROM oubli.jobs WHERE id = $1 FOR NO KEY UPDATE", id).Scan(&j.kind, &j.state, &j.notify, &j.locale)
 	return j, err
 }
 

@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,17 +13,23 @@ import (
 // Deliver runs send between the fence and the record that it was sent, in one
 // transaction: while the SMTP dialogue lasts the task's row is locked, so that
 // nobody else takes the mail for lost. When send succeeds and the COMMIT does
-// not, the record is tried again on new connections; only if all of these fail
-// too is the mail sent twice, under the same Message-ID (RFC 1047).
+// not, the record is tried again on new connections until the lease has run
+// out; only if all of these fail too is the mail sent twice, under the same
+// Message-ID (RFC 1047).
 func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Context) error) error {
 	sent := false
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "SELECT FROM oubli.tasks WHERE id = $1 AND attempt = $2 AND state = 'running' FOR UPDATE", c.TaskID, c.Attempt)
+	var lease time.Duration
+	err := s.tx(ctx, "deliver mail", func(tx pgx.Tx) error {
+		// A process that is stopped in the dialogue keeps the row no longer
+		// than its lease.
+		err := tx.QueryRow(ctx, `SELECT lease_until - now(),
+			set_config('idle_in_transaction_session_timeout', greatest(1000, ceil(extract(epoch FROM lease_until - now()) * 1000))::bigint::text, true)
+			FROM oubli.tasks WHERE id = $1 AND attempt = $2 AND state = 'running' FOR UPDATE`, c.TaskID, c.Attempt).Scan(&lease, nil)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return jobs.ErrFenced
+		}
 		if err != nil {
 			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return jobs.ErrFenced
 		}
 		s.opts.Failpoint("mail:before")
 		if err := send(ctx); err != nil {
@@ -34,19 +41,21 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 		return err
 	})
 	if !sent || err == nil {
-		return fault("deliver mail", err)
+		return err
 	}
-	for pause := 100 * time.Millisecond; pause < 10*time.Second; pause *= 2 {
+	until := time.Now().Add(lease)
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
 		if _, err = s.pool.Exec(ctx, sentSQL, c.TaskID, c.Attempt); err == nil {
 			return nil
 		}
+		if ctx.Err() != nil || time.Now().After(until) {
+			return fault("record sent mail", err)
+		}
 		select {
 		case <-ctx.Done():
-			return fault("record sent mail", err)
 		case <-time.After(pause):
 		}
 	}
-	return fault("record sent mail", err)
 }
 
 const sentSQL = `UPDATE oubli.tasks SET state = 'done', lease_until = NULL, last_error = ''

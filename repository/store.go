@@ -70,6 +70,8 @@ type Store struct {
 	pool *pgxpool.Pool
 	opts Options
 	plan atomic.Pointer[plan.Plan]
+
+	fence string // fenceSQL, which a test takes away to see what it is for
 }
 
 // Open connects and makes sure that the control schema is the one that this
@@ -92,7 +94,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fault("open database", err)
 	}
-	s := &Store{pool: pool, opts: opts}
+	s := &Store{pool: pool, opts: opts, fence: fenceSQL}
 	if err := s.checkVersion(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -137,6 +139,12 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 
 // tx runs f in a READ COMMITTED transaction and names op when it goes wrong.
 func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, f)
-	return fault(op, err)
+	return fault(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, f))
+}
+
+// begin starts a READ COMMITTED transaction. One that idles, because its
+// process was stopped in the middle, ends with the lease: its locks would hold
+// up every other process.
+func (s *Store) begin() string {
+	return "begin isolation level read committed; set local idle_in_transaction_session_timeout = '" + milliseconds(s.opts.Lease) + "'"
 }
