@@ -13,24 +13,31 @@ import (
 // open jobs, mails of ended ones.
 const runnable = `(t.kind = 'mail' OR EXISTS (SELECT FROM oubli.jobs AS j WHERE j.id = t.job_id AND j.state IN ('scheduled', 'running')))`
 
-// dispatchSQL marks due tasks. A queue takes no more than its window, so that
-// little is lost with Redis; a tenant no more batches than it has lanes, and
-// tenants take turns.
+// dispatchSQL marks due tasks. No more hints of a queue wait in Redis than its
+// window, so that little is lost with it; a tenant has no more batches out than
+// it has lanes, and tenants take turns. Bulk hints that wait behind those of
+// others take no turn from the same tenant's interactive batches, which would
+// wait with them; if all come at once, the one that finds no lane is handed
+// back.
 const dispatchSQL = `
 WITH out AS (
-  SELECT queue, tenant_id, kind, count(*) AS n FROM oubli.tasks
+  SELECT tenant_id, kind, queue, state = 'running' AS running, count(*) AS n FROM oubli.tasks
   WHERE state = 'running' OR (state = 'pending' AND dispatched_at IS NOT NULL)
-  GROUP BY 1, 2, 3),
+  GROUP BY 1, 2, 3, 4),
+busy AS (
+  SELECT tenant_id, sum(n) AS lanes, sum(n) FILTER (WHERE running OR queue = 'interactive') AS urgent
+  FROM out WHERE kind <> 'mail' GROUP BY 1),
+waiting AS (
+  SELECT queue, sum(n) AS n FROM out WHERE NOT running GROUP BY 1),
 due AS (
   SELECT t.id, t.queue, t.kind, t.run_at,
     row_number() OVER (PARTITION BY t.tenant_id, t.kind = 'mail' ORDER BY t.queue <> 'interactive', t.run_at, t.id)
-      + coalesce((SELECT sum(n) FROM out WHERE out.tenant_id = t.tenant_id AND out.kind <> 'mail'), 0) AS turn
-  FROM oubli.tasks AS t
+      + coalesce(CASE WHEN t.kind = 'mail' THEN 0 WHEN t.queue = 'interactive' THEN busy.urgent ELSE busy.lanes END, 0) AS turn
+  FROM oubli.tasks AS t LEFT JOIN busy USING (tenant_id)
   WHERE t.state = 'pending' AND t.dispatched_at IS NULL AND t.run_at <= now() AND ` + runnable + `),
 placed AS (
-  SELECT id, row_number() OVER (PARTITION BY queue ORDER BY turn, run_at, id)
-      + coalesce((SELECT sum(n) FROM out WHERE out.queue = due.queue), 0) AS place
-  FROM due WHERE kind = 'mail' OR turn <= $1),
+  SELECT id, row_number() OVER (PARTITION BY queue ORDER BY turn, run_at, id) + coalesce(waiting.n, 0) AS place
+  FROM due LEFT JOIN waiting USING (queue) WHERE kind = 'mail' OR turn <= $1),
 mine AS (
   SELECT id FROM oubli.tasks
   WHERE id IN (SELECT id FROM placed WHERE place <= $2) AND state = 'pending' AND dispatched_at IS NULL
@@ -56,16 +63,18 @@ func scanDispatch(row pgx.CollectableRow) (d jobs.Dispatch, err error) {
 }
 
 // Undispatch takes back the marks of tasks whose hints are not in Redis, so
-// that they are dispatched again. A mark that is not the latest stays.
+// that they are dispatched again. A mark that is not the latest stays, and so
+// does that of a task which is being claimed at this moment.
 func (s *Store) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
 	ids, nos := make([]string, len(lost)), make([]int, len(lost))
 	for i, d := range lost {
 		ids[i], nos[i] = d.TaskID, d.No
 	}
 	_, err := s.pool.Exec(ctx, `
-		UPDATE oubli.tasks AS t SET dispatched_at = NULL
-		FROM unnest($1::uuid[], $2::int[]) AS lost(id, no)
-		WHERE t.id = lost.id AND t.dispatch_no = lost.no AND t.state = 'pending'`, ids, nos)
+		WITH mine AS (
+		  SELECT t.id FROM oubli.tasks AS t JOIN unnest($1::uuid[], $2::int[]) AS lost(id, no) ON t.id = lost.id AND t.dispatch_no = lost.no
+		  WHERE t.state = 'pending' FOR UPDATE OF t SKIP LOCKED)
+		UPDATE oubli.tasks AS t SET dispatched_at = NULL FROM mine WHERE t.id = mine.id`, ids, nos)
 	return fault("take back dispatch", err)
 }
 
@@ -97,7 +106,7 @@ func (s *Store) Recover(ctx context.Context) (int, error) {
 }
 
 // Sweep ends jobs whose last task ended without ending them, resumes nothing,
-// and forgets idempotency keys of last week. It is the safety net under
+// and forgets idempotency keys of last week and selections of the day before. It is the safety net under
 // transactions that already see to the first.
 func (s *Store) Sweep(ctx context.Context) error {
 	rows, err := s.pool.Query(ctx, `
@@ -116,8 +125,11 @@ func (s *Store) Sweep(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.idempotency_keys WHERE created_at < now() - interval '7 days'")
-	return fault("forget idempotency keys", err)
+	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.idempotency_keys WHERE created_at < now() - interval '7 days'"); err != nil {
+		return fault("forget idempotency keys", err)
+	}
+	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.selections WHERE expires_at < now() - interval '1 day'")
+	return fault("forget selections", err)
 }
 
 // Block stops a job until the map covers the schema again. The reason names
