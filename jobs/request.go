@@ -44,17 +44,19 @@ const (
 	MaxIdempotencyK = 255 // characters of an Idempotency-Key
 )
 
-// ErasureRequest asks for an erasure of named clients.
+// ErasureRequest asks for an erasure of named clients, or of a selection.
 type ErasureRequest struct {
-	TenantID  string
-	ClientIDs []string // as the caller wrote them; the repository makes them canonical
-	Reason    Reason
-	Comment   string
-	Notify    []string // recipients of the mail
-	Locale    string   // of the mail; empty: the tenant's, else English
-	NotBefore time.Time
-	Override  []string // guards that shall not hold
-	CreatedBy string   // the caller's subject
+	TenantID      string   // with a selection it may be AnyTenant: the selection's own then
+	ClientIDs     []string // as the caller wrote them; the repository makes them canonical
+	SelectionID   string   // instead of ClientIDs
+	ExpectedCount int      // of the selection's clients, as the caller has seen it
+	Reason        Reason
+	Comment       string
+	Notify        []string // recipients of the mail
+	Locale        string   // of the mail; empty: the tenant's, else English
+	NotBefore     time.Time
+	Override      []string // guards that shall not hold
+	CreatedBy     string   // the caller's subject
 }
 
 // IdempotencyKey makes a repeated request harmless: the same key with the same

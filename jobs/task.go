@@ -117,10 +117,11 @@ func (c *Claim) Left() int { return len(c.Keys) - c.Position }
 
 // Terms is what a job asks of each of its clients' erasures.
 type Terms struct {
-	Cutoff   *time.Time // activity since then is a reason to skip
-	Override []string   // guards that shall not hold
-	Country  string     // of the tenant; decides how long the law keeps
-	Locale   string     // of the tenant; decides the labels
+	Cutoff     *time.Time // activity since then is a reason to skip
+	Activities []string   // kinds of activity that count; none: all
+	Override   []string   // guards that shall not hold
+	Country    string     // of the tenant; decides how long the law keeps
+	Locale     string     // of the tenant; decides the labels
 }
 
 // Chunk is what one transaction did.

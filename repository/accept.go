@@ -23,7 +23,7 @@ func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key 
 	if err != nil {
 		return jobs.Job{}, false, err
 	}
-	keys, err := canonicalKeys(p.KeyKind, req.ClientIDs)
+	keys, err := canonicalKeys(p.KeyKind, "client_ids", req.ClientIDs)
 	if err != nil {
 		return jobs.Job{}, false, err
 	}
@@ -60,12 +60,23 @@ func overridable(p *plan.Plan, override []string) error {
 }
 
 const insertJobSQL = `
-INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, override, comment, created_by,
+INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, activities, override, comment, created_by,
   notify, locale, country, tenant_locale, requested, not_before)
-VALUES ($1, 'erasure', $2, 'scheduled', $3, CASE WHEN $3 = 'inactivity' THEN now() END, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+VALUES ($1, 'erasure', $2, 'scheduled', $3, CASE WHEN $3 = 'inactivity' THEN coalesce($14::timestamptz, now()) END, $15, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 RETURNING greatest(coalesce($12::timestamptz, now()), now() + $13::interval)`
 
 func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.ErasureRequest, keys []string) (jobs.Job, error) {
+	// Without a selection nobody was looked at before: active means from now on.
+	var cutoff *time.Time
+	var activities []string
+	requested := len(keys)
+	if req.SelectionID != "" {
+		sel, err := usable(ctx, tx, req.TenantID, req.SelectionID)
+		if err != nil {
+			return jobs.Job{}, err
+		}
+		req.TenantID, cutoff, activities, requested = sel.tenant, &sel.cutoff, sel.activities, req.ExpectedCount
+	}
 	country, locale, err := tenantFacts(ctx, tx, p, req.TenantID)
 	if err != nil {
 		return jobs.Job{}, err
@@ -83,14 +94,20 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 	}
 	var runAt time.Time
 	err = tx.QueryRow(ctx, insertJobSQL, id, req.TenantID, req.Reason, list(req.Override), req.Comment, req.CreatedBy,
-		list(slices.Compact(slices.Sorted(slices.Values(req.Notify)))), req.Locale, country, locale, len(keys), notBefore, s.opts.Grace).Scan(&runAt)
+		list(slices.Compact(slices.Sorted(slices.Values(req.Notify)))), req.Locale, country, locale, requested, notBefore, s.opts.Grace,
+		cutoff, list(activities)).Scan(&runAt)
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	if err := s.insertBatches(ctx, tx, id, req.TenantID, keys, runAt); err != nil {
+	if req.SelectionID != "" {
+		err = s.useSelection(ctx, tx, id, req, runAt)
+	} else {
+		err = s.insertBatches(ctx, tx, id, req.TenantID, keys, runAt)
+	}
+	if err != nil {
 		return jobs.Job{}, err
 	}
-	if len(keys) == 0 {
+	if requested == 0 {
 		if err := s.endJob(ctx, tx, id.String()); err != nil {
 			return jobs.Job{}, err
 		}

@@ -16,8 +16,9 @@ import (
 
 // canonicalKeys gives each key the one spelling under which it is compared,
 // drops repetitions, and sorts, so that neighbouring keys land in one chunk
-// and touch the same pages. The error names places, never keys.
-func canonicalKeys(kind plan.KeyKind, raw []string) ([]string, error) {
+// and touch the same pages. The error names the field and places in it, never
+// keys.
+func canonicalKeys(kind plan.KeyKind, field string, raw []string) ([]string, error) {
 	keys := make([]string, 0, len(raw))
 	var bad []string
 	for i, r := range raw {
@@ -35,7 +36,7 @@ func canonicalKeys(kind plan.KeyKind, raw []string) ([]string, error) {
 			bad = bad[:10]
 		}
 		return nil, &jobs.Error{Kind: jobs.Invalid, Code: "bad_client_id",
-			Msg: fmt.Sprintf("client_ids must be keys of type %s; those at index %s%s are not", kind, strings.Join(bad, ", "), more)}
+			Msg: fmt.Sprintf("%s must be keys of type %s; those at index %s%s are not", field, kind, strings.Join(bad, ", "), more)}
 	}
 	sortKeys(kind, keys)
 	return slices.Compact(keys), nil

@@ -46,6 +46,8 @@ func (v *values) bind(st plan.Statement) ([]any, error) {
 			args[i] = list(v.claim.Terms.Override)
 		case plan.ArgCutoff:
 			args[i] = v.claim.Terms.Cutoff
+		case plan.ArgActivities:
+			args[i] = list(v.claim.Terms.Activities)
 		case plan.ArgToday:
 			args[i] = v.today
 		case plan.ArgSlot:

@@ -26,7 +26,9 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 		return &basics, c.gaps
 	}
 	full := basics
+	full.compiled = c
 	full.Owned = c.ownedColumns()
+	full.Preview = c.previewStatement()
 	full.Lock = c.lockStatement()
 	full.Judge = c.judgeStatement()
 	full.LiveProfiles = c.liveProfilesStatement()

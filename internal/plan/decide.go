@@ -85,8 +85,20 @@ func (c *compiler) judgeStatement() Statement {
 	t := &text{}
 	key := ident("c", c.key.Name)
 	t.add("SELECT %s::text,\n  CASE\n", key)
-	t.add("    WHEN EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s AND a.client_key = %s::text) THEN %s\n",
-		t.arg(Arg{Kind: ArgTenant})+"::text", key, literal(jobs.CodeAnonymousProfile))
+	c.guardCases(t, key)
+	for _, a := range c.m.Activity {
+		cutoff, kinds := t.arg(Arg{Kind: ArgCutoff})+"::timestamptz", t.arg(Arg{Kind: ArgActivities})+"::text[]"
+		t.add("    WHEN %s IS NOT NULL AND (cardinality(%s) = 0 OR %s = ANY(%s)) AND %s THEN %s\n",
+			cutoff, kinds, literal(a.Name), kinds, c.activeSince(a, key, cutoff), literal(jobs.CodeRecentActivity))
+	}
+	t.add("  END,\n  %s\nFROM %s AS \"c\"\nWHERE %s", c.retainedUntil(t, key), c.client.ident(), c.theseClients(t, "c"))
+	return t.statement("clients: guards and retention", c.m.Client.Table.String())
+}
+
+// guardCases writes the WHEN branches that name what keeps a client from being
+// erased.
+func (c *compiler) guardCases(t *text, key string) {
+	t.add("    WHEN %s THEN %s\n", c.isProfile(t, key), literal(jobs.CodeAnonymousProfile))
 	for _, g := range c.m.Guards {
 		cond := "(" + g.Where + ")"
 		if g.Table != (erasuremap.Name{}) {
@@ -97,13 +109,17 @@ func (c *compiler) judgeStatement() Statement {
 		}
 		t.add("    WHEN %s THEN %s\n", cond, literal(g.Name))
 	}
-	for _, a := range c.m.Activity {
-		cutoff := t.arg(Arg{Kind: ArgCutoff}) + "::timestamptz"
-		recent := where(ident("t", a.At)+" >= "+cutoff, a.Where)
-		t.add("    WHEN %s IS NOT NULL AND %s THEN %s\n", cutoff, c.exists(a.Table, a.Reference, key, recent), literal(jobs.CodeRecentActivity))
-	}
-	t.add("  END,\n  %s\nFROM %s AS \"c\"\nWHERE %s", c.retainedUntil(t, key), c.client.ident(), c.theseClients(t, "c"))
-	return t.statement("clients: guards and retention", c.m.Client.Table.String())
+}
+
+// isProfile is the condition under which a client row is an anonymous profile.
+func (c *compiler) isProfile(t *text, key string) string {
+	return fmt.Sprintf("EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s::text AND a.client_key = %s::text)", t.arg(Arg{Kind: ArgTenant}), key)
+}
+
+// activeSince is the condition under which a client has been active in one way
+// since a point in time, or will be.
+func (c *compiler) activeSince(a erasuremap.Activity, key, since string) string {
+	return c.exists(a.Table, a.Reference, key, where(ident("t", a.At)+" >= "+since, a.Where))
 }
 
 func (c *compiler) exists(n erasuremap.Name, reference, key, cond string) string {

@@ -21,6 +21,9 @@ type Plan struct {
 	Erase        []Statement // in order
 	LiveProfiles Statement   // → (slot, key)
 	NewProfile   Statement   // inserts one anonymous profile → (key)
+	Preview      Statement   // → (key, name, created at, last activity) of given keys
+
+	compiled *compiler
 }
 
 // KeyKind is the type of the client's key.
@@ -57,18 +60,19 @@ type ArgKind string
 
 // The kinds of parameter.
 const (
-	ArgKeys     ArgKind = "keys"     // text[]: the clients' keys
-	ArgTenant   ArgKind = "tenant"   // text
-	ArgProfile  ArgKind = "profile"  // text: key of the tenant's anonymous profile
-	ArgProfiles ArgKind = "profiles" // text[]: keys of the profiles that this lane owns, by slot
-	ArgOwned    ArgKind = "owned"    // text[]: values of an owning column of the clients
-	ArgLabel    ArgKind = "label"    // text: in the tenant's language
-	ArgLiteral  ArgKind = "literal"  // text: from the map
-	ArgOverride ArgKind = "override" // text[]: guards that shall not hold
-	ArgCutoff   ArgKind = "cutoff"   // timestamptz or NULL: activity since then is a reason to skip
-	ArgToday    ArgKind = "today"    // date
-	ArgYears    ArgKind = "years"    // int: of a retention in the tenant's country
-	ArgSlot     ArgKind = "slot"     // int: of the profile being made
+	ArgKeys       ArgKind = "keys"       // text[]: the clients' keys
+	ArgTenant     ArgKind = "tenant"     // text
+	ArgProfile    ArgKind = "profile"    // text: key of the tenant's anonymous profile
+	ArgProfiles   ArgKind = "profiles"   // text[]: keys of the profiles that this lane owns, by slot
+	ArgOwned      ArgKind = "owned"      // text[]: values of an owning column of the clients
+	ArgLabel      ArgKind = "label"      // text: in the tenant's language
+	ArgLiteral    ArgKind = "literal"    // text: from the map
+	ArgOverride   ArgKind = "override"   // text[]: guards that shall not hold
+	ArgCutoff     ArgKind = "cutoff"     // timestamptz or NULL: activity since then is a reason to skip
+	ArgActivities ArgKind = "activities" // text[]: kinds of activity that count; none: all
+	ArgToday      ArgKind = "today"      // date
+	ArgYears      ArgKind = "years"      // int: of a retention in the tenant's country
+	ArgSlot       ArgKind = "slot"       // int: of the profile being made
 )
 
 // String names the parameter for readers of a printed plan.

@@ -75,18 +75,32 @@ CREATE TABLE oubli.exceptions (
   PRIMARY KEY (job_id, client_id)
 );
 
--- Frozen lists of candidates.
+-- Frozen lists of candidates for an erasure: the preview. They hold keys and
+-- codes; names are read live.
 CREATE TABLE oubli.selections (
-  id          uuid PRIMARY KEY,
-  tenant_id   text NOT NULL,
-  created_by  text NOT NULL,
-  created_at  timestamptz NOT NULL DEFAULT now(),
-  expires_at  timestamptz NOT NULL,
-  cutoff      timestamptz NOT NULL,
-  activities  text[] NOT NULL,
-  keys        text[] NOT NULL,
-  excluded    text[] NOT NULL DEFAULT '{}',
-  job_id      uuid REFERENCES oubli.jobs
+  id           uuid PRIMARY KEY,
+  tenant_id    text NOT NULL,
+  created_by   text NOT NULL,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  expires_at   timestamptz NOT NULL,
+  cutoff       timestamptz NOT NULL,
+  activities   text[] NOT NULL,              -- kinds of activity that were asked about; none: all
+  candidates   integer NOT NULL DEFAULT 0,
+  blocked      jsonb NOT NULL DEFAULT '{}',  -- candidates that a guard holds, by guard
+  excluded     text[] NOT NULL DEFAULT '{}', -- keys that were unticked
+  job_id       uuid REFERENCES oubli.jobs ON DELETE CASCADE
+);
+CREATE INDEX selections_by_expiry ON oubli.selections (expires_at);
+
+-- A thousand candidates each, in the order of their keys, so that a page is
+-- read in the same time wherever it is.
+CREATE TABLE oubli.selection_parts (
+  selection_id uuid NOT NULL REFERENCES oubli.selections ON DELETE CASCADE,
+  number       integer NOT NULL,
+  keys         text[] NOT NULL,
+  codes        text[] NOT NULL,              -- the guard that holds each, or ''
+  PRIMARY KEY (selection_id, number),
+  CHECK (cardinality(keys) = cardinality(codes))
 );
 
 -- The client rows that take over what is kept. Slot 1 is the tenant's shared

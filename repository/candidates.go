@@ -1,0 +1,82 @@
+package repository
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Candidates is a page of a selection, in the order of keys, with the names as
+// they are now. A page costs the same wherever it is.
+func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Page) (jobs.List[jobs.Candidate], error) {
+	var none jobs.List[jobs.Candidate]
+	from := 0
+	if page.Cursor != "" {
+		var err error
+		if from, err = strconv.Atoi(page.Cursor); err != nil || from < 0 || from > 1<<30 {
+			return none, badCursor()
+		}
+	}
+	p, err := s.covered(ctx)
+	if err != nil {
+		return none, unavailable(err)
+	}
+	sel, err := s.Selection(ctx, tenant, id)
+	if err != nil {
+		return none, err
+	}
+	rows, err := s.pool.Query(ctx, `
+		SELECT c.key, c.code, c.key = ANY(s.excluded)
+		FROM oubli.selections AS s
+		JOIN oubli.selection_parts AS part ON part.selection_id = s.id
+		CROSS JOIN LATERAL unnest(part.keys, part.codes) WITH ORDINALITY AS c(key, code, place)
+		WHERE s.id = $1 AND part.number BETWEEN $2::int / $4::int AND ($2::int + $3::int) / $4::int
+		  AND part.number * $4::int + c.place - 1 BETWEEN $2::int AND $2::int + $3::int
+		ORDER BY part.number, c.place`, id, from, page.Limit, selectionPart)
+	if err != nil {
+		return none, fault("read candidates", err)
+	}
+	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (jobs.Candidate, error) {
+		var c jobs.Candidate
+		var code string
+		var excluded bool
+		err := row.Scan(&c.ClientID, &code, &excluded)
+		if code != "" {
+			c.Blocked = &code
+		}
+		c.Included = code == "" && !excluded
+		return c, err
+	})
+	if err != nil {
+		return none, fault("read candidates", err)
+	}
+	l := jobs.List[jobs.Candidate]{Items: items}
+	if len(items) > page.Limit {
+		l.Items, l.Next = items[:page.Limit], strconv.Itoa(from+page.Limit)
+	}
+	keys := make([]string, len(l.Items))
+	at := map[string]*jobs.Candidate{}
+	for i := range l.Items {
+		keys[i] = l.Items[i].ClientID
+		at[keys[i]] = &l.Items[i]
+	}
+	v := &values{claim: &jobs.Claim{TenantID: sel.TenantID}, m: p.Map, keys: keys}
+	args, err := v.bind(p.Preview)
+	if err != nil {
+		return none, err
+	}
+	if rows, err = s.pool.Query(ctx, p.Preview.SQL, args...); err != nil {
+		return none, fault("read names", err)
+	}
+	var key, name string
+	var live jobs.Candidate
+	_, err = pgx.ForEachRow(rows, []any{&key, &name, &live.CreatedAt, &live.LastActivityAt}, func() error {
+		c, shown := at[key], name
+		c.Name, c.CreatedAt, c.LastActivityAt = &shown, live.CreatedAt, live.LastActivityAt
+		return nil
+	})
+	return l, fault("read names", err)
+}

@@ -1,0 +1,257 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+)
+
+const (
+	selectionPart = 1000           // candidates in one part
+	selectionLife = 24 * time.Hour // then it has to be made anew
+)
+
+// Select freezes the list of a tenant's inactive clients. The list is made and
+// stays in the database; this process never holds it.
+func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Selection, error) {
+	p, err := s.covered(ctx)
+	if err != nil {
+		return jobs.Selection{}, unavailable(err)
+	}
+	for _, kind := range req.Without {
+		if !slices.Contains(p.Activities(), kind) {
+			return jobs.Selection{}, &jobs.Error{Kind: jobs.Invalid, Code: "unknown_activity",
+				Msg: fmt.Sprintf("without takes the kinds of activity that the map knows: %v", p.Activities())}
+		}
+	}
+	if len(p.Activities()) == 0 {
+		return jobs.Selection{}, &jobs.Error{Kind: jobs.Invalid, Code: "unknown_activity", Msg: "the map names no activity, so nobody can be told inactive: add one under activity"}
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return jobs.Selection{}, err
+	}
+	var sel jobs.Selection
+	err = s.tx(ctx, "select inactive clients", func(tx pgx.Tx) error {
+		if _, _, err := tenantFacts(ctx, tx, p, req.TenantID); err != nil {
+			return err
+		}
+		cutoff, err := cutoffOf(ctx, tx, req.Period, p.Map.MinPeriod)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO oubli.selections (id, tenant_id, created_by, expires_at, cutoff, activities)
+			VALUES ($1, $2, $3, now() + $4::interval, $5, $6)`, id, req.TenantID, req.CreatedBy, selectionLife, cutoff, list(req.Without))
+		if err != nil {
+			return err
+		}
+		if err := fillSelection(ctx, tx, p, req, id, cutoff); err != nil {
+			return err
+		}
+		sel, err = readSelection(ctx, tx, req.TenantID, id.String())
+		return err
+	})
+	return sel, err
+}
+
+// unavailable tells a caller of the API that a gap in the map is the
+// operator's to mend.
+func unavailable(err error) error {
+	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == jobs.CodeSchema {
+		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeSchema, Msg: e.Msg}
+	}
+	return err
+}
+
+// cutoffOf is the moment that lies the period before now, by the calendar and
+// the database's clock.
+func cutoffOf(ctx context.Context, tx pgx.Tx, period, floor string) (time.Time, error) {
+	if !jobs.ValidPeriod(period) {
+		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period", Msg: "period must be an ISO 8601 period such as P1Y, P18M or P90D"}
+	}
+	var cutoff time.Time
+	var enough bool
+	err := tx.QueryRow(ctx, "SELECT now() - $1::text::interval, now() - $1::text::interval <= now() - $2::text::interval", period, floor).Scan(&cutoff, &enough)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if !enough {
+		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "period_too_short", Msg: "period must be at least " + floor + ", the floor that the map sets"}
+	}
+	return cutoff, nil
+}
+
+func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.SelectionRequest, id uuid.UUID, cutoff time.Time) error {
+	st := p.Candidates(req.Without, req.IncludeNew)
+	v := &values{claim: &jobs.Claim{TenantID: req.TenantID, Terms: jobs.Terms{Cutoff: &cutoff}}, m: p.Map}
+	args, err := v.bind(st)
+	if err != nil {
+		return err
+	}
+	n := len(args)
+	_, err = tx.Exec(ctx, fmt.Sprintf(`
+		WITH candidate AS (%s),
+		parts AS (
+		  INSERT INTO oubli.selection_parts (selection_id, number, keys, codes)
+		  SELECT $%d, n / $%d, array_agg(key ORDER BY n), array_agg(code ORDER BY n) FROM candidate GROUP BY n / $%d)
+		UPDATE oubli.selections SET
+		  candidates = (SELECT count(*) FROM candidate),
+		  blocked = coalesce((SELECT jsonb_object_agg(code, held) FROM (
+		    SELECT code, count(*) AS held FROM candidate WHERE code <> '' GROUP BY code) AS c), '{}')
+		WHERE id = $%d`, st.SQL, n+1, n+2, n+2, n+1), append(args, id, selectionPart)...)
+	return err
+}
+
+// selectionSQL reads a selection with the number of its clients that would be
+// erased.
+const selectionSQL = `
+SELECT s.id::text, s.tenant_id, s.cutoff, s.candidates, s.blocked, s.expires_at, coalesce(s.job_id::text, ''),
+  cardinality(s.excluded), (
+    SELECT count(*) FROM oubli.selection_parts AS part, unnest(part.keys, part.codes) AS c(key, code)
+    WHERE cardinality(s.excluded) > 0 AND part.selection_id = s.id AND part.keys && s.excluded AND c.key = ANY(s.excluded) AND c.code <> '')
+FROM oubli.selections AS s
+WHERE s.id = $1 AND ($2 = '*' OR s.tenant_id = $2)`
+
+func readSelection(ctx context.Context, tx pgx.Tx, tenant, id string) (jobs.Selection, error) {
+	var sel jobs.Selection
+	var candidates, excludedBlocked int
+	err := tx.QueryRow(ctx, selectionSQL, id, tenant).Scan(&sel.ID, &sel.TenantID, &sel.Cutoff, &candidates, &sel.Blocked, &sel.ExpiresAt, &sel.ErasureID,
+		&sel.Excluded, &excludedBlocked)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return sel, noSelection()
+	}
+	held := 0
+	for _, n := range sel.Blocked {
+		held += n
+	}
+	sel.Total = candidates - held - (sel.Excluded - excludedBlocked)
+	return sel, err
+}
+
+func noSelection() error {
+	return &jobs.Error{Kind: jobs.Missing, Code: "not_found", Msg: "no such selection"}
+}
+
+// Selection reads one selection. Another tenant's is missing.
+func (s *Store) Selection(ctx context.Context, tenant, id string) (sel jobs.Selection, err error) {
+	if _, err := uuid.Parse(id); err != nil {
+		return sel, noSelection()
+	}
+	err = s.tx(ctx, "read selection", func(tx pgx.Tx) error {
+		sel, err = readSelection(ctx, tx, tenant, id)
+		return err
+	})
+	return sel, err
+}
+
+// Tick unticks and ticks candidates and gives the new counts. Naming a client
+// who is no candidate changes nothing.
+func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error) {
+	p, err := s.basics(ctx)
+	if err != nil {
+		return jobs.Selection{}, err
+	}
+	exclude, err := canonicalKeys(p.KeyKind, "exclude", ticks.Exclude)
+	if err != nil {
+		return jobs.Selection{}, err
+	}
+	include, err := canonicalKeys(p.KeyKind, "include", ticks.Include)
+	if err != nil {
+		return jobs.Selection{}, err
+	}
+	if slices.ContainsFunc(exclude, func(k string) bool { return slices.Contains(include, k) }) {
+		return jobs.Selection{}, &jobs.Error{Kind: jobs.Invalid, Code: "contradiction", Msg: "a client cannot be in exclude and include at once"}
+	}
+	var sel jobs.Selection
+	err = s.tx(ctx, "tick candidates", func(tx pgx.Tx) error {
+		if _, err := usable(ctx, tx, tenant, id); err != nil {
+			return err
+		}
+		var strangers int
+		err := tx.QueryRow(ctx, `
+			SELECT cardinality($2::text[]) - count(*) FROM oubli.selection_parts AS part, unnest(part.keys) AS c(key)
+			WHERE part.selection_id = $1 AND c.key = ANY($2::text[])`, id, slices.Concat(exclude, include)).Scan(&strangers)
+		if err != nil {
+			return err
+		}
+		if strangers > 0 {
+			return &jobs.Error{Kind: jobs.Invalid, Code: "not_a_candidate", Msg: fmt.Sprintf("%d of the clients named are not in this selection", strangers)}
+		}
+		_, err = tx.Exec(ctx, `
+			UPDATE oubli.selections SET excluded = ARRAY(
+			  SELECT key FROM unnest(excluded) AS old(key) WHERE NOT key = ANY($3::text[])
+			  UNION SELECT key FROM unnest($2::text[]) AS new(key))
+			WHERE id = $1`, id, exclude, include)
+		if err != nil {
+			return err
+		}
+		sel, err = readSelection(ctx, tx, tenant, id)
+		return err
+	})
+	return sel, err
+}
+
+// chosen is a selection whose row is locked and that can still be used.
+type chosen struct {
+	tenant     string
+	cutoff     time.Time
+	activities []string
+}
+
+// usable locks a selection's row and makes sure that it has neither expired
+// nor been used.
+func usable(ctx context.Context, tx pgx.Tx, tenant, id string) (chosen, error) {
+	var c chosen
+	var expired, used bool
+	err := tx.QueryRow(ctx, `SELECT tenant_id, cutoff, activities, expires_at < now(), job_id IS NOT NULL
+		FROM oubli.selections WHERE id = $1 AND ($2 = '*' OR tenant_id = $2) FOR UPDATE`, id, tenant).Scan(&c.tenant, &c.cutoff, &c.activities, &expired, &used)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return c, noSelection()
+	case err != nil:
+		return c, err
+	case used:
+		return c, &jobs.Error{Kind: jobs.Conflict, Code: "selection_used", Msg: "this selection has been used for an erasure: make a new one"}
+	case expired:
+		return c, &jobs.Error{Kind: jobs.Conflict, Code: "selection_expired", Msg: "this selection has expired: make a new one"}
+	}
+	return c, nil
+}
+
+// useSelection makes the tasks of a job out of a selection, without the keys
+// ever leaving the database, and says how many clients they hold.
+func (s *Store) useSelection(ctx context.Context, tx pgx.Tx, job uuid.UUID, req jobs.ErasureRequest, runAt time.Time) error {
+	queue := jobs.Bulk
+	if req.ExpectedCount <= s.opts.BatchClients {
+		queue = jobs.Interactive
+	}
+	var total int
+	err := tx.QueryRow(ctx, `
+		WITH kept AS (
+		  SELECT c.key, row_number() OVER (ORDER BY part.number, c.place) - 1 AS n
+		  FROM oubli.selections AS s
+		  JOIN oubli.selection_parts AS part ON part.selection_id = s.id
+		  CROSS JOIN LATERAL unnest(part.keys, part.codes) WITH ORDINALITY AS c(key, code, place)
+		  WHERE s.id = $1 AND (c.code = '' OR c.code = ANY($2::text[])) AND NOT c.key = ANY(s.excluded)),
+		made AS (
+		  INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, run_at, keys)
+		  SELECT gen_random_uuid(), $3, $4, 'batch', $5, n / $7::int + 1, $6, array_agg(key ORDER BY n) FROM kept GROUP BY n / $7::int)
+		SELECT count(*) FROM kept`,
+		req.SelectionID, list(req.Override), job, req.TenantID, queue, runAt, s.opts.BatchClients).Scan(&total)
+	if err != nil {
+		return err
+	}
+	if total != req.ExpectedCount {
+		return &jobs.Error{Kind: jobs.Conflict, Code: "count_changed", Msg: fmt.Sprintf("the selection has %d clients to erase, not %d: look at it again", total, req.ExpectedCount)}
+	}
+	_, err = tx.Exec(ctx, "UPDATE oubli.selections SET job_id = $2 WHERE id = $1", req.SelectionID, job)
+	return err
+}
