@@ -1,0 +1,201 @@
+package app
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/config"
+	"github.com/oubli/oubli/internal/apiclient"
+	"github.com/oubli/oubli/internal/booking"
+	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/internal/local"
+	"github.com/oubli/oubli/internal/testdb"
+	"github.com/oubli/oubli/jobs"
+)
+
+// stack is a booking database, a Redis and an inbox that are the test's alone,
+// for services to run on.
+type stack struct {
+	*bookingdb.DB
+	redis   *local.Redis
+	inbox   *local.Inbox
+	mapFile string
+	batch   int // OUBLI_BATCH_CLIENTS
+	slots   int // OUBLI_CONCURRENCY
+	log     journal
+}
+
+// people is how many clients the four studios of a stack have together.
+const people = 600
+
+func newStack(t *testing.T) *stack {
+	t.Helper()
+	s := &stack{DB: bookingdb.New(t, people), redis: testdb.RedisServer(t, local.RedisOptions{}), batch: 40, slots: 2}
+	var err error
+	if s.inbox, err = local.StartInbox(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.inbox.Close() })
+	s.mapFile = filepath.Join(t.TempDir(), "oubli.yaml")
+	s.writeMap(t, string(booking.Map()))
+	// Runs once every service has stopped.
+	t.Cleanup(func() {
+		s.log.tellsOfNobody(t)
+		if t.Failed() {
+			t.Logf("the log:\n%s", s.log.tail(60))
+		}
+	})
+	return s
+}
+
+func (s *stack) writeMap(t *testing.T, content string) {
+	t.Helper()
+	if err := os.WriteFile(s.mapFile, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// environ is what a service on this stack finds in its environment.
+func (s *stack) environ() []string {
+	return []string{
+		"OUBLI_DATABASE_URL=" + s.URL, "OUBLI_REDIS_URL=" + s.redis.URL(0), "OUBLI_SMTP_URL=" + s.inbox.URL(),
+		"OUBLI_MAP=" + s.mapFile, "OUBLI_AUTH_SECRET=" + authSecret, "OUBLI_MAIL_FROM=oubli <oubli@example.org>",
+		"OUBLI_LISTEN=127.0.0.1:0", "OUBLI_OPS_LISTEN=127.0.0.1:0", "OUBLI_LOG_LEVEL=debug",
+		fmt.Sprintf("OUBLI_BATCH_CLIENTS=%d", s.batch), fmt.Sprintf("OUBLI_CONCURRENCY=%d", s.slots),
+	}
+}
+
+var (
+	both       = Parts{API: true, Worker: true}
+	onlyAPI    = Parts{API: true}
+	onlyWorker = Parts{Worker: true}
+)
+
+// start starts a service that stops with the test, if not before.
+func (s *stack) start(t *testing.T, parts Parts, tune tuning) *Service {
+	t.Helper()
+	cfg, err := config.Load(s.environ(), os.ReadFile, parts.needs()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	service, err := start(t.Context(), cfg, parts, zerolog.New(&s.log).With().Timestamp().Logger(), tune)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := service.Stop(context.Background()); err != nil {
+			t.Errorf("stop service: %v", err)
+		}
+	})
+	return service
+}
+
+// admin is an administrator of a studio.
+func admin(t *testing.T, s *Service, studio string) *apiclient.Client {
+	t.Helper()
+	return apiclient.New("http://"+s.APIAddr, mustMint(t, studio, jobs.Admin))
+}
+
+// plain lists clients of a studio whom no guard protects, by id.
+func (s *stack) plain(t *testing.T, studio, n int) []string {
+	t.Helper()
+	ids := s.Strings(t, `
+		SELECT id::text FROM clients c WHERE studio_id = $1 AND NOT is_anonymous AND NOT legal_hold AND balance_cents = 0
+		  AND NOT EXISTS (SELECT FROM appointments WHERE client_id = c.id AND starts_at > now())
+		  AND NOT EXISTS (SELECT FROM invoices WHERE client_id = c.id AND status = 'open')
+		ORDER BY id LIMIT $2`, studio, n)
+	if len(ids) != n {
+		t.Fatalf("studio %d has %d clients whom no guard protects, want %d", studio, len(ids), n)
+	}
+	return ids
+}
+
+// hold lets a stranger's transaction lock a client's row, as a booking does,
+// until release is called.
+func (s *stack) hold(t *testing.T, client string) (release func()) {
+	t.Helper()
+	tx, err := s.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	release = sync.OnceFunc(func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) })
+	t.Cleanup(release)
+	if _, err := tx.Exec(t.Context(), "SELECT FROM clients WHERE id = $1::text::bigint FOR KEY SHARE", client); err != nil {
+		t.Fatal(err)
+	}
+	return release
+}
+
+// countAgain takes what a test has added into the sums that must not change.
+func (s *stack) countAgain(t *testing.T) {
+	t.Helper()
+	var err error
+	if s.Totals, err = booking.Totals(t.Context(), s.Pool); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// redisClient talks to the stack's Redis beside the service.
+func (s *stack) redisClient(t *testing.T) *redis.Client {
+	t.Helper()
+	o, err := redis.ParseURL(s.redis.URL(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := redis.NewClient(o)
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// journal is a log that is written by many and read in the end.
+type journal struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(p)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
+
+// tail is the last n lines, without those of readers who ask again and again.
+func (j *journal) tail(n int) string {
+	lines := strings.Split(strings.TrimSpace(j.String()), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"method":"GET"`) })
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+func (j *journal) tellsOfNobody(t *testing.T) {
+	t.Helper()
+	if found := marker.FindString(j.String()); found != "" {
+		t.Errorf("the log tells of a client: %q", found)
+	}
+}
+
+// hint sends a hint as no pump would: about whatever task, whenever.
+func (s *stack) hint(t *testing.T, kind jobs.TaskKind, task string) {
+	t.Helper()
+	c := asynq.NewClientFromRedisClient(s.redisClient(t))
+	_, err := c.EnqueueContext(t.Context(), asynq.NewTask(kind.HintType(), jobs.Hint{TaskID: task}.Payload()), asynq.Queue(string(jobs.Bulk)), asynq.MaxRetry(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
