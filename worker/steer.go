@@ -37,9 +37,9 @@ func (s *steer) learn(n int, elapsed time.Duration) {
 	defer s.mu.Unlock()
 	wanted := float64(n) * float64(s.target) / float64(elapsed)
 	switch {
-	case wanted < s.size:
-		s.size = max(wanted, s.size/2)
-	case n >= int(s.size): // a smaller chunk says little about bigger ones
+	case elapsed > s.target:
+		s.size = max(min(wanted, s.size), s.size/2)
+	case n >= int(s.size): // a smaller chunk, which costs a round trip too, says little about bigger ones
 		s.size = min(wanted, s.size*1.3+1)
 	}
 	s.size = min(max(s.size, 1), float64(s.max))
