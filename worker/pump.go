@@ -61,7 +61,7 @@ func (p *Pump) Run(ctx context.Context) {
 	both.Go(func() { p.every(ctx, p.o.Interval, p.kick, "dispatch", p.dispatch) })
 	if p.o.Watch != nil {
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "reconcile", p.reconcile) })
-		both.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "sweep", p.o.Watch.Sweep) })
+		both.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "sweep", p.sweep) })
 	}
 	both.Wait()
 }
@@ -142,29 +142,38 @@ func (p *Pump) enqueue(ctx context.Context, d jobs.Dispatch) error {
 	return err
 }
 
-// reconcile gives lost tasks and lost hints another chance.
+// reconcile gives lost tasks and lost hints another chance. No step waits for
+// the trouble of another.
 func (p *Pump) reconcile(ctx context.Context) error {
+	return errors.Join(p.recover(ctx), p.unblock(ctx), p.resend(ctx))
+}
+
+func (p *Pump) recover(ctx context.Context) error {
 	n, err := p.o.Watch.Recover(ctx)
-	if err != nil {
-		return err
-	}
 	if n > 0 {
 		p.o.Log.Warn().Int("tasks", n).Msg("recovered tasks whose worker fell silent")
 		p.Kick()
 	}
-	if n, err = p.o.Watch.Unblock(ctx); err != nil {
-		return err
-	}
+	return err
+}
+
+func (p *Pump) unblock(ctx context.Context) error {
+	n, err := p.o.Watch.Unblock(ctx)
 	if n > 0 {
 		p.o.Log.Info().Int("jobs", n).Msg("the map covers the schema again; blocked jobs go on")
 		p.Kick()
 	}
+	return err
+}
+
+// resend sends hints again that were lost.
+func (p *Pump) resend(ctx context.Context) error {
+	if err := p.redis(ctx, p.registerQueues); err != nil {
+		return errRedis
+	}
 	overdue, err := p.o.Watch.Overdue(ctx, p.o.HintAge)
 	if err != nil {
 		return err
-	}
-	if err := p.redis(ctx, p.registerQueues); err != nil {
-		return errRedis
 	}
 	var lost []jobs.Dispatch
 	for _, d := range overdue {
@@ -185,6 +194,22 @@ func (p *Pump) reconcile(ctx context.Context) error {
 	}
 	p.Kick()
 	return nil
+}
+
+// sweep tidies up behind the transactions and behind asynq, which archives the
+// hint of a worker that died. The database has sent another since; thousands
+// of archived ones that expire together would break archiving itself.
+func (p *Pump) sweep(ctx context.Context) error {
+	err := p.o.Watch.Sweep(ctx)
+	if p.redis(ctx, p.registerQueues) != nil {
+		return errors.Join(err, errRedis)
+	}
+	for q := range jobs.Queues() {
+		if _, e := p.inspector.DeleteAllArchivedTasks(string(q)); e != nil {
+			return errors.Join(err, errRedis)
+		}
+	}
+	return err
 }
 
 // registerQueues makes the queues visible to asynq's dashboard again after
