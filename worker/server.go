@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -74,6 +76,7 @@ type Server struct {
 	asynq    *asynq.Server
 	steer    *steer
 	stopping chan struct{}
+	stop     sync.Once
 }
 
 // NewServer prepares a server; Start starts it.
@@ -108,17 +111,21 @@ func (s *Server) Start() error {
 }
 
 // Stop takes no further hints, lets chunks and mails under way end, gives the
-// rest back, and returns when that is done or its time is over.
+// rest back, and returns when that is done or its time is over. It may be
+// called more than once, and before Start.
 func (s *Server) Stop() {
-	s.asynq.Stop()
-	close(s.stopping)
-	s.asynq.Shutdown()
+	s.stop.Do(func() {
+		s.asynq.Stop()
+		close(s.stopping)
+		s.asynq.Shutdown()
+	})
 }
 
 // handle decodes the hint. asynq hears the kind of an error, never its cause:
 // it would keep the text in Redis and show it on its dashboard.
 func (s *Server) handle(work func(ctx context.Context, taskID string) error) func(context.Context, *asynq.Task) error {
 	return func(ctx context.Context, task *asynq.Task) error {
+		defer s.survive(task.Type())
 		var hint jobs.Hint
 		if err := json.Unmarshal(task.Payload(), &hint); err != nil || hint.TaskID == "" {
 			s.o.Log.Warn().Str("type", task.Type()).Msg("hint without a task id; ignored")
@@ -130,6 +137,14 @@ func (s *Server) handle(work func(ctx context.Context, taskID string) error) fun
 		}
 		// Whatever happened is in the database, which sends the hint again.
 		return nil
+	}
+}
+
+// survive keeps a panic from asynq, which would write its text to Redis. The
+// task's lease runs out, and that counts as a crash.
+func (s *Server) survive(hintType string) {
+	if r := recover(); r != nil {
+		s.o.Log.Error().Str("type", hintType).Str("panic", fmt.Sprintf("%T", r)).Bytes("stack", debug.Stack()).Msg("handler panicked")
 	}
 }
 
