@@ -19,6 +19,7 @@ const (
 	crashesToFail   = 6               // and after which the next client is held to be the cause
 	chunkTimeout    = 5 * time.Minute // of one transaction; far beyond any target
 	retryPause      = 2 * time.Second // before a batch is tried again after infrastructure trouble
+	schemaPause     = 5 * time.Second // before one is that PostgreSQL refuses although the map covers the schema
 )
 
 // codeCrash is the code of a client at whom workers die again and again.
@@ -28,15 +29,20 @@ const codeCrash = "worker_crashed"
 // the same tenant as long as nobody else waits for a worker.
 func (s *Server) batches(ctx context.Context, taskID string) error {
 	c, err := s.o.Claims.Claim(ctx, taskID)
-	for ; c != nil && err == nil; c, err = s.o.Claims.ClaimNext(ctx, c.TenantID) {
-		run := &batch{Server: s, Claim: c, log: s.o.Log.With().Str("erasure_id", c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
+	for c != nil && err == nil {
+		run := &batch{Server: s, Claim: c, careful: c.Crashes >= crashesToOne,
+			log: s.o.Log.With().Str("erasure_id", c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
 		if err := run.erase(ctx); err != nil {
 			return err
 		}
-		s.o.Kick()
 		if s.isStopping() || ctx.Err() != nil {
+			s.o.Kick()
 			return nil
 		}
+		// Before the kick: a hint for the batch that we can take ourselves
+		// would keep the lane idle until somebody looks into the queue.
+		c, err = s.o.Claims.ClaimNext(ctx, c.TenantID)
+		s.o.Kick()
 	}
 	return err
 }
@@ -46,9 +52,10 @@ type batch struct {
 	*Server
 	*jobs.Claim
 	log        zerolog.Logger
-	contention int // chunks in a row that lost a race
-	stubborn   int // refusals in a row of one single client
-	suspects   int // position before which a client stands that the database refuses; 0: none known
+	contention int  // chunks in a row that lost a race
+	stubborn   int  // refusals in a row of one single client
+	suspects   int  // position before which a client stands that the database refuses; 0: none known
+	careful    bool // workers died over this batch: one client at a time, so that the next death names the culprit
 }
 
 // erase runs chunk after chunk until the batch is done or given back.
@@ -104,11 +111,11 @@ func (b *batch) chunk(ctx context.Context) (bool, error) {
 }
 
 // size is how many clients the next chunk takes: as steered, but one by one
-// where workers died, and half of what is left of a chunk that was refused, so
+// after workers died, and half of what is left of a chunk that was refused, so
 // that the culprit soon stands alone.
 func (b *batch) size() int {
 	n := min(b.steer.next(), b.Left())
-	if b.Crashes >= crashesToOne {
+	if b.careful {
 		return 1
 	}
 	if left := b.suspects - b.Position; left > 0 {
@@ -119,34 +126,38 @@ func (b *batch) size() int {
 
 // refused decides what an error of a chunk of n clients means.
 func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
-	if errors.Is(err, jobs.ErrFenced) {
-		// Not ours any more, or the job is to stop here: a release that the
-		// fence refuses does nothing.
-		b.log.Info().Msg("batch stopped between chunks")
-		return false, b.giveBack(ctx, b.Claim, 0, false, "stopped between chunks")
-	}
 	e, _ := errors.AsType[*jobs.Error](err)
 	switch {
+	case errors.Is(err, jobs.ErrFenced):
+		return false, b.trouble(ctx, err)
 	case e != nil && e.Code == jobs.CodeSchema:
 		b.log.Error().Err(err).Msg("job blocked: the live schema is not what the map says")
 		if err := b.o.Eraser.Block(ctx, b.JobID, e.Error()); err != nil {
 			return false, b.trouble(ctx, err)
 		}
-		return false, b.giveBack(ctx, b.Claim, 0, false, e.Code)
+		return false, b.giveBack(ctx, b.Claim, schemaPause, false, e.Code)
 	case e != nil && e.Code == jobs.CodeContention:
 		b.steer.shrink()
+		if n == 1 {
+			// Nobody else shall wait for what a stranger holds of this one.
+			if err := b.o.Eraser.DeferClient(context.WithoutCancel(ctx), b.Claim); err != nil {
+				return false, b.trouble(ctx, err)
+			}
+		}
 		return b.lostRace(ctx, e.Error())
+	case e != nil && e.Code == jobs.CodeTimeout:
+		b.steer.shrink() // and no waiting: the same chunk would take too long again
 	case jobs.KindOf(err) == jobs.Unavailable:
+		b.steer.shrink()
 		return false, b.trouble(ctx, err)
 	}
 	if n > 1 {
 		b.suspects = b.Position + n
 		b.log.Warn().Err(err).Int("clients", n).Msg("chunk refused; halving it")
-		return true, nil
+		return b.again(ctx, 0)
 	}
 	if b.stubborn++; b.stubborn < clientTries {
-		b.pause(ctx, 50*time.Millisecond)
-		return true, nil
+		return b.again(ctx, 50*time.Millisecond)
 	}
 	code := "internal"
 	if e != nil && e.Code != "" {
@@ -172,18 +183,33 @@ func (b *batch) fail(ctx context.Context, code string) error {
 // when the moments add up.
 func (b *batch) lostRace(ctx context.Context, why string) (bool, error) {
 	if b.contention++; b.contention < contentionTries {
-		b.pause(ctx, jitter(time.Duration(b.contention)*50*time.Millisecond))
-		return true, nil
+		return b.again(ctx, jitter(time.Duration(b.contention)*50*time.Millisecond))
 	}
 	b.log.Info().Str("why", why).Msg("others hold the clients; batch given back for a moment")
 	b.o.Retrying(b.Kind, jobs.CodeContention)
 	return false, b.giveBack(ctx, b.Claim, jitter(retryPause), false, jobs.CodeContention)
 }
 
+// again makes ready for another try after a pause. A try that commits nothing
+// does not prolong the lease, and a few of them can outlast it: without this
+// the clients would be blamed for a worker's death that never was.
+func (b *batch) again(ctx context.Context, pause time.Duration) (bool, error) {
+	b.pause(ctx, pause)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := b.o.Claims.Extend(ctx, b.Claim, 0); err != nil {
+		return false, b.trouble(ctx, err)
+	}
+	return true, nil
+}
+
 // trouble gives the batch back after trouble that is not its own.
 func (b *batch) trouble(ctx context.Context, err error) error {
 	if errors.Is(err, jobs.ErrFenced) {
-		return nil
+		// Not ours any more, or the job is to stop here: a release that the
+		// fence refuses does nothing.
+		b.log.Info().Msg("batch stopped between chunks")
+		return b.giveBack(ctx, b.Claim, 0, false, "stopped between chunks")
 	}
 	b.o.Retrying(b.Kind, jobs.KindOf(err).String())
 	b.log.Warn().Err(err).Msg("batch given back; it goes on where it stands")

@@ -20,7 +20,14 @@ func (s *Server) mail(ctx context.Context, taskID string) error {
 		return err
 	}
 	log := s.o.Log.With().Str("erasure_id", c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
-	if err := s.o.Post.Extend(ctx, c, s.o.MailLease); err != nil {
+	if c.Crashes >= crashesToFail && c.Age >= s.o.MailExpiry {
+		log.Error().Int("crashes", c.Crashes).Msg("mail given up: workers die over it")
+		return s.o.Post.GiveUp(context.WithoutCancel(ctx), c, codeCrash)
+	}
+	switch err := s.o.Claims.Extend(ctx, c, s.o.MailLease); {
+	case errors.Is(err, jobs.ErrFenced):
+		return nil
+	case err != nil:
 		return s.mailTrouble(ctx, c, err)
 	}
 	err = s.o.Post.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Letter) })
@@ -36,7 +43,7 @@ func (s *Server) mail(ctx context.Context, taskID string) error {
 		return s.mailTrouble(ctx, c, err)
 	}
 	log.Error().Err(err).Msg("mail refused for good")
-	return s.o.Post.GiveUp(ctx, c, reasonOf(err))
+	return s.o.Post.GiveUp(context.WithoutCancel(ctx), c, reasonOf(err))
 }
 
 func (s *Server) mailTrouble(ctx context.Context, c *jobs.Claim, err error) error {

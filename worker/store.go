@@ -25,6 +25,7 @@ type Watch interface {
 type Claims interface {
 	Claim(ctx context.Context, taskID string) (*jobs.Claim, error)
 	ClaimNext(ctx context.Context, tenantID string) (*jobs.Claim, error)
+	Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error
 	Release(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error
 }
 
@@ -32,13 +33,13 @@ type Claims interface {
 type Eraser interface {
 	EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error)
 	FailClient(ctx context.Context, c *jobs.Claim, code string) error
+	DeferClient(ctx context.Context, c *jobs.Claim) error
 	Finish(ctx context.Context, c *jobs.Claim) error
 	Block(ctx context.Context, jobID, reason string) error
 }
 
 // Post records what becomes of a claimed mail.
 type Post interface {
-	Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error
 	Deliver(ctx context.Context, c *jobs.Claim, send func(context.Context) error) error
 	GiveUp(ctx context.Context, c *jobs.Claim, reason string) error
 }
