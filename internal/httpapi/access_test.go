@@ -27,6 +27,10 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsItIsFor(t *testing.T) {
 		{"pause", "POST", one + "/pause", "", true, true, http.StatusOK},
 		{"resume", "POST", one + "/resume", "", true, true, http.StatusOK},
 		{"retry", "POST", one + "/retry", "", true, true, http.StatusAccepted},
+		{"select", "POST", "/v1/selections", `{"period": "P1Y"}`, true, false, http.StatusCreated},
+		{"selection", "GET", "/v1/selections/" + selectionID, "", true, true, http.StatusOK},
+		{"candidates", "GET", "/v1/selections/" + selectionID + "/clients", "", true, true, http.StatusOK},
+		{"tick", "PATCH", "/v1/selections/" + selectionID, `{"exclude": ["1"]}`, true, true, http.StatusOK},
 	}
 	callers := []struct {
 		name, token                string
@@ -53,7 +57,7 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsItIsFor(t *testing.T) {
 				want = c.writes
 			case c.ofOne != 0 && r.ofOne:
 				want = c.ofOne
-			case c.create != 0 && r.name == "create":
+			case c.create != 0 && (r.name == "create" || r.name == "select"):
 				want = c.create
 			}
 			a := b.ask(t, r.method, r.path, c.token, r.body, "Idempotency-Key: "+strings.ReplaceAll(c.name, " ", "-"))

@@ -29,6 +29,12 @@ type Store interface {
 	Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
 	// Retry makes a new job of the clients that failed or were skipped.
 	Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error)
+	// Select freezes the list of a tenant's inactive clients; Selection and
+	// Candidates read it, Tick changes who is included.
+	Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Selection, error)
+	Selection(ctx context.Context, tenant, id string) (jobs.Selection, error)
+	Candidates(ctx context.Context, tenant, id string, page jobs.Page) (jobs.List[jobs.Candidate], error)
+	Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error)
 	// Jobs is a page of jobs, the newest first.
 	Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], error)
 	// Exceptions is a page of the clients that are not plainly erased.
@@ -76,6 +82,7 @@ func New(o Options) (http.Handler, error) {
 	a := &api{Options: o, huma: humago.New(mux, document(o.Version))}
 	a.erasures()
 	a.erasureSteps()
+	a.selections()
 
 	spec, err := specification(a.huma)
 	if err != nil {
@@ -133,7 +140,11 @@ type body[B any] interface {
 func registerBody[I, B, O any, PB body[B]](a *api, op operation, handle func(context.Context, *I, *B) (*O, error)) {
 	register(a, op, func(ctx context.Context, in *I) (*O, error) {
 		var b B
-		if p := readBody(callOf(ctx).body, PB(&b).fields()); p != nil {
+		var together func() []Fault
+		if c, ok := any(PB(&b)).(interface{ together() []Fault }); ok {
+			together = c.together
+		}
+		if p := readBody(callOf(ctx).body, PB(&b).fields(), together); p != nil {
 			return nil, p
 		}
 		return handle(ctx, in, &b)

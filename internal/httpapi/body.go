@@ -22,6 +22,9 @@ import (
 const (
 	// smallBody bounds bodies that name few things, in bytes.
 	smallBody = 64 << 10
+	// ticksBody bounds bodies that tick candidates: 20,000 keys of 64 bytes
+	// with quotes and commas.
+	ticksBody = 2 << 20
 	// clientsBody bounds bodies that name clients: 100,000 keys of 64 bytes
 	// with their quotes and commas, and room for the rest.
 	clientsBody = 8 << 20

@@ -19,14 +19,16 @@ const (
 
 // erasureRequest is the body of POST /v1/erasures.
 type erasureRequest struct {
-	TenantID  string      `json:"tenant_id,omitempty" maxLength:"64" doc:"The tenant whose clients these are. Required with a token for all tenants; else the token's tenant, and any other is refused"`
-	ClientIDs []string    `json:"client_ids" minItems:"1" maxItems:"100000" nullable:"false" doc:"Keys of the clients, as strings or whole numbers. Unknown ones come out as not_found"`
-	Reason    jobs.Reason `json:"reason" enum:"inactivity,subject_request" doc:"Why. An erasure for inactivity leaves out everybody who was active lately; one that the data subject asked for does not (GDPR Art. 17(1))"`
-	Comment   string      `json:"comment,omitempty" maxLength:"2000" doc:"Kept with the job and shown to its readers. Do not name a client here"`
-	Notify    []string    `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"Who gets the mail at the end: bare addresses. Left out: the token's email; an empty array: nobody"`
-	Locale    string      `json:"locale,omitempty" maxLength:"35" doc:"Language of the mail (BCP 47). Left out: the tenant's"`
-	NotBefore time.Time   `json:"not_before,omitzero" doc:"Start no earlier than this (RFC 3339), at most a year ahead. Left out: as soon as possible"`
-	Override  []string    `json:"override,omitempty" maxItems:"64" nullable:"false" doc:"Guards that shall not protect these clients; only those that the map calls overridable"`
+	TenantID      string      `json:"tenant_id,omitempty" maxLength:"64" doc:"The tenant whose clients these are. Required with a token for all tenants; else the token's tenant, and any other is refused"`
+	ClientIDs     []string    `json:"client_ids,omitempty" minItems:"1" maxItems:"100000" nullable:"false" doc:"Keys of the clients, as strings or whole numbers. Unknown ones come out as not_found. Either these or selection_id"`
+	SelectionID   string      `json:"selection_id,omitempty" format:"uuid" doc:"A selection to erase, instead of client_ids"`
+	ExpectedCount *int        `json:"expected_count,omitempty" minimum:"0" doc:"The selection's total as the administrator confirmed it; another one is a conflict. Required with selection_id"`
+	Reason        jobs.Reason `json:"reason" enum:"inactivity,subject_request" doc:"Why. An erasure for inactivity leaves out everybody who was active lately; one that the data subject asked for does not (GDPR Art. 17(1))"`
+	Comment       string      `json:"comment,omitempty" maxLength:"2000" doc:"Kept with the job and shown to its readers. Do not name a client here"`
+	Notify        []string    `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"Who gets the mail at the end: bare addresses. Left out: the token's email; an empty array: nobody"`
+	Locale        string      `json:"locale,omitempty" maxLength:"35" doc:"Language of the mail (BCP 47). Left out: the tenant's"`
+	NotBefore     time.Time   `json:"not_before,omitzero" doc:"Start no earlier than this (RFC 3339), at most a year ahead. Left out: as soon as possible"`
+	Override      []string    `json:"override,omitempty" maxItems:"64" nullable:"false" doc:"Guards that shall not protect these clients; only those that the map calls overridable"`
 
 	notifySet bool
 }
@@ -55,7 +57,19 @@ func (erasureRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Sch
 func (b *erasureRequest) fields() map[string]field {
 	return map[string]field{
 		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxKeyLength, false) }},
-		"client_ids": {required: true, read: func(r *reader) {
+		"selection_id": {read: func(r *reader) {
+			s, ok := r.str(r.next())
+			if ok && !uuidText.MatchString(s) {
+				r.fault("bad_value", "Want the id of a selection, a UUID.")
+			}
+			b.SelectionID = strings.ToLower(s)
+		}},
+		"expected_count": {read: func(r *reader) {
+			b.ExpectedCount = new(int)
+			r.whole(b.ExpectedCount)
+		}},
+		"client_ids": {read: func(r *reader) {
+			b.ClientIDs = []string{}
 			r.array(1, jobs.MaxClients, func(tok json.Token) {
 				if key, ok := r.key(tok); ok {
 					b.ClientIDs = append(b.ClientIDs, key)
@@ -136,14 +150,18 @@ func (b *erasureRequest) readNotBefore(r *reader) {
 // delay.
 func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (jobs.ErasureRequest, *Problem) {
 	req := jobs.ErasureRequest{
-		TenantID:  tenant,
-		ClientIDs: b.ClientIDs,
-		Reason:    b.Reason,
-		Comment:   b.Comment,
-		Notify:    b.Notify,
-		Locale:    b.Locale,
-		Override:  b.Override,
-		CreatedBy: c.Subject,
+		TenantID:    tenant,
+		ClientIDs:   b.ClientIDs,
+		SelectionID: b.SelectionID,
+		Reason:      b.Reason,
+		Comment:     b.Comment,
+		Notify:      b.Notify,
+		Locale:      b.Locale,
+		Override:    b.Override,
+		CreatedBy:   c.Subject,
+	}
+	if b.ExpectedCount != nil {
+		req.ExpectedCount = *b.ExpectedCount
 	}
 	if !b.notifySet {
 		req.Notify = []string{c.Email}
@@ -155,4 +173,20 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 		req.NotBefore = b.NotBefore.UTC()
 	}
 	return req, nil
+}
+
+// together finds what is wrong between fields: the request names clients or a
+// selection, and not both.
+func (b *erasureRequest) together() []Fault {
+	switch {
+	case b.ClientIDs == nil && b.SelectionID == "":
+		return []Fault{{Code: "required", Detail: "Name the clients here, or a selection in selection_id.", Pointer: "/client_ids"}}
+	case b.ClientIDs != nil && b.SelectionID != "":
+		return []Fault{{Code: "contradiction", Detail: "Name clients or a selection, not both.", Pointer: "/selection_id"}}
+	case b.SelectionID != "" && b.ExpectedCount == nil:
+		return []Fault{{Code: "required", Detail: "Say how many clients the selection has, as the administrator confirmed it.", Pointer: "/expected_count"}}
+	case b.SelectionID == "" && b.ExpectedCount != nil:
+		return []Fault{{Code: "contradiction", Detail: "This goes with selection_id only.", Pointer: "/expected_count"}}
+	}
+	return nil
 }

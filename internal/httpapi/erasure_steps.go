@@ -36,7 +36,7 @@ func (a *api) erasureSteps() {
 }
 
 func (a *api) stepErasure(ctx context.Context, in *ErasurePath, take func(context.Context, jobs.Kind, string, string) (jobs.Job, error)) (*oneJob, error) {
-	tenant, id, err := a.erasureOf(ctx, in)
+	tenant, id, err := pathOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +48,7 @@ func (a *api) stepErasure(ctx context.Context, in *ErasurePath, take func(contex
 }
 
 func (a *api) retryErasure(ctx context.Context, in *ErasurePath) (*createErasureOutput, error) {
-	tenant, id, err := a.erasureOf(ctx, in)
+	tenant, id, err := pathOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +59,9 @@ func (a *api) retryErasure(ctx context.Context, in *ErasurePath) (*createErasure
 	return &createErasureOutput{Location: "/v1/erasures/" + job.ID, Body: whole(job)}, nil
 }
 
-// erasureOf reads the path, and the tenant whose erasure the caller may see.
-func (a *api) erasureOf(ctx context.Context, in *ErasurePath) (tenant, id string, err error) {
-	if id, err = jobID(in.ID); err != nil {
+// pathOf reads an id out of a path, and whose things the caller may see.
+func pathOf(ctx context.Context, raw string) (tenant, id string, err error) {
+	if id, err = jobID(raw); err != nil {
 		return "", "", err
 	}
 	tenant, err = tenantFor(callOf(ctx).caller, "")

@@ -16,11 +16,11 @@ func (a *api) erasures() {
 	registerBody(a, operation{
 		method: http.MethodPost, path: "/v1/erasures", id: "create-erasure",
 		summary: "Erase clients",
-		description: "Accepts a job that erases the clients named. It runs in the background and cannot be undone. " +
+		description: "Accepts a job that erases the clients named, or those of a selection. It runs in the background and cannot be undone. " +
 			"A client that a guard of the map protects (a legal hold, an unpaid balance, an appointment to come …) is skipped, not erased; " +
 			"what the law demands to keep stays until its date. A repeat with the same Idempotency-Key gives the first answer again, with `Idempotency-Replayed: true`.",
 		who: admins, status: http.StatusAccepted, idempotent: true, body: clientsBody,
-		codes:   []string{"tenant_mismatch", "unknown_tenant", "bad_client_id", "not_overridable"},
+		codes:   []string{"tenant_mismatch", "unknown_tenant", "bad_client_id", "not_overridable", "not_found", "count_changed", "selection_used", "selection_expired"},
 		example: exampleRequest,
 	}, a.createErasure)
 	register(a, operation{
@@ -58,8 +58,8 @@ func (a *api) createErasure(ctx context.Context, _ *struct{}, b *erasureRequest)
 	if err != nil {
 		return nil, err
 	}
-	if tenant == jobs.AnyTenant {
-		return nil, invalid(Fault{Code: "required", Detail: "A token for all tenants names the tenant here.", Pointer: "/tenant_id"})
+	if tenant == jobs.AnyTenant && b.SelectionID == "" {
+		return nil, tenantNeeded()
 	}
 	req, p := b.request(c.caller, tenant, a.Now())
 	if p != nil {
@@ -134,7 +134,7 @@ type oneJob struct {
 }
 
 func (a *api) getErasure(ctx context.Context, in *ErasurePath) (*oneJob, error) {
-	tenant, id, err := a.erasureOf(ctx, in)
+	tenant, id, err := pathOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +156,7 @@ type exceptionList struct {
 }
 
 func (a *api) listErasureClients(ctx context.Context, in *listErasureClientsInput) (*exceptionList, error) {
-	tenant, id, err := a.erasureOf(ctx, &in.ErasurePath)
+	tenant, id, err := pathOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}

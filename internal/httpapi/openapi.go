@@ -134,7 +134,11 @@ func exampleProblem(name string) *Problem {
 // registered, because huma would read a body that it knows of.
 func describeBody[B any](h huma.API, op operation) {
 	schemas := h.OpenAPI().Components.Schemas
-	h.OpenAPI().Paths[op.path].Post.RequestBody = &huma.RequestBody{
+	route := h.OpenAPI().Paths[op.path].Post
+	if op.method == http.MethodPatch {
+		route = h.OpenAPI().Paths[op.path].Patch
+	}
+	route.RequestBody = &huma.RequestBody{
 		Required: true,
 		Content: map[string]*huma.MediaType{"application/json": {
 			Schema:  schemas.Schema(reflect.TypeFor[B](), true, ""),

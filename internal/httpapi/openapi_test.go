@@ -80,7 +80,7 @@ func TestTheDocumentTellsAllThatADeveloperNeeds(t *testing.T) {
 			}
 		}
 	}
-	if operations != 8 {
+	if operations != 12 {
 		t.Errorf("%d operations", operations)
 	}
 	post := d.Paths["/v1/erasures"]["post"]
@@ -109,7 +109,7 @@ func TestTheDocumentsExampleIsAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r erasureRequest
-	if p := readBody(body, r.fields()); p != nil {
+	if p := readBody(body, r.fields(), nil); p != nil {
 		t.Errorf("%s: %+v", body, p)
 	}
 }

@@ -30,8 +30,9 @@ type reader struct {
 	faults []Fault
 }
 
-// readBody reads data as one JSON object with these fields.
-func readBody(data []byte, fields map[string]field) *Problem {
+// readBody reads data as one JSON object with these fields. What together, if
+// not nil, then finds between them is reported with the rest.
+func readBody(data []byte, fields map[string]field, together func() []Fault) *Problem {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return newProblem("body_missing", "Send a JSON object as the body.")
 	}
@@ -43,6 +44,9 @@ func readBody(data []byte, fields map[string]field) *Problem {
 	r := &reader{dec: json.NewDecoder(bytes.NewReader(data))}
 	r.dec.UseNumber()
 	r.object(fields)
+	if together != nil && len(r.faults) < maxFaults {
+		r.faults = append(r.faults, together()...)
+	}
 	if len(r.faults) > 0 {
 		return invalid(r.faults...)
 	}
@@ -136,6 +140,31 @@ func (r *reader) str(tok json.Token) (string, bool) {
 		r.wrongType(tok, "a string")
 	}
 	return s, ok
+}
+
+// boolean reads true or false.
+func (r *reader) boolean(into *bool) {
+	tok := r.next()
+	b, ok := tok.(bool)
+	if !ok {
+		r.wrongType(tok, "true or false")
+	}
+	*into = b
+}
+
+// whole reads a whole number of 0 to 2³¹-1.
+func (r *reader) whole(into *int) {
+	tok := r.next()
+	number, ok := tok.(json.Number)
+	if !ok {
+		r.wrongType(tok, "a whole number")
+		return
+	}
+	n, err := strconv.ParseInt(number.String(), 10, 32)
+	if err != nil || n < 0 {
+		r.fault("bad_value", "Want a whole number, not below 0.")
+	}
+	*into = int(n)
 }
 
 // key is tok when it can be a client's key: a string or a whole number, taken

@@ -43,7 +43,13 @@ func TestHostileBodiesAreRefusedByPlaceAndNeverQuoted(t *testing.T) {
 		{"an array", `["` + marker + `"]`, "wrong_type "},
 		{"a string", `"` + marker + `"`, "wrong_type "},
 		{"null", `null`, "wrong_type "},
-		{"nothing in it", `{}`, "required /client_ids"},
+		{"nothing in it", `{}`, "required /reason"},
+		{"neither clients nor a selection", `{"reason":"inactivity"}`, "required /client_ids"},
+		{"clients and a selection", `{"reason":"inactivity","client_ids":[1],"selection_id":"0199b4a2-7c1e-7d53-9a1f-00000000abcd","expected_count":1}`, "contradiction /selection_id"},
+		{"a selection without its count", `{"reason":"inactivity","selection_id":"0199b4a2-7c1e-7d53-9a1f-00000000abcd"}`, "required /expected_count"},
+		{"a count without a selection", `{"reason":"inactivity","client_ids":[1],"expected_count":1}`, "contradiction /expected_count"},
+		{"a selection that is no id", `{"reason":"inactivity","selection_id":"' OR 1=1","expected_count":1}`, "bad_value /selection_id"},
+		{"a count with a fraction", `{"reason":"inactivity","selection_id":"0199b4a2-7c1e-7d53-9a1f-00000000abcd","expected_count":1.5}`, "bad_value /expected_count"},
 		{"unknown field", and(`"` + marker + `":1`), "unknown_field "},
 		{"unknown field with a deep value", and(`"x":{"y":[{"z":[1,2,{"` + marker + `":3}]}]}`), "unknown_field "},
 		{"another case", `{"Reason":"inactivity","client_ids":["a"]}`, "unknown_field "},
@@ -113,7 +119,7 @@ func TestHostileBodiesAreRefusedByPlaceAndNeverQuoted(t *testing.T) {
 func TestAllMistakesAreToldAtOnceUpToTwenty(t *testing.T) {
 	t.Parallel()
 	var r erasureRequest
-	p := readBody([]byte(`{"reason":"x","client_ids":[true,null,1.5],"locale":5,"nix":1}`), r.fields())
+	p := readBody([]byte(`{"reason":"x","client_ids":[true,null,1.5],"locale":5,"nix":1}`), r.fields(), nil)
 	var got []string
 	for _, f := range p.Errors {
 		got = append(got, f.Code+" "+f.Pointer)
@@ -122,7 +128,7 @@ func TestAllMistakesAreToldAtOnceUpToTwenty(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
-	p = readBody([]byte(`{"client_ids":[`+strings.Repeat("true,", 50_000)+`true],"nix":1}`), r.fields())
+	p = readBody([]byte(`{"client_ids":[`+strings.Repeat("true,", 50_000)+`true],"nix":1}`), r.fields(), nil)
 	if len(p.Errors) != maxFaults {
 		t.Errorf("got %d", len(p.Errors))
 	}
@@ -161,7 +167,7 @@ func FuzzReadErasureRequest(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var r erasureRequest
-		if p := readBody(data, r.fields()); p != nil {
+		if p := readBody(data, r.fields(), nil); p != nil {
 			if p.Status != 400 && p.Status != 422 || p.Status == 422 && len(p.Errors) == 0 || len(p.Errors) > maxFaults {
 				t.Fatalf("%q: %+v", data, p)
 			}

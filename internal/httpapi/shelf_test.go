@@ -9,15 +9,16 @@ import (
 
 // shelf is a Store in memory: just enough of one to stand behind the API.
 type shelf struct {
-	mu       sync.Mutex
-	jobs     map[string]jobs.Job
-	hashes   map[string][32]byte
-	first    map[string]string
-	requests []jobs.ErasureRequest
-	filters  []jobs.Filter
-	clients  []jobs.ExceptionFilter
-	fail     error
-	panics   any
+	mu         sync.Mutex
+	jobs       map[string]jobs.Job
+	hashes     map[string][32]byte
+	first      map[string]string
+	requests   []jobs.ErasureRequest
+	selections []jobs.SelectionRequest
+	filters    []jobs.Filter
+	clients    []jobs.ExceptionFilter
+	fail       error
+	panics     any
 }
 
 func newShelf() *shelf {
@@ -78,6 +79,33 @@ func (s *shelf) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (j
 	job.ID, job.CreatedBy = "0199b4a2-7c1e-7d53-9a1f-0000000000ff", by.Subject
 	return job, err
 }
+
+func (s *shelf) Select(_ context.Context, req jobs.SelectionRequest) (jobs.Selection, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.selections = append(s.selections, req)
+	return jobs.Selection{ID: selectionID, TenantID: req.TenantID, Total: 3}, s.fail
+}
+
+func (s *shelf) Selection(_ context.Context, tenant, id string) (jobs.Selection, error) {
+	if id != selectionID || tenant != jobs.AnyTenant && tenant != "studio" {
+		return jobs.Selection{}, &jobs.Error{Kind: jobs.Missing, Msg: "There is no such selection."}
+	}
+	return jobs.Selection{ID: id, TenantID: "studio", Total: 3}, nil
+}
+
+func (s *shelf) Candidates(ctx context.Context, tenant, id string, _ jobs.Page) (jobs.List[jobs.Candidate], error) {
+	_, err := s.Selection(ctx, tenant, id)
+	return jobs.List[jobs.Candidate]{}, err
+}
+
+func (s *shelf) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error) {
+	sel, err := s.Selection(ctx, tenant, id)
+	sel.Excluded = len(ticks.Exclude)
+	return sel, err
+}
+
+const selectionID = "0199b4a2-7c1e-7d53-9a1f-00000000abcd"
 
 func (s *shelf) step(ctx context.Context, kind jobs.Kind, tenant, id string, to jobs.State) (jobs.Job, error) {
 	job, err := s.Job(ctx, kind, tenant, id)

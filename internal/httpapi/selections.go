@@ -1,0 +1,195 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// selections ties the resource /v1/selections to its routes. Only admins see
+// it: it shows names.
+func (a *api) selections() {
+	registerBody(a, operation{
+		method: http.MethodPost, path: "/v1/selections", id: "create-selection",
+		summary: "Select inactive clients",
+		description: "Freezes the list of clients who have had no activity since the cutoff, which lies the period before now. An appointment to come keeps a client, and so does one that was cancelled or missed. " +
+			"Look at the list, untick some, and hand it to POST /v1/erasures with its total. It expires after a day.",
+		who: admins, status: http.StatusCreated, body: smallBody,
+		codes:   []string{"tenant_mismatch", "unknown_tenant", "unknown_activity", "bad_period", "period_too_short", "schema_mismatch"},
+		example: map[string]any{"period": "P1Y", "without": []any{"appointments"}, "include_new_clients": false},
+	}, a.createSelection)
+	register(a, operation{
+		method: http.MethodGet, path: "/v1/selections/{id}", id: "get-selection",
+		summary: "Read a selection", description: "Its counts as they are now.",
+		who: admins, status: http.StatusOK, codes: []string{"not_found"},
+	}, a.getSelection)
+	register(a, operation{
+		method: http.MethodGet, path: "/v1/selections/{id}/clients", id: "list-selection-clients",
+		summary:     "List candidates",
+		description: "Who would go, in the order of their keys, with their names as they are now. Names are never stored.",
+		who:         admins, status: http.StatusOK, codes: []string{"not_found", "bad_cursor", "schema_mismatch"},
+	}, a.listCandidates)
+	registerBody(a, operation{
+		method: http.MethodPatch, path: "/v1/selections/{id}", id: "tick-selection",
+		summary: "Untick and tick candidates", description: "Answers with the new counts. Naming a client twice, or one who is unticked already, changes nothing.",
+		who: admins, status: http.StatusOK, body: ticksBody,
+		codes:   []string{"not_found", "bad_client_id", "not_a_candidate", "contradiction", "selection_used", "selection_expired"},
+		example: map[string]any{"exclude": []any{"4711", "4712"}},
+	}, a.tickSelection)
+}
+
+// selectionRequest is the body of POST /v1/selections.
+type selectionRequest struct {
+	TenantID   string   `json:"tenant_id,omitempty" maxLength:"64" doc:"Required with a token for all tenants; else the token's tenant, and any other is refused"`
+	Period     string   `json:"period" pattern:"^P(\\d+Y)?(\\d+M)?(\\d+W)?(\\d+D)?$" doc:"How long nothing has happened: ISO 8601, such as P1Y. At least the map's min_period"`
+	Without    []string `json:"without,omitempty" maxItems:"64" nullable:"false" doc:"Kinds of activity to look at, by their names in the map. Left out: all"`
+	IncludeNew bool     `json:"include_new_clients,omitempty" doc:"Also clients created since the cutoff"`
+}
+
+func (b *selectionRequest) fields() map[string]field {
+	return map[string]field{
+		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxKeyLength, false) }},
+		"period": {required: true, read: func(r *reader) {
+			s, ok := r.str(r.next())
+			if b.Period = s; ok && !jobs.ValidPeriod(s) {
+				r.fault("bad_period", "Want an ISO 8601 period of years, months, weeks and days, such as P1Y or P18M.")
+			}
+		}},
+		"without": {read: func(r *reader) {
+			r.array(1, maxOverrides, func(tok json.Token) {
+				s, ok := r.str(tok)
+				switch {
+				case !ok:
+				case s == "" || len(s) > jobs.MaxKeyLength || !clean(s):
+					r.fault("bad_value", "This cannot be an activity's name.")
+				default:
+					b.Without = append(b.Without, s)
+				}
+			})
+		}},
+		"include_new_clients": {read: func(r *reader) { r.boolean(&b.IncludeNew) }},
+	}
+}
+
+// ticksRequest is the body of PATCH /v1/selections/{id}.
+type ticksRequest struct {
+	Exclude []string `json:"exclude,omitempty" maxItems:"10000" nullable:"false" doc:"Keys of candidates to leave out"`
+	Include []string `json:"include,omitempty" maxItems:"10000" nullable:"false" doc:"Keys of candidates to take in again"`
+}
+
+func (b *ticksRequest) fields() map[string]field {
+	keys := func(into *[]string) func(*reader) {
+		return func(r *reader) {
+			r.array(0, jobs.MaxTicks, func(tok json.Token) {
+				if key, ok := r.key(tok); ok {
+					*into = append(*into, key)
+				}
+			})
+		}
+	}
+	return map[string]field{"exclude": {read: keys(&b.Exclude)}, "include": {read: keys(&b.Include)}}
+}
+
+// SelectionPath is the path of one selection.
+type SelectionPath struct {
+	ID string `path:"id" doc:"The selection's id, a UUID" example:"0199b4a2-7c1e-7d53-9a1f-0c3a52b4d1a7"`
+}
+
+type oneSelection struct {
+	Body jobs.Selection
+}
+
+type createSelectionOutput struct {
+	Location string `header:"Location" doc:"Where to read the selection"`
+	Body     jobs.Selection
+}
+
+func (a *api) createSelection(ctx context.Context, _ *struct{}, b *selectionRequest) (*createSelectionOutput, error) {
+	c := callOf(ctx)
+	tenant, err := tenantFor(c.caller, b.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	if tenant == jobs.AnyTenant {
+		return nil, tenantNeeded()
+	}
+	sel, err := a.Store.Select(ctx, jobs.SelectionRequest{
+		TenantID: tenant, Period: b.Period, Without: b.Without, IncludeNew: b.IncludeNew, CreatedBy: c.caller.Subject,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &createSelectionOutput{Location: "/v1/selections/" + sel.ID, Body: wholeSelection(sel)}, nil
+}
+
+// tenantNeeded refuses a trusted service's request that names no tenant.
+func tenantNeeded() error {
+	return invalid(Fault{Code: "required", Detail: "A token for all tenants names the tenant here.", Pointer: "/tenant_id"})
+}
+
+func (a *api) getSelection(ctx context.Context, in *SelectionPath) (*oneSelection, error) {
+	tenant, id, err := pathOf(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	sel, err := a.Store.Selection(ctx, tenant, id)
+	if err != nil {
+		return nil, err
+	}
+	return &oneSelection{Body: wholeSelection(sel)}, nil
+}
+
+func (a *api) tickSelection(ctx context.Context, in *SelectionPath, b *ticksRequest) (*oneSelection, error) {
+	tenant, id, err := pathOf(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	sel, err := a.Store.Tick(ctx, tenant, id, jobs.Ticks{Exclude: b.Exclude, Include: b.Include})
+	if err != nil {
+		return nil, err
+	}
+	return &oneSelection{Body: wholeSelection(sel)}, nil
+}
+
+type listCandidatesInput struct {
+	SelectionPath
+	Paging
+}
+
+type candidateList struct {
+	Body jobs.List[jobs.Candidate]
+}
+
+func (a *api) listCandidates(ctx context.Context, in *listCandidatesInput) (*candidateList, error) {
+	tenant, id, err := pathOf(ctx, in.ID)
+	if err != nil {
+		return nil, err
+	}
+	pg, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	l, err := a.Store.Candidates(ctx, tenant, id, pg)
+	if err != nil {
+		return nil, err
+	}
+	if l.Items == nil {
+		l.Items = []jobs.Candidate{}
+	}
+	for i, c := range l.Items {
+		l.Items[i].CreatedAt, l.Items[i].LastActivityAt = utc(c.CreatedAt), utc(c.LastActivityAt)
+	}
+	return &candidateList{Body: l}, nil
+}
+
+// wholeSelection is the selection with its empty map as {} and its times in
+// UTC.
+func wholeSelection(s jobs.Selection) jobs.Selection {
+	if s.Blocked == nil {
+		s.Blocked = map[string]int{}
+	}
+	s.Cutoff, s.ExpiresAt = s.Cutoff.UTC(), s.ExpiresAt.UTC()
+	return s
+}
