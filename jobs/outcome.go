@@ -102,6 +102,13 @@ func (d Date) MarshalJSON() ([]byte, error) {
 	return d.AppendFormat(nil, `"`+time.DateOnly+`"`), nil
 }
 
+// UnmarshalText reads YYYY-MM-DD.
+func (d *Date) UnmarshalText(b []byte) error {
+	t, err := time.Parse(time.DateOnly, string(b))
+	d.Time = t
+	return err
+}
+
 // UnmarshalJSON reads a JSON string, YYYY-MM-DD.
 func (d *Date) UnmarshalJSON(b []byte) error {
 	t, err := time.Parse(`"`+time.DateOnly+`"`, string(b))
