@@ -15,16 +15,19 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Erasure asks for the erasure of named clients: the body of POST /v1/erasures.
+// Erasure asks for the erasure of named clients or of a selection: the body of
+// POST /v1/erasures.
 type Erasure struct {
-	TenantID  string      `json:"tenant_id,omitempty"` // only with a token for any tenant
-	ClientIDs []string    `json:"client_ids"`
-	Reason    jobs.Reason `json:"reason"`
-	Comment   string      `json:"comment,omitempty"`
-	Notify    []string    `json:"notify,omitempty"` // none: the caller
-	Locale    string      `json:"locale,omitempty"` // empty: the tenant's
-	NotBefore *time.Time  `json:"not_before,omitempty"`
-	Override  []string    `json:"override,omitempty"`
+	TenantID      string      `json:"tenant_id,omitempty"` // only with a token for any tenant
+	ClientIDs     []string    `json:"client_ids,omitempty"`
+	SelectionID   string      `json:"selection_id,omitempty"`
+	ExpectedCount *int        `json:"expected_count,omitempty"` // with SelectionID
+	Reason        jobs.Reason `json:"reason"`
+	Comment       string      `json:"comment,omitempty"`
+	Notify        []string    `json:"notify,omitempty"` // none: the caller
+	Locale        string      `json:"locale,omitempty"` // empty: the tenant's
+	NotBefore     *time.Time  `json:"not_before,omitempty"`
+	Override      []string    `json:"override,omitempty"`
 }
 
 // NewIdempotencyKey makes a key for one request; it cannot be guessed.
@@ -75,29 +78,11 @@ func (c *Client) List(ctx context.Context, state jobs.State, page jobs.Page) (jo
 // Exceptions gives every client of an erasure that is not plainly erased, page
 // by page; an empty outcome means all of them. It ends at the first error.
 func (c *Client) Exceptions(ctx context.Context, id string, outcome jobs.Outcome) iter.Seq2[jobs.Exception, error] {
-	return func(yield func(jobs.Exception, error) bool) {
-		page := jobs.Page{Limit: jobs.MaxPage}
-		for {
-			q := pageQuery(page)
-			if outcome != "" {
-				q.Set("outcome", string(outcome))
-			}
-			var l jobs.List[jobs.Exception]
-			if err := c.do(ctx, request{method: http.MethodGet, path: withQuery(erasurePath(id)+"/clients", q)}, &l); err != nil {
-				yield(jobs.Exception{}, err)
-				return
-			}
-			for _, e := range l.Items {
-				if !yield(e, nil) {
-					return
-				}
-			}
-			if l.Next == "" || l.Next == page.Cursor {
-				return
-			}
-			page.Cursor = l.Next
-		}
+	query := url.Values{}
+	if outcome != "" {
+		query.Set("outcome", string(outcome))
 	}
+	return pages[jobs.Exception](ctx, c, erasurePath(id)+"/clients", query)
 }
 
 func erasurePath(id string) string { return "/v1/erasures/" + url.PathEscape(id) }

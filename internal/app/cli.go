@@ -32,6 +32,7 @@ func commands() []func(*cli) *cobra.Command {
 		(*cli).serve,
 		(*cli).worker,
 		(*cli).migrate,
+		(*cli).mapCommands,
 		(*cli).check,
 		(*cli).plan,
 		(*cli).erase,

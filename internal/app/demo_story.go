@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,9 +30,10 @@ func (d *demo) item(label, text string) { d.say("  %-14s%s", label, text) }
 // studioErasure is one studio's part of the story.
 type studioErasure struct {
 	booking.Studio
-	ids    []string
-	client *apiclient.Client
-	job    jobs.Job
+	client    *apiclient.Client
+	selection jobs.Selection
+	ids       []string // who is included
+	job       jobs.Job
 }
 
 // tell plays the story and says what did not come out as promised.
@@ -59,40 +62,50 @@ func (d *demo) tell(ctx context.Context) error {
 	return d.lookAgain(ctx, someone)
 }
 
-// choose lists the clients of each studio who have been inactive for a year,
-// as the studio's web application would.
+// choose lets the administrator of each studio select who has been inactive for
+// a year, and untick one.
 func (d *demo) choose(ctx context.Context) ([]*studioErasure, error) {
 	d.chapter("Who has not been here for a year")
+	d.say("POST /v1/selections {\"period\": \"P1Y\"} for each studio: a frozen list, a preview.\n")
+	d.say("  %-28s    %10s%10s   %s", "", "to erase", "clients", "left out by a guard")
 	var all []*studioErasure
 	for _, studio := range d.seeded.Studios {
-		rows, err := d.db.Query(ctx, `
-			SELECT c.id::text FROM clients c
-			WHERE c.studio_id = $1 AND c.created_at < now() - interval '1 year' AND NOT EXISTS (
-			  SELECT FROM appointments a WHERE a.client_id = c.id AND a.starts_at >= now() - interval '1 year')
-			ORDER BY c.id`, studio.ID)
-		if err != nil {
-			return nil, err
-		}
-		e := &studioErasure{Studio: studio}
-		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
-				return nil, err
-			}
-			e.ids = append(e.ids, id)
-		}
-		if err := rows.Err(); err != nil {
-			return nil, err
-		}
 		token, err := d.token(studio)
 		if err != nil {
 			return nil, err
 		}
-		e.client = apiclient.New("http://"+d.service.APIAddr, token)
-		d.say("  %-28s %s  %7s of %7s clients", studio.Name, studio.Country, thousands(int64(len(e.ids))), thousands(studio.Clients))
+		e := &studioErasure{Studio: studio, client: apiclient.New("http://"+d.service.APIAddr, token)}
+		if e.selection, err = e.client.CreateSelection(ctx, apiclient.Selection{Period: "P1Y"}); err != nil {
+			return nil, err
+		}
+		for c, err := range e.client.Candidates(ctx, e.selection.ID) {
+			if err != nil {
+				return nil, err
+			}
+			if c.Included {
+				e.ids = append(e.ids, c.ClientID)
+			}
+		}
+		var held []string
+		for _, guard := range slices.Sorted(maps.Keys(e.selection.Blocked)) {
+			held = append(held, fmt.Sprintf("%s %d", words(guard), e.selection.Blocked[guard]))
+		}
+		d.say("  %-28s %s %10s%10s   %s", studio.Name, studio.Country, thousands(int64(e.selection.Total)), thousands(studio.Clients), strings.Join(held, ", "))
 		all = append(all, e)
 	}
-	return all, nil
+	return all, d.untick(ctx, all[0])
+}
+
+// untick leaves out one candidate whom the administrator knows better.
+func (d *demo) untick(ctx context.Context, e *studioErasure) (err error) {
+	last := e.ids[len(e.ids)-1]
+	if e.selection, err = e.client.Untick(ctx, e.selection.ID, []string{last}); err != nil {
+		return err
+	}
+	e.ids = e.ids[:len(e.ids)-1]
+	d.say("\nThe administrator of %s looks at the list, unticks one, and", e.Name)
+	d.say("confirms the number that is left: %s.", thousands(int64(e.selection.Total)))
+	return nil
 }
 
 // token is an administrator's of the studio.
@@ -143,9 +156,9 @@ func (d *demo) introduce(ctx context.Context, e *studioErasure) (*person, error)
 	if err != nil {
 		return nil, fmt.Errorf("let somebody book again: %w", err)
 	}
-	d.say("\nAnd while the administrator looks at the list, %s books again, for", returning)
-	d.say("in three days. Nobody who came back is ever erased: every client is checked")
-	d.say("once more, under lock, in the transaction that would erase them.")
+	d.say("\nMeanwhile %s books again, for in three days.", returning)
+	d.say("Nobody who came back is ever erased: every client is checked once more,")
+	d.say("under lock, in the transaction that would erase them.")
 	return &p, nil
 }
 
@@ -154,7 +167,7 @@ func (d *demo) introduce(ctx context.Context, e *studioErasure) (*person, error)
 func (d *demo) eraseAll(ctx context.Context, erasures []*studioErasure) error {
 	d.chapter("The erasure")
 	for _, e := range erasures {
-		request := apiclient.Erasure{ClientIDs: e.ids, Reason: jobs.Inactivity, Comment: "inactive for a year"}
+		request := apiclient.Erasure{SelectionID: e.selection.ID, ExpectedCount: &e.selection.Total, Reason: jobs.Inactivity, Comment: "inactive for a year"}
 		key := apiclient.NewIdempotencyKey()
 		first, err := e.client.CreateErasure(ctx, request, key)
 		if err != nil {

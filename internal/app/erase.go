@@ -16,28 +16,36 @@ import (
 
 // eraseFlags is the command line of `oubli erase`.
 type eraseFlags struct {
-	request apiclient.Erasure
-	file    string
-	start   string
-	key     string
-	yes     bool
-	noWait  bool
+	request  apiclient.Erasure
+	inactive inactiveFlags
+	file     string
+	start    string
+	key      string
+	yes      bool
+	noWait   bool
 }
 
 func (c *cli) erase() *cobra.Command {
 	var f eraseFlags
 	cmd := &cobra.Command{
-		Use:   "erase --client ID…",
+		Use:   "erase --inactive PERIOD | --client ID…",
 		Short: "Erases clients and shows how it went",
 		Long: `Asks the HTTP API to erase clients, after you have typed their number, shows
 the progress, and prints what became of them. It cannot be undone.
+
+With --inactive it first selects everybody without activity for a period and
+shows how many they are and whom a guard leaves out; --show lists some of them,
+--exclude leaves some out. An appointment to come keeps a client, and so does
+one that was cancelled or missed.
 
 Each client is checked again in the transaction that erases them: one with a
 guard that holds, such as an unpaid balance, is skipped and reported.
 
 Ctrl-C stops the watching, not the erasure. OUBLI_URL says where the API is,
 OUBLI_TOKEN holds a token with the role admin.`,
-		Example: `  oubli erase --client 4711 --comment "request of 3 May"
+		Example: `  oubli erase --inactive P1Y --show 20
+  oubli erase --inactive P18M --exclude 4711 --exclude 4712
+  oubli erase --client 4711 --comment "request of 3 May"
   oubli erase --client 4711 4712 4713 --notify privacy@example.com
   oubli erase --client-file former-clients.txt --reason inactivity
   psql -Atc "SELECT id FROM clients WHERE …" booking | oubli erase --client-file - --yes --no-wait`,
@@ -55,6 +63,11 @@ OUBLI_TOKEN holds a token with the role admin.`,
 	}
 	fs, r := cmd.Flags(), &f.request
 	fs.StringArrayVar(&r.ClientIDs, "client", nil, "client to erase; more ids may follow")
+	fs.StringVar(&f.inactive.period, "inactive", "", "select clients without activity for this long: P1Y, P18M, P90D")
+	fs.StringSliceVar(&f.inactive.without, "without", nil, "with --inactive: the kinds of activity to look at (default: all that the map names)")
+	fs.BoolVar(&f.inactive.includeNew, "include-new-clients", false, "with --inactive: also clients created within the period")
+	fs.StringArrayVar(&f.inactive.exclude, "exclude", nil, "with --inactive: leave this client out; may be repeated")
+	fs.IntVar(&f.inactive.show, "show", 0, "with --inactive: list the first so many before asking")
 	fs.StringVar(&f.file, "client-file", "", "file with one client id per line, - for standard input")
 	fs.StringVar((*string)(&r.Reason), "reason", string(jobs.SubjectRequest), "subject_request (they asked) or inactivity (nobody active is erased)")
 	fs.StringVar(&r.Comment, "comment", "", "kept with the job, for your records; name nobody in it")
@@ -80,9 +93,20 @@ func (c *cli) runErase(ctx context.Context, f eraseFlags) error {
 	if err != nil {
 		return err
 	}
-	c.preview(f, cfg.URL)
+	n := len(f.request.ClientIDs)
+	if f.inactive.period != "" {
+		sel, err := c.selectInactive(ctx, api, &f)
+		if err != nil {
+			return err
+		}
+		if n = sel.Total; n == 0 {
+			_, err := fmt.Fprintln(c.stdout, "nobody to erase")
+			return err
+		}
+	}
+	c.preview(f, n, cfg.URL)
 	if !f.yes {
-		if err := c.confirm(ctx, len(f.request.ClientIDs)); err != nil {
+		if err := c.confirm(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -121,6 +145,9 @@ func (f *eraseFlags) submitError(ctx context.Context, err error) error {
 
 // complete reads the clients' ids and the flags that need reading.
 func (f *eraseFlags) complete(c *cli, now time.Time) error {
+	if err := f.checkInactive(); err != nil {
+		return err
+	}
 	r := &f.request
 	if f.file != "" {
 		ids, err := c.readIDs(f.file)
@@ -130,8 +157,10 @@ func (f *eraseFlags) complete(c *cli, now time.Time) error {
 		r.ClientIDs = append(r.ClientIDs, ids...)
 	}
 	var err error
-	if r.ClientIDs, err = distinctIDs(r.ClientIDs); err != nil {
-		return err
+	if f.inactive.period == "" {
+		if r.ClientIDs, err = distinctIDs(r.ClientIDs); err != nil {
+			return err
+		}
 	}
 	if r.Reason != jobs.SubjectRequest && r.Reason != jobs.Inactivity {
 		return usage("--reason: want subject_request or inactivity, got %s", r.Reason)
@@ -158,11 +187,13 @@ func (f *eraseFlags) complete(c *cli, now time.Time) error {
 }
 
 // preview says what will happen.
-func (c *cli) preview(f eraseFlags, url string) {
+func (c *cli) preview(f eraseFlags, n int, url string) {
 	r := f.request
 	line := func(label, value string) { fmt.Fprintf(c.stderr, "  %-10s%s\n", label, printable(value)) }
-	fmt.Fprintf(c.stderr, "To be erased: %s. This cannot be undone.\n", count(len(r.ClientIDs), "client"))
-	line("clients", someOf(r.ClientIDs))
+	fmt.Fprintf(c.stderr, "To be erased: %s. This cannot be undone.\n", count(n, "client"))
+	if len(r.ClientIDs) > 0 {
+		line("clients", someOf(r.ClientIDs))
+	}
 	line("through", url)
 	if r.TenantID != "" {
 		line("tenant", r.TenantID)
