@@ -92,6 +92,9 @@ func (p *Pump) every(ctx context.Context, interval time.Duration, kick <-chan st
 	}
 }
 
+// roundTimeout bounds one round of dispatching; a stop may have to wait for it.
+const roundTimeout = 10 * time.Second
+
 // dispatch marks due tasks and enqueues their hints. While Redis is away
 // nothing is marked, so the database is not written to in vain.
 func (p *Pump) dispatch(ctx context.Context) error {
@@ -101,6 +104,10 @@ func (p *Pump) dispatch(ctx context.Context) error {
 		}
 		p.redisDown = false
 	}
+	// A stop does not come between a mark and its hint: the task would look
+	// dispatched, and wait for somebody's reconciler.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTimeout)
+	defer cancel()
 	due, err := p.o.Outbox.Dispatch(ctx)
 	if err != nil {
 		return err
