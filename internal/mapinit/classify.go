@@ -1,0 +1,125 @@
+package mapinit
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// Words that tables are called by, singular, in English, French and German.
+var (
+	historyWords = setOf(`audit audits history histories log logs auditlog auditlogs version versions trail journal changelog changes revision revisions
+		historique historiques protokoll protokolle verlauf historie aenderungen`)
+	satelliteWords = setOf(`note consent token device message notification preference photo picture document login push newsletter email phone address tag
+		file attachment waiver form response survey feedback favorite favourite cart search verification credential identity reminder sms
+		card paymentmethod guardian emergencycontact measurement assessment avatar setting bookmark wishlist otp mandate passwordreset optin campaignrecipient
+		consentement jeton appareil preference adresse favori panier commentaire relance remarque mandat
+		notiz einwilligung geraet nachricht einstellung dokument adresse favorit warenkorb erinnerung benachrichtigung bemerkung lastschriftmandat`)
+	visitWords = setOf(`appointment booking participation attendance visit checkin reservation lesson class course workout treatment consultation event
+		registration enrollment enrolment signup attendee waitlist waitinglist rental
+		rendezvous rdv seance cours inscription presence visite soin
+		termin buchung teilnahme anwesenheit besuch kurs stunde behandlung anmeldung belegung warteliste`)
+	moneyWords = setOf(`invoice payment order sale transaction refund receipt creditnote voucher giftcard charge payout ledger commission tip purchase checkout deposit
+		facture paiement commande vente remboursement avoir boncadeau encaissement acompte
+		rechnung zahlung bestellung verkauf erstattung gutschrift gutschein quittung beleg umsatz anzahlung`)
+	contractWords = setOf(`membership subscription contract pass package plan
+		abonnement contrat forfait adhesion
+		mitgliedschaft vertrag abo`)
+	valueWords   = setOf(`voucher giftcard credit pass package wallet deposit boncadeau acompte forfait gutschein guthaben anzahlung`)
+	invoiceWords = setOf(`invoice creditnote receipt bill facture avoir rechnung gutschrift quittung beleg`)
+	sessionWords = setOf(`session sitzung`)
+	consentWords = setOf(`consent optin consentement einwilligung`)
+	staffWords   = setOf(`staff employee trainer teacher instructor coach practitioner provider resource personnel employe salarie formateur moniteur praticien mitarbeiter trainerin lehrer therapeut angestellte`)
+	accountWords = setOf(`user account login utilisateur compte benutzer konto`)
+	ownedWords   = setOf(`profile person individual location place identite personne coordonnees profil`)
+	amountWords  = setOf(`amount price total subtotal cents paid fee cost tax vat net gross quantity qty montant prix tva quantite ttc ht betrag preis summe mwst gebuehr menge`)
+	startWords   = setOf(`starts start startsat startat startson startdate starttime startedat begins beginsat begin scheduledat scheduledfor scheduledon bookedfor occursat visitedat checkedinat attendedat date day
+		debut datedebut debutle jour
+		beginn startzeit datum termin tag`)
+	issuedWords = setOf(`issuedon issuedat issuedate invoicedate invoicedon billedat billedon dateofissue documentdate datefacture datefacturation dateemission emisele rechnungsdatum belegdatum ausgestelltam`)
+)
+
+// head reports whether the word that a table's name turns on, or the last two
+// together, are in the set.
+func head(list []string, set wordSet) bool {
+	one := singular(list)
+	n := len(one)
+	return n > 0 && (set[one[n-1]] || n > 1 && set[one[n-2]+one[n-1]])
+}
+
+// classify proposes what becomes of rows that refer to the client.
+func (p *proposal) classify(e *rows) {
+	r, list := e.rel, words(e.rel.Name)
+	keepNumbers := func(why string) {
+		e.erase, e.why = reassign, why
+		e.carries = mentions(list, valueWords)
+	}
+	switch {
+	case among(list, historyWords):
+		e.erase, e.why = erase, "history keeps what it saw"
+	case mentions(list, sessionWords) && start(r) == "":
+		e.erase = erase
+	case head(list, consentWords):
+		e.erase, e.merge = erase, erase
+		e.why = "consent is for one profile"
+	case head(list, satelliteWords):
+		e.erase = erase
+	case head(list, contractWords):
+		e.erase, e.why = todo, "reassign if reports or the law need it, else delete"
+	case head(list, visitWords), head(list, moneyWords), mentions(list, visitWords), mentions(list, moneyWords):
+		keepNumbers("reports count these rows")
+	case mentions(list, satelliteWords):
+		e.erase = erase
+	case joinTable(r):
+		e.erase, e.why = erase, "only joins two tables"
+	case start(r) != "" || hasAmounts(r):
+		e.erase, e.why = todo, "reassign if reports count these rows, else delete"
+	default:
+		e.erase, e.why = todo, "delete, reassign (to the anonymous profile), unlink or keep"
+	}
+	if e.where != "" && (e.erase == reassign || e.erase == todo) && e.soft {
+		// A pair is told apart by the type, and a profile is of the same type.
+		if e.erase == todo {
+			e.why = "delete, or reassign to the anonymous profile"
+		}
+	}
+}
+
+// joinTable reports whether the table only joins two others: all it has are
+// keys and the times that a framework keeps.
+func joinTable(r *plan.Relation) bool {
+	if len(r.Foreign) < 2 {
+		return false
+	}
+	for i := range r.Columns {
+		c := &r.Columns[i]
+		if !isForeign(r, c.Name) && !slices.Contains(r.PrimaryKey, c.Name) && !isTime(c) && joined(c.Name) != "position" {
+			return false
+		}
+	}
+	return true
+}
+
+func hasAmounts(r *plan.Relation) bool {
+	return slices.ContainsFunc(r.Columns, func(c plan.Column) bool { return isCount(&c) && among(words(c.Name), amountWords) })
+}
+
+// start finds when something begins that a client has booked.
+func start(r *plan.Relation) string {
+	if c := called(r, isTime, startWords); c != "" {
+		return c
+	}
+	for i := range r.Columns {
+		c := &r.Columns[i]
+		list := words(c.Name)
+		if len(list) > 0 && isTime(c) && (startWords[list[0]] && list[0] != "date" || startWords[list[len(list)-1]] && !personalTime(list)) {
+			return c.Name
+		}
+	}
+	return ""
+}
+
+func personalTime(list []string) bool {
+	return recognise(strings.Join(list, "_")) == birth || createdNames[strings.Join(list, "")]
+}

@@ -1,0 +1,99 @@
+package mapinit_test
+
+import (
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oubli/oubli/internal/booking"
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/mapinit"
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schemas"
+	"github.com/oubli/oubli/internal/testdb"
+	"github.com/oubli/oubli/repository"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// demo is the demo's schema with enough rows to be sampled.
+var demo = testdb.Template{Name: "mapinit", Build: func(ctx context.Context, pool *pgxpool.Pool) error {
+	if err := booking.Install(ctx, pool); err != nil {
+		return err
+	}
+	_, err := booking.Seed(ctx, pool, booking.Options{Seed: 1, Clients: 200})
+	return err
+}}
+
+func draftOf(t *testing.T, pool *pgxpool.Pool, o mapinit.Options) (mapinit.Draft, *plan.Catalog) {
+	t.Helper()
+	cat, facts, err := repository.Survey(t.Context(), testdb.URL(t, pool), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	draft, err := mapinit.Write(cat, facts, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return draft, cat
+}
+
+// golden compares with a file of testdata, or writes it.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("%s is not what map init writes now (-update rewrites it):\n%s", path, got)
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestTheDemosFirstMapIsComplete(t *testing.T) {
+	t.Parallel()
+	draft, cat := draftOf(t, testdb.New(t, demo), mapinit.Options{ClientTable: erasuremap.Name{Relation: "clients"}})
+	golden(t, "demo.yaml", draft.YAML)
+
+	_, err := erasuremap.Parse("demo.yaml", []byte(draft.YAML))
+	problems, _ := err.(erasuremap.Problems)
+	if len(problems) != draft.Todos {
+		t.Errorf("the draft speaks of %d questions, the loader asks %d:\n%v", draft.Todos, len(problems), err)
+	}
+	for _, p := range problems {
+		if p.Msg != "answer the TODO" {
+			t.Errorf("the loader refuses more than the questions: %v", p)
+		}
+	}
+
+	answered, err := schemas.Answer(draft.YAML, read(t, "demo.answers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := erasuremap.Parse("demo.yaml", []byte(answered))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, answered)
+	}
+	if _, err := plan.Compile(m, cat); err != nil {
+		t.Errorf("the answered map does not cover the schema:\n%v", err)
+	}
+}

@@ -1,0 +1,134 @@
+package mapinit
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// Facts are what the live database adds to its catalog. None of them is a
+// value of a row: counts, and spellings of words that were asked for.
+type Facts struct {
+	Enums    map[string][]string // a type's name as the catalog writes it → its labels
+	Views    []View
+	Triggers []Trigger
+	Answers  []Answer
+}
+
+// View is a view or a materialized view and the relations that it reads.
+type View struct {
+	Schema, Name string
+	Materialized bool
+	Reads        []Read
+}
+
+// Read is a relation that a view reads.
+type Read struct{ Schema, Name string }
+
+// Trigger is a user trigger that fires on UPDATE or DELETE.
+type Trigger struct {
+	Schema, Table, Name string
+	When                string // "before update, each row"
+	Function            string
+}
+
+// QuestionKind is what a [Question] wants to know.
+type QuestionKind string
+
+// The kinds of question.
+const (
+	// AskReference: how many sampled values of Column are keys of a client?
+	AskReference QuestionKind = "reference"
+	// AskPair: how does TypeColumn spell the names of the tables in Words, how
+	// often, and how many of the rows' Column are keys of a client?
+	AskPair QuestionKind = "pair"
+	// AskKeys: which of Words are keys inside the JSON of Column, on which path?
+	AskKeys QuestionKind = "keys"
+)
+
+// Question is something that only sampled rows can tell. Its answer holds
+// counts, and of the texts found only those that spell one of Words.
+type Question struct {
+	Kind       QuestionKind
+	Schema     string
+	Table      string
+	Column     string
+	TypeColumn string   // of a pair
+	Words      []string // lower case, letters and digits only
+	Within     []string // AskKeys: further keys that a path may pass
+}
+
+// Answer is what a bounded sample told.
+type Answer struct {
+	Question
+	Unread   bool // the database refused, or the sample took too long
+	Sampled  int  // rows with a value
+	Distinct int  // different values among them, of a reference
+	Hits     int  // values that are keys of a client
+	Spelled  []Spelling
+}
+
+// Spelling is a word that was asked for, as the database writes it: a type's
+// name, or the dotted path to a key.
+type Spelling struct {
+	Text string
+	Rows int
+	Hits int // rows whose reference is a key of a client
+}
+
+// Client is how the client table's keys are compared with samples.
+type Client struct {
+	Relation *plan.Relation
+	Key      *plan.Column
+}
+
+// Questions lists what to ask the live database before the map is written, in
+// a stable order, and the table whose keys the samples are compared with.
+func Questions(cat *plan.Catalog, o Options) ([]Question, Client, error) {
+	p, err := begin(cat, o, &Facts{})
+	if err != nil {
+		return nil, Client{}, err
+	}
+	var all []Question
+	names := p.tableWords()
+	for i := range cat.Relations {
+		r := &cat.Relations[i]
+		if r.Kind == "m" {
+			continue
+		}
+		ask := func(q Question) {
+			q.Schema, q.Table = r.Schema, r.Name
+			all = append(all, q)
+		}
+		for k := range r.Columns {
+			col := &r.Columns[k]
+			switch {
+			case col.Base == "json" || col.Base == "jsonb":
+				if !col.Array {
+					ask(Question{Kind: AskKeys, Column: col.Name, Words: personalKeys(), Within: structuralKeys()})
+				}
+			case isForeign(r, col.Name) || r == p.client && col.Name == p.key.Name:
+			case typeColumn(r, col) != "":
+				ask(Question{Kind: AskPair, Column: col.Name, TypeColumn: typeColumn(r, col), Words: names})
+			case p.couldRefer(r, col):
+				ask(Question{Kind: AskReference, Column: col.Name})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Question) int {
+		return cmp.Or(cmp.Compare(a.Schema, b.Schema), cmp.Compare(a.Table, b.Table), cmp.Compare(a.Column, b.Column))
+	})
+	return all, Client{p.client, p.key}, nil
+}
+
+// answer finds what the sample of a column told; nil when it was not read.
+func (p *proposal) answer(kind QuestionKind, r *plan.Relation, column string) *Answer {
+	for i := range p.facts.Answers {
+		a := &p.facts.Answers[i]
+		if a.Kind == kind && a.Schema == r.Schema && a.Table == r.Name && a.Column == column && !a.Unread {
+			return a
+		}
+	}
+	return nil
+}

@@ -1,0 +1,118 @@
+package mapinit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// explained is something outside the map that needs a reason.
+type explained struct{ name, table, note string }
+
+// outside lists the tables that hold something of people, and of no client as
+// far as names and keys tell.
+func (p *proposal) outside() []explained {
+	var list []explained
+	for i := range p.cat.Relations {
+		r := &p.cat.Relations[i]
+		if r.Kind == "m" || r == p.client || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }) {
+			continue
+		}
+		var found []string
+		for k := range r.Columns {
+			c := &r.Columns[k]
+			if p.concept(r, c).looksPersonal() && c.Category != "B" && !(isTime(c) && recognise(c.Name) != birth) && !isForeign(r, c.Name) && c.Name != p.key.Name {
+				found = append(found, c.Name)
+			}
+		}
+		if len(found) == 0 {
+			continue
+		}
+		whose := "whose are"
+		switch list := words(r.Name); {
+		case r == p.studio:
+			whose = "the tenant's own"
+		case mentions(list, staffWords):
+			whose = "staff's"
+		case mentions(list, accountWords):
+			whose = "of people who log in"
+		}
+		list = append(list, explained{table: p.name(r), note: whose + " " + enumerate(found) + questionMark(whose)})
+	}
+	return list
+}
+
+func questionMark(whose string) string {
+	if whose == "whose are" {
+		return "?"
+	}
+	return ""
+}
+
+// enumerate names a few of many.
+func enumerate(names []string) string {
+	if n := len(names) - 4; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:4], ", "), n)
+	}
+	return strings.Join(names, ", ")
+}
+
+// mapped reports whether oubli will change or delete rows of the relation.
+func (p *proposal) mapped(r *plan.Relation) bool {
+	return r != nil && (r == p.client || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }))
+}
+
+// triggers lists those that an erasure would fire.
+func (p *proposal) triggers() []explained {
+	var list []explained
+	for i := range p.cat.Relations {
+		r := &p.cat.Relations[i]
+		if !p.mapped(r) {
+			continue
+		}
+		for _, t := range r.Triggers {
+			note := ""
+			for _, f := range p.facts.Triggers {
+				if f.Schema == r.Schema && f.Table == r.Name && f.Name == t.Name {
+					note = f.When + ", runs " + f.Function
+				}
+			}
+			list = append(list, explained{name: t.Name, table: p.name(r), note: note})
+		}
+	}
+	return list
+}
+
+// views lists those that read a mapped table: copies, and windows.
+func (p *proposal) views() (copies, windows []explained) {
+	for _, v := range p.facts.Views {
+		var reads []string
+		for _, of := range v.Reads {
+			if r := p.relation(of.Schema, of.Name); p.mapped(r) {
+				reads = append(reads, p.name(r))
+			}
+		}
+		if len(reads) == 0 {
+			continue
+		}
+		e := explained{name: p.viewName(v), note: "reads " + enumerate(reads)}
+		if v.Materialized {
+			copies = append(copies, e)
+		} else {
+			windows = append(windows, e)
+		}
+	}
+	return copies, windows
+}
+
+func (p *proposal) viewName(v View) string {
+	if r := p.relation(v.Schema, v.Name); r != nil {
+		return p.name(r)
+	}
+	if slices.Contains(p.cat.SearchPath, v.Schema) {
+		return v.Name
+	}
+	return v.Schema + "." + v.Name
+}

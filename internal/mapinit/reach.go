@@ -1,0 +1,265 @@
+package mapinit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// rows are the rows of one table that belong to a client by one path: an
+// entry of the map's tables.
+type rows struct {
+	rel       *plan.Relation
+	reference string
+	through   *plan.Relation // nil: the client itself
+	ownedBy   string
+	where     string // SQL, or todo
+	whereNote string
+	erase     string // an action, or todo
+	why       string
+	merge     string
+	carries   bool
+	soft      bool // no foreign key says so
+	about     []string
+	columns   []rule
+	retain    *retain
+}
+
+// rule is what becomes of one column.
+type rule struct{ column, value, note string }
+
+type retain struct {
+	since   string
+	columns []rule
+}
+
+const (
+	erase    = "delete"
+	reassign = "reassign"
+	unlink   = "unlink"
+	keep     = "keep"
+)
+
+// gone reports whether the entry's rows are deleted; a question is not.
+func (e *rows) gone() bool { return e.erase == erase }
+
+// of lists the entries of a relation whose rows are the client's own.
+func (p *proposal) of(r *plan.Relation) []*rows {
+	var list []*rows
+	for _, e := range p.rows {
+		if e.rel == r && e.erase != unlink && e.ownedBy == "" {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// reach finds every way that leads from a row to a client.
+func (p *proposal) reach() {
+	for i := range p.cat.Relations {
+		if r := &p.cat.Relations[i]; r.Kind != "m" {
+			p.direct(r)
+		}
+	}
+	for p.further() {
+	}
+	p.pairsOfTables()
+	p.owned()
+	p.loops()
+	for _, e := range p.rows {
+		if e.erase != erase && e.ownedBy == "" && (e.erase != unlink || len(p.of(e.rel)) == 0) && e.rel != p.client && e.rel != p.studio {
+			p.columns(e)
+		}
+	}
+}
+
+// direct lists the entries of a relation whose rows name the client itself.
+func (p *proposal) direct(r *plan.Relation) {
+	var list []*rows
+	for _, fk := range r.Foreign {
+		if p.parent(fk) != p.client {
+			continue
+		}
+		at := slices.Index(fk.ParentColumns, p.key.Name)
+		if at < 0 {
+			p.unclear = append(p.unclear, fmt.Sprintf("foreign key %s of %s points to %s of the client, not to its key %s",
+				fk.Name, p.name(r), strings.Join(fk.ParentColumns, ", "), p.key.Name))
+			continue
+		}
+		if !slices.ContainsFunc(list, func(e *rows) bool { return e.reference == fk.Columns[at] }) {
+			list = append(list, &rows{rel: r, reference: fk.Columns[at]})
+		}
+	}
+	list = append(list, p.soft(r)...)
+	p.act(r, list)
+	p.rows = append(p.rows, list...)
+}
+
+// act says what becomes of a relation's rows, by each of their references.
+func (p *proposal) act(r *plan.Relation, list []*rows) {
+	slices.SortStableFunc(list, func(a, b *rows) int {
+		return cmp.Or(cmp.Compare(p.distance(a), p.distance(b)), cmp.Compare(a.reference, b.reference))
+	})
+	for i, e := range list {
+		col := r.Column(e.reference)
+		switch {
+		case r == p.client || r == p.studio:
+			e.erase, e.why = unlink, "somebody else's row"
+			if r == p.studio {
+				e.why = "the tenant's own row"
+			}
+			if col.NotNull {
+				e.erase, e.why = todo, "unlink needs a column that may be NULL; reassign to the anonymous profile?"
+			}
+		case e.erase != "":
+		case i > 0 && e.where == "" && !col.NotNull:
+			e.erase, e.why = unlink, "the row is of whom "+list[0].reference+" names"
+		case i > 0 && e.where == "":
+			e.erase, e.why, e.merge = list[0].erase, "as by "+list[0].reference, list[0].merge
+		default:
+			p.classify(e)
+		}
+	}
+}
+
+// distance orders a table's references: the one called after the client's
+// table comes first, then those that are never empty.
+func (p *proposal) distance(e *rows) int {
+	d := 0
+	if strings.Join(referenceStem(e.reference), "") != strings.Join(singular(words(p.client.Name)), "") {
+		d++
+	}
+	if !e.rel.Column(e.reference).NotNull {
+		d += 2
+	}
+	if e.where != "" || e.soft {
+		d += 4
+	}
+	return d
+}
+
+// further adds the tables whose rows hang on rows that were found before, one
+// step at a time, and reports whether there were any.
+func (p *proposal) further() bool {
+	var found []*rows
+	for i := range p.cat.Relations {
+		r := &p.cat.Relations[i]
+		if r == p.client || r == p.studio || r.Kind == "m" || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }) {
+			continue
+		}
+		best, rank := (*rows)(nil), -1
+		for _, fk := range r.Foreign {
+			parent := p.parent(fk)
+			if parent == nil || parent == r || len(p.of(parent)) == 0 {
+				continue
+			}
+			reference := p.step(fk, parent)
+			score := 0
+			if r.Column(reference).NotNull {
+				score = 2
+			}
+			if strings.HasPrefix(joined(r.Name), strings.Join(singular(words(parent.Name)), "")) {
+				score++
+			}
+			if score > rank {
+				best, rank = &rows{rel: r, reference: reference, through: parent}, score
+			}
+		}
+		if best != nil {
+			found = append(found, best)
+		}
+	}
+	for _, e := range found {
+		p.follow(e)
+	}
+	p.rows = append(p.rows, found...)
+	return len(found) > 0
+}
+
+// step is the column by which a foreign key tells the parent's rows apart: of
+// a composite key not the tenant's.
+func (p *proposal) step(fk plan.ForeignKey, parent *plan.Relation) string {
+	for i, c := range fk.Columns {
+		if len(fk.Columns) == 1 || p.tenantColumn == "" || c != p.tenantColumn && fk.ParentColumns[i] != p.tenantColumn {
+			return c
+		}
+	}
+	return fk.Columns[len(fk.Columns)-1]
+}
+
+// follow says what becomes of rows that hang on others.
+func (p *proposal) follow(e *rows) {
+	col, gone, asked := e.rel.Column(e.reference), false, false
+	for _, parent := range p.of(e.through) {
+		gone = gone || parent.gone()
+		asked = asked || parent.erase == todo
+	}
+	list := words(e.rel.Name)
+	switch {
+	case among(list, historyWords):
+		e.erase, e.why = erase, "history keeps what it saw"
+	case gone && col.NotNull:
+		e.erase, e.why = erase, "its "+p.name(e.through)+" goes"
+	case gone:
+		e.erase, e.why = todo, "its "+p.name(e.through)+" goes: delete, or unlink and keep the row"
+	case head(list, satelliteWords) && !head(list, visitWords) && !head(list, moneyWords):
+		e.erase = erase
+	case asked:
+		e.erase, e.why = todo, "keep if "+p.name(e.through)+" stays, delete if it goes"
+	default:
+		e.erase = keep
+	}
+}
+
+// owned lists the tables that the client's row points to and that hold
+// something of this client alone.
+func (p *proposal) owned() {
+	for _, fk := range p.client.Foreign {
+		parent := p.parent(fk)
+		if parent == nil || parent == p.client || parent == p.studio || len(p.of(parent)) > 0 {
+			continue
+		}
+		own := p.step(fk, parent)
+		if own == p.tenantColumn || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == parent }) {
+			continue
+		}
+		list := words(parent.Name)
+		personal := head(list, satelliteWords) || mentions(list, ownedWords)
+		switch {
+		case mentions(list, staffWords):
+		case mentions(list, accountWords):
+			p.unclear = append(p.unclear, fmt.Sprintf("%s points to %s, which looks like logins: if a login is the client's alone, add {table: %s, owned_by: %s, erase: delete}",
+				own, p.name(parent), scalar(p.name(parent)), scalar(own)))
+		case personal:
+			p.rows = append(p.rows, &rows{rel: parent, ownedBy: own, erase: erase})
+		}
+	}
+}
+
+// loops adds the links that would keep deleted rows in place: between rows of
+// one table, and from the client's own row to them.
+func (p *proposal) loops() {
+	var found []*rows
+	for _, e := range p.rows {
+		if !e.gone() || e.ownedBy != "" || slices.ContainsFunc(found, func(f *rows) bool { return f.through == e.rel }) {
+			continue
+		}
+		for _, r := range []*plan.Relation{e.rel, p.client} {
+			for _, fk := range r.Foreign {
+				reference := p.step(fk, e.rel)
+				if p.parent(fk) != e.rel || r.Column(reference).NotNull {
+					continue
+				}
+				why := "rows of others may point to one that goes"
+				if r == p.client {
+					why = "or the client's row would hold back what it points to"
+				}
+				found = append(found, &rows{rel: r, through: e.rel, reference: reference, erase: unlink, why: why})
+			}
+		}
+	}
+	p.rows = append(p.rows, found...)
+}

@@ -1,0 +1,104 @@
+package mapinit
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// sheet is a page of YAML whose comments beside the lines stand in one column
+// for as long as lines follow each other.
+type sheet struct{ lines []line }
+
+type line struct {
+	text, comment string
+	own           bool // the comment has the line to itself
+}
+
+const (
+	pageWidth     = 80
+	commentColumn = 44 // the furthest that a long line pushes its neighbours' comments
+)
+
+// put adds a line and what is said beside it.
+func (s *sheet) put(indent int, text, comment string) {
+	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + text, comment: comment})
+}
+
+func (s *sheet) putf(indent int, format string, a ...any) {
+	s.put(indent, fmt.Sprintf(format, a...), "")
+}
+
+// say adds a comment of its own, wrapped to the page.
+func (s *sheet) say(indent int, format string, a ...any) {
+	lead := strings.Repeat("  ", indent) + "#"
+	text := lead
+	for _, w := range strings.Fields(fmt.Sprintf(format, a...)) {
+		if len(text) > len(lead) && utf8.RuneCountInString(text)+1+utf8.RuneCountInString(w) > pageWidth {
+			s.lines = append(s.lines, line{text: text, own: true})
+			text = lead
+		}
+		text += " " + w
+	}
+	s.lines = append(s.lines, line{text: text, own: true})
+}
+
+// quote adds a comment that keeps its spaces, for examples.
+func (s *sheet) quote(indent int, text string) {
+	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + "#   " + text, own: true})
+}
+
+// blank sets off what follows; one line does.
+func (s *sheet) blank() {
+	if n := len(s.lines); n > 0 && s.lines[n-1] != (line{own: true}) {
+		s.lines = append(s.lines, line{own: true})
+	}
+}
+
+// append adds the lines of another sheet.
+func (s *sheet) append(o *sheet) { s.lines = append(s.lines, o.lines...) }
+
+// trim takes blank lines off the end.
+func (s *sheet) trim() {
+	for len(s.lines) > 0 && s.lines[len(s.lines)-1] == (line{own: true}) {
+		s.lines = s.lines[:len(s.lines)-1]
+	}
+}
+
+// String is the page.
+func (s *sheet) String() string {
+	var b strings.Builder
+	for i := 0; i < len(s.lines); {
+		end, column := i, 0
+		for end < len(s.lines) && !s.lines[end].own {
+			if w := utf8.RuneCountInString(s.lines[end].text); s.lines[end].comment != "" && w <= commentColumn {
+				column = max(column, w)
+			}
+			end++
+		}
+		for ; i < end; i++ {
+			l := s.lines[i]
+			if l.comment != "" {
+				pad := max(column-utf8.RuneCountInString(l.text), 0)
+				l.text += strings.Repeat(" ", pad+2) + "# " + l.comment
+			}
+			b.WriteString(l.text + "\n")
+		}
+		if i < len(s.lines) {
+			b.WriteString(s.lines[i].text + "\n")
+			i++
+		}
+	}
+	return b.String()
+}
+
+// todos counts the lines that wait for an answer.
+func (s *sheet) todos() int {
+	n := 0
+	for _, l := range s.lines {
+		if !l.own && (strings.HasSuffix(l.text, ": "+todo) || strings.Contains(l.text, ": "+todo+"}") || strings.Contains(l.text, ": "+todo+",")) {
+			n++
+		}
+	}
+	return n
+}

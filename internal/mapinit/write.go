@@ -1,0 +1,267 @@
+package mapinit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// Draft is a first map.
+type Draft struct {
+	YAML  string
+	Todos int // questions left open
+}
+
+// Write proposes a map for the schema.
+func Write(cat *plan.Catalog, facts *Facts, o Options) (Draft, error) {
+	p, err := begin(cat, o, facts)
+	if err != nil {
+		return Draft{}, err
+	}
+	p.reach()
+	body := &sheet{}
+	for _, section := range []func(*sheet){
+		p.writeTenant, p.writeClient, p.writeGuards, p.writeActivity, p.writeTables,
+		p.writeIgnore, p.writeTriggers, p.writeRefresh, p.writeRetention,
+	} {
+		body.blank()
+		section(body)
+	}
+	body.trim()
+	n := body.todos()
+	s := &sheet{}
+	s.say(0, "The map: where a client's personal data lives in this database, and what erasing does to it. `oubli map init` wrote it from tables, keys, names and types, and from counts of sampled rows; it is a proposal, to be read line by line.")
+	s.lines = append(s.lines, line{text: "#", own: true})
+	switch n {
+	case 0:
+		s.say(0, "No question is left open. `oubli check` holds the map against the schema and says what is missing.")
+	case 1:
+		s.say(0, "One line says TODO: answer it, and `oubli check` holds the map against the schema and says what is missing. Until then it refuses the map.")
+	default:
+		s.say(0, "%d lines say TODO: answer them, and `oubli check` holds the map against the schema and says what is missing. Until then it refuses the map.", n)
+	}
+	s.putf(0, "version: 1")
+	s.blank()
+	s.append(body)
+	return Draft{YAML: s.String(), Todos: n}, nil
+}
+
+func (p *proposal) writeTenant(s *sheet) {
+	if p.tenantColumn == "" {
+		s.say(0, "No tenant was found: every row of %s is a client of the same controller. Otherwise write, for instance:", p.name(p.client))
+		s.quote(0, "tenant: {table: studios, key: id, country: country, locale: locale}")
+		s.quote(0, "client: {…, tenant: studio_id}")
+		return
+	}
+	s.say(0, "One row of this table is one controller. Nothing crosses from one to another. The country decides how long invoices are kept, the locale in which language mails and labels are written.")
+	s.putf(0, "tenant:")
+	if p.studio == nil {
+		s.put(1, "table: "+todo, "the table that "+p.tenantColumn+" stands for")
+		s.put(1, "key: "+todo, "its column that "+p.tenantColumn+" holds")
+		return
+	}
+	s.putf(1, "table: %s", scalar(p.name(p.studio)))
+	s.putf(1, "key: %s", scalar(p.studioKey))
+	if c := p.country(); c != "" {
+		s.put(1, "country: "+scalar(c), "ISO 3166")
+	} else {
+		s.lines = append(s.lines, line{text: "  # country: …", own: true})
+	}
+	if c := called(p.studio, func(c *plan.Column) bool { return isText(c) || c.Category == "E" }, localeNames); c != "" {
+		s.put(1, "locale: "+scalar(c), "BCP 47, as in fr or de-AT")
+	} else {
+		s.lines = append(s.lines, line{text: "  # locale: …", own: true})
+	}
+}
+
+// country is the tenant's column with its country; empty: none.
+func (p *proposal) country() string {
+	if p.studio == nil {
+		return ""
+	}
+	return called(p.studio, func(c *plan.Column) bool { return isText(c) || c.Category == "E" }, countryNames)
+}
+
+func (p *proposal) writeClient(s *sheet) {
+	s.putf(0, "client:")
+	s.putf(1, "table: %s", scalar(p.name(p.client)))
+	if p.keyed() {
+		s.putf(1, "key: %s", scalar(p.key.Name))
+	} else {
+		s.put(1, "key: "+todo, p.key.Name+" is "+p.key.Type+"; a key is int, bigint, uuid or text")
+	}
+	if p.tenantColumn != "" {
+		s.putf(1, "tenant: %s", scalar(p.tenantColumn))
+	}
+	if c := called(p.client, isTime, createdNames); c != "" {
+		s.putf(1, "created_at: %s", scalar(c))
+	}
+	if names := p.nameColumns(); len(names) > 0 {
+		s.put(1, "name: "+scalars(names), "shown in a preview; never logged, never mailed")
+	}
+	s.put(1, "erase: delete", "the row goes; what must stay moves to the anonymous profile")
+	s.blank()
+	p.sayClientColumns(s)
+	s.blank()
+	s.say(1, "Rows that are kept need someone to stand on: one anonymous profile per tenant, shared by all who were erased, so that nobody's rows can be strung together again. This is how it is inserted.")
+	if profile := p.profile(); len(profile) > 0 {
+		s.putf(1, "anonymous:")
+		writeRules(s, 2, profile)
+	} else {
+		s.putf(1, "anonymous: {}")
+	}
+	if fill := p.fill(); len(fill) > 0 {
+		s.blank()
+		s.say(1, "What a merge may take over from the duplicate when the target's is blank.")
+		s.putf(1, "fill: %s", scalars(fill))
+	}
+}
+
+func (p *proposal) keyed() bool {
+	return !p.key.Array && (p.key.Category == "S" || slices.Contains([]string{"int2", "int4", "int8", "uuid"}, p.key.Base))
+}
+
+// sayClientColumns names what goes with the client's row, since the map has no
+// line for it.
+func (p *proposal) sayClientColumns(s *sheet) {
+	var names []string
+	for _, c := range p.client.Columns {
+		if c.Name != p.key.Name && c.Name != p.tenantColumn {
+			names = append(names, c.Name)
+		}
+	}
+	s.say(1, "These columns go with the row: %s.", strings.Join(names, ", "))
+	if c := called(p.client, isAny, deletedNames); c != "" {
+		s.say(1, "Deleting in the application only marks the row (%s). Erasing removes it, marked or not.", c)
+	}
+	for i := range p.client.Columns {
+		c := &p.client.Columns[i]
+		if a := p.answer(AskKeys, p.client, c.Name); a != nil && len(a.Spelled) > 0 {
+			s.say(1, "%s holds %s.", c.Name, strings.Join(paths(a), ", "))
+		}
+	}
+}
+
+func paths(a *Answer) []string {
+	var list []string
+	for _, s := range a.Spelled {
+		list = append(list, s.Text)
+	}
+	return list
+}
+
+func (p *proposal) writeGuards(s *sheet) {
+	s.say(0, "While one of these holds, a client is not erased but reported as skipped, with the guard's name as the reason. They are looked at again under the row lock.")
+	list := p.guards()
+	if len(list) == 0 {
+		s.say(0, "None was found; for instance:")
+		s.quote(0, `guards:`)
+		s.quote(0, `  legal_hold: {where: "legal_hold"}`)
+		s.quote(0, `  future_visit: {table: visits, reference: client_id, where: "starts_at > now()", overridable: true}`)
+		return
+	}
+	s.putf(0, "guards:")
+	for _, g := range list {
+		s.putf(1, "%s:", g.name)
+		if g.table != nil {
+			s.putf(2, "table: %s", scalar(p.name(g.table.rel)))
+			s.putf(2, "reference: %s", scalar(g.table.reference))
+		}
+		where := g.where
+		if where != todo {
+			where = sqlValue(where)
+		}
+		s.put(2, "where: "+where, g.note)
+		if g.overridable {
+			s.putf(2, "overridable: true")
+		}
+	}
+}
+
+func (p *proposal) writeActivity(s *sheet) {
+	s.say(0, "What makes a client active. A selection of inactive clients leaves out everyone with such a row since the cutoff; a cancelled visit counts too: somebody booked it.")
+	visits := p.visits()
+	if len(visits) == 0 {
+		s.say(0, "None was found, and without any nobody can be selected by inactivity; for instance:")
+		s.quote(0, "activity:")
+		s.quote(0, "  visits: {table: visits, reference: client_id, at: starts_at}")
+		return
+	}
+	s.putf(0, "activity:")
+	seen := map[string]bool{}
+	for _, e := range visits {
+		name := word(e.rel.Name)
+		if seen[name] {
+			name = word(e.rel.Name + "_" + e.reference)
+		}
+		seen[name] = true
+		s.putf(1, "%s: {table: %s, reference: %s, at: %s}", name, scalar(p.name(e.rel)), scalar(e.reference), scalar(start(e.rel)))
+	}
+}
+
+func writeRules(s *sheet, indent int, rules []rule) {
+	for _, r := range rules {
+		s.put(indent, scalar(r.column)+": "+r.value, r.note)
+	}
+}
+
+func (p *proposal) writeIgnore(s *sheet) {
+	list := p.outside()
+	if len(list) == 0 {
+		return
+	}
+	s.say(0, "Tables that look personal and that nothing ties to a client. Say of each why it stays as it is, or give it an entry under tables.")
+	s.putf(0, "ignore:")
+	for _, e := range list {
+		s.put(1, fmt.Sprintf("- {table: %s, because: %s}", scalar(e.table), todo), e.note)
+	}
+}
+
+func (p *proposal) writeTriggers(s *sheet) {
+	list := p.triggers()
+	if len(list) == 0 {
+		return
+	}
+	s.say(0, "Triggers fire during an erasure too: one that writes a history would write the very data that goes. Naming one says that its effect is known.")
+	s.putf(0, "triggers:")
+	for _, e := range list {
+		s.put(1, fmt.Sprintf("- {name: %s, table: %s, because: %s}", scalar(e.name), scalar(e.table), todo), e.note)
+	}
+}
+
+func (p *proposal) writeRefresh(s *sheet) {
+	copies, windows := p.views()
+	if len(copies) > 0 {
+		s.say(0, "Materialized views hold copies of what they read. These are refreshed at the end of a job.")
+		s.putf(0, "refresh:")
+		for _, e := range copies {
+			s.put(1, "- "+scalar(e.name), e.note)
+		}
+	}
+	if len(windows) > 0 {
+		if len(copies) > 0 {
+			s.blank()
+		}
+		names := make([]string, len(windows))
+		for i, e := range windows {
+			names[i] = e.name
+		}
+		s.say(0, "Views hold no data and follow by themselves: %s.", strings.Join(names, ", "))
+	}
+}
+
+func (p *proposal) writeRetention(s *sheet) {
+	if !slices.ContainsFunc(p.rows, func(e *rows) bool { return e.retain != nil }) {
+		return
+	}
+	s.say(0, "How long the columns under `retain` stay. Then a daily sweep applies their rules. The years are the law's of the tenant's country, not this program's: look them up, or ask who keeps the books.")
+	s.putf(0, "retention:")
+	s.putf(1, "invoice:")
+	s.put(2, "clock: end_of_year", "or issue_date, or end_of_fiscal_year")
+	if p.country() != "" {
+		s.put(2, "years: {DE: 8, AT: 7}", "§ 14b UStG (10 before 2025), § 132 BAO")
+	}
+	s.put(2, "otherwise: "+todo, "years in every other country, as in 10")
+}

@@ -1,0 +1,78 @@
+package mapinit
+
+import (
+	"encoding/json"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// todo is the value that the map's loader refuses.
+const todo = "TODO"
+
+var plainScalar = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$`)
+
+// scalar writes text so that YAML reads the same text back.
+func scalar(text string) string {
+	if plainScalar.MatchString(text) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(text)) {
+		return text
+	}
+	quoted, err := json.Marshal(text)
+	if err != nil { // text is a string: Marshal replaces what is not UTF-8
+		panic(err)
+	}
+	return string(quoted)
+}
+
+func scalars(list []string) string {
+	quoted := make([]string, len(list))
+	for i, s := range list {
+		quoted[i] = scalar(s)
+	}
+	return "[" + strings.Join(quoted, ", ") + "]"
+}
+
+var plainSQL = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
+
+// reserved are PostgreSQL's reserved words that columns are likely to be called.
+var reserved = setOf(`all analyse analyze and any array as asc both case cast check collate column constraint create default desc distinct do else end except false for foreign from grant group having in initially into leading limit not null offset on only or order placing primary references returning select some table then to trailing true union unique user using variadic when where window with`)
+
+// column is a column's name inside an SQL expression of the map.
+func column(name string) string {
+	if plainSQL.MatchString(name) && !reserved[name] {
+		return name
+	}
+	return pgx.Identifier{name}.Sanitize()
+}
+
+// sqlValue writes an expression as a value. Quotes tell a reader that what is
+// between them is SQL.
+func sqlValue(expr string) string {
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(expr) + `"`
+}
+
+func sqlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+// name is how the map writes a relation: with its schema only where the search
+// path would find another one.
+func (p *proposal) name(r *plan.Relation) string {
+	n := erasuremap.Name{Relation: r.Name}
+	if p.cat.Relation(n) != r {
+		n.Schema = r.Schema
+	}
+	return n.String()
+}
+
+// word makes a name of the map's own out of a table's.
+func word(name string) string {
+	w := strings.Join(words(name), "_")
+	if w == "" {
+		return "rows"
+	}
+	return w[:min(len(w), 50)]
+}

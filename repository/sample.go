@@ -1,0 +1,211 @@
+package repository
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oubli/oubli/internal/mapinit"
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// A sample reads this many rows at most, and gives up after this long: a map
+// is begun on a live database. A question without an answer becomes a TODO.
+const (
+	sampledRows    = 2000
+	sampledBudget  = time.Second
+	sampledObjects = 40 // paths of JSON that are reported
+)
+
+// Survey reads what a first map is written from: the catalog, and what samples
+// of the rows tell about it. Nothing but counts leaves the database, and texts
+// that spell a word that was asked for: the name of one of its own tables, or
+// a key inside JSON such as "email".
+func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, *mapinit.Facts, error) {
+	conn, err := connect(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, fmt.Sprintf("SET default_transaction_read_only = on; SET statement_timeout = '%s'", milliseconds(30*time.Second)))
+	if err != nil {
+		return nil, nil, fault("survey", err)
+	}
+	cat, err := ReadCatalog(ctx, conn)
+	if err != nil {
+		return nil, nil, err
+	}
+	questions, client, err := mapinit.Questions(cat, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	facts, err := readFacts(ctx, conn)
+	if err != nil {
+		return nil, nil, err
+	}
+	if _, err := conn.Exec(ctx, "SET statement_timeout = '"+milliseconds(sampledBudget)+"'"); err != nil {
+		return nil, nil, fault("survey", err)
+	}
+	for _, q := range questions {
+		a, err := sample(ctx, conn, q, client)
+		if err != nil {
+			return nil, nil, err
+		}
+		facts.Answers = append(facts.Answers, a)
+	}
+	return cat, facts, nil
+}
+
+// factsSQL reads what the catalog knows and a plan does not need: the labels
+// of enums, what views read, and what triggers run.
+const factsSQL = `
+SELECT jsonb_build_object(
+  'Enums', (SELECT coalesce(jsonb_object_agg(format_type(e.enumtypid, -1), e.labels), '{}') FROM (
+    SELECT enumtypid, jsonb_agg(enumlabel ORDER BY enumsortorder) AS labels FROM pg_enum GROUP BY enumtypid) e),
+  'Views', (SELECT coalesce(jsonb_agg(jsonb_build_object('Schema', n.nspname, 'Name', v.relname, 'Materialized', v.relkind = 'm', 'Reads', d.reads)
+                                      ORDER BY n.nspname, v.relname), '[]')
+    FROM pg_class v JOIN pg_namespace n ON n.oid = v.relnamespace
+    JOIN LATERAL (
+      SELECT jsonb_agg(DISTINCT jsonb_build_object('Schema', rn.nspname, 'Name', r.relname)) AS reads
+      FROM pg_rewrite w JOIN pg_depend p ON p.classid = 'pg_rewrite'::regclass AND p.objid = w.oid AND p.refclassid = 'pg_class'::regclass
+      JOIN pg_class r ON r.oid = coalesce(pg_partition_root(p.refobjid), p.refobjid) AND r.oid <> v.oid JOIN pg_namespace rn ON rn.oid = r.relnamespace
+      WHERE w.ev_class = v.oid) d ON d.reads IS NOT NULL
+    WHERE v.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli')),
+  'Triggers', (SELECT coalesce(jsonb_agg(jsonb_build_object('Schema', n.nspname, 'Table', c.relname, 'Name', t.tgname, 'Function', t.tgfoid::regproc || '()',
+      'When', CASE WHEN t.tgtype & 2 <> 0 THEN 'before ' ELSE 'after ' END
+        || concat_ws(' or ', CASE WHEN t.tgtype & 16 <> 0 THEN 'update' END, CASE WHEN t.tgtype & 8 <> 0 THEN 'delete' END)
+        || CASE WHEN t.tgtype & 1 <> 0 THEN ' of each row' ELSE '' END) ORDER BY n.nspname, c.relname, t.tgname), '[]')
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 24 <> 0))`
+
+func readFacts(ctx context.Context, db querier) (*mapinit.Facts, error) {
+	var raw []byte
+	if err := db.QueryRow(ctx, factsSQL).Scan(&raw); err != nil {
+		return nil, fault("read views and types", err)
+	}
+	var facts mapinit.Facts
+	return &facts, json.Unmarshal(raw, &facts)
+}
+
+// unreadable are the reasons for which a sample stays without an answer: no
+// permission, out of time, a value that is not what its neighbours are.
+var unreadable = regexp.MustCompile(`^(42501|57014|55000|55P03|22.{3})$`)
+
+// sample answers one question.
+func sample(ctx context.Context, conn *pgx.Conn, q mapinit.Question, client mapinit.Client) (mapinit.Answer, error) {
+	a := mapinit.Answer{Question: q}
+	var err error
+	switch q.Kind {
+	case mapinit.AskReference:
+		err = conn.QueryRow(ctx, referenceSQL(q, client)).Scan(&a.Sampled, &a.Distinct, &a.Hits)
+	case mapinit.AskPair:
+		err = spellings(ctx, conn, &a, pairSQL(q, client), q.Words)
+	case mapinit.AskKeys:
+		err = spellings(ctx, conn, &a, keysSQL(q), q.Words, append(append([]string{}, q.Words...), q.Within...))
+	default:
+		return a, fmt.Errorf("sample: unknown question %s", q.Kind)
+	}
+	if state := sqlState(err); err != nil && unreadable.MatchString(state) {
+		return mapinit.Answer{Question: q, Unread: true}, nil
+	}
+	return a, fault("sample "+q.Schema+"."+q.Table, err)
+}
+
+func spellings(ctx context.Context, conn *pgx.Conn, a *mapinit.Answer, sql string, args ...any) error {
+	rows, err := conn.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	var text *string
+	var found mapinit.Spelling
+	_, err = pgx.ForEachRow(rows, []any{&text, &found.Rows, &found.Hits}, func() error {
+		if text == nil { // the line with the total
+			a.Sampled = found.Rows
+			return nil
+		}
+		found.Text = *text
+		a.Spelled = append(a.Spelled, found)
+		return nil
+	})
+	return err
+}
+
+// some is a bounded sample of columns. The bound is on rows read, not on rows
+// with a value: in a column of nothing but NULL, looking for the first value
+// would read the whole table.
+func some(q mapinit.Question, columns ...string) string {
+	quoted := make([]string, len(columns))
+	for i, c := range columns {
+		quoted[i] = pgx.Identifier{c}.Sanitize()
+	}
+	return fmt.Sprintf("SELECT %s FROM %s LIMIT %d", strings.Join(quoted, ", "), pgx.Identifier{q.Schema, q.Table}.Sanitize(), sampledRows)
+}
+
+// isKey is the condition that text v is the key of a client. What does not
+// look like a key is not cast to one.
+func isKey(c mapinit.Client) string {
+	key, form := "v", ""
+	switch c.Key.Base {
+	case "int2", "int4":
+		form = `^-?[0-9]{1,4}$`
+		if c.Key.Base == "int4" {
+			form = `^-?[0-9]{1,9}$`
+		}
+	case "int8":
+		form = `^-?[0-9]{1,18}$`
+	case "uuid":
+		form = `^[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}$`
+	}
+	if form != "" {
+		key = fmt.Sprintf("CASE WHEN v ~ '%s' THEN v::%s END", form, c.Key.Base)
+	}
+	return fmt.Sprintf("EXISTS (SELECT FROM %s AS k WHERE k.%s = %s)",
+		pgx.Identifier{c.Relation.Schema, c.Relation.Name}.Sanitize(), pgx.Identifier{c.Key.Name}.Sanitize(), key)
+}
+
+func referenceSQL(q mapinit.Question, c mapinit.Client) string {
+	return fmt.Sprintf(`SELECT count(v), count(DISTINCT v), count(*) FILTER (WHERE %s) FROM (SELECT s.v::text AS v FROM (%s) AS s (v)) AS t`,
+		isKey(c), some(q, q.Column))
+}
+
+func pairSQL(q mapinit.Question, c mapinit.Client) string {
+	return fmt.Sprintf(`
+WITH s AS MATERIALIZED (SELECT typ::text AS typ, v::text AS v FROM (%s) AS s (typ, v))
+SELECT NULL, count(typ), 0 FROM s
+UNION ALL (
+SELECT typ, count(*), count(*) FILTER (WHERE %s) FROM s
+WHERE regexp_replace(lower(regexp_replace(typ, '^.*[.:/\\]', '')), '[^a-z0-9]', '', 'g') = ANY ($1::text[])
+GROUP BY typ ORDER BY typ)`, some(q, q.TypeColumn, q.Column), isKey(c))
+}
+
+// keysSQL walks objects, not lists: json_remove takes no path through a list.
+// A path leaves the database only when each of its keys is a word that was
+// asked for, since an object may be keyed by people's addresses.
+func keysSQL(q mapinit.Question) string {
+	return fmt.Sprintf(`
+WITH RECURSIVE doc AS MATERIALIZED (SELECT row_number() OVER () AS n, j::jsonb AS j FROM (%s) AS s (j) WHERE j IS NOT NULL),
+walk AS (
+  SELECT n, '{}'::text[] AS path, j, '' AS word FROM doc
+  UNION ALL
+  SELECT n, path || e.key, e.value, regexp_replace(lower(e.key), '[^a-z0-9]', '', 'g')
+  FROM walk CROSS JOIN LATERAL jsonb_each(CASE WHEN jsonb_typeof(j) = 'object' THEN j ELSE '{}' END) AS e
+  WHERE cardinality(path) < 4 AND regexp_replace(lower(e.key), '[^a-z0-9]', '', 'g') = ANY ($2::text[]) AND strpos(e.key, '.') = 0)
+SELECT NULL, count(*), 0 FROM doc
+UNION ALL (
+SELECT array_to_string(path, '.'), count(DISTINCT n), 0 FROM walk WHERE word = ANY ($1::text[]) AND jsonb_typeof(j) <> 'object'
+GROUP BY path ORDER BY path LIMIT %d)`, some(q, q.Column), sampledObjects)
+}
+
+func sqlState(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code
+	}
+	return ""
+}
