@@ -66,6 +66,16 @@ func (s *stack) writeMap(t *testing.T, content string) {
 	}
 }
 
+// extendMap puts text behind the line of the map that begins a section.
+func (s *stack) extendMap(t *testing.T, section, text string) {
+	t.Helper()
+	before, after, found := strings.Cut(string(booking.Map()), "\n"+section+":\n")
+	if !found {
+		t.Fatalf("the map has no section %s", section)
+	}
+	s.writeMap(t, before+"\n"+section+":\n"+text+"\n"+after)
+}
+
 // environ is what a service on this stack finds in its environment.
 func (s *stack) environ() []string {
 	return []string{

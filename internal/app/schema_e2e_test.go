@@ -1,0 +1,120 @@
+package app
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/oubli/oubli/internal/apiclient"
+	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/jobs"
+)
+
+// ready asks /readyz, and gives the checks that fail.
+func ready(t *testing.T, s *Service) (status int, failing []string) {
+	t.Helper()
+	resp, err := http.Get("http://" + s.OpsAddr + "/readyz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var verdict struct {
+		Checks []struct{ Name, Status string }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&verdict); err != nil {
+		t.Fatal(err)
+	}
+	for _, check := range verdict.Checks {
+		if check.Status != "ok" {
+			failing = append(failing, check.Name)
+		}
+	}
+	return resp.StatusCode, failing
+}
+
+func TestAForeignKeyThatTheMapDoesNotKnowKeepsWorkersFromStarting(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.Exec(t, "CREATE TABLE loyalty_points (id bigint PRIMARY KEY, holder bigint NOT NULL REFERENCES clients, points int)")
+
+	for _, args := range [][]string{{"worker"}, {"serve", "--worker"}} {
+		var out, errs bytes.Buffer
+		code := Run(t.Context(), args, s.environ(), os.Stdin, &out, &errs)
+		if code != exitExceptions {
+			t.Errorf("%v exits %d, want %d", args, code, exitExceptions)
+		}
+		for _, want := range []string{"loyalty_points", "holder", "- {table: loyalty_points, reference: holder, erase: …}"} {
+			if !strings.Contains(errs.String(), want) {
+				t.Errorf("%v does not say %q:\n%s", args, want, &errs)
+			}
+		}
+	}
+
+	service := s.start(t, onlyAPI, tuning{})
+	if status, failing := ready(t, service); status != http.StatusServiceUnavailable || len(failing) != 1 || failing[0] != "map" {
+		t.Errorf("/readyz answers %d, failing %v", status, failing)
+	}
+	// A request can wait; a lost one cannot be found again.
+	c := admin(t, service, "1")
+	job := mustErase(t, c, apiclient.Erasure{ClientIDs: s.plain(t, 1, 2)})
+	s.Exec(t, "DROP TABLE loyalty_points")
+	s.start(t, onlyWorker, tuning{})
+	if job = until(t, c, job.ID, "the end", ended); job.State != jobs.Completed {
+		t.Errorf("%+v", job)
+	}
+}
+
+func TestAColumnAddedWhileAJobRunsBlocksItUntilTheMapFits(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	s.batch = 10
+	g := newGate(t, "chunk:committed")
+	service := s.start(t, both, tuning{failpoint: g.pass})
+	c := admin(t, service, "1")
+	asked := s.plain(t, 1, 80)
+	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
+	g.await(t)
+	s.Exec(t, "ALTER TABLE appointments ADD COLUMN remark text")
+	s.Exec(t, "UPDATE appointments SET remark = 'called ' || client_name WHERE client_id = ANY($1::text[]::bigint[])", asked)
+	g.open()
+
+	job = until(t, c, job.ID, "the job to be blocked", func(j jobs.Job) bool { return j.State == jobs.Blocked })
+	if !strings.Contains(job.BlockedReason, "appointments.remark") {
+		t.Errorf("blocked because %q", job.BlockedReason)
+	}
+	// A batch beside it may have had its chunk under way, and nothing more.
+	bookingdb.Wait(t, "every batch to be put down", func() bool {
+		return s.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'running'") == 0
+	})
+	left := s.Existing(t, asked)
+	if len(left) < 60 {
+		t.Errorf("%d of %d were erased half-knowing", len(asked)-len(left), len(asked))
+	}
+	before := s.snapshot(t, left)
+	bookingdb.Wait(t, "/readyz to tell", func() bool {
+		status, failing := ready(t, service)
+		return status == http.StatusServiceUnavailable && len(failing) == 1 && failing[0] == "map"
+	})
+	if now := until(t, c, job.ID, "a look", func(jobs.Job) bool { return true }); now.State != jobs.Blocked || len(s.inbox.Mails()) > 0 {
+		t.Errorf("%+v, %d mails", now, len(s.inbox.Mails()))
+	}
+	if now, _ := s.belongings(t, left); len(now) != len(before.each) {
+		t.Errorf("%d clients are left, before %d", len(now), len(before.each))
+	}
+
+	s.Exec(t, "ALTER TABLE appointments DROP COLUMN remark")
+	job = until(t, c, job.ID, "the job to go on by itself and end", mailed)
+	if job.State != jobs.Completed || job.BlockedReason != "" || len(s.Existing(t, asked)) != 0 {
+		t.Errorf("%+v", job)
+	}
+	s.NoTraces(t, asked)
+	s.SameTotals(t)
+	s.mails(t, 1)
+	bookingdb.Wait(t, "/readyz to be content", func() bool {
+		status, _ := ready(t, service)
+		return status == http.StatusOK
+	})
+}
