@@ -1,0 +1,156 @@
+package app
+
+import (
+	"fmt"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/oubli/oubli/"
+
+// rule says what the packages under a path may import. The first rule whose
+// path is the package's own, or is above it, decides.
+type rule struct {
+	of      string   // package, as a path in this module; "" means all others
+	ours    []string // packages of this module
+	foreign []string // packages of others, "/..." for all under a path; nil means any
+	because string
+}
+
+// anything stands for no restriction on other people's modules.
+var anything []string
+
+// none stands for the standard library only.
+var none = []string{}
+
+var rules = []rule{
+	{"jobs", nil, none, "jobs is the vocabulary of everybody else and imports the standard library only"},
+	{"config", nil, anything, "config reads the environment and knows no other package, so that internal/app alone connects the two"},
+	{"repository", []string{"jobs", "internal/plan", "internal/erasuremap", "internal/mapinit"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"worker", []string{"jobs"}, []string{"github.com/hibiken/asynq", "github.com/redis/go-redis/v9", "github.com/rs/zerolog"}, "adapters never import each other, and the worker decides without knowing a database: what they share is in jobs"},
+	{"mailer", []string{"jobs"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"internal/httpapi", []string{"jobs"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"internal/ops", []string{"jobs"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"internal/apiclient", []string{"jobs"}, none, "the client of the HTTP API speaks HTTP and the vocabulary, as any other client would"},
+	{"internal/plan", []string{"jobs", "internal/erasuremap"}, []string{"github.com/jackc/pgx/v5"}, "plan is pure: of the driver it may use the quoting of identifiers, and nothing that connects"},
+	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/plan"}, []string{"github.com/jackc/pgx/v5"}, "mapinit is pure, as plan is"},
+	{"internal/schemas", nil, []string{"github.com/goccy/go-yaml/..."}, "it proves maps in tests, and product code does not lean on it"},
+	{"internal/erasuremap", []string{"jobs"}, []string{"github.com/goccy/go-yaml/..."}, "the map is a file format and knows neither databases nor those who use it"},
+	{"internal/booking", nil, []string{"github.com/jackc/pgx/v5/..."}, "the booking product is a stranger to oubli, as a customer's would be"},
+	{"internal/local/withservers", []string{"internal/local", "internal/testdb"}, anything, "tools for tests know no product code"},
+	{"internal/local", nil, anything, "servers for tests and for the demo know no product code"},
+	{"internal/testdb", []string{"internal/local"}, anything, "tools for tests know no product code"},
+	{"internal/bookingdb", []string{"internal/booking", "internal/erasuremap", "internal/testdb", "repository"}, anything, "it gives tests a database and looks at it from outside"},
+	{"internal/app", []string{"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/booking", "internal/erasuremap", "internal/httpapi", "internal/local", "internal/mapinit", "internal/ops", "internal/plan"}, anything, "app knows everyone, but nothing that is for tests"},
+	{"cmd/oubli", []string{"internal/app"}, none, "main is thin, so that tests can run the whole program"},
+}
+
+// against explains why a package may not import another; empty when it may.
+func against(pkg, imported string) string {
+	i := slices.IndexFunc(rules, func(r rule) bool { return pkg == r.of || strings.HasPrefix(pkg, r.of+"/") })
+	if i < 0 {
+		return fmt.Sprintf("%s has no rule yet: add one that says what it may import, and why", pkg)
+	}
+	r := rules[i]
+	own, ours := strings.CutPrefix(imported, module)
+	first, _, _ := strings.Cut(imported, "/")
+	switch {
+	case ours && (slices.Contains(r.ours, own) || own == pkg):
+		return ""
+	case ours:
+		return r.because
+	case !strings.Contains(first, ".") || r.foreign == nil:
+		return ""
+	}
+	for _, pattern := range r.foreign {
+		above, all := strings.CutSuffix(pattern, "...")
+		if imported == pattern || all && strings.HasPrefix(imported+"/", above) {
+			return ""
+		}
+	}
+	return r.because
+}
+
+// imports lists what each package imports, tests apart.
+func imports(t *testing.T, root string) map[string][]string {
+	t.Helper()
+	found := map[string][]string{}
+	err := fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && name != "." && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata"):
+			return fs.SkipDir
+		case !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, name), nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, spec := range file.Imports {
+			imported, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				return err
+			}
+			if pkg := path.Dir(name); !slices.Contains(found[pkg], imported) {
+				found[pkg] = append(found[pkg], imported)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func TestPackagesImportOnlyAlongTheArrows(t *testing.T) {
+	t.Parallel()
+	found := imports(t, "../..")
+	if len(found) < len(rules) {
+		t.Errorf("found only %d packages", len(found))
+	}
+	for pkg, all := range found {
+		for _, imported := range all {
+			if why := against(pkg, imported); why != "" {
+				t.Errorf("%s imports %s: %s", pkg, imported, why)
+				break
+			}
+		}
+	}
+}
+
+func TestTheArrowsHoldAgainstThoseWhoCrossThem(t *testing.T) {
+	t.Parallel()
+	for pkg, crossing := range map[string][]string{
+		"jobs":                {"github.com/google/uuid", module + "config"},
+		"worker":              {module + "repository", module + "mailer", module + "config", "github.com/jackc/pgx/v5"},
+		"repository":          {module + "worker", module + "config", module + "internal/httpapi"},
+		"mailer":              {module + "repository", module + "config"},
+		"internal/httpapi":    {module + "repository", module + "worker", module + "config", module + "internal/app"},
+		"internal/plan":       {"github.com/jackc/pgx/v5/pgxpool", "github.com/jackc/pgx/v5/pgconn", module + "repository"},
+		"internal/erasuremap": {module + "internal/plan", "github.com/jackc/pgx/v5"},
+		"internal/apiclient":  {module + "internal/httpapi"},
+		"internal/app":        {module + "internal/testdb", module + "internal/bookingdb"},
+		"cmd/oubli":           {module + "repository", module + "config"},
+		"internal/util":       {"fmt"},
+	} {
+		for _, imported := range crossing {
+			if against(pkg, imported) == "" {
+				t.Errorf("%s may import %s", pkg, imported)
+			}
+		}
+	}
+	if why := against("worker", module+"jobs") + against("jobs", "time") + against("internal/plan", "github.com/jackc/pgx/v5") + against("cmd/oubli", module+"internal/app"); why != "" {
+		t.Errorf("refused although allowed: %s", why)
+	}
+}
