@@ -9,6 +9,7 @@ type Job struct {
 	State         State            `json:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled"`
 	BlockedReason string           `json:"blocked_reason,omitempty" doc:"What the map does not know, while state is blocked"`
 	Reason        Reason           `json:"reason" enum:"inactivity,subject_request"`
+	DryRun        bool             `json:"dry_run" doc:"Every change was taken back: counts and rows say what an erasure would do"`
 	Requested     int              `json:"requested" doc:"Clients of this job; always the sum of counts"`
 	Counts        Counts           `json:"counts"`
 	Exceptions    map[string]int   `json:"exceptions" doc:"Clients by the code of their exception"`

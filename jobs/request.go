@@ -56,6 +56,7 @@ type ErasureRequest struct {
 	Locale        string   // of the mail; empty: the tenant's, else English
 	NotBefore     time.Time
 	Override      []string // guards that shall not hold
+	DryRun        bool     // run the statements and take them back; nobody is notified
 	CreatedBy     string   // the caller's subject
 }
 

@@ -122,6 +122,7 @@ type Terms struct {
 	Override   []string   // guards that shall not hold
 	Country    string     // of the tenant; decides how long the law keeps
 	Locale     string     // of the tenant; decides the labels
+	DryRun     bool       // every chunk is taken back
 }
 
 // Chunk is what one transaction did.

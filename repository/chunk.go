@@ -69,13 +69,13 @@ func (s *Store) eraseChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, key
 	if err != nil {
 		return jobs.Chunk{}, err
 	}
-	if err := s.wantProfiles(verdict, c.Lane); err != nil {
-		return jobs.Chunk{}, err
-	}
-	v.keys, v.profiles, v.owned = verdict.erase, s.lane(verdict.profiles, c.Lane), verdict.owned
-	v.profile = verdict.profiles[1]
+	v.keys, v.owned = verdict.erase, verdict.owned
 	s.opts.Failpoint("chunk:decided")
-	rows, err := s.erase(ctx, conn.Conn(), p, v)
+	run := s.eraseFor
+	if c.Terms.DryRun {
+		run = s.rehearse
+	}
+	rows, err := run(ctx, conn.Conn(), p, v, verdict)
 	if is(err, needProfilesState) {
 		return jobs.Chunk{}, &needProfiles{s.moreSlots(len(v.profiles), c.Lane)}
 	}
@@ -100,6 +100,15 @@ func release(ctx context.Context, conn *pgxpool.Conn) {
 		_, _ = conn.Exec(ctx, "rollback") // a connection that cannot even do this is closed by the pool
 	}
 	conn.Release()
+}
+
+// eraseFor erases with the tenant's profiles as they are.
+func (s *Store) eraseFor(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values, d *verdict) (map[string]int64, error) {
+	if err := s.wantProfiles(d, v.claim.Lane); err != nil {
+		return nil, err
+	}
+	v.profile, v.profiles = d.profiles[1], s.lane(d.profiles, v.claim.Lane)
+	return s.erase(ctx, conn, p, v)
 }
 
 // erase runs the plan's statements in one pipelined round trip and counts the

@@ -99,8 +99,8 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	if _, err := tx.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', started_at = now() WHERE id = $1 AND state = 'scheduled'", c.JobID); err != nil {
 		return err
 	}
-	return tx.QueryRow(ctx, "SELECT cutoff, activities, override, country, tenant_locale FROM oubli.jobs WHERE id = $1", c.JobID).
-		Scan(&c.Terms.Cutoff, &c.Terms.Activities, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale)
+	return tx.QueryRow(ctx, "SELECT cutoff, activities, override, country, tenant_locale, dry_run FROM oubli.jobs WHERE id = $1", c.JobID).
+		Scan(&c.Terms.Cutoff, &c.Terms.Activities, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale, &c.Terms.DryRun)
 }
 
 // ClaimNext takes the next batch of the same tenant without a detour through

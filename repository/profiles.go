@@ -72,13 +72,8 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 			if live[slot] != "" {
 				continue
 			}
-			v.slot = slot
-			args, err := v.bind(p.NewProfile)
+			key, err := insertProfile(ctx, tx, p, v, slot)
 			if err != nil {
-				return err
-			}
-			var key string
-			if err := tx.QueryRow(ctx, p.NewProfile.SQL, args...).Scan(&key); err != nil {
 				return err
 			}
 			_, err = tx.Exec(ctx, `INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ($1, $2, $3)
@@ -89,6 +84,17 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 		}
 		return nil
 	})
+}
+
+// insertProfile inserts one anonymous client and gives its key.
+func insertProfile(ctx context.Context, db querier, p *plan.Plan, v *values, slot int) (key string, err error) {
+	v.slot = slot
+	args, err := v.bind(p.NewProfile)
+	if err != nil {
+		return "", err
+	}
+	err = db.QueryRow(ctx, p.NewProfile.SQL, args...).Scan(&key)
+	return key, err
 }
 
 func liveProfiles(ctx context.Context, tx pgx.Tx, p *plan.Plan, v *values) (map[int]string, error) {

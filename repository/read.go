@@ -14,7 +14,7 @@ import (
 // jobSQL reads jobs with the sums of their tasks: there is one truth for
 // counts, and it is the row that each chunk locks anyway.
 const jobSQL = `
-SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason, j.reason, j.requested,
+SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason, j.reason, j.dry_run, j.requested,
   coalesce(sums.erased, 0), coalesce(sums.erased_retained, 0), coalesce(sums.skipped, 0), coalesce(sums.failed, 0), coalesce(sums.not_found, 0),
   coalesce(codes.n, '{}'), coalesce(rows.n, '{}'), sums.retained_until,
   j.created_at, j.not_before, j.started_at, j.finished_at,
@@ -45,7 +45,7 @@ func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	var j jobs.Job
 	var until *time.Time
 	c := &j.Counts
-	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.Reason, &j.Requested,
+	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.Reason, &j.DryRun, &j.Requested,
 		&c.Erased, &c.ErasedRetained, &c.Skipped, &c.Failed, &c.NotFound,
 		&j.Exceptions, &j.Rows, &until,
 		&j.CreatedAt, &j.NotBefore, &j.StartedAt, &j.FinishedAt,

@@ -252,6 +252,9 @@ func (s *Store) useSelection(ctx context.Context, tx pgx.Tx, job uuid.UUID, req 
 	if total != req.ExpectedCount {
 		return &jobs.Error{Kind: jobs.Conflict, Code: "count_changed", Msg: fmt.Sprintf("the selection has %d clients to erase, not %d: look at it again", total, req.ExpectedCount)}
 	}
+	if req.DryRun {
+		return nil // the selection can still be used
+	}
 	_, err = tx.Exec(ctx, "UPDATE oubli.selections SET job_id = $2 WHERE id = $1", req.SelectionID, job)
 	return err
 }

@@ -27,6 +27,7 @@ type Erasure struct {
 	Notify        []string    `json:"notify,omitempty"` // none: the caller
 	Locale        string      `json:"locale,omitempty"` // empty: the tenant's
 	NotBefore     *time.Time  `json:"not_before,omitempty"`
+	DryRun        bool        `json:"dry_run,omitempty"`
 	Override      []string    `json:"override,omitempty"`
 }
 

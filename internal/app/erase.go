@@ -77,12 +77,14 @@ OUBLI_TOKEN holds a token with the role admin.`,
 	fs.StringSliceVar(&r.Override, "override", nil, "guards that shall not hold, where the map allows it")
 	fs.StringVar(&r.TenantID, "tenant", "", "tenant of the clients, for a token that is good for all of them")
 	fs.StringVar(&f.key, "idempotency-key", "", "makes repeating the same command harmless (default: a new one)")
+	fs.BoolVar(&r.DryRun, "dry-run", false, "run everything and take it back: shows what would be erased")
 	fs.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	fs.BoolVar(&f.noWait, "no-wait", false, "print the job's id and do not wait for its end")
 	return cmd
 }
 
 func (c *cli) runErase(ctx context.Context, f eraseFlags) error {
+	f.yes = f.yes || f.request.DryRun // nothing happens that needs asking
 	if !f.yes && (!c.asks || f.file == "-") {
 		return usage("nobody can be asked here; add --yes to erase without the question")
 	}
@@ -190,7 +192,11 @@ func (f *eraseFlags) complete(c *cli, now time.Time) error {
 func (c *cli) preview(f eraseFlags, n int, url string) {
 	r := f.request
 	line := func(label, value string) { fmt.Fprintf(c.stderr, "  %-10s%s\n", label, printable(value)) }
-	fmt.Fprintf(c.stderr, "To be erased: %s. This cannot be undone.\n", count(n, "client"))
+	if r.DryRun {
+		fmt.Fprintf(c.stderr, "Dry run of the erasure of %s: every change is taken back.\n", count(n, "client"))
+	} else {
+		fmt.Fprintf(c.stderr, "To be erased: %s. This cannot be undone.\n", count(n, "client"))
+	}
 	if len(r.ClientIDs) > 0 {
 		line("clients", someOf(r.ClientIDs))
 	}
@@ -209,7 +215,9 @@ func (c *cli) preview(f eraseFlags, n int, url string) {
 	if len(r.Notify) > 0 {
 		notify = strings.Join(r.Notify, ", ")
 	}
-	line("mail to", notify)
+	if !r.DryRun {
+		line("mail to", notify)
+	}
 	if r.Comment != "" {
 		line("comment", r.Comment)
 	}

@@ -91,7 +91,11 @@ type sheetLine struct {
 }
 
 func (s *sheet) head(j jobs.Job) {
-	s.text("Erasure " + printable(j.ID) + ": " + words(string(j.State)))
+	what := "Erasure "
+	if j.DryRun {
+		what = "Dry run, everything taken back: erasure "
+	}
+	s.text(what + printable(j.ID) + ": " + words(string(j.State)))
 	if j.BlockedReason != "" {
 		s.text("  blocked because: " + printable(j.BlockedReason))
 	}

@@ -30,6 +30,8 @@ type erasureRequest struct {
 	NotBefore     time.Time   `json:"not_before,omitzero" doc:"Start no earlier than this (RFC 3339), at most a year ahead. Left out: as soon as possible"`
 	Override      []string    `json:"override,omitempty" maxItems:"64" nullable:"false" doc:"Guards that shall not protect these clients; only those that the map calls overridable"`
 
+	DryRun bool `json:"dry_run,omitempty" doc:"Run everything and take it back: the job says what an erasure would do, by outcome and by table. Nobody is notified, and a selection stays unused"`
+
 	notifySet bool
 }
 
@@ -88,6 +90,7 @@ func (b *erasureRequest) fields() map[string]field {
 		"notify":     {read: b.readNotify},
 		"locale":     {read: b.readLocale},
 		"not_before": {read: b.readNotBefore},
+		"dry_run":    {read: func(r *reader) { r.boolean(&b.DryRun) }},
 		"override": {read: func(r *reader) {
 			r.array(0, maxOverrides, func(tok json.Token) {
 				s, ok := r.str(tok)
@@ -158,12 +161,13 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 		Notify:      b.Notify,
 		Locale:      b.Locale,
 		Override:    b.Override,
+		DryRun:      b.DryRun,
 		CreatedBy:   c.Subject,
 	}
 	if b.ExpectedCount != nil {
 		req.ExpectedCount = *b.ExpectedCount
 	}
-	if !b.notifySet {
+	if !b.notifySet && !b.DryRun {
 		req.Notify = []string{c.Email}
 	}
 	switch {
@@ -179,6 +183,8 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 // selection, and not both.
 func (b *erasureRequest) together() []Fault {
 	switch {
+	case b.DryRun && len(b.Notify) > 0:
+		return []Fault{{Code: "contradiction", Detail: "Nobody is notified of a dry run.", Pointer: "/notify"}}
 	case b.ClientIDs == nil && b.SelectionID == "":
 		return []Fault{{Code: "required", Detail: "Name the clients here, or a selection in selection_id.", Pointer: "/client_ids"}}
 	case b.ClientIDs != nil && b.SelectionID != "":

@@ -56,7 +56,7 @@ func TestHostileBodiesAreRefusedByPlaceAndNeverQuoted(t *testing.T) {
 		{"Unicode's long s", `{"rea\u017fon":"inactivity","client_ids":["a"]}`, "unknown_field "},
 		{"the same field twice", and(`"client_ids":["b"]`), "duplicate_field /client_ids"},
 		{"the same field twice, once in escapes", and(`"client\u005fids":["b"]`), "duplicate_field /client_ids"},
-		{"a field of a later version", and(`"dry_run":true`), "unknown_field "},
+		{"a field of a later version", and(`"dryrun":true`), "unknown_field "},
 
 		{"no clients", ids(`[]`), "too_few /client_ids"},
 		{"clients as an object", ids(`{"` + marker + `":1}`), "wrong_type /client_ids"},

@@ -16,6 +16,7 @@ CREATE TABLE oubli.jobs (
   country        text NOT NULL DEFAULT '',     -- of the tenant; decides how long the law keeps
   tenant_locale  text NOT NULL DEFAULT '',     -- decides the labels
   requested      integer NOT NULL CHECK (requested >= 0),
+  dry_run        boolean NOT NULL DEFAULT false, -- every chunk is taken back
   retry_of       uuid UNIQUE REFERENCES oubli.jobs ON DELETE SET NULL,
   created_at     timestamptz NOT NULL DEFAULT now(),
   not_before     timestamptz,
