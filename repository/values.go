@@ -50,6 +50,8 @@ func (v *values) bind(st plan.Statement) ([]any, error) {
 			args[i] = list(v.claim.Terms.Activities)
 		case plan.ArgToday:
 			args[i] = v.today
+		case plan.ArgLimit:
+			args[i] = sweepRows
 		case plan.ArgSlot:
 			args[i] = v.slot
 		case plan.ArgYears:

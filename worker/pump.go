@@ -20,10 +20,11 @@ type PumpOptions struct {
 	Watch     Watch // nil: only dispatch
 	Redis     redis.UniversalClient
 	Log       zerolog.Logger
-	Interval  time.Duration // between looks for due tasks; 300 ms
-	Reconcile time.Duration // between looks for what is lost; 1 s
-	HintAge   time.Duration // before a hint is looked for in Redis; 2 s
-	TakenAge  time.Duration // before a hint that a worker took, and never claimed, is sent again; 10 s
+	Retire    func(ctx context.Context) (int64, error) // applies the rules of rows whose retention is over; nil: not in this process
+	Interval  time.Duration                            // between looks for due tasks; 300 ms
+	Reconcile time.Duration                            // between looks for what is lost; 1 s
+	HintAge   time.Duration                            // before a hint is looked for in Redis; 2 s
+	TakenAge  time.Duration                            // before a hint that a worker took, and never claimed, is sent again; 10 s
 }
 
 // Pump sends a hint for every task that is due, and again when it is lost.
@@ -62,6 +63,9 @@ func (p *Pump) Run(ctx context.Context) {
 	if p.o.Watch != nil {
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "reconcile", p.reconcile) })
 		both.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "sweep", p.sweep) })
+	}
+	if p.o.Retire != nil {
+		both.Go(func() { p.every(ctx, 60*p.o.Reconcile, nil, "retention", p.retire) })
 	}
 	both.Wait()
 }
@@ -215,6 +219,14 @@ func (p *Pump) sweep(ctx context.Context) error {
 		if _, e := p.inspector.DeleteAllArchivedTasks(string(q)); e != nil {
 			return errors.Join(err, errRedis)
 		}
+	}
+	return err
+}
+
+func (p *Pump) retire(ctx context.Context) error {
+	rows, err := p.o.Retire(ctx)
+	if rows > 0 {
+		p.o.Log.Info().Int64("rows", rows).Msg("retention is over; cleared what was kept")
 	}
 	return err
 }

@@ -88,7 +88,7 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 	redis.SetLogger(redisLog{log})
 	s.redis = cfg.Redis.NewClient()
 	s.onStop("Redis client", func(context.Context) error { return s.redis.Close() })
-	s.startPump(ctx)
+	s.startPump(ctx, parts)
 	if parts.Worker {
 		if err := s.startWorker(); err != nil {
 			return nil, err
@@ -153,8 +153,12 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	return err
 }
 
-func (s *Service) startPump(ctx context.Context) {
-	s.pump = worker.NewPump(worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log})
+func (s *Service) startPump(ctx context.Context, parts Parts) {
+	o := worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log}
+	if parts.Worker { // the API's database role may not write to the application's tables
+		o.Retire = s.store.SweepRetained
+	}
+	s.pump = worker.NewPump(o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {

@@ -160,11 +160,22 @@ func (d *DB) SameTotalsBut(tb testing.TB, studio int64) {
 // these clients (invariant I4).
 func (d *DB) NoTraces(tb testing.TB, keys []string) {
 	tb.Helper()
+	d.noTraces(tb, keys, booking.Trace.Retained)
+}
+
+// NoTracesAtAll is NoTraces for the time when nothing is retained any more.
+func (d *DB) NoTracesAtAll(tb testing.TB, keys []string) {
+	tb.Helper()
+	d.noTraces(tb, keys, func(booking.Trace) bool { return false })
+}
+
+func (d *DB) noTraces(tb testing.TB, keys []string, allowed func(booking.Trace) bool) {
+	tb.Helper()
 	traces, err := booking.Traces(tb.Context(), d.Pool, IDs(tb, keys))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	traces = slices.DeleteFunc(traces, booking.Trace.Retained)
+	traces = slices.DeleteFunc(traces, allowed)
 	if len(traces) > 0 {
 		var lines []string
 		for _, t := range traces {

@@ -34,6 +34,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.LiveProfiles = c.liveProfilesStatement()
 	full.NewProfile = c.newProfileStatement()
 	full.Erase = c.eraseStatements()
+	full.Sweep = c.sweepStatements()
 	if len(c.gaps) > 0 {
 		return &basics, c.gaps
 	}

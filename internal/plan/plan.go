@@ -23,6 +23,8 @@ type Plan struct {
 	NewProfile   Statement   // inserts one anonymous profile → (key)
 	Preview      Statement   // → (key, name, created at, last activity) of given keys
 
+	Sweep []Statement // apply the rules of retained columns whose time is over
+
 	compiled *compiler
 }
 
@@ -72,6 +74,7 @@ const (
 	ArgActivities ArgKind = "activities" // text[]: kinds of activity that count; none: all
 	ArgToday      ArgKind = "today"      // date
 	ArgYears      ArgKind = "years"      // int: of a retention in the tenant's country
+	ArgLimit      ArgKind = "limit"      // int: rows that one run of a sweep takes
 	ArgSlot       ArgKind = "slot"       // int: of the profile being made
 )
 

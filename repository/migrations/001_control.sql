@@ -114,6 +114,16 @@ CREATE TABLE oubli.anonymous_profiles (
   PRIMARY KEY (tenant_id, slot)
 );
 
+-- What the daily sweep has done for a tenant: rows whose retention was over.
+CREATE TABLE oubli.retention_sweeps (
+  tenant_id text NOT NULL,
+  name      text NOT NULL,    -- of the plan's statement
+  day       date NOT NULL,
+  rows      bigint NOT NULL,
+  finished  boolean NOT NULL, -- nothing was left to do on that day
+  PRIMARY KEY (tenant_id, name, day)
+);
+
 CREATE TABLE oubli.idempotency_keys (
   caller     text NOT NULL,
   key        text NOT NULL,

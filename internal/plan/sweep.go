@@ -1,0 +1,37 @@
+package plan
+
+import (
+	"fmt"
+	"strings"
+)
+
+// sweepStatements apply the rules of retained columns to rows whose period is
+// over, for one tenant: GDPR Art. 17(3)(b) ends where the duty to keep ends.
+// Rows are found by the profiles that they stand on now, so $keys are those of
+// the tenant's anonymous profiles. Each run takes a bounded number of rows and
+// is repeated until it takes none.
+func (c *compiler) sweepStatements() []Statement {
+	var all []Statement
+	for _, e := range c.entry {
+		if e.Retain == nil {
+			continue
+		}
+		t := &text{}
+		var columns, values []string
+		for _, rule := range e.Retain.Columns {
+			columns = append(columns, rule.Column)
+			values = append(values, c.value(t, e.rel, "t", rule))
+		}
+		row := rowID(e.rel)
+		rows := make([]string, len(row))
+		for i, id := range row {
+			rows[i] = ident("t", id)
+		}
+		id := strings.Join(rows, ", ")
+		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE (%s) IN (\n  SELECT %s FROM %s AS \"t\"\n  WHERE %s\n    AND coalesce(%s < %s, true)\n    AND %s\n  LIMIT %s::int\n  FOR UPDATE SKIP LOCKED)",
+			e.rel.ident(), assignments(columns, values), id, id, e.rel.ident(),
+			c.belongs(t, e, "t"), c.until(t, e, "t"), today(t), differs("t", columns, values), t.arg(Arg{Kind: ArgLimit}))
+		all = append(all, t.statement(fmt.Sprintf("%s by %s: retained columns whose time is over", e.name(), e.Reference), e.name()))
+	}
+	return all
+}
