@@ -176,13 +176,17 @@ func referenceSQL(q mapinit.Question, c mapinit.Client) string {
 }
 
 func pairSQL(q mapinit.Question, c mapinit.Client) string {
+	typ := "typ::text"
+	if schema, table, ok := strings.Cut(q.TypeTable, "."); ok {
+		typ = fmt.Sprintf("(SELECT app_label || '.' || model FROM %s AS d WHERE d.id = s.typ)", pgx.Identifier{schema, table}.Sanitize())
+	}
 	return fmt.Sprintf(`
-WITH s AS MATERIALIZED (SELECT typ::text AS typ, v::text AS v FROM (%s) AS s (typ, v))
+WITH s AS MATERIALIZED (SELECT %s AS typ, v::text AS v FROM (%s) AS s (typ, v))
 SELECT NULL, count(typ), 0 FROM s
 UNION ALL (
 SELECT typ, count(*), count(*) FILTER (WHERE %s) FROM s
 WHERE regexp_replace(lower(regexp_replace(typ, '^.*[.:/\\]', '')), '[^a-z0-9]', '', 'g') = ANY ($1::text[])
-GROUP BY typ ORDER BY typ)`, some(q, q.TypeColumn, q.Column), isKey(c))
+GROUP BY typ ORDER BY typ)`, typ, some(q, q.TypeColumn, q.Column), isKey(c))
 }
 
 // keysSQL walks objects, not lists: json_remove takes no path through a list.

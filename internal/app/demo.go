@@ -258,6 +258,11 @@ func (d *demo) stayUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var somebody int64
+	err = d.db.QueryRow(ctx, `SELECT min(id) FROM clients WHERE studio_id = $1 AND NOT is_anonymous`, d.seeded.Studios[0].ID).Scan(&somebody)
+	if err != nil {
+		return err
+	}
 	d.chapter("Look around")
 	d.item("API", "http://"+d.service.APIAddr+"/v1/erasures   (OpenAPI: /openapi.json)")
 	d.item("dashboard", "http://"+d.service.OpsAddr+"/monitoring/")
@@ -268,7 +273,7 @@ func (d *demo) stayUp(ctx context.Context) error {
 	d.say("  export OUBLI_URL=http://%s", d.service.APIAddr)
 	d.say("  export OUBLI_TOKEN=%s", token)
 	d.say("  bin/oubli status")
-	d.say("  bin/oubli erase --client %d\n", d.seeded.Clients/8)
+	d.say("  bin/oubli erase --client %d --dry-run\n", somebody)
 	d.say("Ctrl-C stops everything and leaves nothing behind.")
 	select {
 	case <-ctx.Done():

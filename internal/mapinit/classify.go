@@ -9,9 +9,9 @@ import (
 
 // Words that tables are called by, singular, in English, French and German.
 var (
-	historyWords = setOf(`audit audits history histories log logs auditlog auditlogs version versions trail journal changelog changes revision revisions
+	historyWords = setOf(`audit audits history histories log logs auditlog auditlogs version versions trail journal changelog changes revision revisions outbox inbox queue webhook webhooks
 		historique historiques protokoll protokolle verlauf historie aenderungen`)
-	satelliteWords = setOf(`note consent token device message notification preference photo picture document login push newsletter email phone address tag
+	satelliteWords = setOf(`note consent token device message notification preference photo picture comment review document login push newsletter email phone address tag
 		file attachment waiver form response survey feedback favorite favourite cart search verification credential identity reminder sms
 		card paymentmethod guardian emergencycontact measurement assessment avatar setting bookmark wishlist otp mandate passwordreset optin campaignrecipient
 		consentement jeton appareil preference adresse favori panier commentaire relance remarque mandat
@@ -45,7 +45,18 @@ var (
 func head(list []string, set wordSet) bool {
 	one := singular(list)
 	n := len(one)
-	return n > 0 && (set[one[n-1]] || n > 1 && set[one[n-2]+one[n-1]])
+	if n == 0 {
+		return false
+	}
+	if set[one[n-1]] || n > 1 && set[one[n-2]+one[n-1]] {
+		return true
+	}
+	for w := range set { // a word written together: postaladdress, Kundennotiz
+		if len(w) >= 5 && strings.HasSuffix(one[n-1], w) {
+			return true
+		}
+	}
+	return false
 }
 
 // classify proposes what becomes of rows that refer to the client.

@@ -95,7 +95,7 @@ func (p *proposal) link(e *rows, c *plan.Column) rule {
 		case asked:
 			return rule{c.Name, todo, "keep if " + table + " stays; if it goes, so must this row"}
 		}
-		return rule{c.Name, keep, "ties it to " + table + " of the same person"}
+		return rule{c.Name, keep, "NOT NULL: stays tied to " + table}
 	}
 	return rule{c.Name, keep, ""}
 }

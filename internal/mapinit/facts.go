@@ -55,6 +55,7 @@ type Question struct {
 	Table      string
 	Column     string
 	TypeColumn string   // of a pair
+	TypeTable  string   // its schema and table, when the type column refers to Django's content types
 	Words      []string // lower case, letters and digits only
 	Within     []string // AskKeys: further keys that a path may pass
 }
@@ -110,7 +111,7 @@ func Questions(cat *plan.Catalog, o Options) ([]Question, Client, error) {
 				}
 			case isForeign(r, col.Name) || r == p.client && col.Name == p.key.Name:
 			case typeColumn(r, col) != "":
-				ask(Question{Kind: AskPair, Column: col.Name, TypeColumn: typeColumn(r, col), Words: names})
+				ask(Question{Kind: AskPair, Column: col.Name, TypeColumn: typeColumn(r, col), TypeTable: contentTypes(r, typeColumn(r, col)), Words: names})
 			case p.couldRefer(r, col):
 				ask(Question{Kind: AskReference, Column: col.Name})
 			}

@@ -3,6 +3,7 @@ package mapinit
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/oubli/oubli/internal/plan"
 )
@@ -36,8 +37,8 @@ func (p *proposal) guards() []guard {
 	for _, e := range p.visits() {
 		where := column(start(e.rel)) + " > now()"
 		g := guard{name: "future_" + word(e.rel.Name), table: e, overridable: true, where: where}
-		if c, label := p.state(e.rel, bookedLabels); label != "" {
-			g.where += " AND " + column(c) + " = " + sqlText(label)
+		if c, labels := p.state(e.rel, bookedLabels); labels != "" {
+			g.where += " AND " + column(c) + labels
 		} else if c != "" {
 			g.where, g.note = todo, fmt.Sprintf("which still stand, as in \"%s AND %s = 'booked'\"", where, column(c))
 		}
@@ -48,9 +49,9 @@ func (p *proposal) guards() []guard {
 			continue
 		}
 		g := guard{name: "open_" + word(e.rel.Name), table: e}
-		switch c, label := p.state(e.rel, openLabels); {
-		case label != "":
-			g.where = column(c) + " = " + sqlText(label)
+		switch c, labels := p.state(e.rel, openLabels); {
+		case labels != "":
+			g.where = column(c) + labels
 		case c != "":
 			g.where, g.note = todo, fmt.Sprintf("which are unpaid, as in \"%s = 'open'\"", column(c))
 		default:
@@ -62,21 +63,28 @@ func (p *proposal) guards() []guard {
 	return slices.DeleteFunc(list, func(g guard) bool { again := seen[g.name]; seen[g.name] = true; return again })
 }
 
-// state is the column that says where a row stands, and the one of its labels
-// that is in the set, when the type has labels.
-func (p *proposal) state(r *plan.Relation, set wordSet) (name, label string) {
+// state is the column that says where a row stands, and the comparison with
+// those of its labels that are in the set, when the type has labels.
+func (p *proposal) state(r *plan.Relation, set wordSet) (name, labels string) {
 	for i := range r.Columns {
 		c := &r.Columns[i]
 		list := words(c.Name)
 		if c.Array || len(list) == 0 || !statusWords[list[len(list)-1]] || c.Category != "S" && c.Category != "E" {
 			continue
 		}
+		var found []string
 		for _, l := range p.facts.Enums[c.Type] {
 			if set[joined(l)] {
-				return c.Name, l
+				found = append(found, sqlText(l))
 			}
 		}
-		return c.Name, ""
+		switch len(found) {
+		case 0:
+			return c.Name, ""
+		case 1:
+			return c.Name, " = " + found[0]
+		}
+		return c.Name, " IN (" + strings.Join(found, ", ") + ")"
 	}
 	return "", ""
 }

@@ -244,7 +244,7 @@ func (p *proposal) owned() {
 func (p *proposal) loops() {
 	var found []*rows
 	for _, e := range p.rows {
-		if !e.gone() || e.ownedBy != "" || slices.ContainsFunc(found, func(f *rows) bool { return f.through == e.rel }) {
+		if !e.gone() && e.erase != todo || e.ownedBy != "" || slices.ContainsFunc(found, func(f *rows) bool { return f.through == e.rel }) {
 			continue
 		}
 		for _, r := range []*plan.Relation{e.rel, p.client} {

@@ -67,7 +67,7 @@ var dictionary = map[concept]wordSet{
 	firstName: setOf(`firstname givenname forename fname middlename prenom prenoms vorname vornamen rufname zweitname`),
 	lastName: setOf(`lastname surname familyname lname maidenname secondname nomdefamille nomfamille nomdenaissance nomdejeunefille nomusage
 		nachname familienname geburtsname zuname`),
-	fullName: setOf(`fullname displayname realname nickname legalname preferredname contactname nomcomplet nometprenom surnom raisonsociale
+	fullName: setOf(`fullname displayname realname nickname legalname preferredname contactname billto soldto shipto nomcomplet nometprenom surnom raisonsociale
 		vollername vollstaendigername anzeigename spitzname kuenstlername`),
 	login:    setOf(`username login loginname handle userid screenname identifiant pseudo pseudonyme nomutilisateur benutzername anmeldename benutzer`),
 	secret:   setOf(`password passwordhash passworddigest encryptedpassword passwd token accesstoken refreshtoken resettoken secret apikey otp otpsecret pin salt session sessionid motdepasse mdp jeton passwort kennwort geheimnis`),

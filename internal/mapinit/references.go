@@ -89,6 +89,13 @@ func typeColumn(r *plan.Relation, c *plan.Column) string {
 	if len(list) < 2 || !referenceEnds[list[len(list)-1]] {
 		return ""
 	}
+	if list[0] == "object" {
+		for _, fk := range r.Foreign {
+			if contentTypes(r, fk.Columns[0]) != "" {
+				return fk.Columns[0]
+			}
+		}
+	}
 	stem := strings.Join(list[:len(list)-1], "")
 	for i := range r.Columns {
 		other := &r.Columns[i]
@@ -99,25 +106,46 @@ func typeColumn(r *plan.Relation, c *plan.Column) string {
 	return ""
 }
 
-// spelled reduces a type's name to what is compared: Crm::Client, App\Client
-// and app.client are client.
-func tableWord(list []string) string { return strings.Join(list, "") }
+// contentTypes is the table of Django's content types, as schema.table, when
+// the column refers to it.
+func contentTypes(r *plan.Relation, column string) string {
+	for _, fk := range r.Foreign {
+		if fk.Parent == "django_content_type" && slices.Equal(fk.Columns, []string{column}) {
+			return fk.ParentSchema + "." + fk.Parent
+		}
+	}
+	return ""
+}
 
-// tableWords are all spellings under which a polymorphic type may name a table.
+// typeIs is the condition that a pair's type is the one that is spelled so.
+func typeIs(r *plan.Relation, typ, spelled string) string {
+	app, model, django := strings.Cut(spelled, ".")
+	if types := contentTypes(r, typ); types != "" && django {
+		return column(typ) + " IN (SELECT id FROM " + types + " WHERE app_label = " + sqlText(app) + " AND model = " + sqlText(model) + ")"
+	}
+	return column(typ) + " = " + sqlText(spelled)
+}
+
+// spellings are the words by which a polymorphic type may name the table: its
+// name, the singular, and without the name of a Django app before it.
+func spellings(r *plan.Relation) []string {
+	list := words(r.Name)
+	all := []string{strings.Join(list, ""), strings.Join(singular(list), "")}
+	if _, model, ok := strings.Cut(r.Name, "_"); ok {
+		all = append(all, joined(model))
+	}
+	return all
+}
+
+// tableWords are all the words by which types may name tables.
 func (p *proposal) tableWords() []string {
 	var all []string
 	for i := range p.cat.Relations {
-		list := words(p.cat.Relations[i].Name)
-		all = append(all, tableWord(list), tableWord(singular(list)))
+		all = append(all, spellings(&p.cat.Relations[i])...)
 	}
+	all = slices.DeleteFunc(all, func(w string) bool { return w == "" })
 	slices.Sort(all)
 	return slices.Compact(all)
-}
-
-// spellings are the words by which a polymorphic type names the table.
-func spellings(r *plan.Relation) []string {
-	list := words(r.Name)
-	return []string{tableWord(list), tableWord(singular(list))}
 }
 
 // typeWord reads a type's spelling: Crm::Client and app.client are client.
@@ -133,5 +161,5 @@ func typeWord(text string) string {
 func (p *proposal) shadow(r *plan.Relation) bool {
 	list, own := words(r.Name), words(p.client.Name)
 	return r != p.client && r.Column(p.key.Name) != nil && among(list, historyWords) &&
-		(strings.HasPrefix(tableWord(list), tableWord(own)) || strings.HasPrefix(tableWord(list), tableWord(singular(own))) || strings.HasSuffix(tableWord(list), tableWord(own)))
+		(strings.HasPrefix(strings.Join(list, ""), strings.Join(own, "")) || strings.HasPrefix(strings.Join(list, ""), strings.Join(singular(own), "")) || strings.HasSuffix(strings.Join(list, ""), strings.Join(own, "")))
 }

@@ -99,7 +99,7 @@ func (p *proposal) pair(r *plan.Relation, c *plan.Column, typ string) []*rows {
 	var list []*rows
 	for _, s := range a.Spelled {
 		if slices.Contains(spellings(p.client), typeWord(s.Text)) {
-			list = append(list, &rows{rel: r, reference: c.Name, soft: true, where: column(typ) + " = " + sqlText(s.Text),
+			list = append(list, &rows{rel: r, reference: c.Name, soft: true, where: typeIs(r, typ, s.Text),
 				about: []string{share(s.Rows, a.Sampled) + " sampled rows are about clients."}})
 		}
 	}
@@ -121,9 +121,9 @@ func (p *proposal) pairsOfTables() {
 			if parent == nil || parent == r || len(p.of(parent)) == 0 || len(parent.PrimaryKey) == 0 {
 				continue
 			}
-			e := &rows{rel: r, reference: a.Column, through: parent, soft: true, where: column(a.TypeColumn) + " = " + sqlText(s.Text)}
+			e := &rows{rel: r, reference: a.Column, through: parent, soft: true, where: typeIs(r, a.TypeColumn, s.Text)}
 			if own := p.of(r); len(own) > 0 {
-				e.erase = own[0].erase
+				e.erase, e.why = own[0].erase, own[0].why
 			} else {
 				p.follow(e)
 			}

@@ -53,6 +53,9 @@ func column(name string) string {
 // sqlValue writes an expression as a value. Quotes tell a reader that what is
 // between them is SQL.
 func sqlValue(expr string) string {
+	if strings.Contains(expr, `"`) && !strings.ContainsAny(expr, "\n\t") {
+		return "'" + strings.ReplaceAll(expr, "'", "''") + "'"
+	}
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(expr) + `"`
 }
 
