@@ -30,8 +30,8 @@ func provoke(t *testing.T, db *bookingdb.DB, key, body string) {
 	db.Exec(t, "UPDATE clients SET email = 'anna-vezbabababa@private.example' WHERE id = $1::bigint", key)
 	for _, sql := range []string{
 		"CREATE SCHEMA elsewhere",
-		"CREATE TABLE elsewhere.taken (email text CONSTRAINT taken_email_key UNIQUE CONSTRAINT taken_email_check CHECK (email <> 'anna-vezbabababa@private.example'))",
-		"CREATE TABLE elsewhere.twice (email text CONSTRAINT twice_email_key UNIQUE)",
+		"CREATE TABLE elsewhere.taken (mark text CONSTRAINT taken_email_key UNIQUE CONSTRAINT taken_email_check CHECK (mark <> 'anna-vezbabababa@private.example'))",
+		"CREATE TABLE elsewhere.twice (mark text CONSTRAINT twice_email_key UNIQUE)",
 		"INSERT INTO elsewhere.twice VALUES ('anna-vezbabababa@private.example')",
 		"CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.id = " + key + " THEN " + body + "; END IF; RETURN OLD; END $$",
 		"CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke()",

@@ -24,31 +24,43 @@ type Relation struct {
 	PrimaryKey []string     `json:"primary_key,omitempty"`
 	Indexes    []Index      `json:"indexes,omitempty"`
 	Foreign    []ForeignKey `json:"foreign,omitempty"`
-	Triggers   []Trigger    `json:"triggers,omitempty"`
+	Triggers   []Hook       `json:"triggers,omitempty"`
+	Rules      []Hook       `json:"rules,omitempty"`
+	// RowSecurity says that policies hide rows from the role that read the
+	// catalog.
+	RowSecurity bool `json:"row_security,omitempty"`
+	// Reads are the relations that a materialized view copies from, be it
+	// through views.
+	Reads []Reference `json:"reads,omitempty"`
 }
 
 // Column is one column of a relation.
 type Column struct {
 	Name      string `json:"name"`
 	Type      string `json:"type"`     // as format_type writes it, without a length
-	Base      string `json:"base"`     // pg_type.typname under domains, and of the element for arrays
+	Base      string `json:"base"`     // pg_type.typname under domains and arrays
 	Category  string `json:"category"` // pg_type.typcategory of Base
 	Array     bool   `json:"array,omitempty"`
 	NotNull   bool   `json:"not_null,omitempty"`
 	Default   bool   `json:"default,omitempty"`   // a default or an identity fills it
-	Generated bool   `json:"generated,omitempty"` // computed; cannot be written
+	Generated bool   `json:"generated,omitempty"` // computed or always identity; cannot be written
 }
 
-// Index is an index that is valid. Keys holds a column's name or, with
-// Expression set at the same place, an expression over bare column names.
+// Index is an index, or the part of one that a partition has to itself. Keys
+// holds a column's name or, with Expression set at the same place, an
+// expression over bare column names; INCLUDE columns are left out.
 type Index struct {
 	Name             string   `json:"name"`
+	Method           string   `json:"method"` // pg_am.amname
 	Keys             []string `json:"keys"`
 	Expression       []bool   `json:"expression"`
 	Predicate        string   `json:"predicate,omitempty"` // of a partial index
 	Unique           bool     `json:"unique,omitempty"`
 	Exclusion        bool     `json:"exclusion,omitempty"`
 	NullsNotDistinct bool     `json:"nulls_not_distinct,omitempty"`
+	// Unusable indexes find no rows, yet a unique one may still refuse them: it
+	// is invalid, or only a partition's.
+	Unusable bool `json:"unusable,omitempty"`
 }
 
 // ForeignKey points from this relation to Parent.
@@ -58,11 +70,22 @@ type ForeignKey struct {
 	ParentSchema  string   `json:"parent_schema"`
 	Parent        string   `json:"parent"`
 	ParentColumns []string `json:"parent_columns"`
+	OnDelete      string   `json:"on_delete,omitempty"` // cascade, set null, set default; empty: refused
+	Deferred      bool     `json:"deferred,omitempty"`  // checked at commit
 }
 
-// Trigger is a user trigger that fires on UPDATE or DELETE.
-type Trigger struct {
+// Hook is a user trigger or a rewrite rule: what the application has put in
+// the way of statements.
+type Hook struct {
 	Name string `json:"name"`
+	// Insert says that it answers to INSERT alone, not to UPDATE or DELETE.
+	Insert bool `json:"insert,omitempty"`
+}
+
+// Reference names a relation.
+type Reference struct {
+	Schema string `json:"schema"`
+	Name   string `json:"name"`
 }
 
 // Relation finds a relation by the name that a map uses: a name without a
@@ -82,8 +105,17 @@ func (c *Catalog) Relation(n erasuremap.Name) *Relation {
 	return nil
 }
 
-func (c *Catalog) parent(fk ForeignKey) *Relation {
+func (c *Catalog) parent(fk *ForeignKey) *Relation {
 	return c.Relation(erasuremap.Name{Schema: fk.ParentSchema, Relation: fk.Parent})
+}
+
+// name is how a map would write the relation.
+func (c *Catalog) name(r *Relation) string {
+	n := erasuremap.Name{Relation: r.Name}
+	if c.Relation(n) != r {
+		n.Schema = r.Schema
+	}
+	return n.String()
 }
 
 // Column finds a column by its exact name.
@@ -100,12 +132,43 @@ func (r *Relation) Column(name string) *Column {
 // key of several columns counts when one of them is the column.
 func (r *Relation) foreignTo(column string, parent *Relation) *ForeignKey {
 	for i := range r.Foreign {
-		fk := &r.Foreign[i]
-		if fk.ParentSchema == parent.Schema && fk.Parent == parent.Name && slices.Contains(fk.Columns, column) {
+		if fk := &r.Foreign[i]; fk.to(parent) && slices.Contains(fk.Columns, column) {
 			return fk
 		}
 	}
 	return nil
+}
+
+// isForeign reports whether column is part of any foreign key.
+func (r *Relation) isForeign(column string) bool {
+	return slices.ContainsFunc(r.Foreign, func(fk ForeignKey) bool { return slices.Contains(fk.Columns, column) })
+}
+
+// uniqueBy reports whether no two rows agree on these columns.
+func (r *Relation) uniqueBy(columns ...string) bool {
+	return slices.ContainsFunc(r.Indexes, func(x Index) bool {
+		return x.Unique && !x.Unusable && x.Predicate == "" && !slices.Contains(x.Expression, true) &&
+			!slices.ContainsFunc(x.Keys, func(k string) bool { return !slices.Contains(columns, k) })
+	})
+}
+
+// rowID are the columns that name one row, whatever else changes in it; none
+// when there is nothing but the row's place in its file.
+func (r *Relation) rowID() []string {
+	if len(r.PrimaryKey) > 0 {
+		return r.PrimaryKey
+	}
+	for _, x := range r.Indexes {
+		nullable := func(k string) bool { return r.Column(k) == nil || !r.Column(k).NotNull }
+		if r.uniqueBy(x.Keys...) && !slices.Contains(x.Expression, true) && !slices.ContainsFunc(x.Keys, nullable) {
+			return x.Keys
+		}
+	}
+	return nil
+}
+
+func (fk *ForeignKey) to(parent *Relation) bool {
+	return fk.ParentSchema == parent.Schema && fk.Parent == parent.Name
 }
 
 // target is the parent's column that the foreign key's column stands for.
@@ -116,23 +179,10 @@ func (fk *ForeignKey) target(column string) string {
 	return ""
 }
 
-// isForeign reports whether column is part of any foreign key.
-func (r *Relation) isForeign(column string) bool {
-	return slices.ContainsFunc(r.Foreign, func(fk ForeignKey) bool { return slices.Contains(fk.Columns, column) })
-}
-
-// served reports whether an index finds rows by column.
-func (r *Relation) served(column string) bool {
-	return slices.ContainsFunc(r.Indexes, func(x Index) bool {
-		return x.Predicate == "" && len(x.Keys) > 0 && !x.Expression[0] && x.Keys[0] == column
-	})
-}
-
-// integer and text are the families of key types between which a reference
-// may be compared.
-func (c *Column) integer() bool {
-	return !c.Array && slices.Contains([]string{"int2", "int4", "int8"}, c.Base)
-}
-func (c *Column) text() bool {
-	return !c.Array && (slices.Contains([]string{"text", "varchar", "bpchar", "citext"}, c.Base))
+func (fk *ForeignKey) pairs() []pair {
+	all := make([]pair, len(fk.Columns))
+	for i, column := range fk.Columns {
+		all[i] = pair{column, fk.ParentColumns[i]}
+	}
+	return all
 }

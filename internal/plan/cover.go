@@ -2,9 +2,7 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 )
@@ -14,23 +12,42 @@ import (
 func (c *compiler) coverForeignKeys() {
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
-		for _, fk := range r.Foreign {
+		for k := range r.Foreign {
+			fk := &r.Foreign[k]
 			parent := c.cat.parent(fk)
-			if parent == nil || (parent != c.client && !c.mapped(parent)) || c.covered(r, fk, parent) {
+			if parent == nil || (parent != c.client && !c.belonging(parent)) || c.covered(r, fk, parent) {
 				continue
 			}
-			column := fk.Columns[len(fk.Columns)-1] // of a composite key, the tenant comes first
-			fix := fmt.Sprintf("- {table: %s, reference: %s, erase: …}", c.shortName(r), column)
-			if parent != c.client {
-				fix = fmt.Sprintf("- {table: %s, through: %s, reference: %s, erase: …}", c.shortName(r), c.shortName(parent), column)
-			}
-			c.gap(c.m.Client.Pos, r, column, "under tables: "+fix, "foreign key %s reaches the clients and is not in the map", fk.Name)
+			c.gap(c.at(r), r, c.referring(fk, parent), "under tables: "+c.line(r, fk, parent), "foreign key %s reaches the clients and is not in the map", fk.Name)
 		}
 	}
 }
 
-func (c *compiler) mapped(r *Relation) bool {
-	return slices.ContainsFunc(c.entry, func(e *entry) bool { return e.rel == r && !e.owned() })
+// belonging reports whether rows of r belong to clients, rather than only
+// point to them.
+func (c *compiler) belonging(r *Relation) bool {
+	return slices.ContainsFunc(c.entry, func(e *entry) bool { return e.rel == r && !e.owned() && e.Erase != erasuremap.Unlink })
+}
+
+// line is the entry that would map a foreign key.
+func (c *compiler) line(r *Relation, fk *ForeignKey, parent *Relation) string {
+	through := ""
+	if parent != c.client {
+		through = " through: " + c.name(parent) + ","
+	}
+	return fmt.Sprintf("- {table: %s,%s reference: %s, erase: …}", c.name(r), through, c.referring(fk, parent))
+}
+
+// referring is the column of a foreign key that tells rows apart: of a key
+// that includes the tenant, the other one.
+func (c *compiler) referring(fk *ForeignKey, parent *Relation) string {
+	for i, column := range fk.Columns {
+		tenant := c.tenant != nil && (column == c.tenant.Name || parent == c.client && fk.ParentColumns[i] == c.tenant.Name)
+		if !tenant {
+			return column
+		}
+	}
+	return fk.Columns[0]
 }
 
 func (c *compiler) ignored(r *Relation) bool {
@@ -40,49 +57,41 @@ func (c *compiler) ignored(r *Relation) bool {
 // covered reports whether the map says what becomes of a foreign key: its rows
 // are reached by it, or its column has a rule, or its table is ignored. The
 // client's own row and whatever is deleted whole take their keys with them.
-func (c *compiler) covered(r *Relation, fk ForeignKey, parent *Relation) bool {
+func (c *compiler) covered(r *Relation, fk *ForeignKey, parent *Relation) bool {
 	for _, e := range c.entry {
 		if e.rel != r || e.owned() {
 			continue
 		}
-		if slices.Contains(fk.Columns, e.Reference) {
+		if c.follows(e, fk) {
 			return true
 		}
-		if parent == c.client {
-			continue
+		ruled := func(column string) bool {
+			return hasRule(e.rules(), column) || column == e.Reference && !c.isTenant(column)
 		}
-		if e.Erase == erasuremap.Delete || slices.ContainsFunc(fk.Columns, func(col string) bool { return named(e.Columns, col) }) {
+		if parent != c.client && (e.Erase == erasuremap.Delete || slices.ContainsFunc(fk.Columns, ruled)) {
 			return true
 		}
 	}
 	return parent != c.client && (r == c.client || c.ignored(r))
 }
 
-// shortName is how the map would write the relation.
-func (c *compiler) shortName(r *Relation) string {
-	n := erasuremap.Name{Relation: r.Name}
-	if c.cat.Relation(n) != r {
-		n.Schema = r.Schema
-	}
-	return n.String()
-}
-
-// personal matches the names of columns that hold something of a person even
-// where their type would not tell.
-var personal = regexp.MustCompile(`(?i)(^|_)(birth|born|dob|birthday|birthdate|phone|mobile|fax|e?mail|iban|bic|ip|ssn|passport|gender|sex|postcode|zip|latitude|longitude|lat|lng)($|_)|birth|phone|email`)
+func (c *compiler) isTenant(column string) bool { return c.tenant != nil && column == c.tenant.Name }
 
 // coverColumns records a gap for every column of a kept row that can hold
-// something of a person and that the map does not classify.
+// something of a person and that the map does not classify. Every entry that
+// keeps rows must account for them; one that only unlinks may leave that to
+// another.
 func (c *compiler) coverColumns() {
-	seen := map[*Relation]bool{}
 	for _, e := range c.entry {
-		if seen[e.rel] || e.owned() || e.Erase == erasuremap.Delete || e.rel == c.client {
+		if !e.stays() || e.rel == c.client {
 			continue
 		}
-		seen[e.rel] = true
 		for i := range e.rel.Columns {
 			col := &e.rel.Columns[i]
-			if !holdsPersonalData(col) || e.rel.isForeign(col.Name) || c.classified(e.rel, col.Name) {
+			if col.Name == e.Reference || e.rel.isForeign(col.Name) || !c.personal(col) || hasRule(e.rules(), col.Name) {
+				continue
+			}
+			if c.classified(e, col.Name) {
 				continue
 			}
 			c.gap(e.Pos, e.rel, col.Name, fmt.Sprintf("under columns: %s: null, or %s: keep", col.Name, col.Name),
@@ -92,7 +101,7 @@ func (c *compiler) coverColumns() {
 	if c.m.Client.Erase == erasuremap.Anonymize {
 		for i := range c.client.Columns {
 			col := &c.client.Columns[i]
-			if holdsPersonalData(col) && !named(c.m.Client.Columns, col.Name) && col.Name != c.m.Client.Key && col.Name != c.m.Client.Tenant {
+			if c.personal(col) && !hasRule(c.m.Client.Columns, col.Name) && col.Name != c.m.Client.Key && col.Name != c.m.Client.Tenant {
 				c.gap(c.m.Client.Pos, c.client, col.Name, fmt.Sprintf("under client.columns: %s: null", col.Name),
 					"a column of type %s of the client's kept row, not classified", col.Type)
 			}
@@ -100,86 +109,47 @@ func (c *compiler) coverColumns() {
 	}
 }
 
-// freeForm are the base types that can hold anything at all.
-var freeForm = []string{"json", "jsonb", "bytea", "xml", "hstore", "inet", "cidr", "tsvector", "point"}
-
-func holdsPersonalData(col *Column) bool {
-	return col.Category == "S" || slices.Contains(freeForm, col.Base) || personal.MatchString(col.Name)
-}
-
-// classified reports whether any entry of the relation says what becomes of
-// the column in rows that are kept.
-func (c *compiler) classified(r *Relation, column string) bool {
-	return slices.ContainsFunc(c.entry, func(e *entry) bool {
-		return e.rel == r && (e.Reference == column || named(e.Columns, column) || named(retained(e.Table), column))
+// classified reports whether another entry says what becomes of the column: by
+// finding its rows through it or, for an entry that only unlinks, by a rule.
+func (c *compiler) classified(e *entry, column string) bool {
+	return slices.ContainsFunc(c.entry, func(other *entry) bool {
+		return other.rel == e.rel && (other.Reference == column || e.Erase == erasuremap.Unlink && hasRule(other.rules(), column))
 	})
 }
 
-// coverTriggers records a gap for every user trigger that the statements would
-// fire and that nobody has acknowledged: a history table keeps what it saw.
-func (c *compiler) coverTriggers() {
-	var seen []*Relation
-	relations := []*Relation{c.client}
-	for _, e := range c.entry {
-		relations = append(relations, e.rel)
-	}
-	for _, r := range relations {
-		if slices.Contains(seen, r) {
-			continue
+// used are the relations that a plan reads or writes.
+func (c *compiler) used() []*Relation {
+	all := []*Relation{c.client}
+	add := func(r *Relation) {
+		if r != nil && !slices.Contains(all, r) {
+			all = append(all, r)
 		}
-		seen = append(seen, r)
-		for _, trigger := range r.Triggers {
-			known := slices.ContainsFunc(c.m.Triggers, func(a erasuremap.Acknowledged) bool {
-				return a.Name == trigger.Name && (a.Table == (erasuremap.Name{}) || c.cat.Relation(a.Table) == r)
-			})
-			if !known {
-				c.gap(c.m.Client.Pos, r, "", fmt.Sprintf(`under triggers: - {name: %s, table: %s, because: "…"}`, trigger.Name, c.shortName(r)),
-					"trigger %s fires when oubli changes a row and is not acknowledged", trigger.Name)
+	}
+	add(c.studio)
+	for _, e := range c.entry {
+		add(e.rel)
+		if e.owned() {
+			for _, p := range c.pointers(e) {
+				add(p.from)
 			}
 		}
 	}
+	for _, g := range c.m.Guards {
+		add(c.cat.Relation(g.Table))
+	}
+	for _, a := range c.m.Activity {
+		add(c.cat.Relation(a.Table))
+	}
+	return all
 }
 
-// Warning is something that works but should be mended.
-type Warning struct {
-	Table string `json:"table"`
-	Why   string `json:"why"`
-	Fix   string `json:"fix"` // a statement to run
-}
-
-// String is the warning in one line.
-func (w Warning) String() string { return w.Table + ": " + w.Why + " — " + w.Fix }
-
-// Warnings lists references that no index serves: every chunk, and every
-// deletion of a client's row, would read the whole table.
-func Warnings(m *erasuremap.Map, cat *Catalog) []Warning {
-	var all []Warning
-	check := func(n erasuremap.Name, column string) {
-		r := cat.Relation(n)
-		if r == nil || column == "" || r.served(column) {
-			return
-		}
-		w := Warning{Table: r.Schema + "." + r.Name, Why: "no index serves " + column,
-			Fix: fmt.Sprintf("CREATE INDEX CONCURRENTLY ON %s (%s)", r.ident(), ident(column))}
-		if !slices.Contains(all, w) {
-			all = append(all, w)
+// mapped are the relations whose rows erasing changes.
+func (c *compiler) mapped() []*Relation {
+	all := []*Relation{c.client}
+	for _, e := range c.entry {
+		if !slices.Contains(all, e.rel) {
+			all = append(all, e.rel)
 		}
 	}
-	for _, t := range m.Tables {
-		check(t.Table, t.Reference)
-		if t.OwnedBy != "" {
-			check(m.Client.Table, t.OwnedBy)
-		}
-	}
-	for _, g := range m.Guards {
-		check(g.Table, g.Reference)
-	}
-	for _, a := range m.Activity {
-		check(a.Table, a.Reference)
-	}
-	if m.Client.Erase == erasuremap.Anonymize {
-		all = append(all, Warning{Table: m.Client.Table.String(), Why: "client.erase: anonymize keeps one row a client, so what is kept stays linkable (pseudonymous, not anonymous)", Fix: "erase: delete"})
-	}
-	slices.SortFunc(all, func(a, b Warning) int { return strings.Compare(a.Table+a.Why, b.Table+b.Why) })
 	return all
 }

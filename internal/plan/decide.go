@@ -8,25 +8,17 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func (c *compiler) keyCast() string {
-	if c.key.text() {
-		return "text"
-	}
-	return c.key.Type
-}
-
 func (c *compiler) tenantType() string {
-	if c.tenant == nil || c.tenant.text() {
+	if c.tenant == nil {
 		return "text"
 	}
-	return c.tenant.Type
+	return keyType(c.tenant, c.tenant)
 }
 
 // theseClients is the condition that picks the chunk's clients, of their own
 // tenant only, from the client table.
 func (c *compiler) theseClients(t *text, alias string) string {
-	cond := ident(alias, c.key.Name) + " = ANY(" + t.array(Arg{Kind: ArgKeys}, c.keyCast()) + ")"
-	return c.ofTenant(t, alias, cond)
+	return c.ofChunk(t, c.link(c.client, c.key), alias)
 }
 
 func (c *compiler) ofTenant(t *text, alias, cond string) string {
@@ -61,7 +53,7 @@ func (c *compiler) tenantStatement() Statement {
 	// Compared as text: the caller's tenant need not be readable as the key's type.
 	t.add("SELECT %s, %s\nFROM %s AS \"s\"\nWHERE %s::text = %s::text", column(m.Country), column(m.Locale),
 		c.studio.ident(), ident("s", key.Name), t.arg(Arg{Kind: ArgTenant}))
-	return t.statement("tenant: country and language", m.Table.String())
+	return t.statement("tenant: country and language", c.name(c.studio))
 }
 
 // lockStatement takes the clients FOR UPDATE. A new reference to a client takes
@@ -76,7 +68,7 @@ func (c *compiler) lockStatement() Statement {
 	}
 	t.add("SELECT %s\nFROM %s AS \"c\"\nWHERE %s\nORDER BY %s\nFOR UPDATE SKIP LOCKED",
 		strings.Join(columns, ", "), c.client.ident(), c.theseClients(t, "c"), ident("c", c.key.Name))
-	return t.statement("clients: lock", c.m.Client.Table.String())
+	return t.statement("clients: lock", c.name(c.client))
 }
 
 // judgeStatement says of every client which guard holds, if any, and until when
@@ -89,10 +81,10 @@ func (c *compiler) judgeStatement() Statement {
 	for _, a := range c.m.Activity {
 		cutoff, kinds := t.arg(Arg{Kind: ArgCutoff})+"::timestamptz", t.arg(Arg{Kind: ArgActivities})+"::text[]"
 		t.add("    WHEN %s IS NOT NULL AND (cardinality(%s) = 0 OR %s = ANY(%s)) AND %s THEN %s\n",
-			cutoff, kinds, literal(a.Name), kinds, c.activeSince(a, key, cutoff), literal(jobs.CodeRecentActivity))
+			cutoff, kinds, literal(a.Name), kinds, c.activeSince(a, cutoff), literal(jobs.CodeRecentActivity))
 	}
-	t.add("  END,\n  %s\nFROM %s AS \"c\"\nWHERE %s", c.retainedUntil(t, key), c.client.ident(), c.theseClients(t, "c"))
-	return t.statement("clients: guards and retention", c.m.Client.Table.String())
+	t.add("  END,\n  %s\nFROM %s AS \"c\"\nWHERE %s", c.retainedUntil(t), c.client.ident(), c.theseClients(t, "c"))
+	return t.statement("clients: guards and retention", c.name(c.client))
 }
 
 // guardCases writes the WHEN branches that name what keeps a client from being
@@ -102,7 +94,7 @@ func (c *compiler) guardCases(t *text, key string) {
 	for _, g := range c.m.Guards {
 		cond := "(" + g.Where + ")"
 		if g.Table != (erasuremap.Name{}) {
-			cond = c.exists(g.Table, g.Reference, key, cond)
+			cond = c.exists(g.Table, g.Reference, cond)
 		}
 		if g.Overridable {
 			cond = fmt.Sprintf("NOT (%s = ANY(%s::text[])) AND %s", literal(g.Name), t.arg(Arg{Kind: ArgOverride}), cond)
@@ -118,21 +110,22 @@ func (c *compiler) isProfile(t *text, key string) string {
 
 // activeSince is the condition under which a client has been active in one way
 // since a point in time, or will be.
-func (c *compiler) activeSince(a erasuremap.Activity, key, since string) string {
-	return c.exists(a.Table, a.Reference, key, where(ident("t", a.At)+" >= "+since, a.Where))
+func (c *compiler) activeSince(a erasuremap.Activity, since string) string {
+	return c.exists(a.Table, a.Reference, where(ident("t", a.At)+" >= "+since, a.Where))
 }
 
-func (c *compiler) exists(n erasuremap.Name, reference, key, cond string) string {
+// exists is the condition that the client aliased c has a row, aliased t, for
+// which cond holds.
+func (c *compiler) exists(n erasuremap.Name, reference, cond string) string {
 	r := c.cat.Relation(n)
-	return fmt.Sprintf("EXISTS (SELECT FROM %s AS \"t\" WHERE %s = %s AND %s)",
-		r.ident(), ident("t", reference), keyFor(r.Column(reference), c.key, key), cond)
+	return fmt.Sprintf("EXISTS (SELECT FROM %s AS \"t\" WHERE %s AND %s)", r.ident(), c.ofClient(c.link(r, r.Column(reference)), "t"), cond)
 }
 
 func (c *compiler) liveProfilesStatement() Statement {
 	t := &text{}
 	t.add("SELECT p.slot, p.client_key\nFROM oubli.anonymous_profiles AS p\nJOIN %s AS \"c\" ON %s = p.client_key::%s\nWHERE p.tenant_id = %s::text AND %s\nORDER BY p.slot",
-		c.client.ident(), ident("c", c.key.Name), c.keyCast(), t.arg(Arg{Kind: ArgTenant}), c.ofTenant(t, "c", "true"))
-	return t.statement("anonymous profiles: find", c.m.Client.Table.String())
+		c.client.ident(), ident("c", c.key.Name), keyType(c.key, c.key), t.arg(Arg{Kind: ArgTenant}), c.ofTenant(t, "c", "true"))
+	return t.statement("anonymous profiles: find", c.name(c.client))
 }
 
 func (c *compiler) newProfileStatement() Statement {
@@ -143,10 +136,6 @@ func (c *compiler) newProfileStatement() Statement {
 		values = append(values, t.scalar(Arg{Kind: ArgTenant}, c.tenantType()))
 	}
 	for _, rule := range c.m.Client.Anonymous {
-		if rule.Kind == erasuremap.KeepValue {
-			c.gap(rule.Pos, c.client, rule.Column, "write {value: …}", "a new row has no value to keep")
-			continue
-		}
 		columns = append(columns, ident(rule.Column))
 		values = append(values, c.value(t, c.client, "c", rule))
 	}
@@ -157,20 +146,5 @@ func (c *compiler) newProfileStatement() Statement {
 		t.add(" (%s)\nVALUES (%s)", strings.Join(columns, ", "), strings.Join(values, ", "))
 	}
 	t.add("\nRETURNING %s::text", ident(c.key.Name))
-	for _, col := range c.client.Columns {
-		if col.NotNull && !col.Default && !col.Generated && col.Name != c.m.Client.Tenant && !named(c.m.Client.Anonymous, col.Name) {
-			c.gap(c.m.Client.Pos, c.client, col.Name, fmt.Sprintf(`under client.anonymous: %s: {value: ""}`, col.Name),
-				"an anonymous profile needs a value for it: NOT NULL without a default")
-		}
-	}
-	return t.statement("anonymous profile: insert", c.m.Client.Table.String())
-}
-
-func named(rules []erasuremap.ColumnRule, column string) bool {
-	for _, r := range rules {
-		if r.Column == column {
-			return true
-		}
-	}
-	return false
+	return t.statement("anonymous profile: insert", c.name(c.client))
 }

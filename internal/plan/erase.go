@@ -1,23 +1,21 @@
 package plan
 
 import (
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
 // eraseStatements is what a chunk runs once it is known whom to erase.
-func (c *compiler) eraseStatements() []Statement {
+func (c *compiler) eraseStatements(order []*entry) []Statement {
 	var all []Statement
-	for _, e := range c.ordered() {
+	for _, e := range order {
 		all = append(all, c.rows(e)...)
 	}
 	all = append(all, c.clientRow())
 	for _, e := range c.entry {
 		if e.owned() {
-			all = append(all, c.ownedRows(e))
+			all = append(all, c.ownedRows(e)...)
 		}
 	}
 	return all
@@ -26,128 +24,125 @@ func (c *compiler) eraseStatements() []Statement {
 // rows are the statements for the rows of one entry; none when they stay as
 // they are.
 func (c *compiler) rows(e *entry) []Statement {
-	t := &text{}
+	t, name := &text{}, c.name(e.rel)
 	switch e.Erase {
 	case erasuremap.Delete:
 		t.add("DELETE FROM %s AS \"t\"\nWHERE %s", e.rel.ident(), c.belongs(t, e, "t"))
-		return []Statement{t.statement(e.name()+": delete", e.name())}
+		return []Statement{t.statement(name+": delete", name)}
 	case erasuremap.Unlink:
-		columns, values := c.changes(t, e, "t")
-		columns, values = append([]string{e.Reference}, columns...), append([]string{"NULL"}, values...)
-		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE %s", e.rel.ident(), assignments(columns, values), c.belongs(t, e, "t"))
-		return []Statement{t.statement(e.name()+": unlink", e.name())}
+		set := append([]change{{e.reference, "NULL"}}, c.changes(t, e, "t")...)
+		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE %s", e.rel.ident(), assignments(set...), c.belongs(t, e, "t"))
+		return []Statement{t.statement(name+": unlink", name)}
 	case erasuremap.Reassign:
 		return c.reassign(e)
 	case erasuremap.Keep:
-		columns, values := c.changes(t, e, "t")
-		if len(columns) == 0 {
+		set := c.changes(t, e, "t")
+		if len(set) == 0 {
 			return nil
 		}
-		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE %s\n  AND %s", e.rel.ident(), assignments(columns, values),
-			c.belongs(t, e, "t"), differs("t", columns, values))
-		return []Statement{t.statement(e.name()+": keep", e.name())}
+		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE %s\n  AND %s", e.rel.ident(), assignments(set...), c.belongs(t, e, "t"), differs("t", set))
+		return []Statement{t.statement(name+": keep", name)}
 	}
 	return nil
 }
 
+// reassign re-points rows to the tenant's anonymous profile, those that a
+// unique index keeps apart first and each to a profile that is free for it.
+func (c *compiler) reassign(e *entry) []Statement {
+	var all []Statement
+	collisions := c.collisions(e)
+	if len(collisions) > 0 {
+		all = append(all, c.seat(e, collisions))
+	}
+	if len(collisions) == 1 && collisions[0].takesEveryRow() && e.rel.rowID() != nil {
+		return all
+	}
+	t, name := &text{}, c.name(e.rel)
+	profile := t.scalar(Arg{Kind: ArgProfile}, keyType(e.reference, c.key))
+	set := append([]change{{e.reference, profile}}, c.changes(t, e, "t")...)
+	t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE %s", e.rel.ident(), assignments(set...), c.belongs(t, e, "t"))
+	return append(all, t.statement(name+": reassign", name))
+}
+
 // clientRow is the last statement on the identity itself.
 func (c *compiler) clientRow() Statement {
-	t, m := &text{}, c.m.Client
-	s := Statement{}
-	if m.Erase == erasuremap.Anonymize {
-		var columns, values []string
-		for _, rule := range m.Columns {
-			if rule.Kind != erasuremap.KeepValue {
-				columns = append(columns, rule.Column)
-				values = append(values, c.value(t, c.client, "t", rule))
-			}
-		}
-		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE %s", c.client.ident(), assignments(columns, values), c.theseClients(t, "t"))
-		s = t.statement(m.Table.String()+": anonymize", m.Table.String())
+	t, name := &text{}, c.name(c.client)
+	var s Statement
+	if c.m.Client.Erase == erasuremap.Anonymize {
+		set := c.ruled(t, c.client, "t", c.m.Client.Columns)
+		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE %s", c.client.ident(), assignments(set...), c.theseClients(t, "t"))
+		s = t.statement(name+": anonymize", name)
 	} else {
 		t.add("DELETE FROM %s AS \"t\"\nWHERE %s", c.client.ident(), c.theseClients(t, "t"))
-		s = t.statement(m.Table.String()+": delete", m.Table.String())
+		s = t.statement(name+": delete", name)
 	}
 	s.Client = true
 	return s
 }
 
 // ownedRows deletes what the clients' rows pointed to, unless a row of another
-// still does.
-func (c *compiler) ownedRows(e *entry) Statement {
-	t := &text{}
-	link := e.rel.Column(e.link)
-	t.add("DELETE FROM %s AS \"t\"\nWHERE %s = ANY(%s)", e.rel.ident(), ident("t", e.link), t.array(Arg{ArgOwned, e.OwnedBy}, link.Type))
-	linked := false
+// still does. Two erasures side by side whose clients share such a row would
+// each take the other's client for a reason to keep it, hence the lock: the
+// second waits, and its DELETE then sees that the first client is gone.
+func (c *compiler) ownedRows(e *entry) []Statement {
+	name := c.name(e.rel)
+	lock, t := &text{}, &text{}
+	// HAVING lets no row out, so that locking counts for none.
+	lock.add("SELECT count(*)\nFROM (SELECT FROM %s AS \"t\" WHERE %s ORDER BY %s FOR UPDATE) AS \"held\"\nHAVING count(*) < 0",
+		e.rel.ident(), c.pointedTo(lock, e), ident("t", e.pairs[0].target))
+	t.add("DELETE FROM %s AS \"t\"\nWHERE %s", e.rel.ident(), c.pointedTo(t, e))
+	for _, x := range c.pointers(e) {
+		t.add("\n  AND NOT EXISTS (SELECT FROM %s AS \"x\" WHERE %s)", x.from.ident(), pairwise(x.pairs))
+	}
+	return []Statement{
+		lock.statement(name+": lock what the clients pointed to", name),
+		t.statement(name+": delete unless another row points to it", name),
+	}
+}
+
+// pointedTo is the condition that picks the rows that the clients' rows
+// pointed to.
+func (c *compiler) pointedTo(t *text, e *entry) string {
+	target := e.rel.Column(e.pairs[0].target)
+	cond := ident("t", target.Name) + " = ANY(" + t.array(Arg{ArgOwned, e.OwnedBy}, keyType(target, target)) + ")"
+	for _, p := range e.pairs[1:] {
+		if c.tenant != nil && p.column == c.tenant.Name {
+			cond += " AND " + ident("t", p.target) + " = " + t.scalar(Arg{Kind: ArgTenant}, keyType(e.rel.Column(p.target), c.tenant))
+		}
+	}
+	return cond
+}
+
+// pointer is a way in which rows point to an owned row.
+type pointer struct {
+	from  *Relation
+	pairs []pair
+}
+
+// pointers are all ways in which rows point to those of an owned table: every
+// foreign key, and the client's columns without one.
+func (c *compiler) pointers(e *entry) []pointer {
+	var all []pointer
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
-		for _, fk := range r.Foreign {
-			if fk.ParentSchema != e.rel.Schema || fk.Parent != e.rel.Name {
-				continue
+		for k := range r.Foreign {
+			if fk := &r.Foreign[k]; fk.to(e.rel) {
+				all = append(all, pointer{r, fk.pairs()})
 			}
-			linked = linked || (r == c.client && slices.Contains(fk.Columns, e.OwnedBy))
-			conds := make([]string, len(fk.Columns))
-			for k := range fk.Columns {
-				conds[k] = ident("x", fk.Columns[k]) + " = " + ident("t", fk.ParentColumns[k])
-			}
-			t.add("\n  AND NOT EXISTS (SELECT FROM %s AS \"x\" WHERE %s)", r.ident(), strings.Join(conds, " AND "))
 		}
 	}
-	if !linked { // the client's column is a soft reference
-		t.add("\n  AND NOT EXISTS (SELECT FROM %s AS \"x\" WHERE %s = %s)", c.client.ident(), ident("x", e.OwnedBy), ident("t", e.link))
+	for _, other := range c.entry {
+		if other.owned() && other.rel == e.rel && c.client.foreignTo(other.OwnedBy, e.rel) == nil {
+			all = append(all, pointer{c.client, other.pairs})
+		}
 	}
-	return t.statement(e.name()+": delete unless another row points to it", e.name())
+	return all
 }
 
-// ordered sorts the entries so that what an entry needs is still there when
-// its turn comes: rows that are found through a parent before the parent is
-// re-pointed, rows that refer to deleted rows before those, and links to the
-// clients themselves before anything else of equal standing. Within these
-// bounds the map's order holds.
-func (c *compiler) ordered() []*entry {
-	rest := make([]*entry, 0, len(c.entry))
-	for _, e := range c.entry {
-		if !e.owned() && e.Erase == erasuremap.Unlink {
-			rest = append(rest, e)
-		}
+func pairwise(pairs []pair) string {
+	conds := make([]string, len(pairs))
+	for i, p := range pairs {
+		conds[i] = ident("x", p.column) + " = " + ident("t", p.target)
 	}
-	for _, e := range c.entry {
-		if !e.owned() && e.Erase != erasuremap.Unlink {
-			rest = append(rest, e)
-		}
-	}
-	var done []*entry
-	for len(rest) > 0 {
-		i := slices.IndexFunc(rest, func(e *entry) bool {
-			return !slices.ContainsFunc(rest, func(other *entry) bool { return other != e && before(other, e) })
-		})
-		if i < 0 {
-			names := make([]string, len(rest))
-			for k, e := range rest {
-				names[k] = e.name()
-			}
-			c.gap(rest[0].Pos, rest[0].rel, "", "unlink one of the references first (erase: unlink)",
-				"no order of deletion: %s refer to each other", strings.Join(names, ", "))
-			return nil
-		}
-		done = append(done, rest[i])
-		rest = slices.Delete(rest, i, i+1)
-	}
-	return done
+	return strings.Join(conds, " AND ")
 }
-
-// before reports whether a's statement must run before b's.
-func before(a, b *entry) bool {
-	if slices.Contains(a.parents, b) {
-		return true
-	}
-	if b.Erase != erasuremap.Delete || a.rel == b.rel {
-		return false
-	}
-	return slices.ContainsFunc(a.rel.Foreign, func(fk ForeignKey) bool {
-		return fk.ParentSchema == b.rel.Schema && fk.Parent == b.rel.Name
-	})
-}
-
-// String helps a failing test to say which entry it means.
-func (e *entry) String() string { return fmt.Sprintf("%s.%s", e.name(), e.Reference) }

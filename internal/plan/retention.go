@@ -29,9 +29,9 @@ func (c *compiler) until(t *text, e *entry, alias string) string {
 	return fmt.Sprintf("make_date(extract(year FROM %s)::int + %s, 12, 31)", since, years)
 }
 
-// retainedUntil is the last day on which anything of one client is kept, NULL
+// retainedUntil is the last day on which anything of the client aliased c is kept, NULL
 // when nothing is.
-func (c *compiler) retainedUntil(t *text, key string) string {
+func (c *compiler) retainedUntil(t *text) string {
 	var subs []string
 	for _, e := range c.entry {
 		if e.Retain == nil {
@@ -43,7 +43,7 @@ func (c *compiler) retainedUntil(t *text, key string) string {
 		}
 		until := c.until(t, e, "t")
 		subs = append(subs, fmt.Sprintf("(SELECT max(%s) FROM %s AS \"t\" WHERE %s AND (%s) AND %s >= %s)",
-			until, e.rel.ident(), c.belongsTo(e, "t", key), strings.Join(held, " OR "), until, today(t)))
+			until, e.rel.ident(), c.belongsTo(e, "t"), strings.Join(held, " OR "), until, today(t)))
 	}
 	if len(subs) == 0 {
 		return "NULL::date"

@@ -14,20 +14,20 @@ import (
 func (p *Plan) Candidates(kinds []string, includeNew bool) Statement {
 	c, t := p.compiled, &text{}
 	key := ident("c", c.key.Name)
-	cutoff := t.arg(Arg{Kind: ArgCutoff}) + "::timestamptz"
+	cutoff := func() string { return t.arg(Arg{Kind: ArgCutoff}) + "::timestamptz" } // a parameter only if used
 	t.add("SELECT %s::text AS key,\n  CASE\n", key)
 	c.guardCases(t, key)
 	t.add("    ELSE ''\n  END AS code,\n  row_number() OVER (ORDER BY %s) - 1 AS n\nFROM %s AS \"c\"\nWHERE %s\n  AND NOT %s",
 		key, c.client.ident(), c.ofTenant(t, "c", "true"), c.isProfile(t, key))
 	if created := c.m.Client.CreatedAt; created != "" && !includeNew {
-		t.add("\n  AND %s < %s", ident("c", created), cutoff)
+		t.add("\n  AND %s < %s", ident("c", created), cutoff())
 	}
 	for _, a := range c.m.Activity {
 		if len(kinds) == 0 || slices.Contains(kinds, a.Name) {
-			t.add("\n  AND NOT %s", c.activeSince(a, key, cutoff))
+			t.add("\n  AND NOT %s", c.activeSince(a, cutoff()))
 		}
 	}
-	return t.statement("clients: candidates", c.m.Client.Table.String())
+	return t.statement("clients: candidates", c.name(c.client))
 }
 
 // Activities lists the kinds of activity that the map knows.
@@ -56,7 +56,7 @@ func (c *compiler) previewStatement() Statement {
 	var subs []string
 	for _, a := range c.m.Activity {
 		r := c.cat.Relation(a.Table)
-		cond := ident("t", a.Reference) + " = " + keyFor(r.Column(a.Reference), c.key, key)
+		cond := c.ofClient(c.link(r, r.Column(a.Reference)), "t")
 		subs = append(subs, fmt.Sprintf("(SELECT max(%s) FROM %s AS \"t\" WHERE %s)", ident("t", a.At), r.ident(), where(cond, a.Where)))
 	}
 	if len(subs) > 0 {
@@ -68,5 +68,5 @@ func (c *compiler) previewStatement() Statement {
 	}
 	t.add("SELECT %s::text, %s, %s::timestamptz, %s::timestamptz\nFROM %s AS \"c\"\nWHERE %s",
 		key, name, created, last, c.client.ident(), c.theseClients(t, "c"))
-	return t.statement("clients: preview", c.m.Client.Table.String())
+	return t.statement("clients: preview", c.name(c.client))
 }

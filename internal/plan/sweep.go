@@ -17,11 +17,7 @@ func (c *compiler) sweepStatements() []Statement {
 			continue
 		}
 		t := &text{}
-		var columns, values []string
-		for _, rule := range e.Retain.Columns {
-			columns = append(columns, rule.Column)
-			values = append(values, c.value(t, e.rel, "t", rule))
-		}
+		set := c.ruled(t, e.rel, "t", e.retained())
 		row := rowID(e.rel)
 		rows := make([]string, len(row))
 		for i, id := range row {
@@ -29,9 +25,9 @@ func (c *compiler) sweepStatements() []Statement {
 		}
 		id := strings.Join(rows, ", ")
 		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE (%s) IN (\n  SELECT %s FROM %s AS \"t\"\n  WHERE %s\n    AND coalesce(%s < %s, true)\n    AND %s\n  LIMIT %s::int\n  FOR UPDATE SKIP LOCKED)",
-			e.rel.ident(), assignments(columns, values), id, id, e.rel.ident(),
-			c.belongs(t, e, "t"), c.until(t, e, "t"), today(t), differs("t", columns, values), t.arg(Arg{Kind: ArgLimit}))
-		all = append(all, t.statement(fmt.Sprintf("%s by %s: retained columns whose time is over", e.name(), e.Reference), e.name()))
+			e.rel.ident(), assignments(set...), id, id, e.rel.ident(),
+			c.belongs(t, e, "t"), c.until(t, e, "t"), today(t), differs("t", set), t.arg(Arg{Kind: ArgLimit}))
+		all = append(all, t.statement(fmt.Sprintf("%s by %s: retained columns whose time is over", c.name(e.rel), e.Reference), c.name(e.rel)))
 	}
 	return all
 }

@@ -1,0 +1,72 @@
+package plan
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+// ordered sorts the entries so that what an entry needs is still there when
+// its turn comes: rows that are found through a parent before the parent is
+// re-pointed, rows that refer to deleted rows before those, and links to the
+// clients themselves before anything else of equal standing. Within these
+// bounds the map's order holds.
+func (c *compiler) ordered() []*entry {
+	var rest, done []*entry
+	for _, unlinks := range []bool{true, false} {
+		for _, e := range c.entry {
+			if !e.owned() && (e.Erase == erasuremap.Unlink) == unlinks {
+				rest = append(rest, e)
+			}
+		}
+	}
+	for len(rest) > 0 {
+		i := slices.IndexFunc(rest, func(e *entry) bool {
+			return !slices.ContainsFunc(rest, func(other *entry) bool { return other != e && c.before(other, e) })
+		})
+		if i < 0 {
+			names := make([]string, len(rest))
+			for k, e := range rest {
+				names[k] = c.name(e.rel)
+			}
+			c.gap(rest[0].Pos, rest[0].rel, "", "unlink one of the references first: {table: …, through: …, reference: …, erase: unlink}",
+				"no order of deletion: %s refer to each other", strings.Join(names, ", "))
+			return nil
+		}
+		done = append(done, rest[i])
+		rest = slices.Delete(rest, i, i+1)
+	}
+	return done
+}
+
+// before reports whether a's statement must run before b's.
+func (c *compiler) before(a, b *entry) bool {
+	if slices.Contains(a.parents, b) {
+		return true
+	}
+	if b.Erase != erasuremap.Delete || a.rel == b.rel {
+		return false
+	}
+	return slices.ContainsFunc(a.rel.Foreign, func(fk ForeignKey) bool {
+		return fk.to(b.rel) && !fk.Deferred && (a.Erase == erasuremap.Unlink || !c.unlinked(a.rel, &fk))
+	})
+}
+
+// unlinked reports whether an entry of its own sets the foreign key to NULL.
+func (c *compiler) unlinked(r *Relation, fk *ForeignKey) bool {
+	return slices.ContainsFunc(c.entry, func(e *entry) bool {
+		return e.rel == r && e.Erase == erasuremap.Unlink && e.Where == "" && c.follows(e, fk)
+	})
+}
+
+// follows reports whether the entry finds its rows by the foreign key.
+func (c *compiler) follows(e *entry, fk *ForeignKey) bool {
+	switch {
+	case e.owned() || !slices.Contains(fk.Columns, e.Reference):
+		return false
+	case e.through():
+		return len(e.parents) > 0 && fk.to(e.parents[0].rel)
+	}
+	return fk.to(c.client)
+}

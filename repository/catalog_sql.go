@@ -1,0 +1,145 @@
+package repository
+
+// userSchemas are the application's schemas, as a condition on pg_namespace n.
+const userSchemas = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli') AND n.nspname !~ '^pg_(toast|temp)'`
+
+// catalogSQL reads a plan.Catalog as one JSON document. It runs once for each
+// version of the schema, so clarity goes before speed here. Whatever is newer
+// than PostgreSQL 14 is read through to_jsonb.
+const catalogSQL = `
+WITH RECURSIVE rel AS (
+  SELECT c.oid, n.nspname, c.relname, c.relkind
+  FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+  WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND ` + userSchemas + `),
+part AS ( -- every table with the root that it is seen as
+  SELECT oid AS root, oid AS relid FROM rel
+  UNION
+  SELECT rel.oid, tree.relid FROM rel CROSS JOIN LATERAL pg_partition_tree(rel.oid) AS tree WHERE relkind = 'p'),
+under AS ( -- what is left of a type without its domains and arrays
+  SELECT DISTINCT a.atttypid AS typ, a.atttypid AS base, false AS is_array, false AS not_null, false AS has_default
+  FROM pg_attribute AS a JOIN rel ON a.attrelid = rel.oid WHERE a.attnum > 0 AND NOT a.attisdropped
+  UNION
+  SELECT u.typ, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END, u.is_array OR t.typtype <> 'd',
+    u.not_null OR (t.typnotnull AND NOT u.is_array), u.has_default OR (t.typdefault IS NOT NULL AND NOT u.is_array)
+  FROM under AS u JOIN pg_type AS t ON t.oid = u.base
+  WHERE t.typtype = 'd' OR (t.typcategory = 'A' AND t.typelem <> 0)),
+copied AS ( -- the relations whose rows a materialized view holds, through any views
+  SELECT rel.oid AS view, rel.oid AS source, rel.relkind FROM rel WHERE relkind = 'm'
+  UNION
+  SELECT copied.view, coalesce(pg_partition_root(c.oid), c.oid), c.relkind
+  FROM copied
+  JOIN pg_rewrite AS w ON w.ev_class = copied.source
+  JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> w.ev_class
+  JOIN pg_class AS c ON c.oid = d.refobjid
+  WHERE copied.relkind IN ('m', 'v') AND c.relkind IN ('r', 'p', 'm', 'v'))
+SELECT jsonb_build_object(
+  'search_path', to_jsonb(current_schemas(false)),
+  'relations', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+    'schema', nspname, 'name', relname, 'kind', relkind,
+    'columns', (
+      SELECT jsonb_agg(jsonb_build_object(
+        'name', a.attname,
+        'type', format_type(a.atttypid, -1),
+        'base', t.typname,
+        'category', t.typcategory,
+        'array', nullif(last.is_array, false),
+        'not_null', nullif(a.attnotnull OR last.not_null, false),
+        'default', nullif((a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '' OR last.has_default, false),
+        'generated', nullif(a.attgenerated <> '' OR a.attidentity = 'a', false)) ORDER BY a.attnum)
+      FROM pg_attribute AS a
+      JOIN under AS last ON last.typ = a.atttypid
+      JOIN pg_type AS t ON t.oid = last.base AND t.typtype <> 'd' AND (t.typcategory <> 'A' OR t.typelem = 0)
+      WHERE a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    'primary_key', (
+      SELECT jsonb_agg(a.attname ORDER BY k.n)
+      FROM pg_constraint AS con CROSS JOIN LATERAL unnest(con.conkey) WITH ORDINALITY AS k(att, n)
+      JOIN pg_attribute AS a ON a.attrelid = con.conrelid AND a.attnum = k.att
+      WHERE con.conrelid = rel.oid AND con.contype = 'p'),
+    'indexes', (
+      SELECT jsonb_agg(jsonb_build_object(
+        'name', ic.relname,
+        'method', am.amname,
+        'keys', (SELECT jsonb_agg(CASE WHEN i.indkey[n - 1] = 0 THEN pg_get_indexdef(i.indexrelid, n, false)
+                                       ELSE (SELECT attname::text FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[n - 1]) END ORDER BY n)
+                 FROM generate_series(1, i.indnkeyatts) AS n),
+        'expression', (SELECT jsonb_agg(i.indkey[n - 1] = 0 ORDER BY n) FROM generate_series(1, i.indnkeyatts) AS n),
+        'predicate', pg_get_expr(i.indpred, i.indrelid),
+        'unique', nullif(i.indisunique, false),
+        'exclusion', nullif(i.indisexclusion, false),
+        'nulls_not_distinct', nullif((to_jsonb(i) ->> 'indnullsnotdistinct')::boolean, false),
+        'unusable', nullif(NOT i.indisvalid OR i.indrelid <> rel.oid, false)) ORDER BY ic.relname)
+      FROM part
+      JOIN pg_index AS i ON i.indrelid = part.relid
+      JOIN pg_class AS ic ON ic.oid = i.indexrelid
+      JOIN pg_am AS am ON am.oid = ic.relam
+      WHERE part.root = rel.oid AND i.indislive
+        AND (i.indrelid = rel.oid OR (NOT ic.relispartition AND (i.indisunique OR i.indisexclusion)))),
+    'foreign', (
+      SELECT jsonb_agg(jsonb_strip_nulls(f) ORDER BY f ->> 'name')
+      FROM ( -- the same key on each partition is one key
+        SELECT jsonb_build_object('name', min(con.conname), 'columns', k.columns,
+          'parent_schema', pn.nspname, 'parent', pc.relname, 'parent_columns', k.parents,
+          'on_delete', CASE con.confdeltype WHEN 'c' THEN 'cascade' WHEN 'n' THEN 'set null' WHEN 'd' THEN 'set default' END,
+          'deferred', nullif(con.condeferred, false)) AS f
+        FROM part
+        JOIN pg_constraint AS con ON con.conrelid = part.relid AND con.contype = 'f' AND con.conparentid = 0
+        JOIN pg_class AS pc ON pc.oid = coalesce(pg_partition_root(con.confrelid), con.confrelid)
+        JOIN pg_namespace AS pn ON pn.oid = pc.relnamespace
+        CROSS JOIN LATERAL (
+          SELECT jsonb_agg(c.attname ORDER BY u.n) AS columns, jsonb_agg(p.attname ORDER BY u.n) AS parents
+          FROM unnest(con.conkey, con.confkey) WITH ORDINALITY AS u(child, parent, n)
+          JOIN pg_attribute AS c ON c.attrelid = con.conrelid AND c.attnum = u.child
+          JOIN pg_attribute AS p ON p.attrelid = con.confrelid AND p.attnum = u.parent) AS k
+        WHERE part.root = rel.oid
+        GROUP BY k.columns, pn.nspname, pc.relname, k.parents, con.confdeltype, con.condeferred) AS keys),
+    'triggers', ( -- tgtype: 4 INSERT, 8 DELETE, 16 UPDATE
+      SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', name, 'insert', nullif(NOT changes, false))) ORDER BY name)
+      FROM (SELECT tg.tgname AS name, bool_or(tg.tgtype & 24 <> 0) AS changes
+        FROM part JOIN pg_trigger AS tg ON tg.tgrelid = part.relid
+        WHERE part.root = rel.oid AND NOT tg.tgisinternal AND tg.tgparentid = 0 AND tg.tgenabled <> 'D' AND tg.tgtype & 28 <> 0
+        GROUP BY tg.tgname) AS triggers),
+    'rules', ( -- ev_type: 2 UPDATE, 3 INSERT, 4 DELETE
+      SELECT jsonb_agg(jsonb_build_object('name', w.rulename, 'insert', nullif(w.ev_type = '3', false)) ORDER BY w.rulename)
+      FROM pg_rewrite AS w
+      WHERE w.ev_class = rel.oid AND w.ev_type IN ('2', '3', '4') AND w.ev_enabled <> 'D'),
+    'row_security', nullif(row_security_active(rel.oid), false),
+    'reads', (
+      SELECT jsonb_agg(DISTINCT jsonb_build_object('schema', n.nspname, 'name', c.relname))
+      FROM copied JOIN pg_class AS c ON c.oid = copied.source JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE copied.view = rel.oid AND copied.source <> rel.oid AND copied.relkind <> 'v')
+  )) ORDER BY nspname, relname) FROM rel))`
+
+// fingerprintSQL changes its answer whenever something does that a plan was
+// compiled from. It runs in every chunk, so it reads catalog rows as they are
+// and asks for no definitions: an index or a constraint can only change by
+// becoming another one, with another oid. Statistics leave it as it is, and so
+// do partitions that only inherit, which applications add every month; one with
+// a key or a unique index of its own does change it.
+const fingerprintSQL = `
+WITH ns AS MATERIALIZED (SELECT n.oid, n.nspname FROM pg_namespace AS n WHERE ` + userSchemas + `),
+rel AS MATERIALIZED (
+  SELECT c.oid, c.relnamespace, c.relname, c.relkind, c.relispartition, c.relrowsecurity
+  FROM pg_class AS c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'v') AND c.relnamespace IN (SELECT oid FROM ns))
+SELECT encode(sha256(convert_to(concat_ws(E'\n',
+  array_to_string(current_schemas(false), ','),
+  (SELECT string_agg(concat_ws(' ', rel.oid, ns.nspname, relname, relkind, CASE WHEN relrowsecurity THEN row_security_active(rel.oid) END), ',' ORDER BY rel.oid)
+   FROM rel JOIN ns ON ns.oid = relnamespace WHERE relkind <> 'v' AND NOT relispartition),
+  (SELECT string_agg(concat_ws(' ', attrelid, attnum, attname, atttypid, attnotnull, attgenerated, attidentity, atthasdef), ',' ORDER BY attrelid, attnum)
+   FROM pg_attribute JOIN rel ON attrelid = rel.oid WHERE relkind <> 'v' AND NOT relispartition AND attrelid >= 16384 AND attnum > 0 AND NOT attisdropped),
+  (SELECT string_agg(concat_ws(' ', t.oid, typnamespace, typname, typbasetype, typnotnull, typdefault IS NULL), ',' ORDER BY t.oid)
+   FROM pg_type AS t JOIN ns ON ns.oid = typnamespace WHERE t.oid >= 16384 AND typrelid = 0 AND typelem = 0),
+  (SELECT string_agg(concat_ws(' ', con.oid, condeferred), ',' ORDER BY con.oid)
+   FROM pg_constraint AS con JOIN rel ON conrelid = rel.oid WHERE con.oid >= 16384 AND contype IN ('f', 'p') AND conparentid = 0),
+  (SELECT string_agg(concat_ws(' ', indexrelid, indisvalid, indislive), ',' ORDER BY indexrelid)
+   FROM pg_index JOIN rel ON indrelid = rel.oid
+   WHERE indrelid >= 16384 AND (NOT relispartition OR ((indisunique OR indisexclusion) AND NOT (SELECT i.relispartition FROM pg_class AS i WHERE i.oid = indexrelid)))),
+  (SELECT string_agg(concat_ws(' ', tg.oid, tgname, tgtype, tgenabled), ',' ORDER BY tg.oid)
+   FROM pg_trigger AS tg JOIN rel ON tgrelid = rel.oid WHERE NOT tgisinternal AND tgparentid = 0),
+  (SELECT string_agg(concat_ws(' ', w.oid, rulename, ev_type, ev_enabled), ',' ORDER BY w.oid)
+   FROM pg_rewrite AS w JOIN rel ON ev_class = rel.oid WHERE relkind <> 'v' AND ev_type <> '1' AND w.oid >= 16384),
+  (SELECT string_agg(concat_ws(' ', rel.oid, read.refobjid), ',' ORDER BY rel.oid, read.refobjid)
+   FROM rel JOIN pg_rewrite AS w ON w.ev_class = rel.oid CROSS JOIN LATERAL (
+     SELECT DISTINCT refobjid FROM pg_depend
+     WHERE classid = 'pg_rewrite'::regclass AND objid = w.oid AND refclassid = 'pg_class'::regclass) AS read
+   WHERE relkind IN ('v', 'm') AND EXISTS (SELECT FROM rel WHERE relkind = 'm'))
+), 'UTF8')), 'hex')`

@@ -1,0 +1,172 @@
+package repository_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/tools/txtar"
+
+	"github.com/oubli/oubli/internal/booking"
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/testdb"
+	"github.com/oubli/oubli/repository"
+)
+
+var update = flag.Bool("update", false, "rewrite the catalogs in internal/plan/testdata")
+
+const goldens = "../internal/plan/testdata"
+
+// control is a database with nothing in it but the control schema.
+var control = testdb.Template{Name: "control", Build: func(ctx context.Context, pool *pgxpool.Pool) error {
+	_, _, err := repository.Migrate(ctx, pool.Config().ConnString())
+	return err
+}}
+
+func TestTheCatalogsOfGoldenPlansAreWhatPostgreSQLSays(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, control)
+	files, err := filepath.Glob(goldens + "/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no goldens: %v", err)
+	}
+	for _, file := range files {
+		golden, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at(golden, "schema.sql") < 0 {
+			continue // the demo's
+		}
+		schema := golden.Files[at(golden, "schema.sql")]
+		inside(t, db, func(tx pgx.Tx) {
+			if strings.Contains(string(schema.Data), "NULLS NOT DISTINCT") && version(t, tx) < 150000 {
+				return // PostgreSQL 15 brought it
+			}
+			if _, err := tx.Exec(t.Context(), string(schema.Data)); err != nil {
+				t.Fatalf("%s: schema.sql: %v", file, err)
+			}
+			cat, err := repository.ReadCatalog(t.Context(), tx)
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			current := readable(t, cat)
+			if i := at(golden, "catalog.json"); i < 0 {
+				golden.Files = append(golden.Files, txtar.File{Name: "catalog.json", Data: current})
+			} else if !bytes.Equal(golden.Files[i].Data, current) {
+				golden.Files[i].Data = current
+			} else {
+				prepare(t, tx, file, golden, cat)
+				return
+			}
+			rewrite(t, file, txtar.Format(golden))
+		})
+	}
+}
+
+func TestTheDemosCatalogInTheGoldensIsCurrent(t *testing.T) {
+	t.Parallel()
+	db := testdb.New(t, control)
+	if err := booking.Install(t.Context(), db); err != nil {
+		t.Fatal(err)
+	}
+	cat, err := repository.ReadCatalog(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, current := goldens+"/booking.catalog.json", readable(t, cat)
+	if stored, err := os.ReadFile(file); err != nil || !bytes.Equal(stored, current) {
+		rewrite(t, file, current)
+	}
+}
+
+// prepare has PostgreSQL read every statement of the plan, as far as the map
+// covers the schema.
+func prepare(t *testing.T, tx pgx.Tx, file string, golden *txtar.Archive, cat *plan.Catalog) {
+	t.Helper()
+	m, err := erasuremap.Parse(file, golden.Files[at(golden, "map.yaml")].Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := plan.Compile(m, cat)
+	if err != nil {
+		return // a golden of gaps
+	}
+	for _, s := range append(p.Statements(), p.NewProfile, p.LiveProfiles, p.Tenant, p.Preview, p.Candidates(nil, false)) {
+		if s.SQL == "" {
+			continue // without tenants there is none to read
+		}
+		if _, err := tx.Prepare(t.Context(), "", s.SQL); err != nil {
+			t.Errorf("%s: %s: %v\n%s", file, s.Name, err, s)
+			return
+		}
+	}
+}
+
+func rewrite(t *testing.T, file string, data []byte) {
+	t.Helper()
+	if !*update {
+		t.Errorf("%s: the catalog in it is not what PostgreSQL says: run go test ./repository -run Goldens\\|GoldenPlans -update, then go test ./internal/plan -update", file)
+		return
+	}
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var leaf = regexp.MustCompile(`\{[^{}]*\}|\[[^\[\]{}]*\]`)
+
+// readable is a catalog as JSON with one line for each column, index and key.
+// The fingerprint is left out: it knows oids.
+func readable(t *testing.T, cat *plan.Catalog) []byte {
+	t.Helper()
+	stored := *cat
+	stored.Fingerprint = ""
+	data, err := json.MarshalIndent(stored, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // lists first, then the objects that hold them
+		data = leaf.ReplaceAllFunc(data, func(b []byte) []byte {
+			return regexp.MustCompile(`\s*\n\s*`).ReplaceAll(b, nil)
+		})
+	}
+	return append(data, '\n')
+}
+
+func at(a *txtar.Archive, name string) int {
+	for i, f := range a.Files {
+		if f.Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+// inside runs f in a transaction of which nothing stays.
+func inside(t *testing.T, db *pgxpool.Pool, f func(pgx.Tx)) {
+	t.Helper()
+	tx, err := db.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Rollback(context.WithoutCancel(t.Context()))
+	f(tx)
+}
+
+func version(t *testing.T, tx pgx.Tx) (n int) {
+	t.Helper()
+	if err := tx.QueryRow(t.Context(), "SELECT current_setting('server_version_num')::int").Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
