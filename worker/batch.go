@@ -25,10 +25,9 @@ const (
 // codeCrash is the code of a client at whom workers die again and again.
 const codeCrash = "worker_crashed"
 
-// batches claims the hinted batch, works on it, and goes on with batches of
-// the same tenant as long as nobody else waits for a worker.
-func (s *Server) batches(ctx context.Context, taskID string) error {
-	c, err := s.o.Claims.Claim(ctx, taskID)
+// batches works on a batch, and goes on with batches of the same tenant as long
+// as nobody else waits for a worker.
+func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 	for c != nil && err == nil {
 		run := &batch{Server: s, Claim: c, careful: c.Crashes >= crashesToOne,
 			log: s.o.Log.With().Str("erasure_id", c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}

@@ -11,14 +11,10 @@ import (
 // maxMailPause bounds the pauses between tries of one mail.
 const maxMailPause = time.Hour
 
-// mail claims the hinted mail and delivers it. Trouble is tried again for
+// mail delivers a mail. Trouble is tried again for
 // days; a refusal is final and visible in the job's mail state. Neither
 // changes the job.
-func (s *Server) mail(ctx context.Context, taskID string) error {
-	c, err := s.o.Claims.Claim(ctx, taskID)
-	if err != nil || c == nil {
-		return err
-	}
+func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
 	log := s.o.Log.With().Str("erasure_id", c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
 	if c.Crashes >= crashesToFail && c.Age >= s.o.MailExpiry {
 		log.Error().Int("crashes", c.Crashes).Msg("mail given up: workers die over it")
@@ -30,7 +26,7 @@ func (s *Server) mail(ctx context.Context, taskID string) error {
 	case err != nil:
 		return s.mailTrouble(ctx, c, err)
 	}
-	err = s.o.Post.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Letter) })
+	err := s.o.Post.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Letter) })
 	switch {
 	case err == nil:
 		log.Info().Msg("mail sent")

@@ -102,8 +102,9 @@ func NewServer(o Options) *Server {
 // Start begins to take hints. It succeeds while Redis is away.
 func (s *Server) Start() error {
 	mux := asynq.NewServeMux()
-	mux.HandleFunc(jobs.BatchTask.HintType(), s.handle(s.batches))
-	mux.HandleFunc(jobs.MailTask.HintType(), s.handle(s.mail))
+	for _, kind := range []jobs.TaskKind{jobs.BatchTask, jobs.MailTask} {
+		mux.HandleFunc(kind.HintType(), s.handle)
+	}
 	if err := s.asynq.Start(mux); err != nil {
 		return fmt.Errorf("start asynq: %w", err)
 	}
@@ -121,23 +122,38 @@ func (s *Server) Stop() {
 	})
 }
 
-// handle decodes the hint. asynq hears the kind of an error, never its cause:
-// it would keep the text in Redis and show it on its dashboard.
-func (s *Server) handle(work func(ctx context.Context, taskID string) error) func(context.Context, *asynq.Task) error {
-	return func(ctx context.Context, task *asynq.Task) error {
-		defer s.survive(task.Type())
-		var hint jobs.Hint
-		if err := json.Unmarshal(task.Payload(), &hint); err != nil || hint.TaskID == "" {
-			s.o.Log.Warn().Str("type", task.Type()).Msg("hint without a task id; ignored")
-			return nil
-		}
-		err := work(ctx, hint.TaskID)
-		if err != nil && !errors.Is(err, context.Canceled) {
-			s.o.Log.Error().Err(err).Str("task", hint.TaskID).Str("kind", jobs.KindOf(err).String()).Msg("hint not worked on; it will come again")
-		}
-		// Whatever happened is in the database, which sends the hint again.
+// handle decodes the hint and always reports success: whatever happens is in
+// the database, which sends the hint again. asynq would keep an error's text in
+// Redis and show it on its dashboard.
+func (s *Server) handle(ctx context.Context, hint *asynq.Task) error {
+	defer s.survive(hint.Type())
+	var h jobs.Hint
+	if err := json.Unmarshal(hint.Payload(), &h); err != nil || h.TaskID == "" {
+		s.o.Log.Warn().Str("type", hint.Type()).Msg("hint without a task id; ignored")
 		return nil
 	}
+	err := s.work(ctx, h.TaskID)
+	if err != nil && !errors.Is(err, context.Canceled) {
+		s.o.Log.Error().Err(err).Str("task", h.TaskID).Str("kind", jobs.KindOf(err).String()).Msg("hint not worked on; it will come again")
+	}
+	return nil
+}
+
+// work claims the hinted task and does what its kind asks for. The kind is the
+// database's: the type under which the hint came decides nothing.
+func (s *Server) work(ctx context.Context, taskID string) error {
+	c, err := s.o.Claims.Claim(ctx, taskID)
+	if err != nil || c == nil {
+		return err
+	}
+	switch c.Kind {
+	case jobs.BatchTask:
+		return s.batches(ctx, c)
+	case jobs.MailTask:
+		return s.mail(ctx, c)
+	}
+	s.o.Log.Error().Str("task", c.TaskID).Str("kind", string(c.Kind)).Msg("task of a kind that this program does not know: use the newer program")
+	return s.giveBack(ctx, c, schemaPause, false, "unknown kind")
 }
 
 // survive keeps a panic from asynq, which would write its text to Redis. The
