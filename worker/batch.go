@@ -134,7 +134,13 @@ func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
 		if err := b.o.Eraser.Block(ctx, b.JobID, e.Error()); err != nil {
 			return false, b.trouble(ctx, err)
 		}
-		return false, b.giveBack(ctx, b.Claim, schemaPause, false, e.Code)
+		var pause time.Duration
+		if e.Err != nil {
+			// PostgreSQL refused what the map has no gap in: a missing grant, a
+			// broken trigger. The job would be blocked and resumed all the time.
+			pause = schemaPause
+		}
+		return false, b.giveBack(ctx, b.Claim, pause, false, e.Code)
 	case e != nil && e.Code == jobs.CodeContention:
 		b.steer.shrink()
 		if n == 1 {

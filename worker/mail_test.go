@@ -1,0 +1,70 @@
+package worker_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/jobs"
+	"github.com/oubli/oubli/worker"
+)
+
+var (
+	later = &jobs.Error{Kind: jobs.Unavailable, Code: "smtp_451", Msg: "later"}
+	never = &jobs.Error{Kind: jobs.Invalid, Code: "smtp_550", Msg: "never"}
+)
+
+func TestMailTroubleIsTriedAgainAndARefusalIsFinal(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 100)
+	r.post.answers = map[string][]error{
+		"again@studio.example": {later, later, errors.New("something that is no answer at all")},
+		"never@studio.example": {later, never},
+	}
+	s := r.run()
+	j := r.ended(s, r.accept(s, "1", r.db.Clients(t, 1, 3), "again@studio.example", "never@studio.example", "good@studio.example").ID)
+	bookingdb.Wait(t, "all mails", func() bool {
+		return r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE kind = 'mail' AND state IN ('done', 'failed')") == 3
+	})
+	j = r.job(s, j.ID)
+	if j.State != jobs.Completed || j.Mail.State != jobs.MailFailed || j.Mail.Attempts != 4+2+1 {
+		t.Errorf("job %+v", j)
+	}
+	if got := r.db.Strings(t, "SELECT letter->>'To' || ' ' || state || ' ' || failures || ' ' || last_error FROM oubli.tasks WHERE kind = 'mail' ORDER BY 1"); len(got) != 3 ||
+		got[0] != "again@studio.example done 3 " || got[1] != "good@studio.example done 0 " || got[2] != "never@studio.example failed 2 smtp_550" {
+		t.Errorf("mails: %q", got)
+	}
+	r.post.exactly(t, 2)
+	if !r.log.contains("mail refused for good") || r.log.contains("@studio.example") {
+		t.Error("the log wants to tell of the refusal and not of the recipient")
+	}
+}
+
+func TestAMailIsGivenUpAfterItsExpiry(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 100)
+	r.post.answers = map[string][]error{"a@studio.example": {later}}
+	s := r.store()
+	p, _ := r.pump(s)
+	r.work(s, p, func(o *worker.Options) { o.MailExpiry = time.Nanosecond })
+	if j := r.ended(s, r.accept(s, "1", nil, "a@studio.example").ID); j.State != jobs.Completed || j.Mail.State != jobs.MailFailed || j.Mail.Attempts != 1 {
+		t.Errorf("job %+v", j)
+	}
+	r.post.exactly(t, 0)
+}
+
+// The mail comes after the last batch and tells what the job's readers see.
+func TestTheMailTellsHowTheJobEnded(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 300)
+	keys := append(r.db.Clients(t, 1, 45), "99999999")
+	r.db.Exec(t, "UPDATE clients SET legal_hold = true WHERE id = ANY($1::text[]::bigint[])", keys[:2])
+	s := r.run()
+	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
+	r.post.exactly(t, 1)
+	l := r.post.letters[0]
+	if l.JobID != j.ID || l.State != j.State || l.Counts != j.Counts || l.Counts.Pending != 0 || l.Counts.Skipped != 2 || l.Counts.NotFound != 1 || !l.FinishedAt.Equal(*j.FinishedAt) {
+		t.Errorf("letter %+v\nof job %+v", l, j)
+	}
+}

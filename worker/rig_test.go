@@ -1,0 +1,230 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hibiken/asynq"
+	"github.com/redis/go-redis/v9"
+	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/internal/booking"
+	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/local"
+	"github.com/oubli/oubli/internal/testdb"
+	"github.com/oubli/oubli/jobs"
+	"github.com/oubli/oubli/repository"
+	"github.com/oubli/oubli/worker"
+)
+
+func TestMain(m *testing.M) {
+	redis.SetLogger(silence{}) // it prints every refused connection while a test keeps Redis away
+	os.Exit(m.Run())
+}
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
+
+// rig is a database, a Redis, a pump, and the workers that a test starts. All
+// is real but the mail server.
+type rig struct {
+	t      *testing.T
+	db     *bookingdb.DB
+	server *local.Redis
+	redis  *redis.Client
+	asynq  *asynq.Inspector
+	post   *post
+	log    *logbook
+}
+
+func newRig(t *testing.T, clients int) *rig {
+	t.Helper()
+	r := &rig{t: t, db: bookingdb.New(t, clients), server: testdb.RedisServer(t, local.RedisOptions{}), post: newPost(), log: &logbook{}}
+	for _, sql := range []string{
+		"UPDATE clients SET legal_hold = false, balance_cents = 0",
+		"UPDATE invoices SET status = 'paid' WHERE status = 'open'",
+		"UPDATE appointments SET status = 'cancelled' WHERE status = 'booked'",
+	} {
+		r.db.Exec(t, sql)
+	}
+	var err error
+	if r.db.Totals, err = booking.Totals(t.Context(), r.db.Pool); err != nil {
+		t.Fatal(err)
+	}
+	r.redis = r.newRedis()
+	r.asynq = asynq.NewInspectorFromRedisClient(r.redis)
+	return r
+}
+
+func (r *rig) newRedis() *redis.Client {
+	o, err := redis.ParseURL(r.server.URL(0))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	o.DialTimeout, o.MaxRetries = time.Second, -1
+	c := redis.NewClient(o)
+	r.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// store opens the database as one process would.
+func (r *rig) store(change ...func(*repository.Options)) *repository.Store {
+	r.t.Helper()
+	o := repository.Options{URL: r.db.URL, Map: provoked(r.t), BatchClients: 20, Lease: time.Second, LockTimeout: 50 * time.Millisecond}
+	for _, f := range change {
+		f(&o)
+	}
+	s, err := repository.Open(r.t.Context(), o)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(s.Close)
+	return s
+}
+
+// pump runs a pump until the test ends or stop is called.
+func (r *rig) pump(s *repository.Store) (p *worker.Pump, stop func()) {
+	r.t.Helper()
+	p = worker.NewPump(worker.PumpOptions{Outbox: s, Watch: s, Redis: r.newRedis(), Log: r.logger(),
+		Interval: 20 * time.Millisecond, Reconcile: 50 * time.Millisecond, HintAge: 100 * time.Millisecond, TakenAge: time.Second})
+	ctx, cancel := context.WithCancel(r.t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		p.Run(ctx)
+	}()
+	stop = func() {
+		cancel()
+		<-done
+	}
+	r.t.Cleanup(stop)
+	return p, stop
+}
+
+// work starts a worker, which stops with the test if not before.
+func (r *rig) work(s *repository.Store, p *worker.Pump, change ...func(*worker.Options)) *worker.Server {
+	r.t.Helper()
+	o := worker.Options{Claims: s, Eraser: s, Post: s, Sender: r.post, Redis: r.newRedis(), Log: r.logger(),
+		Poll: 10 * time.Millisecond, MailRetry: 10 * time.Millisecond, Kick: p.Kick}
+	for _, f := range change {
+		f(&o)
+	}
+	srv := worker.NewServer(o)
+	if err := srv.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(srv.Stop)
+	return srv
+}
+
+// run starts the usual: one process with a pump and a worker.
+func (r *rig) run(change ...func(*repository.Options)) *repository.Store {
+	r.t.Helper()
+	s := r.store(change...)
+	p, _ := r.pump(s)
+	r.work(s, p)
+	return s
+}
+
+func (r *rig) accept(s *repository.Store, tenant string, keys []string, notify ...string) jobs.Job {
+	r.t.Helper()
+	j, _, err := s.AcceptErasure(r.t.Context(), jobs.ErasureRequest{TenantID: tenant, ClientIDs: keys, Reason: jobs.SubjectRequest, Notify: notify, CreatedBy: "test"},
+		jobs.IdempotencyKey{Key: fmt.Sprint(time.Now().UnixNano()), Caller: "test"})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return j
+}
+
+func (r *rig) job(s *repository.Store, id string) jobs.Job {
+	r.t.Helper()
+	j, err := s.Job(r.t.Context(), jobs.Erasure, jobs.AnyTenant, id)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return j
+}
+
+// ended waits for the job's end, its mails included.
+func (r *rig) ended(s *repository.Store, id string) (j jobs.Job) {
+	r.t.Helper()
+	bookingdb.Wait(r.t, "the end of a job and its mails", func() bool {
+		j = r.job(s, id)
+		return j.State.Final() && j.Mail.State != jobs.MailPending
+	})
+	if j.Counts.Pending != 0 || j.Counts.Total() != j.Requested {
+		r.t.Errorf("a job ended as %+v", j)
+	}
+	return j
+}
+
+func (r *rig) logger() zerolog.Logger { return zerolog.New(r.log).Level(zerolog.DebugLevel) }
+
+// provoked is the demo's map, with a trigger that a test may add.
+func provoked(t *testing.T) *erasuremap.Map {
+	t.Helper()
+	m, err := erasuremap.Parse("oubli.yaml", bytes.Replace(booking.Map(), []byte("\ntriggers:\n"), []byte("\ntriggers:\n  - {name: provoked, because: \"a test\"}\n"), 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// logbook keeps what was logged.
+type logbook struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logbook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logbook) contains(s string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Contains(l.b.String(), s)
+}
+
+// post stands for the mail server: it counts what it took and gives the
+// answers that a test has prepared for a recipient.
+type post struct {
+	mu      sync.Mutex
+	taken   map[string]int // by letter
+	letters []jobs.Letter
+	answers map[string][]error
+}
+
+func newPost() *post { return &post{taken: map[string]int{}, answers: map[string][]error{}} }
+
+func (p *post) Send(_ context.Context, l jobs.Letter) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if next := p.answers[l.To]; len(next) > 0 {
+		p.answers[l.To] = next[1:]
+		return next[0]
+	}
+	p.taken[l.ID]++
+	p.letters = append(p.letters, l)
+	return nil
+}
+
+// exactly fails the test unless this many letters were taken, each once.
+func (p *post) exactly(t *testing.T, n int) {
+	t.Helper()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.letters) != n || len(p.taken) != n {
+		t.Errorf("%d letters were sent %d times, want %d once each", len(p.taken), len(p.letters), n)
+	}
+}

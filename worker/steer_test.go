@@ -1,0 +1,84 @@
+package worker
+
+import (
+	"testing"
+	"time"
+)
+
+const target = 100 * time.Millisecond
+
+func TestChunksGrowSlowlyToTheTarget(t *testing.T) {
+	t.Parallel()
+	s := newSteer(target, 1000)
+	sizes := []int{s.next()}
+	for range 30 {
+		n, size := s.next(), s.size
+		s.learn(n, time.Duration(n)*500*time.Microsecond) // 200 take as long as the target
+		if s.size > size*1.3+1 {
+			t.Fatalf("from %f to %f in one step", size, s.size)
+		}
+		sizes = append(sizes, s.next())
+	}
+	if last := sizes[len(sizes)-1]; sizes[0] != firstChunk || last < 195 || last > 200 {
+		t.Errorf("sizes %v, want from %d to 200", sizes, firstChunk)
+	}
+}
+
+func TestAChunkThatOutlastsTheTargetShrinksTheNextAtMostByHalf(t *testing.T) {
+	t.Parallel()
+	for took, want := range map[time.Duration]int{
+		2 * target:      100,
+		target * 10 / 9: 180,
+		time.Hour:       100,
+		target:          200,
+	} {
+		s := newSteer(target, 1000)
+		s.size = 200
+		s.learn(200, took)
+		if got := s.next(); got != want {
+			t.Errorf("after %s: %d, want %d", took, got, want)
+		}
+	}
+}
+
+// A few clients cost a round trip, as many do: their rate says nothing.
+func TestASmallChunkDoesNotShrinkTheNext(t *testing.T) {
+	t.Parallel()
+	s := newSteer(target, 1000)
+	s.size = 400
+	for range 50 {
+		s.learn(1, 8*time.Millisecond)
+	}
+	if s.next() != 400 {
+		t.Errorf("single clients steered to %d", s.next())
+	}
+	if s.learn(3, 2*target); s.next() != 200 {
+		t.Errorf("three clients that took twice the target steered to %d, want half of 400", s.next())
+	}
+}
+
+func TestSizesStayWithinTheirBounds(t *testing.T) {
+	t.Parallel()
+	s := newSteer(target, 70)
+	for range 100 {
+		s.learn(s.next(), time.Nanosecond)
+	}
+	if s.next() != 70 {
+		t.Errorf("grown to %d, want 70 at most", s.next())
+	}
+	for range 100 {
+		s.shrink()
+		s.learn(s.next(), time.Hour)
+	}
+	if s.next() != 1 {
+		t.Errorf("shrunk to %d, want 1", s.next())
+	}
+	s.learn(0, time.Second)
+	s.learn(1, 0)
+	if s.next() != 1 {
+		t.Errorf("nothing learned from nothing, and the size is %d", s.next())
+	}
+	if n := newSteer(target, 10).next(); n != 10 {
+		t.Errorf("the first chunk is %d, want 10 at most", n)
+	}
+}

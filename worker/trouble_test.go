@@ -1,0 +1,222 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/jobs"
+	"github.com/oubli/oubli/repository"
+	"github.com/oubli/oubli/worker"
+)
+
+func TestAPoisonClientFailsAloneAndUnnamed(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 300)
+	keys := r.db.Clients(t, 1, 20)
+	poison := []string{keys[0], keys[7], keys[8], keys[19]}
+	r.db.Exec(t, "UPDATE clients SET email = 'vez' || id || '@private.example' WHERE id = ANY($1::text[]::bigint[])", poison)
+	r.db.Exec(t, "CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.email LIKE '%@private.example' THEN RAISE EXCEPTION 'not %', OLD.email; END IF; RETURN OLD; END $$")
+	r.db.Exec(t, "CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke()")
+	s := r.run()
+	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
+	if j.State != jobs.CompletedWithExceptions || j.Counts.Failed != 4 || j.Exceptions["P0001"] != 4 {
+		t.Errorf("job %+v", j)
+	}
+	left := r.db.Existing(t, keys)
+	slices.Sort(left)
+	slices.Sort(poison)
+	if !slices.Equal(left, poison) {
+		t.Errorf("left %v, want %v", left, poison)
+	}
+	r.tellsNothing(t)
+}
+
+// A stranger who holds rows costs time and nothing else: no client is failed,
+// no death is counted, and the others are erased meanwhile.
+func TestAStrangersLocksHoldUpOnlyTheirOwnClients(t *testing.T) {
+	t.Parallel()
+	for name, sql := range map[string]string{
+		"the client's row": "SELECT FROM clients WHERE id = $1::bigint FOR UPDATE",
+		"a child's row":    "SELECT FROM appointments WHERE client_id = $1::bigint FOR UPDATE",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 300)
+			keys := r.db.Strings(t, "SELECT DISTINCT client_id::text FROM appointments WHERE studio_id = 1 AND client_id IN (SELECT id FROM clients WHERE NOT is_anonymous) ORDER BY 1 LIMIT 15")
+			tx, err := r.db.Pool.Begin(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+			if _, err := tx.Exec(t.Context(), sql, keys[4]); err != nil {
+				t.Fatal(err)
+			}
+			s := r.run()
+			id := r.accept(s, "1", keys, "a@studio.example").ID
+			bookingdb.Wait(t, "all others to be erased", func() bool { return r.job(s, id).Counts.Pending == 1 })
+			// The batch goes round until the stranger leaves: given back at
+			// least once, it must not look like a crash.
+			bookingdb.Wait(t, "the batch to be given back", func() bool {
+				return r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'pending' AND last_error = 'contention'") == 1
+			})
+			if n := r.db.Int(t, "SELECT crashes + failures FROM oubli.tasks WHERE kind = 'batch'"); n != 0 {
+				t.Errorf("%d crashes and failures", n)
+			}
+			if err := tx.Rollback(t.Context()); err != nil && !errors.Is(err, pgx.ErrTxClosed) {
+				t.Fatal(err)
+			}
+			if j := r.ended(s, id); j.State != jobs.Completed {
+				t.Errorf("job %+v", j)
+			}
+		})
+	}
+}
+
+// mortal is an eraser that dies over one client, as a process would that is
+// killed for its memory: nothing of the chunk commits, and nobody says goodbye.
+type mortal struct {
+	*repository.Store
+	client string
+}
+
+func (m mortal) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
+	if slices.Contains(c.Keys[c.Position:min(c.Position+n, len(c.Keys))], m.client) {
+		panic("vez " + m.client)
+	}
+	return m.Store.EraseChunk(ctx, c, n)
+}
+
+func TestAClientAtWhomWorkersDieFailsInTheEndAndTheOthersAreErased(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 300)
+	keys := r.db.Clients(t, 1, 8)
+	s := r.store()
+	p, _ := r.pump(s)
+	r.work(s, p, func(o *worker.Options) { o.Eraser = mortal{s, keys[4]} })
+	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
+	if j.State != jobs.CompletedWithExceptions || j.Exceptions["worker_crashed"] != 1 || j.Counts.Erased+j.Counts.ErasedRetained != 7 {
+		t.Errorf("job %+v", j)
+	}
+	if left := r.db.Existing(t, keys); len(left) != 1 || left[0] != keys[4] {
+		t.Errorf("left %v, want %s", left, keys[4])
+	}
+	if !r.log.contains("handler panicked") {
+		t.Error("nobody died: the test says nothing")
+	}
+	r.tellsNothing(t)
+}
+
+// A worker that is stopped, as by SIGSTOP, in the middle of a chunk loses its
+// batch to another, and changes nothing when it wakes.
+func TestAStoppedWorkersBatchIsTakenOver(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 300)
+	here, goOn := make(chan struct{}), make(chan struct{})
+	first := true
+	sleeper := r.store(func(o *repository.Options) {
+		o.Lanes = 1
+		o.Failpoint = func(name string) {
+			if name == "chunk:erased" && first {
+				first = false
+				close(here)
+				<-goOn
+			}
+		}
+	})
+	p, stop := r.pump(sleeper)
+	r.work(sleeper, p)
+	keys := r.db.Clients(t, 1, 60)
+	id := r.accept(sleeper, "1", keys, "a@studio.example").ID
+	<-here
+	stop() // its pump is stopped with it
+
+	s := r.run(func(o *repository.Options) { o.Lanes = 1 })
+	if j := r.ended(s, id); j.State != jobs.Completed || j.Counts.NotFound != 0 {
+		t.Errorf("job %+v", j)
+	}
+	rows := r.db.Untouched(t, keys)
+	close(goOn)
+	bookingdb.Wait(t, "the sleeper to notice", func() bool { return r.log.contains("batch given back") || r.log.contains("stopped between chunks") })
+	for i, now := range r.db.Untouched(t, keys) {
+		if now != rows[i] {
+			t.Errorf("%+v became %+v", rows[i], now)
+		}
+	}
+	r.post.exactly(t, 1)
+	r.db.SameTotals(t)
+}
+
+func TestAWorkerThatStopsGivesItsBatchBackAtOnce(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 600)
+	begun := make(chan struct{}, 1000)
+	s := r.store(func(o *repository.Options) { o.BatchClients, o.Lease = 1000, time.Hour })
+	p, _ := r.pump(s)
+	srv := r.work(s, p, func(o *worker.Options) {
+		o.ChunkMax = 2
+		o.Observe = func(jobs.Chunk) { begun <- struct{}{} }
+	})
+	id := r.accept(s, "1", r.db.Clients(t, 1, 150), "a@studio.example").ID
+	<-begun
+	srv.Stop()
+	srv.Stop() // twice is harmless
+	if n := r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'running'"); n != 0 {
+		t.Errorf("%d tasks are still claimed, for an hour", n)
+	}
+	left := r.job(s, id).Counts.Pending
+	if left == 0 || left == 150 {
+		t.Errorf("%d clients pending: want the work stopped in its middle", left)
+	}
+	r.work(s, p)
+	if j := r.ended(s, id); j.State != jobs.Completed {
+		t.Errorf("job %+v", j)
+	}
+	if n := r.db.Int(t, "SELECT sum(crashes + failures) FROM oubli.tasks"); n != 0 {
+		t.Errorf("%d crashes and failures", n)
+	}
+}
+
+func TestAServerThatNeverStartedCanBeStopped(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 100)
+	worker.NewServer(worker.Options{Redis: r.redis}).Stop()
+}
+
+// A schema that has grown something unknown blocks the job; nothing more is
+// erased until the map covers it again, and then it goes on by itself.
+func TestASchemaThatGrowsBlocksTheJobUntilTheMapCoversIt(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 600)
+	grown := false
+	s := r.run(func(o *repository.Options) {
+		o.Lanes = 1
+		o.Failpoint = func(name string) {
+			if name == "chunk:committed" && !grown {
+				grown = true
+				if _, err := r.db.Pool.Exec(context.Background(), "CREATE TABLE diaries (client_id bigint REFERENCES clients, entry text)"); err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	keys := r.db.Clients(t, 1, 100)
+	id := r.accept(s, "1", keys, "a@studio.example").ID
+	bookingdb.Wait(t, "the job to be blocked", func() bool { return r.job(s, id).State == jobs.Blocked })
+	j := r.job(s, id)
+	if j.BlockedReason == "" || j.Counts.Pending == 0 {
+		t.Errorf("job %+v", j)
+	}
+	if left := len(r.db.Existing(t, keys)); left != j.Counts.Pending {
+		t.Errorf("%d clients are left, %d are pending", left, j.Counts.Pending)
+	}
+	r.db.Exec(t, "DROP TABLE diaries")
+	if j := r.ended(s, id); j.State != jobs.Completed || j.BlockedReason != "" {
+		t.Errorf("job %+v", j)
+	}
+}
