@@ -78,12 +78,12 @@ SELECT jsonb_build_object(
       JOIN pg_class r ON r.oid = coalesce(pg_partition_root(p.refobjid), p.refobjid) AND r.oid <> v.oid JOIN pg_namespace rn ON rn.oid = r.relnamespace
       WHERE w.ev_class = v.oid) d ON d.reads IS NOT NULL
     WHERE v.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli')),
-  'Triggers', (SELECT coalesce(jsonb_agg(jsonb_build_object('Schema', n.nspname, 'Table', c.relname, 'Name', t.tgname, 'Function', t.tgfoid::regproc || '()',
+  'Triggers', (SELECT coalesce(jsonb_agg(jsonb_build_object('Schema', n.nspname, 'Table', c.relname, 'Name', t.tgname, 'Function', t.tgfoid::regproc || '()', 'InsertOnly', t.tgtype & 24 = 0,
       'When', CASE WHEN t.tgtype & 2 <> 0 THEN 'before ' ELSE 'after ' END
-        || concat_ws(' or ', CASE WHEN t.tgtype & 16 <> 0 THEN 'update' END, CASE WHEN t.tgtype & 8 <> 0 THEN 'delete' END)
+        || concat_ws(' or ', CASE WHEN t.tgtype & 4 <> 0 THEN 'insert' END, CASE WHEN t.tgtype & 16 <> 0 THEN 'update' END, CASE WHEN t.tgtype & 8 <> 0 THEN 'delete' END)
         || CASE WHEN t.tgtype & 1 <> 0 THEN ' of each row' ELSE '' END) ORDER BY n.nspname, c.relname, t.tgname), '[]')
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 24 <> 0))`
+    WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'))`
 
 func readFacts(ctx context.Context, db querier) (*mapinit.Facts, error) {
 	var raw []byte

@@ -56,7 +56,7 @@ func (p *proposal) rule(e *rows, c *plan.Column) rule {
 	r := e.rel
 	switch {
 	case c.Generated:
-		return rule{c.Name, keep, "computed from other columns"}
+		return rule{c.Name, keep, "the database writes it"}
 	case slices.Contains(r.PrimaryKey, c.Name) && !isForeign(r, c.Name), c.Name == p.tenantColumn && !p.isStep(r, c.Name):
 		return rule{c.Name, keep, ""}
 	case isForeign(r, c.Name):

@@ -26,8 +26,9 @@ type View struct {
 // Read is a relation that a view reads.
 type Read struct{ Schema, Name string }
 
-// Trigger is a user trigger that fires on UPDATE or DELETE.
+// Trigger is a user trigger.
 type Trigger struct {
+	InsertOnly          bool // fires for neither UPDATE nor DELETE
 	Schema, Table, Name string
 	When                string // "before update, each row"
 	Function            string

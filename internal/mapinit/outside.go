@@ -73,11 +73,15 @@ func (p *proposal) triggers() []explained {
 			continue
 		}
 		for _, t := range r.Triggers {
-			note := ""
+			note, fires := "", true
 			for _, f := range p.facts.Triggers {
 				if f.Schema == r.Schema && f.Table == r.Name && f.Name == t.Name {
 					note = f.When + ", runs " + f.Function
+					fires = !f.InsertOnly || r == p.client // profiles are all that is inserted
 				}
+			}
+			if !fires {
+				continue
 			}
 			list = append(list, explained{name: t.Name, table: p.name(r), note: note})
 		}

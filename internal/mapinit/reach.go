@@ -70,8 +70,28 @@ func (p *proposal) reach() {
 	p.owned()
 	p.loops()
 	for _, e := range p.rows {
-		if e.erase != erase && e.ownedBy == "" && (e.erase != unlink || len(p.of(e.rel)) == 0) && e.rel != p.client && e.rel != p.studio {
+		switch {
+		case e.gone() || e.rel == p.client:
+		case e.erase == unlink:
+			p.others(e)
+		default:
 			p.columns(e)
+		}
+	}
+}
+
+// others keeps the columns of rows that merely name a client, unless the rows
+// of the table that are a client's own say what becomes of them.
+func (p *proposal) others(e *rows) {
+	if slices.ContainsFunc(p.of(e.rel), func(o *rows) bool { return o.erase == reassign || o.erase == keep }) {
+		return
+	}
+	if slices.ContainsFunc(p.rows, func(o *rows) bool { return o.rel == e.rel && o.erase == unlink && len(o.columns) > 0 }) {
+		return
+	}
+	for i := range e.rel.Columns {
+		if c := &e.rel.Columns[i]; !isForeign(e.rel, c.Name) && !slices.Contains(e.rel.PrimaryKey, c.Name) && !p.refers(e.rel, c.Name) {
+			e.columns = append(e.columns, rule{c.Name, keep, ""})
 		}
 	}
 }
@@ -253,9 +273,9 @@ func (p *proposal) loops() {
 				if p.parent(fk) != e.rel || r.Column(reference).NotNull {
 					continue
 				}
-				why := "rows of others may point to one that goes"
+				why := "somebody else's row may point to one that goes"
 				if r == p.client {
-					why = "or the client's row would hold back what it points to"
+					why = "else the client's row would hold it in place"
 				}
 				found = append(found, &rows{rel: r, through: e.rel, reference: reference, erase: unlink, why: why})
 			}

@@ -24,7 +24,7 @@ func share(part, whole int) string {
 		return "All"
 	case 10*part >= 9*whole:
 		return "Nearly all"
-	case 2*part >= whole:
+	case 2*part > whole:
 		return "Most"
 	}
 	return "Some"

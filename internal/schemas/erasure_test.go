@@ -1,0 +1,108 @@
+package schemas_test
+
+import (
+	"crypto/md5"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+func TestRailsMembersAreErasedWithoutATrace(t *testing.T) {
+	t.Parallel()
+	f := open(t, "rails", "members")
+	m := f.answered(t)
+	f.compiles(t, m)
+	f.exec(t, "ALTER TABLE audits ALTER auditable_id TYPE uuid USING auditable_id::uuid") // see the test after this one
+	f.erase(t, m, members())
+}
+
+func TestTheSearchFindsWhatAMapForgets(t *testing.T) {
+	t.Parallel()
+	f := open(t, "rails", "members")
+	m := f.answered(t)
+	m.Tables = slices.DeleteFunc(m.Tables, func(e erasuremap.Table) bool { return e.Table.Relation == "audits" })
+	m.Ignore = append(m.Ignore, erasuremap.Ignored{Table: erasuremap.Name{Relation: "audits"}, Because: "this test forgets it"})
+	findings := strings.Join(f.findings(t, m, members()), "\n")
+	for _, want := range []string{"a trace in public.audits", "a key in public.audits"} {
+		if !strings.Contains(findings, want) {
+			t.Errorf("no %q in:\n%s", want, findings)
+		}
+	}
+}
+
+// A text that names a member is compared with the member's uuid as text. One
+// that names a booking is not yet: package plan compares it with the uuid of
+// the bookings, without the cast that the way to a client has. PostgreSQL
+// refuses the statement. Once it does not, this test and the two changes of
+// type that stand in for the cast can go.
+func TestATextThatNamesAnotherTablesKeyStopsTheErasureWhole(t *testing.T) {
+	t.Parallel()
+	rails := open(t, "rails", "members")
+	rails.stops(t, rails.answered(t), members(), "42883")
+	django := open(t, "django", "crm_customer")
+	django.stops(t, django.answered(t), customers(), "42883")
+}
+
+func members() request {
+	r := request{tenant: uuidOf("account/1")}
+	for _, n := range []int{3, 6, 9, 12, 15, 18, 30, 33, 60, 90} { // of the first gym, neighbours in its lessons
+		r.keys = append(r.keys, uuidOf(fmt.Sprintf("member/%d", n)))
+		r.markers = append(r.markers, marker(n))
+	}
+	r.spoken = r.keys
+	return r
+}
+
+// uuidOf is the uuid that the data's pg_temp.uuid_of makes.
+func uuidOf(words string) string { return uuid.UUID(md5.Sum([]byte(words))).String() }
+
+func TestDjangoCustomersAreErasedWithoutATrace(t *testing.T) {
+	t.Parallel()
+	f := open(t, "django", "crm_customer")
+	m := f.answered(t)
+	f.compiles(t, m)
+	f.exec(t, "ALTER TABLE django_admin_log ALTER object_id TYPE bigint USING object_id::bigint")
+	f.erase(t, m, customers())
+}
+
+func customers() request {
+	r := request{} // there is one salon, and no table of salons
+	for _, n := range []int{2, 3, 4, 7, 8, 40, 79, 80} {
+		r.keys = append(r.keys, fmt.Sprint(770000+n))
+		r.markers = append(r.markers, marker(n))
+	}
+	r.spoken = r.keys
+	return r
+}
+
+func TestPrismaCustomersAreErasedWithoutATrace(t *testing.T) {
+	t.Parallel()
+	f := open(t, "prisma", "Customer")
+	m := f.answered(t)
+	f.compiles(t, m)
+	r := request{tenant: "org_1"}
+	for _, n := range []int{2, 4, 6, 10, 14, 40, 80} {
+		r.keys = append(r.keys, fmt.Sprintf("cus_%x", md5.Sum([]byte(fmt.Sprintf("c%d", n)))))
+		r.markers = append(r.markers, marker(n))
+	}
+	r.spoken = r.keys
+	f.erase(t, m, r)
+}
+
+func TestCitusCustomersAreErasedWithoutATrace(t *testing.T) {
+	t.Parallel()
+	f := open(t, "citus", "customers")
+	m := f.answered(t)
+	f.compiles(t, m)
+	r := request{tenant: "1"}
+	for _, n := range []int{1, 4, 7, 10, 40} { // company 2 has the same numbers
+		r.keys = append(r.keys, fmt.Sprint(n))
+		r.markers = append(r.markers, marker(100+n))
+	}
+	f.erase(t, m, r)
+}
