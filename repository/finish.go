@@ -15,6 +15,10 @@ import (
 // Finish ends a batch all of whose clients have their outcome and, when it was
 // the job's last, ends the job and inserts its mails in the same transaction.
 func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
+	refresh, err := s.refreshing(ctx)
+	if err != nil {
+		return err
+	}
 	return s.tx(ctx, "finish batch", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 			UPDATE oubli.tasks SET state = 'done', lease_until = NULL, lane = NULL
@@ -25,16 +29,37 @@ func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
 		if tag.RowsAffected() == 0 {
 			return jobs.ErrFenced
 		}
-		return s.endJob(ctx, tx, c.JobID)
+		return s.endJob(ctx, tx, c.JobID, refresh)
 	})
 }
 
-// endJob ends a job none of whose tasks is open. The job's row is locked
+// refreshing gives what brings the map's materialized views up to date before
+// the job that made them stale ends, so that the mail is true of them as well.
+func (s *Store) refreshing(ctx context.Context) (func(context.Context, pgx.Tx) error, error) {
+	if len(s.opts.Map.Refresh) == 0 {
+		return func(context.Context, pgx.Tx) error { return nil }, nil
+	}
+	p, err := s.covered(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, tx pgx.Tx) error {
+		for _, st := range p.Refresh {
+			if _, err := tx.Exec(ctx, st.SQL); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// endJob ends a job none of whose tasks is open, after what is to be done
+// before. The job's row is locked
 // first and the tasks are read by a statement of their own: of two last
 // batches that finish in the same instant, the second to get the lock sees
 // what the first has committed. This is why the transaction must be READ
 // COMMITTED.
-func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
+func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string, before ...func(context.Context, pgx.Tx) error) error {
 	j, err := lockJob(ctx, tx, jobID)
 	if err != nil {
 		return err
@@ -43,6 +68,11 @@ func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM oubli.tasks WHERE job_id = $1 AND kind <> 'mail' AND state IN ('pending', 'running'))`, jobID).Scan(&open)
 	if err != nil || open || j.state.Final() {
 		return err
+	}
+	for _, f := range before {
+		if err := f(ctx, tx); err != nil {
+			return err
+		}
 	}
 	return j.close(ctx, tx, jobs.EndState)
 }

@@ -35,6 +35,7 @@ func commands() []func(*cli) *cobra.Command {
 		(*cli).mapCommands,
 		(*cli).check,
 		(*cli).plan,
+		(*cli).grants,
 		(*cli).erase,
 		(*cli).status,
 		(*cli).token,

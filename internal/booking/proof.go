@@ -24,7 +24,7 @@ type StudioTotals struct {
 }
 
 // Totals is the numbers of every studio, in the order of ids, from one snapshot.
-// DESIGN §4.1: they are the same before and after an erasure.
+// They are the same before and after an erasure.
 func Totals(ctx context.Context, db DB) ([]StudioTotals, error) {
 	// The days are those of UTC: a session's time zone must not move a sum.
 	const query = `

@@ -39,6 +39,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.NewProfile = c.newProfileStatement()
 	full.Erase = c.eraseStatements(order)
 	full.Sweep = c.sweepStatements()
+	full.Refresh = c.refreshStatements()
 	return &full, nil
 }
 

@@ -23,7 +23,8 @@ type Plan struct {
 	NewProfile   Statement   // inserts one anonymous profile → (key)
 	Preview      Statement   // → (key, name, created at, last activity) of given keys
 
-	Sweep []Statement // apply the rules of retained columns whose time is over
+	Sweep   []Statement // apply the rules of retained columns whose time is over
+	Refresh []Statement // materialized views, at the end of a job
 
 	compiled *compiler
 }

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,26 @@ func (c *compiler) sweepStatements() []Statement {
 			e.rel.ident(), assignments(set...), id, id, e.rel.ident(),
 			c.belongs(t, e, "t"), c.until(t, e, "t"), today(t), differs("t", set), t.arg(Arg{Kind: ArgLimit}))
 		all = append(all, t.statement(fmt.Sprintf("%s by %s: retained columns whose time is over", c.name(e.rel), e.Reference), c.name(e.rel)))
+	}
+	return all
+}
+
+// refreshStatements bring materialized views up to date, which hold copies of
+// what was erased. A view with a unique index over plain columns stays readable
+// meanwhile.
+func (c *compiler) refreshStatements() []Statement {
+	var all []Statement
+	for _, f := range c.m.Refresh {
+		view := c.cat.Relation(f.View)
+		how := ""
+		if slices.ContainsFunc(view.Indexes, func(x Index) bool {
+			return x.Unique && x.Predicate == "" && !slices.Contains(x.Expression, true)
+		}) {
+			how = "CONCURRENTLY "
+		}
+		t := &text{}
+		t.add("REFRESH MATERIALIZED VIEW %s%s", how, view.ident())
+		all = append(all, t.statement(c.name(view)+": refresh", c.name(view)))
 	}
 	return all
 }
