@@ -34,7 +34,10 @@ due AS (
     row_number() OVER (PARTITION BY t.tenant_id, t.kind = 'mail' ORDER BY t.queue <> 'interactive', t.run_at, t.id)
       + coalesce(CASE WHEN t.kind = 'mail' THEN 0 WHEN t.queue = 'interactive' THEN busy.urgent ELSE busy.lanes END, 0) AS turn
   FROM oubli.tasks AS t LEFT JOIN busy USING (tenant_id)
-  WHERE t.state = 'pending' AND t.dispatched_at IS NULL AND t.run_at <= now() AND ` + runnable + `),
+  WHERE t.state = 'pending' AND t.dispatched_at IS NULL AND t.run_at <= now() AND ` + runnable + `
+    -- What cannot be dispatched anyway need not be sorted.
+    AND NOT EXISTS (SELECT FROM waiting WHERE waiting.queue = t.queue AND waiting.n >= $2)
+    AND (t.kind = 'mail' OR coalesce(busy.urgent, 0) < $1)),
 placed AS (
   SELECT id, row_number() OVER (PARTITION BY queue ORDER BY turn, run_at, id) + coalesce(waiting.n, 0) AS place
   FROM due LEFT JOIN waiting USING (queue) WHERE kind = 'mail' OR turn <= $1),
