@@ -89,12 +89,16 @@ func (p *proposal) classify(e *rows) {
 	default:
 		e.erase, e.why = todo, "delete, reassign (to the anonymous profile), unlink or keep"
 	}
-	if e.where != "" && (e.erase == reassign || e.erase == todo) && e.soft {
-		// A pair is told apart by the type, and a profile is of the same type.
-		if e.erase == todo {
-			e.why = "delete, or reassign to the anonymous profile"
-		}
+	if e.erase == reassign && oneEach(r, e.reference) {
+		e.erase, e.why = todo, "one row a client (unique), so not reassign: delete, or unlink"
 	}
+}
+
+// oneEach reports whether a client has one row at most.
+func oneEach(r *plan.Relation, reference string) bool {
+	return slices.ContainsFunc(r.Indexes, func(x plan.Index) bool {
+		return x.Unique && len(x.Keys) == 1 && !x.Expression[0] && x.Keys[0] == reference
+	})
 }
 
 // joinTable reports whether the table only joins two others: all it has are

@@ -97,3 +97,9 @@ func TestTheDemosFirstMapIsComplete(t *testing.T) {
 		t.Errorf("the answered map does not cover the schema:\n%v", err)
 	}
 }
+
+func surveyError(t *testing.T, pool *pgxpool.Pool, table string) error {
+	t.Helper()
+	_, _, err := repository.Survey(t.Context(), testdb.URL(t, pool), mapinit.Options{ClientTable: erasuremap.Name{Relation: table}})
+	return err
+}

@@ -21,8 +21,8 @@ const (
 )
 
 // put adds a line and what is said beside it.
-func (s *sheet) put(indent int, text, comment string) {
-	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + text, comment: comment})
+func (s *sheet) put(indent int, text, beside string) {
+	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + text, comment: comment(beside)})
 }
 
 func (s *sheet) putf(indent int, format string, a ...any) {
@@ -33,7 +33,7 @@ func (s *sheet) putf(indent int, format string, a ...any) {
 func (s *sheet) say(indent int, format string, a ...any) {
 	lead := strings.Repeat("  ", indent) + "#"
 	text := lead
-	for _, w := range strings.Fields(fmt.Sprintf(format, a...)) {
+	for _, w := range strings.Fields(comment(fmt.Sprintf(format, a...))) {
 		if len(text) > len(lead) && utf8.RuneCountInString(text)+1+utf8.RuneCountInString(w) > pageWidth {
 			s.lines = append(s.lines, line{text: text, own: true})
 			text = lead
@@ -45,7 +45,7 @@ func (s *sheet) say(indent int, format string, a ...any) {
 
 // quote adds a comment that keeps its spaces, for examples.
 func (s *sheet) quote(indent int, text string) {
-	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + "#   " + text, own: true})
+	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + "#   " + comment(text), own: true})
 }
 
 // blank sets off what follows; one line does.

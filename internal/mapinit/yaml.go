@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,11 +23,24 @@ func scalar(text string) string {
 	if plainScalar.MatchString(text) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(text)) {
 		return text
 	}
+	if strings.Contains(text, `"`) && strings.IndexFunc(text, unicode.IsControl) < 0 {
+		return "'" + strings.ReplaceAll(text, "'", "''") + "'"
+	}
 	quoted, err := json.Marshal(text)
 	if err != nil { // text is a string: Marshal replaces what is not UTF-8
 		panic(err)
 	}
-	return string(quoted)
+	return strings.ReplaceAll(string(quoted), "\x7f", `\u007f`)
+}
+
+// comment is text that stays on its line: names can hold line breaks.
+func comment(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 func scalars(list []string) string {
@@ -53,10 +67,10 @@ func column(name string) string {
 // sqlValue writes an expression as a value. Quotes tell a reader that what is
 // between them is SQL.
 func sqlValue(expr string) string {
-	if strings.Contains(expr, `"`) && !strings.ContainsAny(expr, "\n\t") {
-		return "'" + strings.ReplaceAll(expr, "'", "''") + "'"
+	if strings.Contains(expr, `"`) || strings.IndexFunc(expr, unicode.IsControl) >= 0 {
+		return scalar(expr)
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(expr) + `"`
+	return `"` + strings.ReplaceAll(expr, `\`, `\\`) + `"`
 }
 
 func sqlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

@@ -136,7 +136,8 @@ func counted(m *erasuremap.Map, before, after look, erased int) (all []string) {
 	client := "public." + ident(m.Client.Table.Relation)
 	for table := range before {
 		name := strings.Trim(strings.TrimPrefix(table, "public."), `"`)
-		if strings.HasPrefix(table, "oubli.") || deleted[name] || table == client {
+		copied := slices.ContainsFunc(m.Refresh, func(v erasuremap.Refresh) bool { return v.View.Relation == name })
+		if strings.HasPrefix(table, "oubli.") || deleted[name] || table == client || copied {
 			continue
 		}
 		if len(before[table]) != len(after[table]) {

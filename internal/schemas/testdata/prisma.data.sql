@@ -30,3 +30,5 @@ INSERT INTO "CustomerSession" SELECT 'ses_' || n, 'cus_' || md5('c' || n), 'tok-
 
 INSERT INTO "OutboxEvent" ("aggregateId", "eventName", "payload")
 SELECT 'cus_' || md5('c' || n), 'customer.created', jsonb_build_object('email', pg_temp.mark(n) || '@mail.example') FROM generate_series(1, 80) n;
+
+REFRESH MATERIALIZED VIEW "Reporting_customers";

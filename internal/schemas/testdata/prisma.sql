@@ -102,4 +102,8 @@ CREATE TABLE "OutboxEvent" (
 );
 CREATE INDEX "OutboxEvent_aggregateId_idx" ON "OutboxEvent" ("aggregateId");
 
+CREATE MATERIALIZED VIEW "Reporting_customers" AS
+	SELECT c."organizationId", c."displayName", count(b."id") AS bookings
+	FROM "Customer" c LEFT JOIN "Booking" b ON b."customerId" = c."id" GROUP BY c."id";
+
 CREATE VIEW "ActiveCustomer" AS SELECT "id", "displayName" FROM "Customer" WHERE "status" = 'ACTIVE';
