@@ -167,14 +167,19 @@ func TestLosingEveryConnectionToPostgresInMidChunkLosesNothing(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.batch = 10
-	var passed atomic.Int32
+	var cuts, cut atomic.Int64
+	const enough = 6
 	service := s.start(t, both, tuning{lease: soon, failpoint: func(at string) {
-		if n := passed.Add(1); n%4 == 0 && n <= 20 {
-			_, err := s.Pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'oubli'")
-			if err != nil {
-				t.Error(err)
-			}
+		// Each cut meets one worker where it stands, and the other anywhere.
+		n := cuts.Add(1)
+		if n > 2*enough || n%2 == 0 || at == "mail:sent" {
+			return
 		}
+		tag, err := s.Pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'oubli'")
+		if err != nil {
+			t.Error(err)
+		}
+		cut.Add(tag.RowsAffected())
 	}})
 	c := admin(t, service, "1")
 	asked := s.plain(t, 1, 100)
@@ -186,8 +191,8 @@ func TestLosingEveryConnectionToPostgresInMidChunkLosesNothing(t *testing.T) {
 	} else {
 		before.expectRows(t, job, gone)
 	}
-	if passed.Load() < 20 {
-		t.Errorf("connections were cut only until failpoint %d", passed.Load())
+	if cuts.Load() < 2*enough || cut.Load() < enough {
+		t.Errorf("%d connections were cut, at %d places", cut.Load(), cuts.Load()/2)
 	}
 	s.mails(t, 1)
 }
