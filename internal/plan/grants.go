@@ -97,6 +97,7 @@ func (c *compiler) workerGrants() []Grant {
 		switch {
 		case e.owned():
 			g.Delete = true
+			g.Update = append(g.Update, e.pairs[0].target) // for FOR UPDATE
 			for i := range c.cat.Relations {
 				r := &c.cat.Relations[i]
 				if slices.ContainsFunc(r.Foreign, func(fk ForeignKey) bool { return fk.to(e.rel) }) {

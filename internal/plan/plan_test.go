@@ -84,9 +84,10 @@ func results(t *testing.T, mapYAML, catalogJSON []byte) []txtar.File {
 	} else if err != nil {
 		t.Fatal(err)
 	} else {
-		for i, s := range append(p.Statements(), p.NewProfile, p.LiveProfiles) {
+		for i, s := range slices.Concat(p.Statements(), []plan.Statement{p.NewProfile, p.LiveProfiles}, p.Sweep) {
 			files = append(files, txtar.File{Name: fmt.Sprintf("%02d %s", i+1, s.Name), Data: []byte(s.String())})
 		}
+		files = append(files, txtar.File{Name: "grants", Data: []byte(grants(p))})
 	}
 	var warnings strings.Builder
 	for _, w := range plan.Warnings(m, &cat) {
@@ -96,6 +97,19 @@ func results(t *testing.T, mapYAML, catalogJSON []byte) []txtar.File {
 		files = append(files, txtar.File{Name: "warnings", Data: []byte(warnings.String())})
 	}
 	return files
+}
+
+// grants are what the two roles of a deployment may do.
+func grants(p *plan.Plan) string {
+	var b strings.Builder
+	api, worker := p.Grants()
+	for _, g := range api {
+		fmt.Fprintln(&b, g.SQL("api"))
+	}
+	for _, g := range worker {
+		fmt.Fprintln(&b, g.SQL("worker"))
+	}
+	return b.String()
 }
 
 func hold(t *testing.T, file, want, got string) {

@@ -55,7 +55,22 @@ func (c *compiler) checkActions() {
 		case e.Erase == erasuremap.Keep && !e.through() && !anonymize && !nulled(e.Columns, e.Reference):
 			c.gap(e.Pos, e.rel, e.Reference, "use erase: reassign, erase: unlink or erase: delete", "kept rows would still point to the erased client")
 		}
+		if e.Retain != nil && !e.onProfile(nil) {
+			c.gap(e.Retain.Pos, e.rel, "", "use erase: reassign, or give the columns a rule under columns", "what is retained could not be cleared later: the rows would stand on no anonymous profile by which to find them")
+		}
 	}
+}
+
+// onProfile reports whether the entry's rows can be found by anonymous
+// profiles afterwards. Ways that lead in a circle lead nowhere.
+func (e *entry) onProfile(seen []*entry) bool {
+	switch {
+	case slices.Contains(seen, e) || e.Erase == erasuremap.Unlink:
+		return false
+	case !e.through():
+		return e.Erase == erasuremap.Reassign
+	}
+	return !slices.ContainsFunc(e.parents, func(p *entry) bool { return !p.onProfile(append(seen, e)) })
 }
 
 // checkReferences holds every foreign key against what erasing does to the
