@@ -106,7 +106,7 @@ func (c *compiler) reach(e *entry, alias string, last func(l link, alias string)
 	var columns, targets, ways []string
 	for _, p := range e.pairs {
 		columns = append(columns, ident(alias, p.column))
-		targets = append(targets, ident(alias+"p", p.target))
+		targets = append(targets, asKey(e.rel.Column(p.column), e.parents[0].rel.Column(p.target), ident(alias+"p", p.target)))
 	}
 	for _, p := range e.parents {
 		// One SELECT for each way: an OR between them would keep indexes out.

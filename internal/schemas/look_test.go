@@ -155,38 +155,6 @@ func counted(m *erasuremap.Map, before, after look, erased int) (all []string) {
 	return all
 }
 
-// stops runs an erasure that PostgreSQL refuses, and sees that nothing came of it.
-func (f *foreign) stops(t *testing.T, m *erasuremap.Map, r request, state string) {
-	t.Helper()
-	before := f.look(t)
-	s := f.store(t, m)
-	c := f.claim(t, s, r)
-	if _, err := s.EraseChunk(t.Context(), c, len(r.keys)); err == nil || !strings.Contains(err.Error(), "SQLSTATE "+state) {
-		t.Errorf("%s: got %v, want SQLSTATE %s", f.name, err, state)
-	}
-	s.Close()
-	after := f.look(t)
-	client := "public." + ident(m.Client.Table.Relation)
-	for table, rows := range before {
-		switch {
-		case strings.HasPrefix(table, "oubli."):
-		case table == client: // an anonymous profile has been made
-			for _, finding := range untouched(look{table: rows}, after, nil) {
-				t.Error(finding)
-			}
-		case !slices.Equal(rows, after[table]):
-			t.Errorf("%s: %s has changed", f.name, table)
-		}
-	}
-}
-
-func (f *foreign) exec(t *testing.T, sql string) {
-	t.Helper()
-	if _, err := f.pool.Exec(t.Context(), sql); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func (f *foreign) store(t *testing.T, m *erasuremap.Map) *repository.Store {
 	t.Helper()
 	s, err := repository.Open(t.Context(), repository.Options{URL: f.url, Map: m})
