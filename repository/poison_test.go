@@ -33,6 +33,8 @@ func provoke(t *testing.T, db *bookingdb.DB, key, body string) {
 		"CREATE TABLE elsewhere.taken (mark text CONSTRAINT taken_email_key UNIQUE CONSTRAINT taken_email_check CHECK (mark <> 'anna-vezbabababa@private.example'))",
 		"CREATE TABLE elsewhere.twice (mark text CONSTRAINT twice_email_key UNIQUE)",
 		"INSERT INTO elsewhere.twice VALUES ('anna-vezbabababa@private.example')",
+		"GRANT USAGE ON SCHEMA elsewhere TO PUBLIC", // the trigger runs as the worker's role
+		"GRANT INSERT ON ALL TABLES IN SCHEMA elsewhere TO PUBLIC",
 		"CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.id = " + key + " THEN " + body + "; END IF; RETURN OLD; END $$",
 		"CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke()",
 	} {

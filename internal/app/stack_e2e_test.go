@@ -95,7 +95,11 @@ var (
 // start starts a service that stops with the test, if not before.
 func (s *stack) start(t *testing.T, parts Parts, tune tuning) *Service {
 	t.Helper()
-	cfg, err := config.Load(s.environ(), os.ReadFile, parts.needs()...)
+	environ := s.environ()
+	if parts == onlyAPI { // under its own role, which may change nothing of the application's
+		environ[0] = "OUBLI_DATABASE_URL=" + s.APIURL
+	}
+	cfg, err := config.Load(environ, os.ReadFile, parts.needs()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ package bookingdb
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -25,8 +26,9 @@ const Seed = 20260101
 
 // DB is a seeded database and how it looked before anything was erased.
 type DB struct {
-	Pool   *pgxpool.Pool
-	URL    string
+	Pool   *pgxpool.Pool          // as the owner of everything
+	URL    string                 // as the workers' role, with the rights that oubli grants gives it and no others
+	APIURL string                 // as the API's role, likewise
 	Totals []booking.StudioTotals // before
 }
 
@@ -40,14 +42,59 @@ func New(tb testing.TB, clients int) *DB {
 		if _, err := booking.Seed(ctx, pool, booking.Options{Seed: Seed, Clients: clients}); err != nil {
 			return err
 		}
-		_, _, err := repository.Migrate(ctx, pool.Config().ConnString())
-		return err
+		if _, _, err := repository.Migrate(ctx, pool.Config().ConnString()); err != nil {
+			return err
+		}
+		return grant(ctx, pool)
 	}})
 	totals, err := booking.Totals(tb.Context(), pool)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &DB{Pool: pool, URL: testdb.URL(tb, pool), Totals: totals}
+	return &DB{Pool: pool, URL: as(tb, pool, workerRole), APIURL: as(tb, pool, apiRole), Totals: totals}
+}
+
+// The roles that tests run under. Roles belong to the server and outlive the
+// databases, so they are made when they are missing.
+const (
+	apiRole    = "oubli_test_api"
+	workerRole = "oubli_test_worker"
+	rolesPass  = "oubli-test"
+)
+
+func grant(ctx context.Context, pool *pgxpool.Pool) error {
+	for _, role := range []string{apiRole, workerRole} {
+		// Another test's template may make the role at the same moment.
+		_, err := pool.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s LOGIN PASSWORD '%s';
+			EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`, role, rolesPass))
+		if err != nil {
+			return err
+		}
+	}
+	m, err := erasuremap.Parse("oubli.yaml", booking.Map())
+	if err != nil {
+		return err
+	}
+	p, gaps, _, err := repository.Check(ctx, pool.Config().ConnString(), m)
+	if err != nil {
+		return err
+	}
+	if len(gaps) > 0 {
+		return gaps
+	}
+	_, err = pool.Exec(ctx, p.GrantScript(apiRole, workerRole))
+	return err
+}
+
+// as is the URL of the database for another role.
+func as(tb testing.TB, pool *pgxpool.Pool, role string) string {
+	tb.Helper()
+	u, err := url.Parse(testdb.URL(tb, pool))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	u.User = url.UserPassword(role, rolesPass)
+	return u.String()
 }
 
 // Map is the demo's map.
