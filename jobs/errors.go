@@ -70,7 +70,8 @@ const (
 	CodeUnavailable = "unavailable"     // infrastructure trouble: wait, and try again
 	CodeContention  = "contention"      // somebody else's lock: try again soon, with less
 	CodeTimeout     = "timeout"         // it took too long: less may work
-	CodeSchema      = "schema_mismatch" // the live schema is not what the map says: block the job
+	CodeSchema      = "schema_mismatch" // the live schema is not what the map says: block the job until it is
+	CodeOperator    = "needs_operator"  // a right is missing or the map asks for what cannot be: block the job, try now and then
 )
 
 // ErrFenced says that a task is no longer this worker's: its lease ran out and

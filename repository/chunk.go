@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oubli/oubli/internal/plan"
@@ -43,10 +45,27 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 			}
 			continue
 		}
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(pg.Code, "42") {
+			return jobs.Chunk{}, s.explain(ctx, pg)
+		}
 		chunk.Elapsed = time.Since(start)
 		return chunk, fault("erase chunk", err)
 	}
 	return jobs.Chunk{}, &jobs.Error{Kind: jobs.Internal, Code: "profiles", Msg: "erase chunk: profiles never sufficed"}
+}
+
+// explain tells apart what an error of class 42 in a chunk means: the schema is
+// no longer what the map says, the role lacks a right, or something that only
+// these clients meet, such as a trigger that names a table which is gone.
+func (s *Store) explain(ctx context.Context, pg *pgconn.PgError) error {
+	if _, err := s.covered(ctx); err != nil {
+		return err
+	}
+	cause := errors.New(describe(pg))
+	if pg.Code == "42501" {
+		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "the workers' database role lacks a right: run oubli grants", Err: cause}
+	}
+	return &jobs.Error{Kind: jobs.Invalid, Code: pg.Code, Msg: "erase chunk", Err: cause}
 }
 
 // errStalePlan says that the schema is no longer the one the plan is for.

@@ -135,11 +135,11 @@ func (s *Store) Sweep(ctx context.Context) error {
 	return fault("forget selections", err)
 }
 
-// Block stops a job until the map covers the schema again. The reason names
-// tables and columns, never a value.
-func (s *Store) Block(ctx context.Context, jobID, reason string) error {
-	_, err := s.pool.Exec(ctx, `UPDATE oubli.jobs SET state = 'blocked', blocked_reason = $2
-		WHERE id = $1 AND state = 'running'`, jobID, reason)
+// Block stops a job until the map covers the schema again, and at least for a
+// while. The reason names tables and columns, never a value.
+func (s *Store) Block(ctx context.Context, jobID, reason string, atLeast time.Duration) error {
+	_, err := s.pool.Exec(ctx, `UPDATE oubli.jobs SET state = 'blocked', blocked_reason = $2, blocked_until = now() + $3::interval
+		WHERE id = $1 AND state = 'running'`, jobID, reason, atLeast)
 	return fault("block job", err)
 }
 
@@ -147,7 +147,7 @@ func (s *Store) Block(ctx context.Context, jobID, reason string) error {
 // many.
 func (s *Store) Unblock(ctx context.Context) (int, error) {
 	var blocked bool
-	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.jobs WHERE state = 'blocked' AND finished_at IS NULL)").Scan(&blocked); err != nil || !blocked {
+	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.jobs WHERE state = 'blocked' AND finished_at IS NULL AND blocked_until <= now())").Scan(&blocked); err != nil || !blocked {
 		return 0, fault("look for blocked jobs", err)
 	}
 	if _, err := s.covered(ctx); err != nil {
@@ -156,6 +156,6 @@ func (s *Store) Unblock(ctx context.Context) (int, error) {
 		}
 		return 0, err
 	}
-	tag, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', blocked_reason = '' WHERE state = 'blocked'")
+	tag, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', blocked_reason = '', blocked_until = NULL WHERE state = 'blocked' AND blocked_until <= now()")
 	return int(tag.RowsAffected()), fault("resume blocked jobs", err)
 }

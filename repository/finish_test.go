@@ -93,7 +93,7 @@ func TestAJobThatStandsStillEndsWithItsLastChunk(t *testing.T) {
 			_, err := s.Pause(t.Context(), jobs.Erasure, "1", id)
 			return err
 		},
-		"blocked": func(s *repository.Store, t *testing.T, id string) error { return s.Block(t.Context(), id, "why") },
+		"blocked": func(s *repository.Store, t *testing.T, id string) error { return s.Block(t.Context(), id, "why", 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

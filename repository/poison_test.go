@@ -53,7 +53,7 @@ func TestNoErrorTellsWhatPostgreSQLSaidOfARow(t *testing.T) {
 		"bad cast":  {"PERFORM OLD.email::int", "22P02", jobs.Invalid},
 		"check":     {"INSERT INTO elsewhere.taken VALUES (OLD.email)", "23514:taken_email_check", jobs.Invalid},
 		"unique":    {"INSERT INTO elsewhere.twice VALUES (OLD.email)", "23505:twice_email_key", jobs.Invalid},
-		"undefined": {"EXECUTE format('SELECT %I', OLD.email)", jobs.CodeSchema, jobs.Conflict},
+		"undefined": {"EXECUTE format('SELECT %I', OLD.email)", "42703", jobs.Invalid},
 		"internal":  {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = 'XX000'", "XX000", jobs.Internal},
 		"standby":   {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = '25006'", jobs.CodeUnavailable, jobs.Unavailable},
 		"memory":    {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = '53200'", jobs.CodeUnavailable, jobs.Unavailable},
@@ -115,5 +115,23 @@ func TestARefusedConnectionIsTheInfrastructures(t *testing.T) {
 	_, err := repository.Open(t.Context(), repository.Options{URL: strings.Replace(db.URL, "?", "_gone?", 1), Map: bookingdb.Map(t)})
 	if jobs.KindOf(err) != jobs.Unavailable || !strings.Contains(err.Error(), "3D000") || strings.Contains(err.Error(), "_gone") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestAMissingRightStopsTheJobAndIsNoClientsFault(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 600)
+	s := open(t, db)
+	keys := db.Clients(t, 1, 20)
+	accept(t, s, "1", keys)
+	c := claimFirst(t, s)
+	db.Exec(t, "REVOKE DELETE ON messages FROM "+db.WorkerRole)
+	_, err := s.EraseChunk(t.Context(), c, 10)
+	if e, ok := err.(*jobs.Error); !ok || e.Kind != jobs.Conflict || e.Code != jobs.CodeOperator || !strings.Contains(e.Error(), "oubli grants") {
+		t.Fatalf("got %v, want a refusal that names oubli grants", err)
+	}
+	db.Exec(t, "GRANT DELETE ON messages TO "+db.WorkerRole)
+	if _, err := s.EraseChunk(t.Context(), c, 10); err != nil {
+		t.Errorf("with the right back: %v", err)
 	}
 }

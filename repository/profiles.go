@@ -120,7 +120,7 @@ func liveProfiles(ctx context.Context, tx pgx.Tx, p *plan.Plan, v *values) (map[
 // refused by a constraint.
 func profileTrouble(err error) error {
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Kind == jobs.Invalid {
-		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeSchema, Msg: "the map's client.anonymous cannot be inserted", Err: e.Err}
+		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "the map's client.anonymous cannot be inserted", Err: e.Err}
 	}
 	return err
 }

@@ -80,7 +80,7 @@ func (v *values) years(name string) (int, error) {
 			return r.Otherwise, nil
 		}
 	}
-	return 0, &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeSchema,
+	return 0, &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator,
 		Msg: fmt.Sprintf("retention %s of the map knows neither country %q nor an otherwise", name, v.claim.Terms.Country)}
 }
 

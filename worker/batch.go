@@ -13,13 +13,13 @@ import (
 
 // Limits within one claim of a batch.
 const (
-	contentionTries = 8               // chunks in a row that may lose a race for locks before the batch is given back
-	clientTries     = 3               // times that a single client's refusal is tried again: a race, not a fault, may be behind it
-	crashesToOne    = 3               // silent deaths without progress after which clients go one by one
-	crashesToFail   = 6               // and after which the next client is held to be the cause
-	chunkTimeout    = 5 * time.Minute // of one transaction; far beyond any target
-	retryPause      = 2 * time.Second // before a batch is tried again after infrastructure trouble
-	schemaPause     = 5 * time.Second // before one is that PostgreSQL refuses although the map covers the schema
+	contentionTries = 8                // chunks in a row that may lose a race for locks before the batch is given back
+	clientTries     = 3                // times that a single client's refusal is tried again: a race, not a fault, may be behind it
+	crashesToOne    = 3                // silent deaths without progress after which clients go one by one
+	crashesToFail   = 6                // and after which the next client is held to be the cause
+	chunkTimeout    = 5 * time.Minute  // of one transaction; far beyond any target
+	retryPause      = 2 * time.Second  // before a batch is tried again after infrastructure trouble
+	operatorPause   = 30 * time.Second // that a job stays blocked, and its reason visible, when only an operator can tell whether it may go on
 )
 
 // codeCrash is the code of a client at whom workers die again and again.
@@ -130,17 +130,9 @@ func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
 	case errors.Is(err, jobs.ErrFenced):
 		return false, b.trouble(ctx, err)
 	case e != nil && e.Code == jobs.CodeSchema:
-		b.log.Error().Err(err).Msg("job blocked: the live schema is not what the map says")
-		if err := b.o.Eraser.Block(ctx, b.JobID, e.Error()); err != nil {
-			return false, b.trouble(ctx, err)
-		}
-		var pause time.Duration
-		if e.Err != nil {
-			// PostgreSQL refused what the map has no gap in: a missing grant, a
-			// broken trigger. The job would be blocked and resumed all the time.
-			pause = schemaPause
-		}
-		return false, b.giveBack(ctx, b.Claim, pause, false, e.Code)
+		return false, b.block(ctx, e, 0)
+	case e != nil && e.Code == jobs.CodeOperator:
+		return false, b.block(ctx, e, operatorPause)
 	case e != nil && e.Code == jobs.CodeContention:
 		b.steer.shrink()
 		if n == 1 {
@@ -174,6 +166,15 @@ func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
 		return false, b.trouble(ctx, err)
 	}
 	return true, nil
+}
+
+// block stops the whole job where it stands and says why.
+func (b *batch) block(ctx context.Context, e *jobs.Error, atLeast time.Duration) error {
+	b.log.Error().Err(e).Str("code", e.Code).Msg("job blocked")
+	if err := b.o.Eraser.Block(context.WithoutCancel(ctx), b.JobID, e.Error(), atLeast); err != nil {
+		return b.trouble(ctx, err)
+	}
+	return b.giveBack(ctx, b.Claim, 0, false, e.Code)
 }
 
 func (b *batch) fail(ctx context.Context, code string) error {

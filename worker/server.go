@@ -153,7 +153,7 @@ func (s *Server) work(ctx context.Context, taskID string) error {
 		return s.mail(ctx, c)
 	}
 	s.o.Log.Error().Str("task", c.TaskID).Str("kind", string(c.Kind)).Msg("task of a kind that this program does not know: use the newer program")
-	return s.giveBack(ctx, c, schemaPause, false, "unknown kind")
+	return s.giveBack(ctx, c, retryPause, false, "unknown kind")
 }
 
 // survive keeps a panic from asynq, which would write its text to Redis. The

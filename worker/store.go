@@ -35,7 +35,7 @@ type Eraser interface {
 	FailClient(ctx context.Context, c *jobs.Claim, code string) error
 	DeferClient(ctx context.Context, c *jobs.Claim) error
 	Finish(ctx context.Context, c *jobs.Claim) error
-	Block(ctx context.Context, jobID, reason string) error
+	Block(ctx context.Context, jobID, reason string, atLeast time.Duration) error
 }
 
 // Post records what becomes of a claimed mail.

@@ -26,10 +26,12 @@ const Seed = 20260101
 
 // DB is a seeded database and how it looked before anything was erased.
 type DB struct {
-	Pool   *pgxpool.Pool          // as the owner of everything
-	URL    string                 // as the workers' role, with the rights that oubli grants gives it and no others
-	APIURL string                 // as the API's role, likewise
-	Totals []booking.StudioTotals // before
+	Pool   *pgxpool.Pool // as the owner of everything
+	URL    string        // as the workers' role, with the rights that oubli grants gives it and no others
+	APIURL string        // as the API's role, likewise
+	// WorkerRole is the role of URL.
+	WorkerRole string
+	Totals     []booking.StudioTotals // before
 }
 
 // New clones a database with this many clients in four studios.
@@ -51,7 +53,7 @@ func New(tb testing.TB, clients int) *DB {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &DB{Pool: pool, URL: as(tb, pool, workerRole), APIURL: as(tb, pool, apiRole), Totals: totals}
+	return &DB{Pool: pool, URL: as(tb, pool, workerRole), APIURL: as(tb, pool, apiRole), WorkerRole: workerRole, Totals: totals}
 }
 
 // The roles that tests run under. Roles belong to the server and outlive the

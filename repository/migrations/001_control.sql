@@ -5,6 +5,7 @@ CREATE TABLE oubli.jobs (
   state          text NOT NULL CHECK (state IN ('scheduled', 'running', 'paused', 'blocked',
                    'completed', 'completed_with_exceptions', 'failed', 'cancelled')),
   blocked_reason text NOT NULL DEFAULT '',
+  blocked_until  timestamptz,                  -- no earlier than then does a blocked job go on
   reason         text NOT NULL CHECK (reason IN ('inactivity', 'subject_request')),
   cutoff         timestamptz,                  -- activity since then is a reason to skip
   activities     text[] NOT NULL DEFAULT '{}', -- kinds of activity that count; none: all
