@@ -18,7 +18,7 @@ SERVERS := go run ./internal/local/withservers -install --
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## build bin/oubli, a static binary
@@ -36,6 +36,14 @@ test: ## run the tests on real servers of their own
 race: ## run the tests of the concurrent packages under the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo "race: needs a C compiler ($$(go env CC))" >&2; exit 1; }
 	$(SERVERS) go test -race -short -timeout 8m $(TESTFLAGS) $$(go list $(PACKAGES) | grep -vE '$(RACELESS)')
+
+# CLIENTS is of one studio. At full size it takes some minutes.
+CLIENTS ?= $(if $(QUICK),50000,1000000)
+
+.PHONY: bench-select
+bench-select: ## measure selecting, previewing and confirming; QUICK=1 for a small one
+	@mkdir -p bin
+	go run ./internal/bench/selecting -clients $(CLIENTS) -json bin/bench-select.json
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
