@@ -58,7 +58,7 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 // no longer what the map says, the role lacks a right, or something that only
 // these clients meet, such as a trigger that names a table which is gone.
 func (s *Store) explain(ctx context.Context, pg *pgconn.PgError) error {
-	if _, err := s.covered(ctx); err != nil {
+	if _, err := s.planned(s.cover(ctx, true)); err != nil {
 		return err
 	}
 	cause := errors.New(describe(pg))

@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -151,10 +152,13 @@ func (s *Store) Unblock(ctx context.Context) (int, error) {
 		return 0, fault("look for blocked jobs", err)
 	}
 	if _, err := s.covered(ctx); err != nil {
-		if jobs.KindOf(err) == jobs.Conflict {
-			return 0, nil
+		e, ok := errors.AsType[*jobs.Error](err)
+		if !ok || e.Code != jobs.CodeSchema {
+			return 0, err
 		}
-		return 0, err
+		// What is missing changes while somebody mends it.
+		_, err = s.pool.Exec(ctx, "UPDATE oubli.jobs SET blocked_reason = $1 WHERE state = 'blocked' AND blocked_until <= now() AND blocked_reason <> $1", e.Error())
+		return 0, fault("renew blocked jobs' reason", err)
 	}
 	tag, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', blocked_reason = '', blocked_until = NULL WHERE state = 'blocked' AND blocked_until <= now()")
 	return int(tag.RowsAffected()), fault("resume blocked jobs", err)

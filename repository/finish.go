@@ -36,7 +36,7 @@ func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
 // refreshing gives what brings the map's materialized views up to date before
 // the job that made them stale ends, so that the mail is true of them as well.
 func (s *Store) refreshing(ctx context.Context) (func(context.Context, pgx.Tx) error, error) {
-	if len(s.opts.Map.Refresh) == 0 {
+	if len(s.erasureMap().Refresh) == 0 {
 		return func(context.Context, pgx.Tx) error { return nil }, nil
 	}
 	p, err := s.covered(ctx)

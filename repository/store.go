@@ -17,15 +17,19 @@ import (
 // Options is what a Store needs. The zero value of each field but URL and Map
 // stands for the default that its comment names.
 type Options struct {
-	URL          string          // PostgreSQL connection string
-	Map          *erasuremap.Map // what erasing means here
-	MaxConns     int32           // of the pool; 4 + one for each slot that erases
-	BatchClients int             // clients in one task; 1000
-	Grace        time.Duration   // between accepting a job and its start; 0
-	Lease        time.Duration   // how long a silent worker keeps its batch; 10 s
-	LockTimeout  time.Duration   // longest wait for one lock; 1 s
-	Lanes        int             // batches of one tenant that may run side by side; 2
-	Window       int             // hints of one queue that wait in Redis at most; 64
+	URL string          // PostgreSQL connection string
+	Map *erasuremap.Map // what erasing means here
+	// LoadMap, when set, reads the map's file again while the map does not
+	// cover the schema, so that editing it is enough to go on; nil: never. Its
+	// error must hold nothing of a client, and keeps the map as it is.
+	LoadMap      func() (*erasuremap.Map, error)
+	MaxConns     int32         // of the pool; 4 + one for each slot that erases
+	BatchClients int           // clients in one task; 1000
+	Grace        time.Duration // between accepting a job and its start; 0
+	Lease        time.Duration // how long a silent worker keeps its batch; 10 s
+	LockTimeout  time.Duration // longest wait for one lock; 1 s
+	Lanes        int           // batches of one tenant that may run side by side; 2
+	Window       int           // hints of one queue that wait in Redis at most; 64
 	Today        func() time.Time
 	// Failpoint, when set, is called with the name of each place where a crash
 	// would hurt most. Tests kill the process there.
@@ -71,6 +75,9 @@ type Store struct {
 	opts Options
 	plan atomic.Pointer[plan.Plan]
 
+	edited    atomic.Pointer[erasuremap.Map] // what LoadMap read instead of opts.Map
+	compiling turn
+
 	fence string // fenceSQL, which a test takes away to see what it is for
 }
 
@@ -94,7 +101,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fault("open database", err)
 	}
-	s := &Store{pool: pool, opts: opts, fence: fenceSQL}
+	s := &Store{pool: pool, opts: opts, fence: fenceSQL, compiling: make(turn, 1)}
 	if err := s.checkVersion(ctx); err != nil {
 		pool.Close()
 		return nil, err

@@ -17,7 +17,6 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/oubli/oubli/config"
-	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/httpapi"
 	"github.com/oubli/oubli/internal/ops"
 	"github.com/oubli/oubli/internal/plan"
@@ -128,7 +127,8 @@ func (s *Service) onStop(name string, f func(context.Context) error) {
 }
 
 func (s *Service) openStore(ctx context.Context, parts Parts) error {
-	m, err := erasuremap.Load(s.cfg.Map)
+	file := &mapFile{path: s.cfg.Map, log: s.log}
+	m, err := file.load()
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
@@ -137,7 +137,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 		conns += 2 * s.cfg.Concurrency // a chunk, and the making of a profile beside it
 	}
 	s.store, err = repository.Open(ctx, repository.Options{
-		URL: s.cfg.DatabaseURL.Reveal(), Map: m, MaxConns: int32(conns),
+		URL: s.cfg.DatabaseURL.Reveal(), Map: m, LoadMap: file.load, MaxConns: int32(conns),
 		BatchClients: s.cfg.BatchClients, Grace: s.cfg.Grace,
 		Lease: s.tune.lease, Failpoint: s.tune.failpoint,
 	})
@@ -294,7 +294,7 @@ func (s *Service) startOps() error {
 		Checks: []ops.Check{
 			{Name: "database", Run: s.store.Ping},
 			{Name: "redis", Run: func(ctx context.Context) error { return s.redis.Ping(ctx).Err() }},
-			{Name: "map", Run: s.store.Cover},
+			{Name: "map", Run: s.store.Covered},
 		},
 	})
 	if err != nil {

@@ -53,6 +53,18 @@ func (m *Map) LabelText(label, locale string) string {
 	return ""
 }
 
+// LabelTexts are the label's texts in all languages, by language.
+func (m *Map) LabelTexts(label string) []string {
+	texts := map[string]string{}
+	maps.Copy(texts, builtin[label])
+	maps.Copy(texts, m.Labels[label])
+	var all []string
+	for _, tag := range slices.Sorted(maps.Keys(texts)) {
+		all = append(all, texts[tag])
+	}
+	return all
+}
+
 // canonicalTag also reads the form of POSIX, fr_CH.UTF-8: applications store it.
 func canonicalTag(s string) string {
 	s, _, _ = strings.Cut(s, ".")

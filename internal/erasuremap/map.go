@@ -96,6 +96,7 @@ type Guard struct {
 	Table       Name
 	Reference   string
 	Where       string // SQL
+	WherePos    Pos
 	Overridable bool
 }
 
@@ -107,6 +108,7 @@ type Activity struct {
 	Reference string
 	At        string // column
 	Where     string // SQL; empty: every row counts
+	WherePos  Pos
 }
 
 // Table says what becomes of the rows of one table that belong to a client by
@@ -118,6 +120,7 @@ type Table struct {
 	Through      Name   // parent table; zero: the client itself
 	OwnedBy      string // column of the client's row that points to this table; instead of Reference
 	Where        string // SQL; which rows, for soft references
+	WherePos     Pos
 	Erase        Action
 	Merge        Action
 	Columns      []ColumnRule

@@ -82,6 +82,7 @@ func (r *reader) readGuards(v value) []Guard {
 			Table:       r.name(f.take("table")),
 			Reference:   r.column(f.take("reference")),
 			Where:       r.condition(f.need("where")),
+			WherePos:    f.at("where"),
 			Overridable: r.flag(f.take("overridable")),
 		})
 		if f.has("table") != f.has("reference") {
@@ -103,6 +104,7 @@ func (r *reader) readActivity(v value) []Activity {
 			Reference: r.column(f.need("reference")),
 			At:        r.column(f.need("at")),
 			Where:     r.condition(f.take("where")),
+			WherePos:  f.at("where"),
 		})
 		f.close()
 	}

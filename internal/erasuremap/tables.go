@@ -18,6 +18,7 @@ func (r *reader) readTable(v value) tableEntry {
 		Through:      r.name(f.take("through")),
 		OwnedBy:      r.column(f.take("owned_by")),
 		Where:        r.condition(f.take("where")),
+		WherePos:     f.at("where"),
 		Erase:        choice(r, f.need("erase"), Delete, Reassign, Unlink, Keep),
 		Merge:        choice(r, f.take("merge"), Move, Delete, Keep),
 		Columns:      r.rules(f.take("columns")),

@@ -15,7 +15,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	if !c.resolveClient() {
 		return nil, c.gaps // without keys and tenants nothing else can be judged
 	}
-	basics := Plan{Map: m, Fingerprint: cat.Fingerprint, KeyKind: keyKind(c.key), Tenant: c.tenantStatement()}
+	basics := Plan{Map: m, Fingerprint: cat.Fingerprint, KeyKind: keyKind(c.key), Tenant: c.tenantStatement(), compiled: c}
 	c.resolveTables()
 	c.resolveLinks()
 	c.resolveNames()
@@ -30,7 +30,6 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 		return &basics, c.gaps
 	}
 	full := basics
-	full.compiled = c
 	full.Owned = c.ownedColumns()
 	full.Preview = c.previewStatement()
 	full.Lock = c.lockStatement()

@@ -66,6 +66,9 @@ func (g Gaps) Tables() []string {
 // Summary is the gaps in one short line, for a job's blocked reason.
 func (g Gaps) Summary() string {
 	names := g.Tables()
+	if len(names) == 0 && len(g) > 0 {
+		return "the map does not fit the database: " + g[0].Why
+	}
 	more := ""
 	if len(names) > 5 {
 		more = fmt.Sprintf(" and %d more", len(names)-5)

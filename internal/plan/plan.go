@@ -102,6 +102,11 @@ func (s Statement) String() string {
 	return b.String()
 }
 
+// Basics is the plan without what erases: keys and tenants.
+func (p *Plan) Basics() *Plan {
+	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, Tenant: p.Tenant}
+}
+
 // Statements lists all that a chunk runs, in order.
 func (p *Plan) Statements() []Statement {
 	return append([]Statement{p.Lock, p.Judge}, p.Erase...)

@@ -1,0 +1,92 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// judge lets PostgreSQL parse every expression of the map and read every
+// value, and then parse the whole plan. Only values are run, and no table of
+// the application's is read. It must not run in a transaction: the first
+// refusal would end it.
+func judge(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
+	var gaps plan.Gaps
+	for _, probe := range p.Probes() {
+		fits := true
+		var err error
+		if probe.Args == nil {
+			_, err = conn.PgConn().Prepare(ctx, "", probe.SQL, nil)
+		} else {
+			err = conn.QueryRow(ctx, probe.SQL, append([]any{pgx.QueryExecModeExec}, anys(probe.Args)...)...).Scan(nil, &fits)
+		}
+		pg, refused, err := refusal(err)
+		switch {
+		case err != nil:
+			return nil, fault("parse the map's expressions", err)
+		case refused:
+			gaps = append(gaps, probe.Refused(pg.Code, int(pg.Position)))
+		case !fits:
+			gaps = append(gaps, probe.TooLong())
+		}
+	}
+	if len(gaps) > 0 {
+		return gaps, nil
+	}
+	return judgeStatements(ctx, conn, p)
+}
+
+// judgeStatements is for what expressions can only do wrong together. Before
+// oubli migrate the statements that need its schema cannot be parsed.
+func judgeStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
+	var migrated bool
+	const have = "SELECT to_regclass('oubli.anonymous_profiles') IS NOT NULL AND to_regprocedure('oubli.need_profiles()') IS NOT NULL"
+	if err := conn.QueryRow(ctx, have).Scan(&migrated); err != nil {
+		return nil, fault("look for schema oubli", err)
+	}
+	var gaps plan.Gaps
+	for _, s := range p.All() {
+		if !migrated && strings.Contains(s.SQL, "oubli.") {
+			continue
+		}
+		_, err := conn.PgConn().Prepare(ctx, "", s.SQL, nil)
+		pg, refused, err := refusal(err)
+		if err != nil {
+			return nil, fault("parse the plan", err)
+		}
+		if refused {
+			gaps = append(gaps, p.Refused(s, pg.Code))
+		}
+	}
+	return gaps, nil
+}
+
+// refusal tells apart what PostgreSQL thinks of an expression and trouble that
+// has nothing to do with it, such as rights that the role lacks.
+func refusal(err error) (pg *pgconn.PgError, refused bool, trouble error) {
+	pg, answered := errors.AsType[*pgconn.PgError](err)
+	switch {
+	case err == nil, answered && pg.Code == "42501":
+		return nil, false, nil
+	case !answered:
+		return nil, false, err
+	}
+	switch pg.Code[:min(2, len(pg.Code))] {
+	case "0A", "22", "23", "3F", "42":
+		return pg, true, nil
+	}
+	return nil, false, err
+}
+
+func anys(list []string) []any {
+	all := make([]any, len(list))
+	for i, s := range list {
+		all[i] = s
+	}
+	return all
+}
