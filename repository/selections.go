@@ -83,6 +83,9 @@ func cutoffOf(ctx context.Context, tx pgx.Tx, period, floor string) (time.Time, 
 	if err != nil {
 		return time.Time{}, err
 	}
+	if cutoff.Year() < 1 { // JSON has no years before that, and nobody had clients
+		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period", Msg: "period reaches back further than any calendar: want one such as P1Y, P18M or P90D"}
+	}
 	if !enough {
 		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "period_too_short", Msg: "period must be at least " + floor + ", the floor that the map sets"}
 	}
@@ -111,12 +114,15 @@ func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.Select
 }
 
 // selectionSQL reads a selection with the number of its clients that would be
-// erased.
+// erased. Here and below, IN with a subquery in a list of results is hashed,
+// whatever length the planner expects of an array; = ANY of a stored array, or
+// of a parameter in a generic plan, compares every candidate with every element.
 const selectionSQL = `
 SELECT s.id::text, s.tenant_id, s.cutoff, s.candidates, s.blocked, s.expires_at, coalesce(s.job_id::text, ''),
   cardinality(s.excluded), (
-    SELECT count(*) FROM oubli.selection_parts AS part, unnest(part.keys, part.codes) AS c(key, code)
-    WHERE cardinality(s.excluded) > 0 AND part.selection_id = s.id AND part.keys && s.excluded AND c.key = ANY(s.excluded) AND c.code <> '')
+    SELECT count(*) FILTER (WHERE c.key IN (SELECT unnest(excluded) FROM oubli.selections WHERE id = $1))
+    FROM oubli.selection_parts AS part, unnest(part.keys, part.codes) AS c(key, code)
+    WHERE cardinality(s.excluded) > 0 AND part.selection_id = s.id AND c.code <> '')
 FROM oubli.selections AS s
 WHERE s.id = $1 AND ($2 = '*' OR s.tenant_id = $2)`
 
@@ -152,8 +158,8 @@ func (s *Store) Selection(ctx context.Context, tenant, id string) (sel jobs.Sele
 	return sel, err
 }
 
-// Tick unticks and ticks candidates and gives the new counts. Naming a client
-// who is no candidate changes nothing.
+// Tick unticks and ticks candidates and gives the new counts. A request that
+// names anybody else is refused as a whole.
 func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error) {
 	p, err := s.basics(ctx)
 	if err != nil {
@@ -177,18 +183,18 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 		}
 		var strangers int
 		err := tx.QueryRow(ctx, `
-			SELECT cardinality($2::text[]) - count(*) FROM oubli.selection_parts AS part, unnest(part.keys) AS c(key)
-			WHERE part.selection_id = $1 AND c.key = ANY($2::text[])`, id, slices.Concat(exclude, include)).Scan(&strangers)
+			SELECT cardinality($2::text[]) - count(*) FILTER (WHERE c.key IN (SELECT unnest($2::text[])))
+			FROM oubli.selection_parts AS part, unnest(part.keys) AS c(key)
+			WHERE part.selection_id = $1`, id, slices.Concat(exclude, include)).Scan(&strangers)
 		if err != nil {
 			return err
 		}
 		if strangers > 0 {
-			return &jobs.Error{Kind: jobs.Invalid, Code: "not_a_candidate", Msg: fmt.Sprintf("%d of the clients named are not in this selection", strangers)}
+			return &jobs.Error{Kind: jobs.Invalid, Code: "not_a_candidate", Msg: fmt.Sprintf("no candidates of this selection: %d of the clients named", strangers)}
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE oubli.selections SET excluded = ARRAY(
-			  SELECT key FROM unnest(excluded) AS old(key) WHERE NOT key = ANY($3::text[])
-			  UNION SELECT key FROM unnest($2::text[]) AS new(key))
+			  SELECT unnest(excluded) EXCEPT SELECT unnest($3::text[]) UNION SELECT unnest($2::text[]))
 			WHERE id = $1`, id, exclude, include)
 		if err != nil {
 			return err
@@ -235,12 +241,15 @@ func (s *Store) useSelection(ctx context.Context, tx pgx.Tx, job uuid.UUID, req 
 	}
 	var total int
 	err := tx.QueryRow(ctx, `
-		WITH kept AS (
+		WITH unticked AS MATERIALIZED ( -- hashed once; = ANY would search the array anew for each candidate
+		  SELECT u.key FROM oubli.selections AS s, unnest(s.excluded) AS u(key) WHERE s.id = $1),
+		kept AS (
 		  SELECT c.key, row_number() OVER (ORDER BY part.number, c.place) - 1 AS n
 		  FROM oubli.selections AS s
 		  JOIN oubli.selection_parts AS part ON part.selection_id = s.id
 		  CROSS JOIN LATERAL unnest(part.keys, part.codes) WITH ORDINALITY AS c(key, code, place)
-		  WHERE s.id = $1 AND (c.code = '' OR c.code = ANY($2::text[])) AND NOT c.key = ANY(s.excluded)),
+		  WHERE s.id = $1 AND (c.code = '' OR c.code = ANY($2::text[]))
+		    AND NOT EXISTS (SELECT FROM unticked WHERE unticked.key = c.key)),
 		made AS (
 		  INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, run_at, keys)
 		  SELECT gen_random_uuid(), $3, $4, 'batch', $5, n / $7::int + 1, $6, array_agg(key ORDER BY n) FROM kept GROUP BY n / $7::int)
@@ -250,7 +259,7 @@ func (s *Store) useSelection(ctx context.Context, tx pgx.Tx, job uuid.UUID, req 
 		return err
 	}
 	if total != req.ExpectedCount {
-		return &jobs.Error{Kind: jobs.Conflict, Code: "count_changed", Msg: fmt.Sprintf("the selection has %d clients to erase, not %d: look at it again", total, req.ExpectedCount)}
+		return &jobs.Error{Kind: jobs.Conflict, Code: "count_changed", Msg: fmt.Sprintf("the selection now has %d to erase and expected_count says %d: look at it again", total, req.ExpectedCount)}
 	}
 	if req.DryRun {
 		return nil // the selection can still be used
