@@ -155,12 +155,11 @@ func (p Probe) mend(sqlstate, name string) string {
 	switch {
 	case p.Args != nil:
 		return p.column.Name + ": {value: …} as " + p.column.Type + " is written, or null"
+	case sqlstate == "42703" && strings.HasPrefix(p.SQL, "INSERT"):
+		return "write an expression without columns: an anonymous profile is a new row"
 	case sqlstate == "42703":
 		if i := slices.IndexFunc(p.rel.Columns, func(c Column) bool { return strings.EqualFold(c.Name, strings.Trim(name, `"`)) }); i >= 0 {
 			return "write " + ident(p.rel.Columns[i].Name) + ", in SQL's double quotes"
-		}
-		if p.column != nil && strings.HasPrefix(p.SQL, "INSERT") {
-			return "write an expression without columns: an anonymous profile is a new row"
 		}
 		return "write a column of " + p.rel.Schema + "." + p.rel.Name
 	case sqlstate == "42804" && p.column == nil:
@@ -168,12 +167,7 @@ func (p Probe) mend(sqlstate, name string) string {
 	case sqlstate == "42804":
 		return "cast it: {sql: \"(…)::" + p.column.Type + "\"}"
 	}
-	return "correct the expression; psql shows more: " + p.rehearsal()
-}
-
-// rehearsal is a statement in which a reader can try the expression.
-func (p Probe) rehearsal() string {
-	return "SELECT … FROM " + p.rel.ident()
+	return "correct the expression; psql shows more: SELECT … FROM " + p.rel.ident()
 }
 
 // nameAt is the name or sign in the SQL at which PostgreSQL stumbled; never a
