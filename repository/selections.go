@@ -185,7 +185,7 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 		err := tx.QueryRow(ctx, `
 			SELECT cardinality($2::text[]) - count(*) FILTER (WHERE c.key IN (SELECT unnest($2::text[])))
 			FROM oubli.selection_parts AS part, unnest(part.keys) AS c(key)
-			WHERE part.selection_id = $1`, id, slices.Concat(exclude, include)).Scan(&strangers)
+			WHERE part.selection_id = $1`, id, list(slices.Concat(exclude, include))).Scan(&strangers)
 		if err != nil {
 			return err
 		}
@@ -245,10 +245,9 @@ func (s *Store) useSelection(ctx context.Context, tx pgx.Tx, job uuid.UUID, req 
 		  SELECT u.key FROM oubli.selections AS s, unnest(s.excluded) AS u(key) WHERE s.id = $1),
 		kept AS (
 		  SELECT c.key, row_number() OVER (ORDER BY part.number, c.place) - 1 AS n
-		  FROM oubli.selections AS s
-		  JOIN oubli.selection_parts AS part ON part.selection_id = s.id
+		  FROM oubli.selection_parts AS part
 		  CROSS JOIN LATERAL unnest(part.keys, part.codes) WITH ORDINALITY AS c(key, code, place)
-		  WHERE s.id = $1 AND (c.code = '' OR c.code = ANY($2::text[]))
+		  WHERE part.selection_id = $1 AND (c.code = '' OR c.code = ANY($2::text[]))
 		    AND NOT EXISTS (SELECT FROM unticked WHERE unticked.key = c.key)),
 		made AS (
 		  INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, run_at, keys)
