@@ -62,8 +62,9 @@ func overridable(p *plan.Plan, override []string) error {
 const insertJobSQL = `
 INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, activities, override, comment, created_by,
   notify, locale, country, tenant_locale, requested, not_before, dry_run)
-VALUES ($1, 'erasure', $2, 'scheduled', $3, CASE WHEN $3 = 'inactivity' THEN coalesce($14::timestamptz, now()) END, $15, $4, $5, $6, $7, $8, $9, $10, $11, $12, $16)
-RETURNING greatest(coalesce($12::timestamptz, now()), now() + $13::interval)`
+VALUES ($1, 'erasure', $2, 'scheduled', $3, coalesce($14::timestamptz, CASE WHEN $3 = 'inactivity' THEN now() END), $15, $4, $5, $6, $7, $8, $9, $10, $11,
+  nullif(greatest($12::timestamptz, now() + $13::interval), now()), $16)
+RETURNING coalesce(not_before, now())`
 
 func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.ErasureRequest, keys []string) (jobs.Job, error) {
 	// Without a selection nobody was looked at before: active means from now on.
@@ -93,8 +94,12 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 		notBefore = &req.NotBefore
 	}
 	var runAt time.Time
+	grace := s.opts.Grace
+	if req.DryRun {
+		grace = 0 // there is nothing that one could want back
+	}
 	err = tx.QueryRow(ctx, insertJobSQL, id, req.TenantID, req.Reason, list(req.Override), req.Comment, req.CreatedBy,
-		list(slices.Compact(slices.Sorted(slices.Values(req.Notify)))), req.Locale, country, locale, requested, notBefore, s.opts.Grace,
+		list(slices.Compact(slices.Sorted(slices.Values(req.Notify)))), req.Locale, country, locale, requested, notBefore, grace,
 		cutoff, list(activities), req.DryRun).Scan(&runAt)
 	if err != nil {
 		return jobs.Job{}, err
