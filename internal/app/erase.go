@@ -84,6 +84,9 @@ OUBLI_TOKEN holds a token with the role admin.`,
 }
 
 func (c *cli) runErase(ctx context.Context, f eraseFlags) error {
+	if err := f.checkInactive(); err != nil {
+		return err
+	}
 	f.yes = f.yes || f.request.DryRun // nothing happens that needs asking
 	if !f.yes && (!c.asks || f.file == "-") {
 		return usage("nobody can be asked here; add --yes to erase without the question")
@@ -102,7 +105,7 @@ func (c *cli) runErase(ctx context.Context, f eraseFlags) error {
 			return err
 		}
 		if n = sel.Total; n == 0 {
-			_, err := fmt.Fprintln(c.stdout, "nobody to erase")
+			_, err := fmt.Fprintln(c.stdout, "Nobody to erase.")
 			return err
 		}
 	}
@@ -147,9 +150,6 @@ func (f *eraseFlags) submitError(ctx context.Context, err error) error {
 
 // complete reads the clients' ids and the flags that need reading.
 func (f *eraseFlags) complete(c *cli, now time.Time) error {
-	if err := f.checkInactive(); err != nil {
-		return err
-	}
 	r := &f.request
 	if f.file != "" {
 		ids, err := c.readIDs(f.file)

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 
 	"github.com/oubli/oubli/internal/apiclient"
@@ -45,24 +44,69 @@ func (c *cli) selectInactive(ctx context.Context, api *apiclient.Client, f *eras
 	if err != nil {
 		return sel, err
 	}
+	i.exclude = slices.Compact(slices.Sorted(slices.Values(i.exclude)))
 	for some := range slices.Chunk(i.exclude, jobs.MaxTicks) {
 		if sel, err = api.Untick(ctx, sel.ID, some); err != nil {
 			return sel, err
 		}
 	}
-	fmt.Fprintf(c.stderr, "Inactive since %s: %s to erase.\n", sel.Cutoff.UTC().Format("2006-01-02 15:04 MST"), count(sel.Total, "client"))
-	for _, guard := range slices.Sorted(maps.Keys(sel.Blocked)) {
-		fmt.Fprintf(c.stderr, "  left out  %s, %s\n", words(guard), thousands(int64(sel.Blocked[guard])))
+	expected, err := f.expected(ctx, api, sel)
+	if err != nil {
+		return sel, err
 	}
-	if sel.Excluded > 0 {
-		fmt.Fprintf(c.stderr, "  left out  unticked, %s\n", thousands(int64(sel.Excluded)))
-	}
+	c.describe(sel, expected, f.request.Override)
 	if err := c.showCandidates(ctx, api, sel, i.show); err != nil {
 		return sel, err
 	}
-	f.request.SelectionID, f.request.ExpectedCount = sel.ID, &sel.Total
+	f.request.SelectionID, f.request.ExpectedCount = sel.ID, &expected
 	f.request.Reason = jobs.Inactivity
 	return sel, nil
+}
+
+// expected is how many clients an erasure of the selection takes: its total,
+// and whoever is left out only by a guard that shall not hold.
+func (f *eraseFlags) expected(ctx context.Context, api *apiclient.Client, sel jobs.Selection) (int, error) {
+	n := sel.Total
+	overridden := map[string]bool{}
+	for _, guard := range f.request.Override {
+		if !overridden[guard] {
+			overridden[guard] = true
+			n += sel.Blocked[guard]
+		}
+	}
+	if n == sel.Total || sel.Excluded == 0 {
+		return n, nil
+	}
+	// Whoever is excluded and held by such a guard stays left out.
+	excluded := map[string]bool{}
+	for _, id := range f.inactive.exclude {
+		excluded[id] = true
+	}
+	for candidate, err := range api.Candidates(ctx, sel.ID) {
+		if err != nil {
+			return 0, err
+		}
+		if excluded[candidate.ClientID] && candidate.Blocked != nil && overridden[*candidate.Blocked] {
+			n--
+		}
+	}
+	return n, nil
+}
+
+// describe says whom the selection takes and whom it leaves out, and why.
+func (c *cli) describe(sel jobs.Selection, expected int, override []string) {
+	fmt.Fprintf(c.stderr, "Inactive since %s: %s to erase.\n", sel.Cutoff.UTC().Format("2006-01-02 15:04 MST"), count(expected, "client"))
+	line := func(n int, why string) {
+		if n > 0 {
+			fmt.Fprintf(c.stderr, "  left out  %7s  %s\n", thousands(int64(n)), why)
+		}
+	}
+	for _, guard := range mostFirst(sel.Blocked) {
+		if !slices.Contains(override, guard) {
+			line(sel.Blocked[guard], words(guard))
+		}
+	}
+	line(sel.Excluded, "excluded by you")
 }
 
 // showCandidates lists the first few who would go. It goes to standard error,
@@ -76,7 +120,7 @@ func (c *cli) showCandidates(ctx context.Context, api *apiclient.Client, sel job
 			return err
 		}
 		if !candidate.Included {
-			continue
+			continue // held by a guard or excluded
 		}
 		name, last := "–", "never"
 		if candidate.Name != nil {
@@ -85,7 +129,7 @@ func (c *cli) showCandidates(ctx context.Context, api *apiclient.Client, sel job
 		if candidate.LastActivityAt != nil {
 			last = candidate.LastActivityAt.UTC().Format("2006-01-02")
 		}
-		fmt.Fprintf(c.stderr, "    %-14s %-36s last active %s\n", printable(candidate.ClientID), printable(name), last)
+		fmt.Fprintf(c.stderr, "    %-10s  %-32s  last active %s\n", printable(candidate.ClientID), printable(name), last)
 		if n--; n == 0 {
 			break
 		}

@@ -22,7 +22,7 @@ type erasureRequest struct {
 	TenantID      string      `json:"tenant_id,omitempty" maxLength:"64" doc:"The tenant whose clients these are. Required with a token for all tenants; else the token's tenant, and any other is refused"`
 	ClientIDs     []string    `json:"client_ids,omitempty" minItems:"1" maxItems:"100000" nullable:"false" doc:"Keys of the clients, as strings or whole numbers. Unknown ones come out as not_found. Either these or selection_id"`
 	SelectionID   string      `json:"selection_id,omitempty" format:"uuid" doc:"A selection to erase, instead of client_ids"`
-	ExpectedCount *int        `json:"expected_count,omitempty" minimum:"0" doc:"The selection's total as the administrator confirmed it; another one is a conflict. Required with selection_id"`
+	ExpectedCount *int        `json:"expected_count,omitempty" minimum:"0" doc:"The selection's total as the administrator confirmed it, with the blocked clients of every guard in override; another count is a conflict. Required with selection_id"`
 	Reason        jobs.Reason `json:"reason" enum:"inactivity,subject_request" doc:"Why. An erasure for inactivity leaves out everybody who was active lately; one that the data subject asked for does not (GDPR Art. 17(1))"`
 	Comment       string      `json:"comment,omitempty" maxLength:"2000" doc:"Kept with the job and shown to its readers. Do not name a client here"`
 	Notify        []string    `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"Who gets the mail at the end: bare addresses. Left out: the token's email; an empty array: nobody"`
