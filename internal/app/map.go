@@ -23,65 +23,55 @@ func (c *cli) check() *cobra.Command {
 what the map does not cover: where, why, and the line that mends it. Workers
 make the same check when they start and before every chunk.
 
-Exit codes: 0 covered; 1 gaps; 2 the check could not run.`,
+PostgreSQL parses every expression of the map; nothing of it is run, and no row
+is read. --json prints {covered, map, gaps: [{place, table, column, why, fix}],
+warnings: [{table, why, fix}]}.
+
+Exit codes: 0 covered, whatever the warnings; 1 gaps; 2 the check could not run.`,
 		GroupID: groupMap,
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return c.runCheck(cmd.Context(), asJSON) },
+		Example: `  oubli check
+  oubli check --json | jq -r '.gaps[].why'     # in the application's own CI`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return c.runCheck(cmd.Context(), asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON, for pipelines")
 	return cmd
 }
 
 func (c *cli) runCheck(ctx context.Context, asJSON bool) error {
-	p, gaps, warnings, err := c.compile(ctx)
-	if problems, ok := errors.AsType[erasuremap.Problems](err); ok {
-		for _, problem := range problems {
-			gaps = append(gaps, plan.Gap{Pos: problem.Pos, Place: problem.Pos.String(), Why: problem.Msg})
-		}
-	} else if err != nil {
+	cfg, err := config.Load(c.environ, c.readFile, config.Database, config.Map)
+	if err != nil {
+		return err
+	}
+	m, err := erasuremap.Load(cfg.Map)
+	problems, unfinished := errors.AsType[erasuremap.Problems](err)
+	if err != nil && !unfinished {
 		return &exitError{exitUsage, err}
+	}
+	var v mapVerdict
+	if unfinished {
+		v = newVerdict(cfg.Map, nil, asGaps(problems), nil)
+	} else {
+		p, gaps, warnings, err := repository.Check(ctx, cfg.DatabaseURL.Reveal(), m)
+		if err != nil {
+			return &exitError{exitUsage, err}
+		}
+		v = newVerdict(cfg.Map, p, gaps, warnings)
 	}
 	if asJSON {
 		enc := json.NewEncoder(c.stdout)
 		enc.SetIndent("", "  ")
-		err = enc.Encode(struct {
-			Gaps     plan.Gaps      `json:"gaps"`
-			Warnings []plan.Warning `json:"warnings"`
-		}{append(plan.Gaps{}, gaps...), append([]plan.Warning{}, warnings...)})
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(v); err != nil {
+			return err
+		}
 	} else {
-		c.printCheck(p, gaps, warnings)
+		v.print(c.stdout)
 	}
-	if err == nil && len(gaps) > 0 {
+	if !v.Covered {
 		return exceptions()
 	}
-	return err
-}
-
-func (c *cli) printCheck(p *plan.Plan, gaps plan.Gaps, warnings []plan.Warning) {
-	for _, g := range gaps {
-		where := g.Table
-		if g.Column != "" {
-			where += "." + g.Column
-		}
-		if where != "" {
-			where = " " + where
-		}
-		fmt.Fprintf(c.stdout, "gap%s\n  why   %s\n", where, g.Why)
-		if g.Fix != "" {
-			fmt.Fprintf(c.stdout, "  mend  %s\n", g.Fix)
-		}
-		fmt.Fprintf(c.stdout, "  map   %s\n", g.Pos)
-	}
-	for _, w := range warnings {
-		fmt.Fprintf(c.stdout, "warning %s\n  why   %s\n  mend  %s\n", w.Table, w.Why, w.Fix)
-	}
-	switch {
-	case len(gaps) > 0:
-		fmt.Fprintf(c.stdout, "\n%s and %s: nothing is erased until the gaps are mended\n", count(len(gaps), "gap"), count(len(warnings), "warning"))
-	default:
-		fmt.Fprintf(c.stdout, "covered: the map accounts for every row that reaches %s (%s, %s)\n",
-			p.Map.Client.Table, count(len(p.Erase), "statement"), count(len(warnings), "warning"))
-	}
+	return nil
 }
 
 func (c *cli) plan() *cobra.Command {

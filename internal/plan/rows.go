@@ -169,7 +169,14 @@ func (c *compiler) checkProfile() {
 	m := c.m.Client
 	for _, col := range c.client.Columns {
 		if col.NotNull && !col.Default && !col.Generated && col.Name != m.Tenant && !hasRule(m.Anonymous, col.Name) {
-			c.gap(m.Pos, c.client, col.Name, fmt.Sprintf(`under client.anonymous: %s: {value: ""}`, col.Name), "an anonymous profile needs a value for it: NOT NULL without a default")
+			fix := fmt.Sprintf(`under client.anonymous: %s: {value: …}`, col.Name)
+			switch {
+			case col.Name == c.key.Name:
+				fix = "give the column a default, or under client.anonymous: " + col.Name + `: {sql: "…"}`
+			case col.text():
+				fix = fmt.Sprintf(`under client.anonymous: %s: {value: ""}`, col.Name)
+			}
+			c.gap(m.Pos, c.client, col.Name, fix, "an anonymous profile needs a value for it: NOT NULL without a default")
 		}
 	}
 	for i := range c.client.Indexes {
