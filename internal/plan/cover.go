@@ -110,10 +110,16 @@ func (c *compiler) coverColumns() {
 }
 
 // classified reports whether another entry says what becomes of the column: by
-// finding its rows through it or, for an entry that only unlinks, by a rule.
+// finding its rows through it or, for an entry that only unlinks, by a rule or
+// by deleting the clients' own rows: what merely refers to one of those is
+// somebody else's. A row that names the client itself may tell of both.
 func (c *compiler) classified(e *entry, column string) bool {
 	return slices.ContainsFunc(c.entry, func(other *entry) bool {
-		return other.rel == e.rel && (other.Reference == column || e.Erase == erasuremap.Unlink && hasRule(other.rules(), column))
+		if other.rel != e.rel || other.owned() {
+			return false
+		}
+		goes := e.through() && slices.Contains(e.parents, other) && other.Erase == erasuremap.Delete && other.Where == ""
+		return other.Reference == column || e.Erase == erasuremap.Unlink && (goes || hasRule(other.rules(), column))
 	})
 }
 

@@ -98,11 +98,21 @@ func (c *compiler) refers(col *Column) bool {
 
 // polymorphic reports whether a column is the key of a pair such as
 // subject_type and subject_id.
-func (c *compiler) polymorphic(r *Relation, col *Column) bool {
+func (c *compiler) polymorphic(r *Relation, col *Column) bool { return c.pairedWith(r, col) != nil }
+
+// pairedWith is the column that says of which table the key is; nil without a
+// pair.
+func (c *compiler) pairedWith(r *Relation, col *Column) *Column {
 	stem, is := strings.CutSuffix(snake(col.Name), "_id")
-	return is && c.couldHoldKey(col) && slices.ContainsFunc(r.Columns, func(other Column) bool {
-		return snake(other.Name) == stem+"_type" && (other.Category == "S" || other.Category == "E")
-	})
+	if !is || !c.couldHoldKey(col) {
+		return nil
+	}
+	for i := range r.Columns {
+		if other := &r.Columns[i]; snake(other.Name) == stem+"_type" && (other.Category == "S" || other.Category == "E") {
+			return other
+		}
+	}
+	return nil
 }
 
 func (c *compiler) couldHoldKey(col *Column) bool {
