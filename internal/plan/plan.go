@@ -85,7 +85,7 @@ func (a Arg) String() string {
 	case ArgLiteral:
 		return fmt.Sprintf("%q", a.Text)
 	case ArgLabel, ArgYears, ArgOwned:
-		return string(a.Kind) + " " + a.Text
+		return string(a.Kind) + " " + oneLine(a.Text)
 	}
 	return string(a.Kind)
 }
@@ -93,7 +93,7 @@ func (a Arg) String() string {
 // String is the statement with a comment that names its parameters.
 func (s Statement) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "-- %s\n", s.Name)
+	fmt.Fprintf(&b, "-- %s\n", oneLine(s.Name))
 	for i, a := range s.Args {
 		fmt.Fprintf(&b, "--   $%d = %s\n", i+1, a)
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 )
@@ -223,4 +224,15 @@ func (p *Plan) Refused(s Statement, sqlstate string) Gap {
 	}
 	g.Place = g.Pos.String()
 	return g
+}
+
+// oneLine keeps a name inside the comment that it stands in: a catalog's names
+// may hold line breaks, and what follows one would be SQL.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
+			return ' '
+		}
+		return r
+	}, s)
 }

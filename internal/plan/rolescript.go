@@ -11,7 +11,7 @@ import (
 func (p *Plan) GrantScript(api, worker string) string {
 	var b strings.Builder
 	apiGrants, workerGrants := p.Grants()
-	fmt.Fprintf(&b, "-- Least privileges of oubli, for the map %s. Run it as the owner of the tables, after\n-- oubli migrate, and again whenever the map changes.\n", p.Map.File)
+	fmt.Fprintf(&b, "-- Least privileges of oubli, for the map %s. Run it as the owner of the tables, after\n-- oubli migrate, and again whenever the map changes.\n", oneLine(p.Map.File))
 	fmt.Fprintf(&b, "-- The roles are made elsewhere:\n--   CREATE ROLE %s LOGIN PASSWORD '…';\n--   CREATE ROLE %s LOGIN PASSWORD '…';\n", ident(api), ident(worker))
 
 	for _, role := range []struct {
@@ -33,12 +33,12 @@ func (p *Plan) GrantScript(api, worker string) string {
 			}
 		}
 		for _, g := range role.grants {
-			fmt.Fprintf(&b, "%s -- %s\n", g.SQL(role.name), g.Because)
+			fmt.Fprintf(&b, "%s -- %s\n", g.SQL(role.name), oneLine(g.Because))
 		}
 	}
 	fmt.Fprintf(&b, "\n-- The sequence behind the key of an anonymous profile, where there is one.\n%s\n", p.compiled.keySequence(worker))
 	for _, r := range p.Map.Refresh {
-		fmt.Fprintf(&b, "\n-- Only its owner can refresh %s: make %s a member of the owner's role.\n", r.View, ident(worker))
+		fmt.Fprintf(&b, "\n-- Only its owner can refresh %s: make %s a member of the owner's role.\n", oneLine(r.View.String()), ident(worker))
 	}
 	return b.String()
 }
