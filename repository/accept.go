@@ -63,7 +63,7 @@ const insertJobSQL = `
 INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, activities, override, comment, created_by,
   notify, locale, country, tenant_locale, requested, not_before, dry_run)
 VALUES ($1, 'erasure', $2, 'scheduled', $3, coalesce($14::timestamptz, CASE WHEN $3 = 'inactivity' THEN now() END), $15, $4, $5, $6, $7, $8, $9, $10, $11,
-  nullif(greatest($12::timestamptz, now() + $13::interval), now()), $16)
+  nullif(greatest(coalesce($12::timestamptz, now() + $13::interval), now()), now()), $16)
 RETURNING coalesce(not_before, now())`
 
 func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.ErasureRequest, keys []string) (jobs.Job, error) {

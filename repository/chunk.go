@@ -45,7 +45,7 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 			}
 			continue
 		}
-		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && strings.HasPrefix(pg.Code, "42") {
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000") {
 			return jobs.Chunk{}, s.explain(ctx, pg)
 		}
 		chunk.Elapsed = time.Since(start)
@@ -62,8 +62,11 @@ func (s *Store) explain(ctx context.Context, pg *pgconn.PgError) error {
 		return err
 	}
 	cause := errors.New(describe(pg))
-	if pg.Code == "42501" {
+	switch pg.Code {
+	case "42501": // insufficient_privilege
 		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "the workers' database role lacks a right: run oubli grants", Err: cause}
+	case "26000", "42P05": // invalid_sql_statement_name, duplicate_prepared_statement
+		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "a pooler mixes up prepared statements: connect to PostgreSQL itself, or pool by session", Err: cause}
 	}
 	return &jobs.Error{Kind: jobs.Invalid, Code: pg.Code, Msg: "erase chunk", Err: cause}
 }
@@ -123,7 +126,7 @@ func release(ctx context.Context, conn *pgxpool.Conn) {
 
 // eraseFor erases with the tenant's profiles as they are.
 func (s *Store) eraseFor(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values, d *verdict) (map[string]int64, error) {
-	if err := s.wantProfiles(d, v.claim.Lane); err != nil {
+	if err := wantProfiles(p, d); err != nil {
 		return nil, err
 	}
 	v.profile, v.profiles = d.profiles[1], s.lane(d.profiles, v.claim.Lane)
@@ -162,14 +165,14 @@ func (s *Store) erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *valu
 
 const recordSQL = `
 UPDATE oubli.tasks SET keys = $3, position = $4, erased = $5, erased_retained = $6, skipped = $7, failed = $8, not_found = $9,
-  codes = $10, rows = $11, retained_until = $12, crashes = $13, lease_until = now() + $14::interval
+  codes = $10, rows = $11, retained_until = $12, crashes = $13, lease_until = clock_timestamp() + $14::interval
 WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
 // progressSQL is recordSQL for the usual case in which the keys keep their
 // order and need not be written again.
 const progressSQL = `
 UPDATE oubli.tasks SET position = $3, erased = $4, erased_retained = $5, skipped = $6, failed = $7, not_found = $8,
-  codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = now() + $13::interval
+  codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = clock_timestamp() + $13::interval
 WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
 // record writes the outcomes and the progress and commits, in one round trip.

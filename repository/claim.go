@@ -18,7 +18,7 @@ import (
 // does not stand in line for it.
 const claimSQL = `
 UPDATE oubli.tasks AS t
-SET state = 'running', attempt = attempt + 1, lease_until = now() + $2::interval, lane = free.lane,
+SET state = 'running', attempt = attempt + 1, lease_until = clock_timestamp() + $2::interval, lane = CASE WHEN t.kind = 'batch' THEN free.lane END,
   crashes = crashes + (t.state = 'running')::int
 FROM (SELECT id FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,
   (SELECT min(l) AS lane FROM generate_series(1, $3) AS l
@@ -84,8 +84,9 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	return c, nil
 }
 
-// handBack makes a task that could not be claimed eligible for dispatch again
-// when only its lane was missing; any other refused hint leaves no trace.
+// handBack takes the mark off a batch that could not be claimed, for want of a
+// lane or because its job does not run, so that it is dispatched again when it
+// can be. Any other refused hint leaves no trace.
 func (s *Store) handBack(ctx context.Context, tx pgx.Tx, taskID string) error {
 	_, err := tx.Exec(ctx, `UPDATE oubli.tasks SET dispatched_at = NULL
 		WHERE id = $1 AND state = 'pending' AND kind = 'batch' AND dispatched_at IS NOT NULL`, taskID)
@@ -129,7 +130,7 @@ func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) 
 	if lease == 0 {
 		lease = s.opts.Lease
 	}
-	tag, err := s.pool.Exec(ctx, `UPDATE oubli.tasks SET lease_until = now() + $3::interval
+	tag, err := s.pool.Exec(ctx, `UPDATE oubli.tasks SET lease_until = clock_timestamp() + $3::interval
 		WHERE id = $1 AND attempt = $2 AND state = 'running'`, c.TaskID, c.Attempt, lease)
 	if err == nil && tag.RowsAffected() == 0 {
 		return jobs.ErrFenced

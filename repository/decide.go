@@ -33,6 +33,10 @@ FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
 WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND t.position = $3
 FOR UPDATE OF t`
 
+// statementTimeout bounds each statement of a chunk, so that one that takes too
+// long is the server's to end, over a connection that lives.
+const statementTimeout = 2 * time.Minute
+
 // decide opens the chunk's transaction and finds out, in one round trip, who
 // is erased: the fence, the schema, the tenant's lock, the clients' locks, and
 // then the guards on a snapshot that is newer than all of these.
@@ -40,8 +44,8 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *val
 	b := &pgx.Batch{}
 	b.Queue("begin isolation level read committed")
 	// A process that is stopped in mid-chunk must not keep its locks.
-	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true)",
-		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease))
+	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true), set_config('statement_timeout', $3, true)",
+		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
 	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
 	b.Queue(fingerprintSQL)
 	b.Queue("SELECT pg_advisory_xact_lock_shared("+tenantLock+")", v.claim.TenantID)

@@ -109,10 +109,10 @@ func (s *Store) Recover(ctx context.Context) (int, error) {
 	return int(tag.RowsAffected()), fault("recover tasks", err)
 }
 
-// Sweep ends jobs whose last task ended without ending them, resumes nothing,
-// and forgets idempotency keys of last week and selections of the day before. It is the safety net under
-// transactions that already see to the first.
-func (s *Store) Sweep(ctx context.Context) error {
+// Tidy ends jobs whose last task ended without ending them, which is the safety
+// net under transactions that already see to it, and forgets idempotency keys
+// of last week and selections of the day before.
+func (s *Store) Tidy(ctx context.Context) error {
 	rows, err := s.pool.Query(ctx, `
 		SELECT j.id::text FROM oubli.jobs AS j
 		WHERE j.finished_at IS NULL AND j.state IN ('scheduled', 'running')

@@ -49,7 +49,8 @@ func fault(op string, err error) error {
 		return &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: op, Err: fmt.Errorf("%T", rootOf(err))}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeTimeout, Msg: op, Err: context.DeadlineExceeded}
+		// Not CodeTimeout: it leaves open what the server did.
+		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: context.DeadlineExceeded}
 	}
 	// Whatever is left comes from the network; its text can hold addresses.
 	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: fmt.Errorf("connection to PostgreSQL: %T", rootOf(err))}

@@ -15,10 +15,6 @@ import (
 // Finish ends a batch all of whose clients have their outcome and, when it was
 // the job's last, ends the job and inserts its mails in the same transaction.
 func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
-	refresh, err := s.refreshing(ctx)
-	if err != nil {
-		return err
-	}
 	return s.tx(ctx, "finish batch", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 			UPDATE oubli.tasks SET state = 'done', lease_until = NULL, lane = NULL
@@ -29,37 +25,15 @@ func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
 		if tag.RowsAffected() == 0 {
 			return jobs.ErrFenced
 		}
-		return s.endJob(ctx, tx, c.JobID, refresh)
+		return s.endJob(ctx, tx, c.JobID)
 	})
 }
 
-// refreshing gives what brings the map's materialized views up to date before
-// the job that made them stale ends, so that the mail is true of them as well.
-func (s *Store) refreshing(ctx context.Context) (func(context.Context, pgx.Tx) error, error) {
-	if len(s.erasureMap().Refresh) == 0 {
-		return func(context.Context, pgx.Tx) error { return nil }, nil
-	}
-	p, err := s.covered(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context, tx pgx.Tx) error {
-		for _, st := range p.Refresh {
-			if _, err := tx.Exec(ctx, st.SQL); err != nil {
-				return err
-			}
-		}
-		return nil
-	}, nil
-}
-
-// endJob ends a job none of whose tasks is open, after what is to be done
-// before. The job's row is locked
-// first and the tasks are read by a statement of their own: of two last
-// batches that finish in the same instant, the second to get the lock sees
-// what the first has committed. This is why the transaction must be READ
-// COMMITTED.
-func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string, before ...func(context.Context, pgx.Tx) error) error {
+// endJob ends a job none of whose tasks is open. The job's row is locked first
+// and the tasks are read by a statement of their own: of two last batches that
+// finish in the same instant, the second to get the lock sees what the first
+// has committed. This is why the transaction must be READ COMMITTED.
+func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
 	j, err := lockJob(ctx, tx, jobID)
 	if err != nil {
 		return err
@@ -68,11 +42,6 @@ func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string, before ...f
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM oubli.tasks WHERE job_id = $1 AND kind <> 'mail' AND state IN ('pending', 'running'))`, jobID).Scan(&open)
 	if err != nil || open || j.state.Final() {
 		return err
-	}
-	for _, f := range before {
-		if err := f(ctx, tx); err != nil {
-			return err
-		}
 	}
 	return j.close(ctx, tx, jobs.EndState)
 }
@@ -107,6 +76,11 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 	err = tx.QueryRow(ctx, "UPDATE oubli.jobs SET state = $2, finished_at = now(), blocked_reason = '', blocked_until = NULL WHERE id = $1 RETURNING finished_at", j.id, end).Scan(&finished)
 	if err != nil {
 		return err
+	}
+	if job.Counts.Erased+job.Counts.ErasedRetained > 0 && !job.DryRun {
+		if err := viewsAreStale(ctx, tx); err != nil {
+			return err
+		}
 	}
 	return insertMails(ctx, tx, job.TenantID, j.notify, jobs.Report{
 		JobID: j.id, Kind: j.kind, State: end, Locale: j.locale, Requested: job.Requested, Counts: job.Counts,

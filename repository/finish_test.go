@@ -154,7 +154,7 @@ func TestSweepEndsJobsWithoutOpenTasks(t *testing.T) {
 	open, tasks := plant(t, db, "2", jobs.Bulk, 2)
 	db.Exec(t, "UPDATE oubli.tasks SET state = 'done', position = 1, erased = 1 WHERE job_id = $1 OR id = $2", stuck, tasks[0])
 	for range 2 {
-		if err := s.Sweep(t.Context()); err != nil {
+		if err := s.Tidy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}

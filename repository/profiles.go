@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -17,20 +18,11 @@ const needProfilesState = "OB001"
 // keeps rows apart, lane l of n takes slots l, l+n, l+2n …, so that batches
 // side by side never meet on one unique key.
 
-// wantProfiles asks for the shared profile and for the lane's first when the
-// tenant does not have them yet.
-func (s *Store) wantProfiles(v *verdict, lane int) error {
-	if len(v.erase) == 0 {
-		return nil
-	}
-	var missing []int
-	for _, slot := range []int{1, lane} {
-		if v.profiles[slot] == "" && (slot != 1 || len(missing) == 0) {
-			missing = append(missing, slot)
-		}
-	}
-	if len(missing) > 0 {
-		return &needProfiles{missing}
+// wantProfiles asks for the shared profile when the tenant does not have it
+// yet. Further ones are made when a unique constraint asks for them.
+func wantProfiles(p *plan.Plan, v *verdict) error {
+	if p.SharedProfile && len(v.erase) > 0 && v.profiles[1] == "" {
+		return &needProfiles{[]int{1}}
 	}
 	return nil
 }
@@ -58,9 +50,10 @@ func (s *Store) moreSlots(n, lane int) []int {
 // makeProfiles inserts anonymous clients and records them, together or not at
 // all. A profile that the application has deleted is made anew.
 func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, slots []int) error {
+	tenant := holder(p.Map, c.TenantID)
 	return s.tx(ctx, "make anonymous profile", func(tx pgx.Tx) error {
 		// Two batches of one tenant may need the same profile at the same time.
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('oubli:profiles:' || $1::text, 0))", c.TenantID); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('oubli:profiles:' || $1::text, 0))", tenant); err != nil {
 			return err
 		}
 		v := &values{claim: c, m: p.Map, today: s.opts.Today()}
@@ -77,13 +70,22 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 				return err
 			}
 			_, err = tx.Exec(ctx, `INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ($1, $2, $3)
-				ON CONFLICT (tenant_id, slot) DO UPDATE SET client_key = excluded.client_key`, c.TenantID, slot, key)
+				ON CONFLICT (tenant_id, slot) DO UPDATE SET client_key = excluded.client_key`, tenant, slot, key)
 			if err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+// holder is whose the profiles are: the tenant's or, in a database of one
+// tenant, everybody's, whatever a token calls the tenant.
+func holder(m *erasuremap.Map, tenant string) string {
+	if m.Tenant == nil {
+		return "-"
+	}
+	return tenant
 }
 
 // insertProfile inserts one anonymous client and gives its key.
@@ -119,7 +121,8 @@ func liveProfiles(ctx context.Context, tx pgx.Tx, p *plan.Plan, v *values) (map[
 // profileTrouble blames the map, not a client, when an anonymous profile is
 // refused by a constraint.
 func profileTrouble(err error) error {
-	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Kind == jobs.Invalid {
+	e, ok := errors.AsType[*jobs.Error](err)
+	if ok && (e.Kind == jobs.Invalid || e.Code == jobs.CodeSchema) {
 		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "the map's client.anonymous cannot be inserted", Err: e.Err}
 	}
 	return err

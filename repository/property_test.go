@@ -236,7 +236,7 @@ func (w *walk) resume() {
 	}
 }
 
-func (w *walk) sweep() { w.must(w.s.Sweep(w.t.Context())) }
+func (w *walk) sweep() { w.must(w.s.Tidy(w.t.Context())) }
 
 // mail delivers the first mail held; a dead worker's may be next.
 func (w *walk) mail() {

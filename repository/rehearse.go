@@ -17,7 +17,11 @@ func (s *Store) rehearse(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *v
 		return map[string]int64{}, nil
 	}
 	lane := v.claim.Lane
-	for wanted := []int{1, lane}; ; wanted = append(wanted, s.moreSlots(len(v.profiles), lane)...) {
+	var wanted []int
+	if p.SharedProfile {
+		wanted = []int{1}
+	}
+	for ; ; wanted = append(wanted, s.moreSlots(len(v.profiles), lane)...) {
 		if _, err := conn.Exec(ctx, "savepoint rehearsal"); err != nil {
 			return nil, err
 		}

@@ -25,7 +25,8 @@ func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 		}
 		var c [5]int64
 		err = tx.QueryRow(ctx, `SELECT coalesce(sum(erased), 0), coalesce(sum(erased_retained), 0), coalesce(sum(skipped), 0),
-			coalesce(sum(failed), 0), coalesce(sum(not_found), 0) FROM oubli.tasks`).Scan(&c[0], &c[1], &c[2], &c[3], &c[4])
+			coalesce(sum(failed), 0), coalesce(sum(not_found), 0)
+			FROM oubli.tasks WHERE job_id IN (SELECT id FROM oubli.jobs WHERE NOT dry_run)`).Scan(&c[0], &c[1], &c[2], &c[3], &c[4])
 		if err != nil {
 			return err
 		}

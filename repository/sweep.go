@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -9,8 +10,10 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// sweepRows is how many rows one transaction of a sweep takes.
-const sweepRows = 500
+const (
+	sweepRows = 500    // rows in one transaction of a sweep
+	sweepRuns = 20_000 // transactions for one table of a tenant in one go
+)
 
 // SweepRetained applies the rules of retained columns to rows whose period is
 // over: once a day for each tenant and table, whoever comes first; a day that
@@ -37,32 +40,37 @@ func (s *Store) SweepRetained(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, fault("find tenants to sweep", err)
 	}
+	// One tenant's trouble is not the next one's.
 	var total int64
+	var errs []error
 	for _, tenant := range tenants {
-		n, err := s.sweepTenant(ctx, p, tenant)
-		total += n
-		if err != nil {
-			return total, err
+		for _, st := range p.Sweep {
+			n, err := s.sweepTable(ctx, p, st, tenant)
+			total += n
+			if err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
-	return total, nil
+	return total, errors.Join(errs...)
 }
 
-// sweepTenant sweeps one tenant's tables until nothing is due.
-func (s *Store) sweepTenant(ctx context.Context, p *plan.Plan, tenant string) (int64, error) {
+// sweepTable sweeps one tenant's table until nothing is due. A rule whose
+// value never reads back as it was written would always find the same rows;
+// then the runs of the day are bounded.
+func (s *Store) sweepTable(ctx context.Context, p *plan.Plan, st plan.Statement, tenant string) (int64, error) {
 	var total int64
-	for _, st := range p.Sweep {
-		for more := true; more; {
-			var n int64
-			err := s.tx(ctx, "sweep retained columns", func(tx pgx.Tx) (err error) {
-				n, err = s.sweepSome(ctx, tx, p, st, tenant)
-				more = n == sweepRows
-				return err
-			})
-			if err != nil {
-				return total, err
+	for range sweepRuns {
+		var n int64
+		err := s.tx(ctx, "sweep retained columns", func(tx pgx.Tx) (err error) {
+			if n, err = s.sweepSome(ctx, tx, p, st, tenant); err == nil && n > 0 {
+				err = viewsAreStale(ctx, tx)
 			}
-			total += n
+			return err
+		})
+		total += n
+		if err != nil || n < sweepRows {
+			return total, err
 		}
 	}
 	return total, nil

@@ -31,7 +31,7 @@ func (v *values) bind(st plan.Statement) ([]any, error) {
 		case plan.ArgKeys:
 			args[i] = v.keys
 		case plan.ArgTenant:
-			args[i] = v.claim.TenantID
+			args[i] = holder(v.m, v.claim.TenantID)
 		case plan.ArgProfile:
 			args[i] = v.profile
 		case plan.ArgProfiles:

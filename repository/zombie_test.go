@@ -101,7 +101,7 @@ func TestWithoutRecoverALostTaskStaysStuck(t *testing.T) {
 	expire(t, db)
 	for range 5 {
 		work(t, s, 10)
-		if err := s.Sweep(t.Context()); err != nil {
+		if err := s.Tidy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := s.Unblock(t.Context()); err != nil {

@@ -17,14 +17,14 @@ import (
 // the comments name.
 type PumpOptions struct {
 	Outbox    Outbox
-	Watch     Watch // nil: only dispatch
+	Watch     Watch  // nil: only dispatch
+	Keeper    Keeper // nil in a process that does not work
 	Redis     redis.UniversalClient
 	Log       zerolog.Logger
-	Retire    func(ctx context.Context) (int64, error) // applies the rules of rows whose retention is over; nil: not in this process
-	Interval  time.Duration                            // between looks for due tasks; 300 ms
-	Reconcile time.Duration                            // between looks for what is lost; 1 s
-	HintAge   time.Duration                            // before a hint is looked for in Redis; 2 s
-	TakenAge  time.Duration                            // before a hint that a worker took, and never claimed, is sent again; 10 s
+	Interval  time.Duration // between looks for due tasks; 300 ms
+	Reconcile time.Duration // between looks for what is lost; 1 s
+	HintAge   time.Duration // before a hint is looked for in Redis; 2 s
+	TakenAge  time.Duration // before a hint that a worker took, and never claimed, is sent again; 10 s
 }
 
 // Pump sends a hint for every task that is due, and again when it is lost.
@@ -62,9 +62,11 @@ func (p *Pump) Run(ctx context.Context) {
 	both.Go(func() { p.every(ctx, p.o.Interval, p.kick, "dispatch", p.dispatch) })
 	if p.o.Watch != nil {
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "reconcile", p.reconcile) })
-		both.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "sweep", p.sweep) })
+		both.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "tidy", p.tidy) })
 	}
-	if p.o.Retire != nil {
+	if p.o.Keeper != nil {
+		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "blocked jobs", p.unblock) })
+		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "views", p.o.Keeper.RefreshViews) })
 		both.Go(func() { p.every(ctx, 60*p.o.Reconcile, nil, "retention", p.retire) })
 	}
 	both.Wait()
@@ -156,7 +158,7 @@ func (p *Pump) enqueue(ctx context.Context, d jobs.Dispatch) error {
 // reconcile gives lost tasks and lost hints another chance. No step waits for
 // the trouble of another.
 func (p *Pump) reconcile(ctx context.Context) error {
-	return errors.Join(p.recover(ctx), p.unblock(ctx), p.resend(ctx))
+	return errors.Join(p.recover(ctx), p.resend(ctx))
 }
 
 func (p *Pump) recover(ctx context.Context) error {
@@ -169,7 +171,7 @@ func (p *Pump) recover(ctx context.Context) error {
 }
 
 func (p *Pump) unblock(ctx context.Context) error {
-	n, err := p.o.Watch.Unblock(ctx)
+	n, err := p.o.Keeper.Unblock(ctx)
 	if n > 0 {
 		p.o.Log.Info().Int("jobs", n).Msg("the map covers the schema again; blocked jobs go on")
 		p.Kick()
@@ -207,11 +209,11 @@ func (p *Pump) resend(ctx context.Context) error {
 	return nil
 }
 
-// sweep tidies up behind the transactions and behind asynq, which archives the
+// tidy clears up behind the transactions and behind asynq, which archives the
 // hint of a worker that died. The database has sent another since; thousands
 // of archived ones that expire together would break archiving itself.
-func (p *Pump) sweep(ctx context.Context) error {
-	err := p.o.Watch.Sweep(ctx)
+func (p *Pump) tidy(ctx context.Context) error {
+	err := p.o.Watch.Tidy(ctx)
 	if p.redis(ctx, p.registerQueues) != nil {
 		return errors.Join(err, errRedis)
 	}
@@ -224,7 +226,7 @@ func (p *Pump) sweep(ctx context.Context) error {
 }
 
 func (p *Pump) retire(ctx context.Context) error {
-	rows, err := p.o.Retire(ctx)
+	rows, err := p.o.Keeper.SweepRetained(ctx)
 	if rows > 0 {
 		p.o.Log.Info().Int64("rows", rows).Msg("retention is over; cleared what was kept")
 	}

@@ -93,7 +93,7 @@ func (r *rig) store(change ...func(*repository.Options)) *repository.Store {
 // pump runs a pump until the test ends or stop is called.
 func (r *rig) pump(s *repository.Store) (p *worker.Pump, stop func()) {
 	r.t.Helper()
-	p = worker.NewPump(worker.PumpOptions{Outbox: s, Watch: s, Redis: r.newRedis(), Log: r.logger(),
+	p = worker.NewPump(worker.PumpOptions{Outbox: s, Watch: s, Keeper: s, Redis: r.newRedis(), Log: r.logger(),
 		Interval: 20 * time.Millisecond, Reconcile: 50 * time.Millisecond, HintAge: 100 * time.Millisecond, TakenAge: time.Second})
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan struct{})

@@ -17,8 +17,15 @@ type Outbox interface {
 type Watch interface {
 	Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error)
 	Recover(ctx context.Context) (int, error)
+	Tidy(ctx context.Context) error
+}
+
+// Keeper does what only workers may: it judges the map as they do, and writes
+// to the application's tables.
+type Keeper interface {
 	Unblock(ctx context.Context) (int, error)
-	Sweep(ctx context.Context) error
+	RefreshViews(ctx context.Context) error
+	SweepRetained(ctx context.Context) (int64, error)
 }
 
 // Claims gives tasks to workers and takes them back.

@@ -156,7 +156,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 func (s *Service) startPump(ctx context.Context, parts Parts) {
 	o := worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log}
 	if parts.Worker { // the API's database role may not write to the application's tables
-		o.Retire = s.store.SweepRetained
+		o.Keeper = s.store
 	}
 	s.pump = worker.NewPump(o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 )
@@ -37,6 +38,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.LiveProfiles = c.liveProfilesStatement()
 	full.NewProfile = c.newProfileStatement()
 	full.Erase = c.eraseStatements(order)
+	full.SharedProfile = slices.ContainsFunc(full.Erase, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
 	full.Sweep = c.sweepStatements()
 	full.Refresh = c.refreshStatements()
 	return &full, nil

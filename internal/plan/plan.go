@@ -15,13 +15,14 @@ type Plan struct {
 	KeyKind KeyKind  // of the client's key
 	Owned   []string // columns of the client's row that Lock returns after the key
 
-	Tenant       Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
-	Lock         Statement   // locks clients → (key, owned columns…)
-	Judge        Statement   // → (key, code of the guard that holds or NULL, retained until or NULL)
-	Erase        []Statement // in order
-	LiveProfiles Statement   // → (slot, key)
-	NewProfile   Statement   // inserts one anonymous profile → (key)
-	Preview      Statement   // → (key, name, created at, last activity) of given keys
+	Tenant        Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
+	Lock          Statement   // locks clients → (key, owned columns…)
+	Judge         Statement   // → (key, code of the guard that holds or NULL, retained until or NULL)
+	Erase         []Statement // in order
+	LiveProfiles  Statement   // → (slot, key)
+	NewProfile    Statement   // inserts one anonymous profile → (key)
+	SharedProfile bool        // erasing re-points rows to slot 1, which must exist
+	Preview       Statement   // → (key, name, created at, last activity) of given keys
 
 	Sweep   []Statement // apply the rules of retained columns whose time is over
 	Refresh []Statement // materialized views, at the end of a job

@@ -171,7 +171,7 @@ func (c *compiler) resolveOwned(e *entry) {
 	if col == nil {
 		return
 	}
-	if e.pairs = targets(c.client, e.OwnedBy, e.rel); e.pairs == nil {
+	if e.pairs = c.targets(c.client, e.OwnedBy, e.rel); e.pairs == nil {
 		c.gap(e.Pos, e.rel, "", "add a foreign key, or a primary key of one column", "cannot tell which column %s points to", e.OwnedBy)
 		return
 	}
@@ -198,7 +198,7 @@ func (c *compiler) resolveThrough(e *entry) {
 		c.gap(e.Pos, e.rel, e.Reference, "map "+e.Through.String()+" with its own path to the client", "no rows of %s belong to a client", e.Through)
 		return
 	}
-	if e.pairs = targets(e.rel, e.Reference, parent); e.pairs == nil {
+	if e.pairs = c.targets(e.rel, e.Reference, parent); e.pairs == nil {
 		c.gap(e.Pos, e.rel, e.Reference, "add a foreign key, or a primary key of one column", "cannot tell which column of %s it stands for", e.Through)
 		return
 	}
@@ -211,8 +211,10 @@ func (c *compiler) resolveThrough(e *entry) {
 
 // targets pairs the columns by which child refers to parent, reference first:
 // those of the foreign key or, for a soft reference, of the parent's primary
-// key, whose other columns child must have under the same names.
-func targets(child *Relation, reference string, parent *Relation) []pair {
+// key. Of a key of several columns only the tenant's may stand in child under
+// its own name: that another column is called the same, such as id, does not
+// make it a reference.
+func (c *compiler) targets(child *Relation, reference string, parent *Relation) []pair {
 	if fk := child.foreignTo(reference, parent); fk != nil {
 		all := fk.pairs()
 		at := slices.Index(fk.Columns, reference)
@@ -223,7 +225,7 @@ func targets(child *Relation, reference string, parent *Relation) []pair {
 	var rest []pair
 	for _, key := range parent.PrimaryKey {
 		switch {
-		case len(parent.PrimaryKey) > 1 && key != reference && child.Column(key) != nil:
+		case c.tenant != nil && key == c.tenant.Name && key != reference && child.Column(key) != nil:
 			rest = append(rest, pair{key, key})
 		case target == "":
 			target = key

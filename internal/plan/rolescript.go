@@ -36,14 +36,20 @@ func (p *Plan) GrantScript(api, worker string) string {
 			fmt.Fprintf(&b, "%s -- %s\n", g.SQL(role.name), oneLine(g.Because))
 		}
 	}
-	fmt.Fprintf(&b, "\n-- The sequence behind the key of an anonymous profile, where there is one.\n%s\n", p.compiled.keySequence(worker))
+	fmt.Fprintf(&b, "\n-- The sequences behind the columns of an anonymous profile, where there are any.\n%s\n", p.compiled.sequences(worker))
 	for _, r := range p.Map.Refresh {
 		fmt.Fprintf(&b, "\n-- Only its owner can refresh %s: make %s a member of the owner's role.\n", oneLine(r.View.String()), ident(worker))
 	}
 	return b.String()
 }
 
-func (c *compiler) keySequence(role string) string {
-	return fmt.Sprintf("DO $$ DECLARE seq text := pg_get_serial_sequence(%s, %s);\nBEGIN\n  IF seq IS NOT NULL THEN EXECUTE format('GRANT USAGE ON SEQUENCE %%s TO %%I', seq, %s); END IF;\nEND $$;",
-		literal(c.client.ident()), literal(c.key.Name), literal(role))
+// sequences grants what the defaults of a new client row draw numbers from.
+func (c *compiler) sequences(role string) string {
+	return fmt.Sprintf(`DO $$ DECLARE seq text;
+BEGIN
+  FOR seq IN SELECT DISTINCT pg_get_serial_sequence(%s, attname) FROM pg_attribute
+             WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped LOOP
+    IF seq IS NOT NULL THEN EXECUTE format('GRANT USAGE ON SEQUENCE %%s TO %%I', seq, %s); END IF;
+  END LOOP;
+END $$;`, literal(c.client.ident()), literal(c.client.ident()), literal(role))
 }

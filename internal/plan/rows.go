@@ -166,6 +166,9 @@ func kept(rules []erasuremap.ColumnRule, column string) bool {
 // checkProfile refuses a client.anonymous of which PostgreSQL would not take
 // one row, or not a second one.
 func (c *compiler) checkProfile() {
+	if !slices.ContainsFunc(c.entry, func(e *entry) bool { return e.Erase == erasuremap.Reassign }) {
+		return // nothing is ever re-pointed
+	}
 	m := c.m.Client
 	for _, col := range c.client.Columns {
 		if col.NotNull && !col.Default && !col.Generated && col.Name != m.Tenant && !hasRule(m.Anonymous, col.Name) {

@@ -8,7 +8,7 @@ import (
 
 // Candidates lists a tenant's clients who were not active in any of the named
 // ways at or after the cutoff, hence not in the future either → (key, code of
-// the guard that holds or ”), by key. Clients created since the cutoff are
+// the guard that holds or the empty text), by key. Clients created since the cutoff are
 // left out unless includeNew. No kinds means all of them; an unknown kind is
 // the caller's mistake and matches nothing.
 func (p *Plan) Candidates(kinds []string, includeNew bool) Statement {

@@ -10,10 +10,11 @@ import (
 // over, for one tenant: GDPR Art. 17(3)(b) ends where the duty to keep ends.
 // Rows are found by the profiles that they stand on now, so $keys are those of
 // the tenant's anonymous profiles. Each run takes a bounded number of rows and
-// is repeated until it takes none.
+// is repeated until it takes none. The name tells two entries of one table
+// apart: a sweep keeps its books by it.
 func (c *compiler) sweepStatements() []Statement {
 	var all []Statement
-	for _, e := range c.entry {
+	for i, e := range c.entry {
 		if e.Retain == nil {
 			continue
 		}
@@ -21,14 +22,14 @@ func (c *compiler) sweepStatements() []Statement {
 		set := c.ruled(t, e.rel, "t", e.retained())
 		row := rowID(e.rel)
 		rows := make([]string, len(row))
-		for i, id := range row {
-			rows[i] = ident("t", id)
+		for k, id := range row {
+			rows[k] = ident("t", id)
 		}
 		id := strings.Join(rows, ", ")
 		t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE (%s) IN (\n  SELECT %s FROM %s AS \"t\"\n  WHERE %s\n    AND coalesce(%s < %s, true)\n    AND %s\n  LIMIT %s::int\n  FOR UPDATE SKIP LOCKED)",
 			e.rel.ident(), assignments(set...), id, id, e.rel.ident(),
 			c.belongs(t, e, "t"), c.until(t, e, "t"), today(t), differs("t", set), t.arg(Arg{Kind: ArgLimit}))
-		all = append(all, t.statement(fmt.Sprintf("%s by %s: retained columns whose time is over", c.name(e.rel), e.Reference), c.name(e.rel)))
+		all = append(all, t.statement(fmt.Sprintf("%s by %s (entry %d): retained columns whose time is over", c.name(e.rel), e.Reference, i+1), c.name(e.rel)))
 	}
 	return all
 }

@@ -196,6 +196,9 @@ func (f *foreign) run(t *testing.T, m *erasuremap.Map, r request) jobs.Job {
 	if err := s.Finish(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.RefreshViews(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	job, err := s.Job(t.Context(), jobs.Erasure, jobs.AnyTenant, c.JobID)
 	if err != nil {
 		t.Fatal(err)

@@ -115,6 +115,13 @@ CREATE TABLE oubli.anonymous_profiles (
   PRIMARY KEY (tenant_id, slot)
 );
 
+-- One row for each occasion since which materialized views may hold copies of
+-- what was erased.
+CREATE TABLE oubli.stale_views (
+  id    bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  since timestamptz NOT NULL DEFAULT now()
+);
+
 -- What the daily sweep has done for a tenant: rows whose retention was over.
 CREATE TABLE oubli.retention_sweeps (
   tenant_id text NOT NULL,
