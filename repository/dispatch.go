@@ -111,7 +111,7 @@ func (s *Store) Recover(ctx context.Context) (int, error) {
 
 // Tidy ends jobs whose last task ended without ending them, which is the safety
 // net under transactions that already see to it, and forgets idempotency keys
-// of last week and selections of the day before.
+// of last week and selections of the day before and sweeps of last year.
 func (s *Store) Tidy(ctx context.Context) error {
 	rows, err := s.pool.Query(ctx, `
 		SELECT j.id::text FROM oubli.jobs AS j
@@ -132,8 +132,11 @@ func (s *Store) Tidy(ctx context.Context) error {
 	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.idempotency_keys WHERE created_at < now() - interval '7 days'"); err != nil {
 		return fault("forget idempotency keys", err)
 	}
-	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.selections WHERE expires_at < now() - interval '1 day'")
-	return fault("forget selections", err)
+	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.selections WHERE expires_at < now() - interval '1 day'"); err != nil {
+		return fault("forget selections", err)
+	}
+	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.retention_sweeps WHERE day < now() - interval '13 months'")
+	return fault("forget sweeps", err)
 }
 
 // Block stops a job until the map covers the schema again, and at least for a
