@@ -19,7 +19,7 @@ tables:
 
 // checked runs oubli check on a small schema that checkedMap covers, after a
 // change to it and with another map, if there is one.
-func checked(t *testing.T, change, mapText string, args ...string) (code int, stdout, stderr, path string) {
+func checked(t *testing.T, change, mapText string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	pool := testdb.New(t)
 	_, err := pool.Exec(t.Context(), `
@@ -29,19 +29,19 @@ func checked(t *testing.T, change, mapText string, args ...string) (code int, st
 	if err != nil {
 		t.Fatal(err)
 	}
-	path = filepath.Join(t.TempDir(), "oubli.yaml")
+	path := filepath.Join(t.TempDir(), "oubli.yaml")
 	if err := os.WriteFile(path, []byte(mapText), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
 	environ := []string{"OUBLI_DATABASE_URL=" + testdb.URL(t, pool), "OUBLI_MAP=" + path}
 	code = Run(t.Context(), append([]string{"check"}, args...), environ, strings.NewReader(""), &out, &errs)
-	return code, strings.ReplaceAll(out.String(), path, "oubli.yaml"), errs.String(), path
+	return code, strings.ReplaceAll(out.String(), path, "oubli.yaml"), errs.String()
 }
 
 func TestACoveredSchemaPassesTheCheck(t *testing.T) {
 	t.Parallel()
-	code, stdout, stderr, _ := checked(t, "", checkedMap)
+	code, stdout, stderr := checked(t, "", checkedMap)
 	if want := "covered: the map accounts for every row that reaches clients (2 statements)\n"; code != exitDone || stdout != want || stderr != "" {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
@@ -53,7 +53,7 @@ const twoMigrations = `
 
 func TestTheCheckExplainsTableByTable(t *testing.T) {
 	t.Parallel()
-	code, stdout, stderr, _ := checked(t, twoMigrations+"DROP INDEX visits_client_id_idx", strings.Replace(checkedMap, "note: null", `note: {sql: "upper(nte)"}`, 1))
+	code, stdout, stderr := checked(t, twoMigrations+"DROP INDEX visits_client_id_idx", strings.Replace(checkedMap, "note: null", `note: {sql: "upper(nte)"}`, 1))
 	const want = `public.cards: 1 gap
   holder: foreign key cards_holder_fkey reaches the clients and is not in the map
     mend  under tables: - {table: cards, reference: holder, erase: …}
@@ -78,7 +78,7 @@ not covered: 3 gaps in 2 tables, 1 warning. Nothing is erased until the gaps are
 func TestTheCheckSaysAnOpenQuestionOnce(t *testing.T) {
 	t.Parallel()
 	text := strings.Replace(checkedMap, "note: null", "note: TODO", 1)
-	code, stdout, stderr, _ := checked(t, "", text)
+	code, stdout, stderr := checked(t, "", text)
 	const want = `oubli.yaml: 1 gap
   answer the TODO
     at    oubli.yaml:4:76
@@ -101,7 +101,7 @@ func TestTheChecksJSONIsWhatPipelinesRead(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			code, stdout, stderr, _ := checked(t, c.change, c.text, "--json")
+			code, stdout, stderr := checked(t, c.change, c.text, "--json")
 			var got map[string]any
 			if err := json.Unmarshal([]byte(stdout), &got); err != nil || stderr != "" {
 				t.Fatalf("%v\n%s%s", err, stdout, stderr)
