@@ -14,6 +14,12 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
+// refusal is what a test looks at in a problem.
+type refusal struct {
+	Code, Detail string
+	Errors       []struct{ Code string }
+}
+
 // ask sends one request to the API and reads what it answers into an object of
 // the test's choice; of a problem, the code.
 func ask(t *testing.T, s *Service, method, path, token, body string, into any) (status int, code string) {
@@ -34,17 +40,22 @@ func ask(t *testing.T, s *Service, method, path, token, body string, into any) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	var problem struct {
-		Code   string
-		Errors []struct{ Code string }
-	}
+	problem, wanted := into.(*refusal)
 	if resp.StatusCode > 299 {
-		into = &problem
+		if !wanted {
+			problem = &refusal{}
+		}
+		into = problem
+	} else if wanted {
+		return resp.StatusCode, ""
 	}
 	if into != nil {
 		if err := json.Unmarshal(raw, into); err != nil {
 			t.Fatalf("%s %s: %v in %s", method, path, err, raw)
 		}
+	}
+	if problem == nil {
+		return resp.StatusCode, ""
 	}
 	code = problem.Code
 	if len(problem.Errors) > 0 {
