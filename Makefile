@@ -37,7 +37,7 @@ race: ## run the tests of the concurrent packages under the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo "race: needs a C compiler ($$(go env CC))" >&2; exit 1; }
 	$(SERVERS) go test -race -short -timeout 8m $(TESTFLAGS) $$(go list $(PACKAGES) | grep -vE '$(RACELESS)')
 
-# CLIENTS is of one studio. At full size it takes some minutes.
+# CLIENTS is of one studio. At full size it takes about four minutes.
 CLIENTS ?= $(if $(QUICK),50000,1000000)
 
 .PHONY: bench-select

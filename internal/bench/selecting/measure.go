@@ -78,6 +78,10 @@ func (b *bencher) steps(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		// The catalog has changed; reading it anew is no part of selecting.
+		if err := b.store.Cover(ctx); err != nil {
+			return err
+		}
 		took, _, err := b.selections(ctx, b.plan.selections)
 		if err != nil {
 			return err
