@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -197,5 +198,11 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	return p, gaps, plan.Warnings(m, cat), nil
+	published, err := publicationWarnings(ctx, conn, m, cat)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	warnings := append(plan.Warnings(m, cat), published...)
+	slices.SortStableFunc(warnings, func(a, b plan.Warning) int { return strings.Compare(a.Table, b.Table) })
+	return p, gaps, warnings, nil
 }

@@ -156,3 +156,25 @@ func TestAFunctionThatIsGoneBlocksAJobAndFailsNobody(t *testing.T) {
 		t.Errorf("%d jobs go on, %v", n, err)
 	}
 }
+
+func TestAPublicationThatKeepsErasedRowsIsWarnedOf(t *testing.T) {
+	t.Parallel()
+	pool := testdb.New(t)
+	if _, err := pool.Exec(t.Context(), exprSQL+`CREATE TABLE other (id int);
+		CREATE PUBLICATION whole FOR TABLE clients, visits;
+		CREATE PUBLICATION "new ones" FOR TABLE visits, other WITH (publish = 'insert')`); err != nil {
+		t.Fatal(err)
+	}
+	m, err := erasuremap.Parse("map.yaml", []byte(exprMap(`where: "balance <> 0"`, `note: null, code: null, nick: null, doc: null`)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, gaps, warnings, err := repository.Check(t.Context(), testdb.URL(t, pool), m)
+	if err != nil || len(gaps) > 0 || len(warnings) != 1 {
+		t.Fatalf("%v, %v, %v", gaps, warnings, err)
+	}
+	const want = `public.visits: publication new ones sends rows and not their changes and deletion: subscribers keep what is erased here — ALTER PUBLICATION "new ones" SET (publish = 'insert, update, delete')`
+	if got := warnings[0].String(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -1,0 +1,41 @@
+package repository
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// publicationsSQL lists what is published without word of its erasure.
+const publicationsSQL = `
+SELECT p.pubname, t.schemaname, t.tablename FROM pg_publication AS p JOIN pg_publication_tables AS t USING (pubname)
+WHERE NOT (p.pubupdate AND p.pubdelete) ORDER BY 2, 3, 1`
+
+// publicationWarnings warn of logical replication that sends a mapped table's
+// rows to subscribers, and neither their changes nor their deletion: what is
+// erased here stays there.
+func publicationWarnings(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map, cat *plan.Catalog) ([]plan.Warning, error) {
+	rows, err := conn.Query(ctx, publicationsSQL)
+	if err != nil {
+		return nil, fault("read publications", err)
+	}
+	mapped := map[*plan.Relation]bool{cat.Relation(m.Client.Table): true}
+	for _, t := range m.Tables {
+		mapped[cat.Relation(t.Table)] = true
+	}
+	var all []plan.Warning
+	var publication, schema, table string
+	_, err = pgx.ForEachRow(rows, []any{&publication, &schema, &table}, func() error {
+		if r := cat.Relation(erasuremap.Name{Schema: schema, Relation: table}); r != nil && mapped[r] {
+			all = append(all, plan.Warning{Table: schema + "." + table,
+				Why: fmt.Sprintf("publication %s sends rows and not their changes and deletion: subscribers keep what is erased here", publication),
+				Fix: fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert, update, delete')", pgx.Identifier{publication}.Sanitize())})
+		}
+		return nil
+	})
+	return all, fault("read publications", err)
+}
