@@ -111,7 +111,7 @@ func (s *Store) Recover(ctx context.Context) (int, error) {
 
 // Tidy ends jobs whose last task ended without ending them, which is the safety
 // net under transactions that already see to it, and forgets idempotency keys
-// of last week and selections of the day before and sweeps of last year.
+// of last week, selections of the day before, and sweeps of last year.
 func (s *Store) Tidy(ctx context.Context) error {
 	rows, err := s.pool.Query(ctx, `
 		SELECT j.id::text FROM oubli.jobs AS j
