@@ -67,7 +67,11 @@ func (h history) inactive(cutoff time.Time, kinds []string, withNew bool) bool {
 func (h history) active(cutoff time.Time, kinds []string) bool {
 	for _, e := range h.events {
 		counts := len(kinds) == 0 || slices.Contains(kinds, e.kind)
-		if counts && !e.missing && !e.at.Before(cutoff) {
+		since := cutoff
+		if e.kind == "sales" { // a day may have been after the cutoff if any hour of it was
+			since = midnight(cutoff)
+		}
+		if counts && !e.missing && !e.at.Before(since) {
 			return true
 		}
 	}
@@ -90,14 +94,13 @@ func around(r *rand.Rand, cutoff time.Time) time.Time {
 	}
 }
 
-// dayAround is a day near the cutoff's. Midnight, where a day begins in the
-// session's time zone, is what the query compares.
+// dayAround is a day near the cutoff's, its own included.
 func dayAround(r *rand.Rand, cutoff time.Time) time.Time {
-	days := r.IntN(7) - 3
-	if days == 0 { // what was on the cutoff's own day may lie on either side of it
-		days = 1
-	}
-	return time.Date(cutoff.Year(), cutoff.Month(), cutoff.Day()+days, 0, 0, 0, 0, time.UTC)
+	return midnight(cutoff).AddDate(0, 0, r.IntN(7)-3)
+}
+
+func midnight(t time.Time) time.Time {
+	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 }
 
 func histories(r *rand.Rand, n int, cutoff time.Time) []history {

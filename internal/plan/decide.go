@@ -109,8 +109,12 @@ func (c *compiler) isProfile(t *text, key string) string {
 }
 
 // activeSince is the condition under which a client has been active in one way
-// since a point in time, or will be.
+// since a point in time, or will be. A day says nothing of the hour: one on the
+// cutoff's own day counts, for it may have been after the cutoff.
 func (c *compiler) activeSince(a erasuremap.Activity, since string) string {
+	if c.cat.Relation(a.Table).Column(a.At).Base == "date" {
+		since = "(" + since + ")::date"
+	}
 	return c.exists(a.Table, a.Reference, where(ident("t", a.At)+" >= "+since, a.Where))
 }
 
