@@ -141,6 +141,9 @@ func (f *eraseFlags) submitError(ctx context.Context, err error) error {
 	if !unsure {
 		return err
 	}
+	if f.inactive.period != "" { // a repeat would make another selection, which is another request
+		return fmt.Errorf("%w; it may have been accepted: oubli status lists the recent erasures", err)
+	}
 	again := "--idempotency-key " + f.key
 	if f.request.NotBefore != nil {
 		again += " --not-before " + f.request.NotBefore.Format(time.RFC3339)
