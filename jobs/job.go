@@ -2,7 +2,8 @@ package jobs
 
 import "time"
 
-// Job is an erasure as its readers see it. It names no client.
+// Job is an erasure or a merge as its readers see it. It names no client. A
+// client that a merge has merged counts as erased.
 type Job struct {
 	ID            string           `json:"id" format:"uuid"`
 	TenantID      string           `json:"tenant_id"`
@@ -22,6 +23,8 @@ type Job struct {
 	Mail          MailStatus       `json:"mail"`
 	Comment       string           `json:"comment"`
 	CreatedBy     string           `json:"created_by"`
+
+	Merge *MergeTerms `json:"-"` // of a merge, without its target
 }
 
 // MailState is where the mail about a job stands.

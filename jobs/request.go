@@ -78,6 +78,7 @@ type Filter struct {
 
 // ExceptionFilter selects clients of a job.
 type ExceptionFilter struct {
+	Kind     Kind
 	JobID    string
 	TenantID string  // AnyTenant: whichever
 	Outcome  Outcome // empty: all

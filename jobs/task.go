@@ -97,8 +97,8 @@ type Claim struct {
 	Failures int // attempts that ended in trouble of the task's own
 	Crashes  int // leases that ran out since the last progress
 
-	// Of a batch.
-	Lane          int // which of the tenant's profiles are this batch's to use, from 1
+	// Of a batch, and but for the lane of a merge.
+	Lane          int // which of the tenant's profiles are this batch's to use, from 1; 0: all
 	Keys          []string
 	Position      int // clients that have their outcome
 	Counts        Counts
@@ -123,6 +123,7 @@ type Terms struct {
 	Country    string     // of the tenant; decides how long the law keeps
 	Locale     string     // of the tenant; decides the labels
 	DryRun     bool       // every chunk is taken back
+	Merge      *MergeTerms
 }
 
 // Chunk is what one transaction did.
