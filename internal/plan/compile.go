@@ -16,7 +16,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	if !c.resolveClient() {
 		return nil, c.gaps // without keys and tenants nothing else can be judged
 	}
-	basics := Plan{Map: m, Fingerprint: cat.Fingerprint, KeyKind: keyKind(c.key), Tenant: c.tenantStatement(), compiled: c}
+	basics := Plan{Map: m, Fingerprint: cat.Fingerprint, KeyKind: keyKind(c.key), Known: c.knownStatement(), Tenant: c.tenantStatement(), compiled: c}
 	c.resolveTables()
 	c.resolveLinks()
 	c.resolveNames()
@@ -38,7 +38,9 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.LiveProfiles = c.liveProfilesStatement()
 	full.NewProfile = c.newProfileStatement()
 	full.Erase = c.eraseStatements(order)
+	full.Strip = c.rowStatements(order)
 	full.SharedProfile = slices.ContainsFunc(full.Erase, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
+	full.Merge = c.mergePlan(order)
 	full.Sweep = c.sweepStatements()
 	full.Refresh = c.refreshStatements()
 	return &full, nil

@@ -8,15 +8,20 @@ import (
 
 // eraseStatements is what a chunk runs once it is known whom to erase.
 func (c *compiler) eraseStatements(order []*entry) []Statement {
-	var all []Statement
-	for _, e := range order {
-		all = append(all, c.rows(e)...)
-	}
-	all = append(all, c.clientRow())
+	all := append(c.rowStatements(order), c.clientRow())
 	for _, e := range c.entry {
 		if e.owned() {
 			all = append(all, c.ownedRows(e)...)
 		}
+	}
+	return all
+}
+
+// rowStatements are those for the rows that refer to clients.
+func (c *compiler) rowStatements(order []*entry) []Statement {
+	var all []Statement
+	for _, e := range order {
+		all = append(all, c.rows(e)...)
 	}
 	return all
 }

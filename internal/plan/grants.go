@@ -113,7 +113,36 @@ func (c *compiler) workerGrants() []Grant {
 			}
 		}
 	}
+	if len(c.mergeRefused()) == 0 {
+		c.mergeGrants(l)
+	}
 	return l.sorted()
+}
+
+// mergeGrants adds what moving rows to another client takes.
+func (c *compiler) mergeGrants(l ledger) {
+	client := l.of(c.client, "the clients")
+	client.Update = append(client.Update, c.m.Client.Fill...)
+	for _, e := range c.entry {
+		g := l.of(e.rel, "rows of clients")
+		switch {
+		case e.owned():
+		case e.Merge == erasuremap.Delete:
+			g.Delete = true
+		case e.Merge == erasuremap.Move:
+			g.Update = append(g.Update, e.Reference)
+			if len(c.drop(e)) == 0 {
+				continue
+			}
+			g.Delete = true
+			for _, x := range c.referrers(e) {
+				r := l.of(x.from, "rows of clients")
+				for _, p := range x.pairs {
+					r.Update = append(r.Update, p.column)
+				}
+			}
+		}
+	}
 }
 
 // written are the columns that rules change.

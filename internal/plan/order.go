@@ -13,7 +13,7 @@ import (
 // clients themselves before anything else of equal standing. Within these
 // bounds the map's order holds.
 func (c *compiler) ordered() []*entry {
-	var rest, done []*entry
+	var rest []*entry
 	for _, unlinks := range []bool{true, false} {
 		for _, e := range c.entry {
 			if !e.owned() && (e.Erase == erasuremap.Unlink) == unlinks {
@@ -21,9 +21,16 @@ func (c *compiler) ordered() []*entry {
 			}
 		}
 	}
+	return c.inOrder(rest, c.before)
+}
+
+// inOrder sorts entries so that none comes after one that it must come before.
+// What has no such order is a gap.
+func (c *compiler) inOrder(rest []*entry, before func(a, b *entry) bool) []*entry {
+	var done []*entry
 	for len(rest) > 0 {
 		i := slices.IndexFunc(rest, func(e *entry) bool {
-			return !slices.ContainsFunc(rest, func(other *entry) bool { return other != e && c.before(other, e) })
+			return !slices.ContainsFunc(rest, func(other *entry) bool { return other != e && before(other, e) })
 		})
 		if i < 0 {
 			names := make([]string, len(rest))

@@ -15,14 +15,18 @@ type Plan struct {
 	KeyKind KeyKind  // of the client's key
 	Owned   []string // columns of the client's row that Lock returns after the key
 
+	Known         Statement   // → (key, whether it is an anonymous profile) of the clients given that are the tenant's
 	Tenant        Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
 	Lock          Statement   // locks clients → (key, owned columns…)
 	Judge         Statement   // → (key, code of the guard that holds or NULL, retained until or NULL)
 	Erase         []Statement // in order
+	Strip         []Statement // Erase without the clients' own rows and what these point to: a merge that leaves its source
 	LiveProfiles  Statement   // → (slot, key)
 	NewProfile    Statement   // inserts one anonymous profile → (key)
 	SharedProfile bool        // erasing re-points rows to slot 1, which must exist
 	Preview       Statement   // → (key, name, created at, last activity) of given keys
+
+	Merge *Merge // into another client
 
 	Sweep   []Statement // apply the rules of retained columns whose time is over
 	Refresh []Statement // materialized views, at the end of a job
@@ -66,6 +70,7 @@ type ArgKind string
 const (
 	ArgKeys       ArgKind = "keys"       // text[]: the clients' keys
 	ArgTenant     ArgKind = "tenant"     // text
+	ArgTarget     ArgKind = "target"     // text: key of the client that a merge is into
 	ArgProfile    ArgKind = "profile"    // text: key of the tenant's anonymous profile
 	ArgProfiles   ArgKind = "profiles"   // text[]: keys of the profiles that this lane owns, by slot
 	ArgOwned      ArgKind = "owned"      // text[]: values of an owning column of the clients
@@ -105,7 +110,7 @@ func (s Statement) String() string {
 
 // Basics is the plan without what erases: keys and tenants.
 func (p *Plan) Basics() *Plan {
-	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, Tenant: p.Tenant}
+	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, Known: p.Known, Tenant: p.Tenant}
 }
 
 // Statements lists all that a chunk runs, in order.

@@ -42,7 +42,7 @@ func TestAMapAndACatalogGiveTheseStatementsOrTheseGaps(t *testing.T) {
 					got.Files = append(got.Files, f)
 				}
 			}
-			got.Files = append(got.Files, results(t, input(t, golden, "map.yaml", "../booking/oubli.yaml"), input(t, golden, "catalog.json", "testdata/booking.catalog.json"))...)
+			got.Files = append(got.Files, results(t, strings.HasPrefix(filepath.Base(file), "merge"), input(t, golden, "map.yaml", "../booking/oubli.yaml"), input(t, golden, "catalog.json", "testdata/booking.catalog.json"))...)
 			hold(t, file, string(txtar.Format(golden)), string(txtar.Format(got)))
 		})
 	}
@@ -66,8 +66,9 @@ func TestACaseThatIsNamedARefusalRefusesAndNoOtherDoes(t *testing.T) {
 	}
 }
 
-// results are a plan's statements, or the gaps, and the warnings, as files.
-func results(t *testing.T, mapYAML, catalogJSON []byte) []txtar.File {
+// results are a plan's statements, or the gaps, and the warnings, as files. A
+// case about merges shows their statements instead of an erasure's.
+func results(t *testing.T, merges bool, mapYAML, catalogJSON []byte) []txtar.File {
 	t.Helper()
 	m, err := erasuremap.Parse("map.yaml", mapYAML)
 	if err != nil {
@@ -84,8 +85,15 @@ func results(t *testing.T, mapYAML, catalogJSON []byte) []txtar.File {
 	} else if err != nil {
 		t.Fatal(err)
 	} else {
-		for i, s := range slices.Concat(p.Statements(), []plan.Statement{p.NewProfile, p.LiveProfiles}, p.Sweep) {
+		statements := slices.Concat(p.Statements(), []plan.Statement{p.NewProfile, p.LiveProfiles}, p.Sweep)
+		if merges {
+			statements = p.Merge.Statements()
+		}
+		for i, s := range statements {
 			files = append(files, txtar.File{Name: fmt.Sprintf("%02d %s", i+1, s.Name), Data: []byte(s.String())})
+		}
+		if len(p.Merge.Refused) > 0 {
+			files = append(files, txtar.File{Name: "merges refused", Data: []byte(p.Merge.Refused.Error() + "\n")})
 		}
 		files = append(files, txtar.File{Name: "grants", Data: []byte(grants(p))})
 	}

@@ -1,0 +1,344 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/jobs"
+)
+
+// Merge is what merging a client into another one of its tenant runs, one
+// source at a time: ArgKeys holds the source alone, ArgTarget the client that
+// takes over. A merge into the anonymous profile is an erasure and has no
+// statements of its own.
+type Merge struct {
+	// Refused are the reasons why clients cannot be merged under this map. They
+	// keep nobody from erasing; with them there are no statements.
+	Refused Gaps
+
+	Exists    Statement   // → (key) of the target, locked, if it is a client of the tenant
+	Guards    Statement   // → (key, code or NULL, NULL) for a merge that deletes the source
+	Profiles  Statement   // the same for one that does not: only anonymous profiles are out of the question
+	Conflicts []Conflict  // rows of which the target has the like already
+	Drop      []Statement // lets the target's rows win; those that carry value are never among them
+	Move      []Statement // in order
+	Fill      Statement   // fills the target's blanks and leaves the source alone; SQL "" when there is nothing to fill
+	Delete    []Statement // what is left of the source and its row, as an erasure would
+	// FillDelete is Delete with the target's blanks filled in the statement that
+	// deletes the source: until then a unique index may keep the two apart.
+	FillDelete []Statement
+	// SharedProfile says that Delete may leave rows to the anonymous profile.
+	SharedProfile bool
+}
+
+// Conflict counts rows of the source that cannot be moved as they are.
+type Conflict struct {
+	Statement Statement // → (count)
+	Value     bool      // they carry value, so that a merge never drops them
+	OnDelete  bool      // a conflict only for a merge that deletes the source
+}
+
+func (c *compiler) mergePlan(order []*entry) *Merge {
+	m := &Merge{Refused: c.mergeRefused()}
+	if len(m.Refused) > 0 {
+		return m
+	}
+	moving := c.mergeOrder()
+	m.Exists = c.targetStatement()
+	m.Guards, m.Profiles = c.mergeGuards(true), c.mergeGuards(false)
+	for _, e := range moving {
+		m.Conflicts = append(m.Conflicts, c.conflicts(e)...)
+		m.Drop = append(m.Drop, c.drop(e)...)
+		m.Move = append(m.Move, c.move(e)...)
+	}
+	m.Conflicts = append(m.Conflicts, c.valuables()...)
+	m.Fill = c.fill(false)
+	m.Delete = c.leftovers(order, c.clientRow())
+	m.FillDelete = c.leftovers(order, c.fill(true))
+	m.SharedProfile = slices.ContainsFunc(m.Delete, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
+	return m
+}
+
+// All lists the statements, for PostgreSQL to parse and for people to read.
+func (m *Merge) All() []Statement {
+	if len(m.Refused) > 0 {
+		return nil
+	}
+	all := []Statement{m.Exists, m.Guards, m.Profiles}
+	for _, x := range m.Conflicts {
+		all = append(all, x.Statement)
+	}
+	all = slices.Concat(all, m.Drop, m.Move)
+	if m.Fill.SQL != "" {
+		all = append(all, m.Fill)
+	}
+	return append(all, m.FillDelete...)
+}
+
+// Warnings say why merges are refused, for people who only asked whether the
+// map covers the schema.
+func (m *Merge) Warnings() []Warning {
+	var all []Warning
+	for _, g := range m.Refused {
+		all = append(all, Warning{Table: g.Table, Why: "merges are refused: " + g.Why, Fix: g.Fix})
+	}
+	return all
+}
+
+// Statements is what a merge runs that deletes its source, fills blanks and
+// lets the target win conflicts, in order.
+func (m *Merge) Statements() []Statement {
+	if len(m.Refused) > 0 {
+		return nil
+	}
+	all := []Statement{m.Exists, m.Guards}
+	for _, x := range m.Conflicts {
+		all = append(all, x.Statement)
+	}
+	return slices.Concat(all, m.Drop, m.Move, m.FillDelete)
+}
+
+// mergeRefused are the gaps that concern merges alone.
+func (c *compiler) mergeRefused() Gaps {
+	erasing := c.gaps
+	defer func() { c.gaps = erasing }()
+	c.gaps = nil
+	c.checkMerge()
+	c.mergeOrder()
+	return c.gaps
+}
+
+// checkMerge refuses what no merge could do, or could only do by losing rows.
+func (c *compiler) checkMerge() {
+	for _, e := range c.entry {
+		switch {
+		case e.owned():
+		case e.Merge == erasuremap.Move:
+			c.checkMove(e)
+		case e.Merge == erasuremap.Delete:
+			c.checkMergeDelete(e)
+		case e.through() && !slices.ContainsFunc(e.parents, func(p *entry) bool { return p.Merge != erasuremap.Delete }):
+			c.gap(e.Pos, e.rel, e.Reference, "merge: delete", "a merge would delete the rows of %s that these refer to", e.Through)
+		}
+	}
+	for _, name := range c.m.Client.Fill {
+		if col := c.client.Column(name); col.Generated {
+			c.gap(c.m.Client.Pos, c.client, name, "leave it out of fill", "a generated column cannot be filled")
+		}
+	}
+}
+
+func (c *compiler) checkMove(e *entry) {
+	if e.reference.Generated {
+		c.gap(e.Pos, e.rel, e.Reference, "merge: keep or merge: delete", "a merge cannot write the column: PostgreSQL computes it")
+	}
+	for i := range c.cat.Relations {
+		r := &c.cat.Relations[i]
+		for _, fk := range r.Foreign {
+			if fk.to(e.rel) && slices.Contains(fk.ParentColumns, e.Reference) {
+				c.gap(e.Pos, e.rel, e.Reference, "merge: keep, or let the foreign key refer to another column",
+					"a merge cannot write the column: foreign key %s of %s refers to it", fk.Name, c.name(r))
+			}
+		}
+	}
+}
+
+// checkMergeDelete refuses deletes that would take rows along which no entry
+// deletes.
+func (c *compiler) checkMergeDelete(e *entry) {
+	for i := range c.cat.Relations {
+		r := &c.cat.Relations[i]
+		for k := range r.Foreign {
+			fk := &r.Foreign[k]
+			if fk.OnDelete != "cascade" || !fk.to(e.rel) {
+				continue
+			}
+			named := slices.ContainsFunc(c.entry, func(x *entry) bool {
+				return x.rel == r && x.Where == "" && x.Merge == erasuremap.Delete && c.follows(x, fk)
+			})
+			if !named {
+				c.gap(e.Pos, e.rel, e.Reference, "merge: delete for "+c.name(r)+" too, or ON DELETE NO ACTION",
+					"a merge would delete rows of %s along with these: foreign key %s is ON DELETE CASCADE", c.name(r), fk.Name)
+			}
+		}
+	}
+}
+
+// mergeOrder sorts the entries whose rows a merge moves or deletes: those that
+// are found through a parent before the parent moves, and those that refer to
+// deleted rows before these.
+func (c *compiler) mergeOrder() []*entry {
+	var all []*entry
+	for _, e := range c.entry {
+		if !e.owned() && e.Merge != erasuremap.Keep {
+			all = append(all, e)
+		}
+	}
+	return c.inOrder(all, func(a, b *entry) bool {
+		if slices.Contains(a.parents, b) {
+			return true
+		}
+		return b.Merge == erasuremap.Delete && a.rel != b.rel &&
+			slices.ContainsFunc(a.rel.Foreign, func(fk ForeignKey) bool { return fk.to(b.rel) && !fk.Deferred })
+	})
+}
+
+// knownStatement finds those of the keys that are clients of the tenant, and
+// says which of them are nobody.
+func (c *compiler) knownStatement() Statement {
+	t := &text{}
+	t.add("SELECT %s::text, %s\nFROM %s AS \"c\"\nWHERE %s", ident("c", c.key.Name), c.isProfile(t, ident("c", c.key.Name)), c.client.ident(), c.theseClients(t, "c"))
+	return t.statement("clients: find", c.name(c.client))
+}
+
+// targetStatement locks the client that takes over, so that nobody erases it
+// meanwhile. One that live traffic holds comes back in a later try.
+func (c *compiler) targetStatement() Statement {
+	t := &text{}
+	t.add("SELECT %s::text\nFROM %s AS \"c\"\nWHERE %s\nFOR UPDATE SKIP LOCKED",
+		ident("c", c.key.Name), c.client.ident(), c.thisTarget(t, "c"))
+	return t.statement("target: lock", c.name(c.client))
+}
+
+// thisTarget is the condition that picks the client that takes over.
+func (c *compiler) thisTarget(t *text, alias string) string {
+	return c.ofTenant(t, alias, ident(alias, c.key.Name)+" = "+t.scalar(Arg{Kind: ArgTarget}, keyType(c.key, c.key)))
+}
+
+// mergeGuards says which guard keeps the source from being merged. What a guard
+// protects on the client's own row goes with the row, and rows elsewhere that
+// move are as safe as before.
+func (c *compiler) mergeGuards(deletes bool) Statement {
+	t := &text{}
+	key := ident("c", c.key.Name)
+	name := "source: anonymous profiles"
+	t.add("SELECT %s::text,\n  CASE\n    WHEN %s THEN %s\n", key, c.isProfile(t, key), literal(jobs.CodeAnonymousProfile))
+	if deletes {
+		name = "source: guards"
+		for _, g := range c.m.Guards {
+			if !c.movesAway(g) {
+				cond := "(" + g.Where + ")"
+				if g.Table != (erasuremap.Name{}) {
+					cond = c.exists(g.Table, g.Reference, cond)
+				}
+				t.add("    WHEN %s THEN %s\n", cond, literal(g.Name))
+			}
+		}
+	}
+	t.add("  END,\n  NULL::date\nFROM %s AS \"c\"\nWHERE %s", c.client.ident(), c.theseClients(t, "c"))
+	return t.statement(name, c.name(c.client))
+}
+
+// movesAway reports whether all rows that a guard looks at go to the target.
+func (c *compiler) movesAway(g erasuremap.Guard) bool {
+	if g.Table == (erasuremap.Name{}) {
+		return false
+	}
+	r := c.cat.Relation(g.Table)
+	return slices.ContainsFunc(c.entry, func(e *entry) bool {
+		return e.rel == r && !e.owned() && !e.through() && e.Reference == g.Reference && e.Where == "" && e.Merge == erasuremap.Move
+	})
+}
+
+// move is what a merge does to the rows of one entry.
+func (c *compiler) move(e *entry) []Statement {
+	t, name := &text{}, c.name(e.rel)
+	if e.Merge == erasuremap.Delete {
+		t.add("DELETE FROM %s AS \"t\"\nWHERE %s", e.rel.ident(), c.belongs(t, e, "t"))
+		return []Statement{t.statement(name+": delete", name)}
+	}
+	target := t.scalar(Arg{Kind: ArgTarget}, keyType(e.reference, c.key))
+	if e.rel == c.client && !e.reference.NotNull {
+		// The target itself may refer to the source, and not to itself after that.
+		target = fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s END", c.thisTarget(t, "t"), target)
+	}
+	t.add("UPDATE %s AS \"t\"\nSET %s = %s\nWHERE %s", e.rel.ident(), ident(e.Reference), target, c.belongs(t, e, "t"))
+	return []Statement{t.statement(name+": move", name)}
+}
+
+// fill is the statement that gives the target what it has not and the source
+// has: together with the end of the source's own row when it deletes, and
+// otherwise leaving out what a unique index allows only once.
+func (c *compiler) fill(deletes bool) Statement {
+	var columns []*Column
+	for _, name := range c.m.Client.Fill {
+		col := c.client.Column(name)
+		shared := slices.ContainsFunc(c.client.Indexes, func(x Index) bool {
+			return (x.Unique || x.Exclusion) && (x.has(name) || x.computes(name) || mentions(x.Predicate, name))
+		})
+		if deletes || !shared {
+			columns = append(columns, col)
+		}
+	}
+	if len(columns) == 0 {
+		if deletes {
+			return c.clientRow()
+		}
+		return Statement{}
+	}
+	t, name := &text{}, c.name(c.client)
+	var taken, set []string
+	for i, col := range columns {
+		given := fmt.Sprintf("s.oubli_f%d", i)
+		taken = append(taken, fmt.Sprintf("%s AS oubli_f%d", ident("t", col.Name), i))
+		set = append(set, fmt.Sprintf("%s = CASE WHEN %s AND NOT %s THEN %s ELSE %s END",
+			ident(col.Name), blank(col, ident("c", col.Name)), blank(col, given), given, ident("c", col.Name)))
+	}
+	source, what := "", name+": fill"
+	switch {
+	case !deletes:
+		source = fmt.Sprintf("SELECT %s FROM %s AS \"t\" WHERE %s", strings.Join(taken, ", "), c.client.ident(), c.theseClients(t, "t"))
+	case c.m.Client.Erase == erasuremap.Anonymize:
+		// What the row held before, which RETURNING alone would not tell.
+		what = name + ": fill, and anonymize the source"
+		for i, col := range columns {
+			taken[i] = fmt.Sprintf("%s AS oubli_f%d", ident("was", col.Name), i)
+		}
+		source = fmt.Sprintf("UPDATE %s AS \"t\" SET %s FROM %s AS \"was\" WHERE %s AND %s RETURNING %s", c.client.ident(),
+			assignments(c.ruled(t, c.client, "t", c.m.Client.Columns)...), c.client.ident(), c.theseClients(t, "t"), c.theseClients(t, "was"), strings.Join(taken, ", "))
+	default:
+		what = name + ": fill, and delete the source"
+		source = fmt.Sprintf("DELETE FROM %s AS \"t\" WHERE %s RETURNING %s", c.client.ident(), c.theseClients(t, "t"), strings.Join(taken, ", "))
+	}
+	t.add("WITH s AS (\n  %s\n)\nUPDATE %s AS \"c\"\nSET %s\nFROM s\nWHERE %s", source, c.client.ident(), strings.Join(set, ",\n  "), c.thisTarget(t, "c"))
+	s := t.statement(what, name)
+	s.Client = true
+	return s
+}
+
+// blank is the condition under which a column says nothing.
+func blank(col *Column, expr string) string {
+	if col.text() {
+		return "(coalesce(btrim(" + expr + "::text), '') = '')"
+	}
+	return "(" + expr + " IS NULL)"
+}
+
+// leftovers erases what a merge leaves with the source: rows of entries that
+// it keeps there, what the source's row pointed to, and the row itself.
+func (c *compiler) leftovers(order []*entry, clientRow Statement) []Statement {
+	var all []Statement
+	for _, e := range order {
+		if e.staysBehind() {
+			all = append(all, c.rows(e)...)
+		}
+	}
+	all = append(all, clientRow)
+	for _, e := range c.entry {
+		if e.owned() {
+			all = append(all, c.ownedRows(e)...)
+		}
+	}
+	return all
+}
+
+// staysBehind reports whether rows of the entry may still be the source's
+// after all others have moved.
+func (e *entry) staysBehind() bool {
+	if e.Merge != erasuremap.Keep {
+		return false
+	}
+	return !e.through() || slices.ContainsFunc(e.parents, (*entry).staysBehind)
+}
