@@ -174,12 +174,20 @@ func replay(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey) (job jobs.J
 	if [32]byte(hash) != key.Hash {
 		return job, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused", Msg: "this Idempotency-Key belongs to another request: use a new one"}
 	}
-	err = json.Unmarshal(answer, &job)
-	return job, true, err
+	var a remembered
+	err = json.Unmarshal(answer, &a)
+	a.Job.Merge = a.Merge
+	return a.Job, true, err
+}
+
+// remembered is a job as it was answered, with what its JSON leaves out.
+type remembered struct {
+	jobs.Job
+	Merge *jobs.MergeTerms `json:"merge,omitempty"`
 }
 
 func remember(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey, job jobs.Job) error {
-	answer, err := json.Marshal(job)
+	answer, err := json.Marshal(remembered{job, job.Merge})
 	if err != nil {
 		return err
 	}

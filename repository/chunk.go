@@ -21,6 +21,8 @@ import (
 // moved forward; on any error nothing has changed, neither there nor in the
 // database. A connection that breaks at COMMIT leaves that open: then the
 // caller releases the task, and whoever claims it next reads where it stands.
+//
+// Of a merge it merges the next source, whatever n is.
 func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
 	start := time.Now()
 	const tries = 100 // profiles are made as they are needed, a few at a time
@@ -32,7 +34,7 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 				return jobs.Chunk{}, err
 			}
 		}
-		chunk, err := s.eraseChunk(ctx, p, c, c.Keys[c.Position:min(c.Position+n, len(c.Keys))])
+		chunk, err := s.eraseChunk(ctx, p, c, c.Keys[c.Position:min(c.Position+chunkOf(c, n), len(c.Keys))])
 		switch want, need := errors.AsType[*needProfiles](err); {
 		case need:
 			if err := s.makeProfiles(ctx, p, c, want.slots); err != nil {
@@ -52,6 +54,14 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 		return chunk, fault("erase chunk", err)
 	}
 	return jobs.Chunk{}, &jobs.Error{Kind: jobs.Internal, Code: "profiles", Msg: "erase chunk: profiles never sufficed"}
+}
+
+// chunkOf is how many clients go into one transaction.
+func chunkOf(c *jobs.Claim, n int) int {
+	if c.Kind == jobs.MergeTask {
+		return 1
+	}
+	return n
 }
 
 // explain tells apart what an error of class 42 in a chunk means: the schema is
@@ -86,8 +96,18 @@ func (s *Store) eraseChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, key
 	}
 	defer release(ctx, conn)
 
-	v := &values{claim: c, today: s.opts.Today(), m: p.Map, keys: keys}
-	verdict, err := s.decide(ctx, conn.Conn(), p, v)
+	v := &values{claim: c, today: s.opts.Today(), m: p.Map, keys: keys, run: p.Erase, shared: p.SharedProfile}
+	decide := s.decide
+	if merge := c.Terms.Merge; merge != nil {
+		if err := mayMerge(p, merge); err != nil {
+			return jobs.Chunk{}, err
+		}
+		v.run, v.shared = mergeRun(p, merge)
+		if !merge.Anonymous {
+			decide = s.decideMerge
+		}
+	}
+	verdict, err := decide(ctx, conn.Conn(), p, v)
 	if err != nil {
 		return jobs.Chunk{}, err
 	}
@@ -126,30 +146,26 @@ func release(ctx context.Context, conn *pgxpool.Conn) {
 
 // eraseFor erases with the tenant's profiles as they are.
 func (s *Store) eraseFor(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values, d *verdict) (map[string]int64, error) {
-	if err := wantProfiles(p, d); err != nil {
+	if err := wantProfiles(v, d); err != nil {
 		return nil, err
 	}
 	v.profile, v.profiles = d.profiles[1], s.lane(d.profiles, v.claim.Lane)
-	return s.erase(ctx, conn, p, v)
+	return erase(ctx, conn, v)
 }
 
-// erase runs the plan's statements in one pipelined round trip and counts the
+// erase runs the statements in one pipelined round trip and counts the
 // rows of each table.
-func (s *Store) erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (map[string]int64, error) {
+func erase(ctx context.Context, conn *pgx.Conn, v *values) (map[string]int64, error) {
 	rows := map[string]int64{}
 	if len(v.keys) == 0 {
 		return rows, nil
 	}
 	b := &pgx.Batch{}
-	for _, st := range p.Erase {
-		args, err := v.bind(st)
-		if err != nil {
-			return nil, err
-		}
-		b.Queue(st.SQL, args...)
+	if err := v.queue(b, v.run...); err != nil {
+		return nil, err
 	}
 	results := conn.SendBatch(ctx, b)
-	for _, st := range p.Erase {
+	for _, st := range v.run {
 		tag, err := results.Exec()
 		if err != nil {
 			return nil, errors.Join(err, results.Close())
@@ -188,18 +204,15 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n next, v *verdict) 
 	} else {
 		b.Queue(progressSQL, append([]any{n.TaskID, n.Attempt}, sums...)...)
 	}
+	if len(v.conflicts) > 0 {
+		b.Queue(conflictsSQL, n.TaskID, v.conflicts)
+	}
 	b.Queue("commit")
 	results := conn.SendBatch(ctx, b)
-	if len(v.exceptions) > 0 {
+	for range b.Len() {
 		if _, err := results.Exec(); err != nil {
 			return errors.Join(err, results.Close())
 		}
-	}
-	if _, err := results.Exec(); err != nil {
-		return errors.Join(err, results.Close())
-	}
-	if _, err := results.Exec(); err != nil {
-		return errors.Join(err, results.Close())
 	}
 	return results.Close()
 }

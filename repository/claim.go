@@ -84,12 +84,12 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	return c, nil
 }
 
-// handBack takes the mark off a batch that could not be claimed, for want of a
+// handBack takes the mark off a batch or merge that could not be claimed, for want of a
 // lane or because its job does not run, so that it is dispatched again when it
 // can be. Any other refused hint leaves no trace.
 func (s *Store) handBack(ctx context.Context, tx pgx.Tx, taskID string) error {
 	_, err := tx.Exec(ctx, `UPDATE oubli.tasks SET dispatched_at = NULL
-		WHERE id = $1 AND state = 'pending' AND kind = 'batch' AND dispatched_at IS NOT NULL`, taskID)
+		WHERE id = $1 AND state = 'pending' AND kind <> 'mail' AND dispatched_at IS NOT NULL`, taskID)
 	return err
 }
 
@@ -100,8 +100,8 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	if _, err := tx.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', started_at = now() WHERE id = $1 AND state = 'scheduled'", c.JobID); err != nil {
 		return err
 	}
-	return tx.QueryRow(ctx, "SELECT cutoff, activities, override, country, tenant_locale, dry_run FROM oubli.jobs WHERE id = $1", c.JobID).
-		Scan(&c.Terms.Cutoff, &c.Terms.Activities, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale, &c.Terms.DryRun)
+	return tx.QueryRow(ctx, "SELECT cutoff, activities, override, country, tenant_locale, dry_run, merge FROM oubli.jobs WHERE id = $1", c.JobID).
+		Scan(&c.Terms.Cutoff, &c.Terms.Activities, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale, &c.Terms.DryRun, &c.Terms.Merge)
 }
 
 // ClaimNext takes the next batch of the same tenant without a detour through

@@ -203,6 +203,9 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 		return nil, nil, nil, err
 	}
 	warnings := append(plan.Warnings(m, cat), published...)
+	if p != nil && p.Merge != nil {
+		warnings = append(warnings, p.Merge.Warnings()...)
+	}
 	slices.SortStableFunc(warnings, func(a, b plan.Warning) int { return strings.Compare(a.Table, b.Table) })
 	return p, gaps, warnings, nil
 }

@@ -18,7 +18,8 @@ type verdict struct {
 	owned      map[string][]string
 	exceptions []jobs.Exception
 	counts     jobs.Counts
-	profiles   map[int]string // the tenant's live profiles, by slot
+	profiles   map[int]string   // the tenant's live profiles, by slot
+	conflicts  map[string]int64 // of a merge: rows of which the target has the like, by table
 }
 
 // tenantLock keys the advisory lock by which jobs of one tenant agree: batches
@@ -42,47 +43,60 @@ const statementTimeout = 2 * time.Minute
 // then the guards on a snapshot that is newer than all of these.
 func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (*verdict, error) {
 	b := &pgx.Batch{}
-	b.Queue("begin isolation level read committed")
-	// A process that is stopped in mid-chunk must not keep its locks.
-	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true), set_config('statement_timeout', $3, true)",
-		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
-	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
-	b.Queue(fingerprintSQL)
-	b.Queue("SELECT pg_advisory_xact_lock_shared("+tenantLock+")", v.claim.TenantID)
-	for _, st := range []plan.Statement{p.LiveProfiles, p.Lock, p.Judge} {
-		args, err := v.bind(st)
-		if err != nil {
-			return nil, err
-		}
-		b.Queue(st.SQL, args...)
+	s.opening(b, v)
+	if err := v.queue(b, p.LiveProfiles, p.Lock, p.Judge); err != nil {
+		return nil, err
 	}
 	results := conn.SendBatch(ctx, b)
 	out, err := readVerdict(results, p, v.keys)
 	return out, errors.Join(err, results.Close())
 }
 
-func readVerdict(results pgx.BatchResults, p *plan.Plan, keys []string) (*verdict, error) {
+// opening begins a transaction that works for a task. Batches share the
+// tenant's lock; a merge, which may touch any of the tenant's rows, has it
+// alone.
+func (s *Store) opening(b *pgx.Batch, v *values) {
+	lock := "pg_advisory_xact_lock_shared"
+	if v.claim.Kind == jobs.MergeTask {
+		lock = "pg_advisory_xact_lock"
+	}
+	b.Queue("begin isolation level read committed")
+	// A process that is stopped in mid-chunk must not keep its locks.
+	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true), set_config('statement_timeout', $3, true)",
+		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
+	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
+	b.Queue(fingerprintSQL)
+	b.Queue("SELECT "+lock+"("+tenantLock+")", holder(v.m, v.claim.TenantID))
+}
+
+// readOpening says whether the task may go on, with the plan that it has.
+func readOpening(results pgx.BatchResults, p *plan.Plan) error {
 	for range 2 { // begin, settings
 		if _, err := results.Exec(); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	var goOn bool
 	err := results.QueryRow().Scan(&goOn)
 	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !goOn) {
-		return nil, jobs.ErrFenced
+		return jobs.ErrFenced
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var live string
 	if err := results.QueryRow().Scan(&live); err != nil {
-		return nil, err
+		return err
 	}
 	if live != p.Fingerprint {
-		return nil, errStalePlan
+		return errStalePlan
 	}
-	if _, err := results.Exec(); err != nil { // the tenant's lock
+	_, err = results.Exec() // the tenant's lock
+	return err
+}
+
+func readVerdict(results pgx.BatchResults, p *plan.Plan, keys []string) (*verdict, error) {
+	if err := readOpening(results, p); err != nil {
 		return nil, err
 	}
 	out := &verdict{owned: map[string][]string{}, profiles: map[int]string{}}
@@ -96,15 +110,20 @@ func readVerdict(results pgx.BatchResults, p *plan.Plan, keys []string) (*verdic
 	if err := out.readJudgement(results, keys, locked); err != nil {
 		return nil, err
 	}
-	for i, column := range p.Owned {
-		out.owned[column] = []string{} // never nil, which would be NULL
-		for _, key := range out.erase {
+	out.keepOwned(p.Owned, locked)
+	return out, nil
+}
+
+// keepOwned notes what the rows of those to be erased point to.
+func (v *verdict) keepOwned(columns []string, locked map[string][]*string) {
+	for i, column := range columns {
+		v.owned[column] = []string{} // never nil, which would be NULL
+		for _, key := range v.erase {
 			if link := locked[key][i]; link != nil {
-				out.owned[column] = append(out.owned[column], *link)
+				v.owned[column] = append(v.owned[column], *link)
 			}
 		}
 	}
-	return out, nil
 }
 
 func (v *verdict) readProfiles(results pgx.BatchResults) error {

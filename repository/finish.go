@@ -73,7 +73,7 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 		return illegal(j.state, end)
 	}
 	var finished time.Time
-	err = tx.QueryRow(ctx, "UPDATE oubli.jobs SET state = $2, finished_at = now(), blocked_reason = '', blocked_until = NULL WHERE id = $1 RETURNING finished_at", j.id, end).Scan(&finished)
+	err = tx.QueryRow(ctx, "UPDATE oubli.jobs SET state = $2, finished_at = now(), blocked_reason = '', blocked_until = NULL, merge = merge - 'target' WHERE id = $1 RETURNING finished_at", j.id, end).Scan(&finished)
 	if err != nil {
 		return err
 	}

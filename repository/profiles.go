@@ -20,19 +20,28 @@ const needProfilesState = "OB001"
 
 // wantProfiles asks for the shared profile when the tenant does not have it
 // yet. Further ones are made when a unique constraint asks for them.
-func wantProfiles(p *plan.Plan, v *verdict) error {
-	if p.SharedProfile && len(v.erase) > 0 && v.profiles[1] == "" {
+func wantProfiles(v *values, d *verdict) error {
+	if v.shared && len(d.erase) > 0 && d.profiles[1] == "" {
 		return &needProfiles{[]int{1}}
 	}
 	return nil
+}
+
+// slot is the n-th slot of a lane, from 0. A merge has the tenant to itself and
+// takes them all.
+func (s *Store) slot(lane, n int) int {
+	if lane == 0 {
+		return 1 + n
+	}
+	return lane + n*s.opts.Lanes
 }
 
 // lane lists the keys of the profiles that a lane owns, by slot, up to the
 // first that is missing.
 func (s *Store) lane(profiles map[int]string, lane int) []string {
 	keys := []string{}
-	for slot := lane; profiles[slot] != ""; slot += s.opts.Lanes {
-		keys = append(keys, profiles[slot])
+	for profiles[s.slot(lane, len(keys))] != "" {
+		keys = append(keys, profiles[s.slot(lane, len(keys))])
 	}
 	return keys
 }
@@ -42,7 +51,7 @@ func (s *Store) lane(profiles map[int]string, lane int) []string {
 func (s *Store) moreSlots(n, lane int) []int {
 	slots := make([]int, 0, 1+n/4)
 	for i := range 1 + n/4 {
-		slots = append(slots, lane+(n+i)*s.opts.Lanes)
+		slots = append(slots, s.slot(lane, n+i))
 	}
 	return slots
 }

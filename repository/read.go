@@ -14,7 +14,7 @@ import (
 // jobSQL reads jobs with the sums of their tasks: there is one truth for
 // counts, and it is the row that each chunk locks anyway.
 const jobSQL = `
-SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason, j.reason, j.dry_run, j.requested,
+SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason, coalesce(j.reason, ''), j.dry_run, j.requested,
   coalesce(sums.erased, 0), coalesce(sums.erased_retained, 0), coalesce(sums.skipped, 0), coalesce(sums.failed, 0), coalesce(sums.not_found, 0),
   coalesce(codes.n, '{}'), coalesce(rows.n, '{}'), sums.retained_until,
   j.created_at, j.not_before, j.started_at, j.finished_at,
@@ -23,7 +23,7 @@ SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason, j.reason, j.dry_run, 
        WHEN mail.failed > 0 THEN 'failed'
        WHEN mail.open > 0 THEN 'pending'
        ELSE 'sent' END, coalesce(mail.attempts, 0),
-  j.comment, j.created_by
+  j.comment, j.created_by, j.merge - 'target', coalesce(conflicts.n, '{}')
 FROM oubli.jobs AS j
 CROSS JOIN LATERAL (
   SELECT sum(erased) AS erased, sum(erased_retained) AS erased_retained, sum(skipped) AS skipped,
@@ -36,6 +36,8 @@ CROSS JOIN LATERAL (
   SELECT jsonb_object_agg(key, total) AS n FROM (
     SELECT key, sum(value::bigint) AS total FROM oubli.tasks AS t, jsonb_each_text(t.rows) WHERE job_id = j.id GROUP BY key) AS r) AS rows
 CROSS JOIN LATERAL (
+  SELECT jsonb_object_agg(key, value::bigint) AS n FROM oubli.tasks AS t, jsonb_each_text(t.conflicts) WHERE job_id = j.id AND kind = 'merge') AS conflicts
+CROSS JOIN LATERAL (
   SELECT sum(attempt) AS attempts, count(*) FILTER (WHERE state = 'failed') AS failed,
     count(*) FILTER (WHERE state IN ('pending', 'running')) AS open
   FROM oubli.tasks WHERE job_id = j.id AND kind = 'mail') AS mail
@@ -44,15 +46,19 @@ WHERE j.kind = $1 AND ($2 = '*' OR j.tenant_id = $2)`
 func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	var j jobs.Job
 	var until *time.Time
+	var found map[string]int64
 	c := &j.Counts
 	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.Reason, &j.DryRun, &j.Requested,
 		&c.Erased, &c.ErasedRetained, &c.Skipped, &c.Failed, &c.NotFound,
 		&j.Exceptions, &j.Rows, &until,
 		&j.CreatedAt, &j.NotBefore, &j.StartedAt, &j.FinishedAt,
-		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy)
+		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy, &j.Merge, &found)
 	c.Pending = j.Requested - c.Done()
 	if until != nil {
 		j.RetainedUntil = &jobs.Date{Time: *until}
+	}
+	if j.Merge != nil {
+		j.Merge.Found = found
 	}
 	return j, err
 }
@@ -106,7 +112,7 @@ func (s *Store) Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], e
 
 // Exceptions lists the clients of a job that are not plainly erased.
 func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error) {
-	if _, err := s.Job(ctx, jobs.Erasure, f.TenantID, f.JobID); err != nil {
+	if _, err := s.Job(ctx, f.Kind, f.TenantID, f.JobID); err != nil {
 		return jobs.List[jobs.Exception]{}, err
 	}
 	rows, err := s.pool.Query(ctx, `

@@ -18,7 +18,7 @@ func (s *Store) rehearse(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *v
 	}
 	lane := v.claim.Lane
 	var wanted []int
-	if p.SharedProfile {
+	if v.shared {
 		wanted = []int{1}
 	}
 	for ; ; wanted = append(wanted, s.moreSlots(len(v.profiles), lane)...) {
@@ -37,7 +37,7 @@ func (s *Store) rehearse(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *v
 			profiles[slot] = key
 		}
 		v.profile, v.profiles = profiles[1], s.lane(profiles, lane)
-		rows, err := s.erase(ctx, conn, p, v)
+		rows, err := erase(ctx, conn, v)
 		if err != nil && !is(err, needProfilesState) {
 			return nil, err
 		}

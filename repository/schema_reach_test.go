@@ -203,7 +203,7 @@ INSERT INTO visits SELECT n, '2025-05-05' FROM generate_series(1, 8) AS n`)
 	if after := theirs(); len(after) != 4 || after[0] != before[0] || after[1] != before[1] || after[2] != before[2] || after[3] != before[3] {
 		t.Errorf("rows of the other tenant are\n%q, were\n%q", after, before)
 	}
-	list, err := s.store.Exceptions(t.Context(), jobs.ExceptionFilter{JobID: j.ID, TenantID: jobs.AnyTenant, Page: jobs.Page{Limit: 10}})
+	list, err := s.store.Exceptions(t.Context(), jobs.ExceptionFilter{Kind: jobs.Erasure, JobID: j.ID, TenantID: jobs.AnyTenant, Page: jobs.Page{Limit: 10}})
 	if err != nil || len(list.Items) != 3 {
 		t.Errorf("exceptions: %+v, %v", list, err)
 	}

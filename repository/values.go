@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
@@ -21,6 +23,21 @@ type values struct {
 	profiles []string
 	owned    map[string][]string
 	slot     int
+
+	run    []plan.Statement // what becomes of those who are not left out
+	shared bool             // it takes the tenant's shared profile
+}
+
+// queue adds statements to a batch.
+func (v *values) queue(b *pgx.Batch, all ...plan.Statement) error {
+	for _, st := range all {
+		args, err := v.bind(st)
+		if err != nil {
+			return err
+		}
+		b.Queue(st.SQL, args...)
+	}
+	return nil
 }
 
 // bind lists a statement's arguments.
@@ -32,6 +49,8 @@ func (v *values) bind(st plan.Statement) ([]any, error) {
 			args[i] = v.keys
 		case plan.ArgTenant:
 			args[i] = holder(v.m, v.claim.TenantID)
+		case plan.ArgTarget:
+			args[i] = v.claim.Terms.Merge.Target
 		case plan.ArgProfile:
 			args[i] = v.profile
 		case plan.ArgProfiles:

@@ -25,12 +25,12 @@ const (
 // codeCrash is the code of a client at whom workers die again and again.
 const codeCrash = "worker_crashed"
 
-// batches works on a batch, and goes on with batches of the same tenant as long
-// as nobody else waits for a worker.
+// batches works on a batch or a merge, and goes on with batches of the same
+// tenant as long as nobody else waits for a worker.
 func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 	for c != nil && err == nil {
 		run := &batch{Server: s, Claim: c, careful: c.Crashes >= crashesToOne,
-			log: s.o.Log.With().Str("erasure_id", c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
+			log: s.o.Log.With().Str(idField(c.Kind), c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
 		if err := run.erase(ctx); err != nil {
 			return err
 		}
@@ -46,7 +46,16 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 	return err
 }
 
-// batch is one claim being worked on.
+// idField is the log's name for the job of a task.
+func idField(kind jobs.TaskKind) string {
+	if kind == jobs.MergeTask {
+		return "merge_id"
+	}
+	return "erasure_id"
+}
+
+// batch is one claim being worked on: clients of an erasure, or the sources of a
+// merge, which are taken one by one.
 type batch struct {
 	*Server
 	*jobs.Claim
@@ -105,7 +114,9 @@ func (b *batch) chunk(ctx context.Context) (bool, error) {
 		return b.lostRace(ctx, "clients are locked by others")
 	}
 	b.contention = 0
-	b.steer.learn(n, chunk.Elapsed)
+	if b.Kind == jobs.BatchTask {
+		b.steer.learn(n, chunk.Elapsed)
+	}
 	return true, nil
 }
 
@@ -114,13 +125,20 @@ func (b *batch) chunk(ctx context.Context) (bool, error) {
 // that the culprit soon stands alone.
 func (b *batch) size() int {
 	n := min(b.steer.next(), b.Left())
-	if b.careful {
+	if b.careful || b.Kind == jobs.MergeTask {
 		return 1
 	}
 	if left := b.suspects - b.Position; left > 0 {
 		n = min(n, max(1, left/2))
 	}
 	return n
+}
+
+// shrink makes chunks smaller, which a merge's cannot be.
+func (b *batch) shrink() {
+	if b.Kind == jobs.BatchTask {
+		b.steer.shrink()
+	}
 }
 
 // refused decides what an error of a chunk of n clients means.
@@ -134,7 +152,7 @@ func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
 	case e != nil && e.Code == jobs.CodeOperator:
 		return false, b.block(ctx, e, operatorPause)
 	case e != nil && e.Code == jobs.CodeContention:
-		b.steer.shrink()
+		b.shrink()
 		if n == 1 {
 			// Nobody else shall wait for what a stranger holds of this one.
 			if err := b.o.Eraser.DeferClient(context.WithoutCancel(ctx), b.Claim); err != nil {
@@ -143,9 +161,9 @@ func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
 		}
 		return b.lostRace(ctx, e.Error())
 	case e != nil && e.Code == jobs.CodeTimeout:
-		b.steer.shrink() // and no waiting: the same chunk would take too long again
+		b.shrink() // and no waiting: the same chunk would take too long again
 	case jobs.KindOf(err) == jobs.Unavailable:
-		b.steer.shrink()
+		b.shrink()
 		return false, b.trouble(ctx, err)
 	}
 	if n > 1 {

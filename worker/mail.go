@@ -15,7 +15,11 @@ const maxMailPause = time.Hour
 // days; a refusal is final and visible in the job's mail state. Neither
 // changes the job.
 func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
-	log := s.o.Log.With().Str("erasure_id", c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
+	id := "erasure_id"
+	if c.Letter.Kind == jobs.Merge {
+		id = "merge_id"
+	}
+	log := s.o.Log.With().Str(id, c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
 	if c.Crashes >= crashesToFail && c.Age >= s.o.MailExpiry {
 		log.Error().Int("crashes", c.Crashes).Msg("mail given up: workers die over it")
 		return s.o.Post.GiveUp(context.WithoutCancel(ctx), c, codeCrash)

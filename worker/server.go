@@ -102,7 +102,7 @@ func NewServer(o Options) *Server {
 // Start begins to take hints. It succeeds while Redis is away.
 func (s *Server) Start() error {
 	mux := asynq.NewServeMux()
-	for _, kind := range []jobs.TaskKind{jobs.BatchTask, jobs.MailTask} {
+	for _, kind := range []jobs.TaskKind{jobs.BatchTask, jobs.MergeTask, jobs.MailTask} {
 		mux.HandleFunc(kind.HintType(), s.handle)
 	}
 	if err := s.asynq.Start(mux); err != nil {
@@ -147,7 +147,7 @@ func (s *Server) work(ctx context.Context, taskID string) error {
 		return err
 	}
 	switch c.Kind {
-	case jobs.BatchTask:
+	case jobs.BatchTask, jobs.MergeTask:
 		return s.batches(ctx, c)
 	case jobs.MailTask:
 		return s.mail(ctx, c)

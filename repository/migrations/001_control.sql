@@ -6,7 +6,8 @@ CREATE TABLE oubli.jobs (
                    'completed', 'completed_with_exceptions', 'failed', 'cancelled')),
   blocked_reason text NOT NULL DEFAULT '',
   blocked_until  timestamptz,                  -- no earlier than then does a blocked job go on
-  reason         text NOT NULL CHECK (reason IN ('inactivity', 'subject_request')),
+  reason         text CHECK (reason IN ('inactivity', 'subject_request')), -- of an erasure
+  merge          jsonb,                        -- of a merge: jobs.MergeTerms; the target until the job ends
   cutoff         timestamptz,                  -- activity since then is a reason to skip
   activities     text[] NOT NULL DEFAULT '{}', -- kinds of activity that count; none: all
   override       text[] NOT NULL DEFAULT '{}', -- guards that shall not hold
@@ -23,6 +24,8 @@ CREATE TABLE oubli.jobs (
   not_before     timestamptz,
   started_at     timestamptz,
   finished_at    timestamptz,
+  CHECK ((kind = 'erasure') = (reason IS NOT NULL) AND (kind = 'merge') = (merge IS NOT NULL)),
+  CHECK (finished_at IS NULL OR NOT coalesce(merge ? 'target', false)),
   CHECK ((finished_at IS NOT NULL) = (state IN ('completed', 'completed_with_exceptions', 'failed', 'cancelled')))
 );
 CREATE INDEX jobs_by_tenant ON oubli.jobs (tenant_id, id);
@@ -55,6 +58,7 @@ CREATE TABLE oubli.tasks (
   not_found       integer NOT NULL DEFAULT 0,
   codes           jsonb NOT NULL DEFAULT '{}',   -- clients not erased, by code
   rows            jsonb NOT NULL DEFAULT '{}',   -- rows changed, by table
+  conflicts       jsonb NOT NULL DEFAULT '{}',   -- of a merge: rows that kept sources from it, by table
   retained_until  date,
   letter          jsonb,                         -- of a mail task: jobs.Letter
   CHECK (position BETWEEN 0 AND cardinality(keys)),
