@@ -27,6 +27,11 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsItIsFor(t *testing.T) {
 		{"pause", "POST", one + "/pause", "", true, true, http.StatusOK},
 		{"resume", "POST", one + "/resume", "", true, true, http.StatusOK},
 		{"retry", "POST", one + "/retry", "", true, true, http.StatusAccepted},
+		{"merge", "POST", "/v1/merges", goodMerge, true, false, http.StatusAccepted},
+		{"merges", "GET", "/v1/merges", "", false, false, http.StatusOK},
+		{"read merge", "GET", "/v1/merges/" + own.ID, "", false, true, http.StatusOK},
+		{"merge clients", "GET", "/v1/merges/" + own.ID + "/clients", "", false, true, http.StatusOK},
+		{"cancel merge", "POST", "/v1/merges/" + own.ID + "/cancel", "", true, true, http.StatusOK},
 		{"select", "POST", "/v1/selections", `{"period": "P1Y"}`, true, false, http.StatusCreated},
 		{"selection", "GET", "/v1/selections/" + selectionID, "", true, true, http.StatusOK},
 		{"candidates", "GET", "/v1/selections/" + selectionID + "/clients", "", true, true, http.StatusOK},
@@ -57,7 +62,7 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsItIsFor(t *testing.T) {
 				want = c.writes
 			case c.ofOne != 0 && r.ofOne:
 				want = c.ofOne
-			case c.create != 0 && (r.name == "create" || r.name == "select"):
+			case c.create != 0 && (r.name == "create" || r.name == "select" || r.name == "merge"):
 				want = c.create
 			}
 			a := b.ask(t, r.method, r.path, c.token, r.body, "Idempotency-Key: "+strings.ReplaceAll(c.name, " ", "-"))

@@ -20,6 +20,8 @@ type Store interface {
 	// AcceptErasure stores job, tasks and key in one transaction. It reports
 	// replayed when the key was known with the same hash, and the first answer.
 	AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
+	// AcceptMerge is the same for a merge.
+	AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
 	// Job is one job; the tenant may be jobs.AnyTenant.
 	Job(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
 	// Cancel, Pause and Resume take a step that the job's state allows, or fail
@@ -83,6 +85,7 @@ func New(o Options) (http.Handler, error) {
 	a.erasures()
 	a.erasureSteps()
 	a.selections()
+	a.merges()
 
 	spec, err := specification(a.huma)
 	if err != nil {

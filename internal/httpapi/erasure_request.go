@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"golang.org/x/text/language"
-
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -32,7 +30,7 @@ type erasureRequest struct {
 
 	DryRun bool `json:"dry_run,omitempty" doc:"Run everything and take it back: the job says what an erasure would do, by outcome and by table. Nobody is notified, and a selection stays unused"`
 
-	notifySet bool
+	notice notice
 }
 
 var exampleRequest = map[string]any{
@@ -46,18 +44,14 @@ var exampleRequest = map[string]any{
 // TransformSchema lets client ids be numbers, and says that nothing else than
 // these fields is taken.
 func (erasureRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
-	one, limit := 1, jobs.MaxKeyLength
-	s.Properties["client_ids"].Items = &huma.Schema{OneOf: []*huma.Schema{
-		{Type: huma.TypeString, MinLength: &one, MaxLength: &limit},
-		{Type: huma.TypeInteger, Format: "int64"},
-	}}
+	s.Properties["client_ids"].Items = keySchema()
 	s.Properties["notify"].Items.Format = "email"
 	return s
 }
 
 // fields says how the body is read.
 func (b *erasureRequest) fields() map[string]field {
-	return map[string]field{
+	fields := map[string]field{
 		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxKeyLength, false) }},
 		"selection_id": {read: func(r *reader) {
 			s, ok := r.str(r.next())
@@ -87,8 +81,6 @@ func (b *erasureRequest) fields() map[string]field {
 			}
 		}},
 		"comment":    {read: func(r *reader) { r.text(&b.Comment, jobs.MaxComment, true) }},
-		"notify":     {read: b.readNotify},
-		"locale":     {read: b.readLocale},
 		"not_before": {read: b.readNotBefore},
 		"dry_run":    {read: func(r *reader) { r.boolean(&b.DryRun) }},
 		"override": {read: func(r *reader) {
@@ -104,38 +96,8 @@ func (b *erasureRequest) fields() map[string]field {
 			})
 		}},
 	}
-}
-
-func (b *erasureRequest) readNotify(r *reader) {
-	b.notifySet = true
-	seen := map[string]bool{}
-	r.array(0, jobs.MaxRecipients, func(tok json.Token) {
-		s, ok := r.str(tok)
-		switch {
-		case !ok:
-		case !bareAddress(s):
-			r.fault("bad_value", "Want a bare e-mail address of at most 254 bytes.")
-		case !seen[strings.ToLower(s)]: // one mail per recipient
-			seen[strings.ToLower(s)] = true
-			b.Notify = append(b.Notify, s)
-		}
-	})
-}
-
-func (b *erasureRequest) readLocale(r *reader) {
-	s, ok := r.str(r.next())
-	if !ok {
-		return
-	}
-	tag, err := language.Und, error(nil)
-	if len(s) <= maxLocale {
-		tag, err = language.Parse(s)
-	}
-	if err != nil || tag == language.Und {
-		r.fault("bad_value", "Want a language tag (BCP 47) such as fr or de-AT.")
-		return
-	}
-	b.Locale = tag.String()
+	b.notice.fields(fields, &b.Notify, &b.Locale)
+	return fields
 }
 
 func (b *erasureRequest) readNotBefore(r *reader) {
@@ -158,7 +120,7 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 		SelectionID: b.SelectionID,
 		Reason:      b.Reason,
 		Comment:     b.Comment,
-		Notify:      b.Notify,
+		Notify:      b.notice.recipients(c, b.DryRun, b.Notify),
 		Locale:      b.Locale,
 		Override:    b.Override,
 		DryRun:      b.DryRun,
@@ -166,9 +128,6 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 	}
 	if b.ExpectedCount != nil {
 		req.ExpectedCount = *b.ExpectedCount
-	}
-	if !b.notifySet && !b.DryRun {
-		req.Notify = []string{c.Email}
 	}
 	switch {
 	case b.NotBefore.After(now.Add(maxDelay)):
@@ -182,9 +141,10 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 // together finds what is wrong between fields: the request names clients or a
 // selection, and not both.
 func (b *erasureRequest) together() []Fault {
+	if faults := b.notice.together(b.DryRun, b.Notify); faults != nil {
+		return faults
+	}
 	switch {
-	case b.DryRun && len(b.Notify) > 0:
-		return []Fault{{Code: "contradiction", Detail: "Nobody is notified of a dry run.", Pointer: "/notify"}}
 	case b.ClientIDs == nil && b.SelectionID == "":
 		return []Fault{{Code: "required", Detail: "Name the clients here, or a selection in selection_id.", Pointer: "/client_ids"}}
 	case b.ClientIDs != nil && b.SelectionID != "":

@@ -91,7 +91,7 @@ func (p Paging) page() (jobs.Page, error) {
 	return jobs.Page{Limit: p.Limit, Cursor: p.Cursor}, nil
 }
 
-type listErasuresInput struct {
+type listJobsInput struct {
 	State    jobs.State `query:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled" doc:"Only jobs in this state"`
 	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only this tenant's; for trusted services, as a token with a tenant sees its own only"`
 	Paging
@@ -101,19 +101,8 @@ type jobList struct {
 	Body jobs.List[jobs.Job]
 }
 
-func (a *api) listErasures(ctx context.Context, in *listErasuresInput) (*jobList, error) {
-	tenant, err := tenantFor(callOf(ctx).caller, in.TenantID)
-	if err != nil {
-		return nil, err
-	}
-	if !clean(tenant) {
-		return nil, invalid(Fault{Code: "bad_value", Detail: "Control characters are not allowed.", Parameter: "tenant_id"})
-	}
-	pg, err := in.page()
-	if err != nil {
-		return nil, err
-	}
-	l, err := a.Store.Jobs(ctx, jobs.Filter{TenantID: tenant, Kind: jobs.Erasure, State: in.State, Page: pg})
+func (a *api) listErasures(ctx context.Context, in *listJobsInput) (*jobList, error) {
+	l, err := a.listJobs(ctx, jobs.Erasure, in)
 	if err != nil {
 		return nil, err
 	}
@@ -122,6 +111,23 @@ func (a *api) listErasures(ctx context.Context, in *listErasuresInput) (*jobList
 		items[i] = whole(job)
 	}
 	return &jobList{Body: jobs.List[jobs.Job]{Items: items, Next: l.Next}}, nil
+}
+
+// listJobs is a page of jobs of one kind.
+func (a *api) listJobs(ctx context.Context, kind jobs.Kind, in *listJobsInput) (jobs.List[jobs.Job], error) {
+	var none jobs.List[jobs.Job]
+	tenant, err := tenantFor(callOf(ctx).caller, in.TenantID)
+	if err != nil {
+		return none, err
+	}
+	if !clean(tenant) {
+		return none, invalid(Fault{Code: "bad_value", Detail: "Control characters are not allowed.", Parameter: "tenant_id"})
+	}
+	pg, err := in.page()
+	if err != nil {
+		return none, err
+	}
+	return a.Store.Jobs(ctx, jobs.Filter{TenantID: tenant, Kind: kind, State: in.State, Page: pg})
 }
 
 // ErasurePath is the path of one erasure.
@@ -156,15 +162,7 @@ type exceptionList struct {
 }
 
 func (a *api) listErasureClients(ctx context.Context, in *listErasureClientsInput) (*exceptionList, error) {
-	tenant, id, err := pathOf(ctx, in.ID)
-	if err != nil {
-		return nil, err
-	}
-	pg, err := in.page()
-	if err != nil {
-		return nil, err
-	}
-	l, err := a.Store.Exceptions(ctx, jobs.ExceptionFilter{JobID: id, TenantID: tenant, Outcome: in.Outcome, Page: pg})
+	l, err := a.listExceptions(ctx, jobs.Erasure, in.ID, in.Outcome, in.Paging)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +170,20 @@ func (a *api) listErasureClients(ctx context.Context, in *listErasureClientsInpu
 		l.Items = []jobs.Exception{}
 	}
 	return &exceptionList{Body: l}, nil
+}
+
+// listExceptions is a page of the clients of a job of one kind.
+func (a *api) listExceptions(ctx context.Context, kind jobs.Kind, rawID string, outcome jobs.Outcome, p Paging) (jobs.List[jobs.Exception], error) {
+	var none jobs.List[jobs.Exception]
+	tenant, id, err := pathOf(ctx, rawID)
+	if err != nil {
+		return none, err
+	}
+	pg, err := p.page()
+	if err != nil {
+		return none, err
+	}
+	return a.Store.Exceptions(ctx, jobs.ExceptionFilter{Kind: kind, JobID: id, TenantID: tenant, Outcome: outcome, Page: pg})
 }
 
 var uuidText = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)

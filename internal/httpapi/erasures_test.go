@@ -38,7 +38,7 @@ func TestAnErasureIsAcceptedAndCanBeRead(t *testing.T) {
 	if a := b.ask(t, "GET", a.Header.Get("Location")+"/clients?outcome=skipped&limit=5&cursor=c", token, ""); a.body != "{\"items\":[]}\n" {
 		t.Errorf("a page without clients: %s", a.body)
 	}
-	want := jobs.ExceptionFilter{JobID: job.ID, TenantID: "studio", Outcome: jobs.Skipped, Page: jobs.Page{Limit: 5, Cursor: "c"}}
+	want := jobs.ExceptionFilter{Kind: jobs.Erasure, JobID: job.ID, TenantID: "studio", Outcome: jobs.Skipped, Page: jobs.Page{Limit: 5, Cursor: "c"}}
 	if got := b.store.clients[0]; got != want {
 		t.Errorf("the store was asked for %+v, want %+v", got, want)
 	}

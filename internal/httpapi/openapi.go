@@ -44,7 +44,7 @@ func document(version string) huma.Config {
 					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "HS256, EdDSA or RS256, as the service is configured."},
 				},
 			},
-			Tags: []*huma.Tag{{Name: "erasures", Description: "Jobs that erase clients."}},
+			Tags: []*huma.Tag{{Name: "erasures", Description: "Jobs that erase clients."}, {Name: "selections", Description: "Frozen lists of clients who could be erased."}, {Name: "merges", Description: "Jobs by which one client takes over what belongs to others."}},
 		},
 		Formats:                      jsonFormats(),
 		DefaultFormat:                "application/json",

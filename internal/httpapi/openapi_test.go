@@ -80,7 +80,7 @@ func TestTheDocumentTellsAllThatADeveloperNeeds(t *testing.T) {
 			}
 		}
 	}
-	if operations != 12 {
+	if operations != 17 {
 		t.Errorf("%d operations", operations)
 	}
 	post := d.Paths["/v1/erasures"]["post"]
@@ -101,15 +101,16 @@ func TestTheDocumentTellsAllThatADeveloperNeeds(t *testing.T) {
 	}
 }
 
-func TestTheDocumentsExampleIsAccepted(t *testing.T) {
+func TestTheDocumentsExamplesAreAccepted(t *testing.T) {
 	t.Parallel()
 	d, _ := mustDocument(t)
-	body, err := json.Marshal(d.Paths["/v1/erasures"]["post"].RequestBody.Content["application/json"].Example)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var r erasureRequest
-	if p := readBody(body, r.fields(), nil); p != nil {
-		t.Errorf("%s: %+v", body, p)
+	for path, fields := range map[string]map[string]field{"/v1/erasures": new(erasureRequest).fields(), "/v1/merges": new(mergeRequest).fields()} {
+		body, err := json.Marshal(d.Paths[path]["post"].RequestBody.Content["application/json"].Example)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := readBody(body, fields, nil); p != nil {
+			t.Errorf("%s: %+v", body, p)
+		}
 	}
 }

@@ -14,6 +14,7 @@ type shelf struct {
 	hashes     map[string][32]byte
 	first      map[string]string
 	requests   []jobs.ErasureRequest
+	merges     []jobs.MergeRequest
 	selections []jobs.SelectionRequest
 	filters    []jobs.Filter
 	clients    []jobs.ExceptionFilter
@@ -49,6 +50,18 @@ func (s *shelf) AcceptErasure(_ context.Context, req jobs.ErasureRequest, key jo
 	s.requests = append(s.requests, req)
 	s.jobs[job.ID], s.hashes[id], s.first[id] = job, key.Hash, job.ID
 	return job, false, nil
+}
+
+func (s *shelf) AcceptMerge(_ context.Context, req jobs.MergeRequest, _ jobs.IdempotencyKey) (jobs.Job, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	job := jobs.Job{
+		ID: "0199b4a2-7c1e-7d53-9a1f-0000000000aa", TenantID: req.TenantID, State: jobs.Scheduled, Requested: len(req.SourceIDs),
+		Counts: jobs.Counts{Pending: len(req.SourceIDs)}, Merge: &jobs.MergeTerms{Anonymous: req.Target == "", DeleteSource: req.DeleteSource, Conflicts: req.Conflicts},
+	}
+	s.merges = append(s.merges, req)
+	s.jobs[job.ID] = job
+	return job, false, s.fail
 }
 
 func (s *shelf) Job(_ context.Context, _ jobs.Kind, tenant, id string) (jobs.Job, error) {
