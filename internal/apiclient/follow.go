@@ -14,14 +14,14 @@ const (
 	patience  = 2 * time.Minute        // with an API that cannot be reached
 )
 
-// Follow calls see with the erasure as it is now and again until it has ended,
-// and gives its last state. It bears with an API that is away for up to two
+// Follow calls see with the job as it is now and again until it has ended, and
+// gives its last state. It bears with an API that is away for up to two
 // minutes. Ending ctx stops the following and changes nothing for the job.
 func (c *Client) Follow(ctx context.Context, id string, see func(jobs.Job)) (jobs.Job, error) {
 	poll := firstPoll
 	var away time.Duration
 	for {
-		j, err := c.Get(ctx, id)
+		j, err := c.Find(ctx, id)
 		switch {
 		case ctx.Err() != nil:
 			return j, context.Cause(ctx)

@@ -37,6 +37,7 @@ func commands() []func(*cli) *cobra.Command {
 		(*cli).plan,
 		(*cli).grants,
 		(*cli).erase,
+		(*cli).merge,
 		(*cli).status,
 		(*cli).token,
 		(*cli).version,

@@ -44,7 +44,7 @@ func (c *cli) readIDs(name string) ([]string, error) {
 
 // distinctIDs drops repetitions, so that the number to confirm is that of the
 // clients, and refuses what the API would refuse.
-func distinctIDs(ids []string) ([]string, error) {
+func distinctIDs(ids []string, what string, most int) ([]string, error) {
 	seen := make(map[string]bool, len(ids))
 	var distinct []string
 	for i, id := range ids {
@@ -58,9 +58,9 @@ func distinctIDs(ids []string) ([]string, error) {
 	}
 	switch {
 	case len(distinct) == 0:
-		return nil, usage("want clients to erase: --client ID… or --client-file FILE")
-	case len(distinct) > jobs.MaxClients:
-		return nil, usage("want at most %s clients in one request, got %s; split them", thousands(jobs.MaxClients), thousands(int64(len(distinct))))
+		return nil, usage("want clients to %s: --client ID… or --client-file FILE", what)
+	case len(distinct) > most:
+		return nil, usage("want at most %s clients in one request, got %s; split them", thousands(int64(most)), thousands(int64(len(distinct))))
 	}
 	return distinct, nil
 }

@@ -36,6 +36,7 @@ type studioErasure struct {
 	client    *apiclient.Client
 	selection jobs.Selection
 	ids       []string // who is included
+	unticked  string   // a candidate whom the administrator left out; "" none
 	job       jobs.Job
 }
 
@@ -62,10 +63,12 @@ func (d *demo) tell(ctx context.Context) error {
 	if err := d.prove(ctx, p, erasures); err != nil {
 		return err
 	}
-	if someone == nil {
-		return nil
+	if someone != nil {
+		if err := d.lookAgain(ctx, someone); err != nil {
+			return err
+		}
 	}
-	return d.lookAgain(ctx, someone)
+	return d.mergeChapter(ctx, erasures[0])
 }
 
 // choose lets the administrator of each studio select who has been inactive for
@@ -111,7 +114,7 @@ func (d *demo) untick(ctx context.Context, e *studioErasure) (err error) {
 	if e.selection, err = e.client.Untick(ctx, e.selection.ID, []string{last}); err != nil {
 		return err
 	}
-	e.ids = e.ids[:len(e.ids)-1]
+	e.ids, e.unticked = e.ids[:len(e.ids)-1], last
 	d.say("\nThe administrator of %s looks at the list, unticks one, and", e.Name)
 	d.say("confirms the number that is left: %s.", thousands(int64(e.selection.Total)))
 	return nil

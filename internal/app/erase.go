@@ -111,7 +111,7 @@ func (c *cli) runErase(ctx context.Context, f eraseFlags) error {
 	}
 	c.preview(f, n, cfg.URL)
 	if !f.yes {
-		if err := c.confirm(ctx, n); err != nil {
+		if err := c.confirm(ctx, n, "nothing was erased"); err != nil {
 			return err
 		}
 	}
@@ -134,11 +134,15 @@ func (c *cli) runErase(ctx context.Context, f eraseFlags) error {
 	return verdict(j)
 }
 
+// unsure reports whether a request that came to an error may have arrived.
+func unsure(ctx context.Context, err error) bool {
+	return ctx.Err() != nil || jobs.KindOf(err) == jobs.Unavailable || jobs.KindOf(err) == jobs.Internal
+}
+
 // submitError says how to repeat a request of which nobody knows whether it
 // arrived.
 func (f *eraseFlags) submitError(ctx context.Context, err error) error {
-	unsure := ctx.Err() != nil || jobs.KindOf(err) == jobs.Unavailable || jobs.KindOf(err) == jobs.Internal
-	if !unsure {
+	if !unsure(ctx, err) {
 		return err
 	}
 	if f.inactive.period != "" { // a repeat would make another selection, which is another request
@@ -163,7 +167,7 @@ func (f *eraseFlags) complete(c *cli, now time.Time) error {
 	}
 	var err error
 	if f.inactive.period == "" {
-		if r.ClientIDs, err = distinctIDs(r.ClientIDs); err != nil {
+		if r.ClientIDs, err = distinctIDs(r.ClientIDs, "erase", jobs.MaxClients); err != nil {
 			return err
 		}
 	}
@@ -236,7 +240,7 @@ func someOf(ids []string) string {
 }
 
 // confirm lets the person type the number of clients.
-func (c *cli) confirm(ctx context.Context, n int) error {
+func (c *cli) confirm(ctx context.Context, n int, otherwise string) error {
 	fmt.Fprintf(c.stderr, "Type the number of clients to go on: ")
 	typed := make(chan string, 1)
 	go func() {
@@ -246,10 +250,10 @@ func (c *cli) confirm(ctx context.Context, n int) error {
 	select {
 	case <-ctx.Done():
 		fmt.Fprintln(c.stderr)
-		return errors.New("not confirmed; nothing was erased")
+		return errors.New("not confirmed; " + otherwise)
 	case line := <-typed:
 		if line != fmt.Sprint(n) && line != thousands(int64(n)) {
-			return fmt.Errorf("not confirmed: want %d; nothing was erased", n)
+			return fmt.Errorf("not confirmed: want %d; %s", n, otherwise)
 		}
 		return nil
 	}

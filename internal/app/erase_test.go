@@ -130,7 +130,7 @@ func TestCtrlCStopsTheWatchingAndNotTheErasure(t *testing.T) {
 	s := d.open(t)
 	s.ctx = ctx
 	s.run(t, "erase", "--yes", "--client", "1", "2", "3").
-		expect(t, exitExceptions, "oubli: stopped watching; the erasure goes on. Look again with: oubli status "+jobID+" --watch")
+		expect(t, exitExceptions, "oubli: stopped watching; the job goes on. Look again with: oubli status "+jobID+" --watch")
 }
 
 func TestIdsAreReadFromFilesAndStandardInput(t *testing.T) {

@@ -25,7 +25,7 @@ func (c *cli) follow(ctx context.Context, api *apiclient.Client, id string) (job
 	j, err := api.Follow(ctx, id, p.see)
 	p.end()
 	if ctx.Err() != nil {
-		err = fmt.Errorf("stopped watching; the erasure goes on. Look again with: oubli status %s --watch", printable(id))
+		err = fmt.Errorf("stopped watching; the job goes on. Look again with: oubli status %s --watch", printable(id))
 	}
 	return j, err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/oubli/oubli/config"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
 	"github.com/oubli/oubli/repository"
 )
 
@@ -78,23 +79,28 @@ func (c *cli) plan() *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
 		Use:   "plan",
-		Short: "Prints the SQL that erasing runs",
+		Short: "Prints the SQL that erasing or merging runs",
 		Long: `Prints the statements that one chunk of an erasure runs, in order, with what
-each parameter stands for. Values are parameters only; none is part of the SQL.`,
+each parameter stands for. Values are parameters only; none is part of the SQL.
+
+With --kind merge it prints what one source of a merge into another client runs
+that fills blanks, lets the target win conflicts and deletes the source; other
+merges run a part of it. A merge into the anonymous profile runs an erasure's
+statements.`,
 		GroupID: groupMap,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if kind != "erasure" {
-				return usage("--kind: want erasure, got %s", kind)
+			if kind := jobs.Kind(kind); kind == jobs.Erasure || kind == jobs.Merge {
+				return c.runPlan(cmd.Context(), kind)
 			}
-			return c.runPlan(cmd.Context())
+			return usage("--kind: want erasure or merge, got %s", kind)
 		},
 	}
-	cmd.Flags().StringVar(&kind, "kind", "erasure", "which job's statements: erasure")
+	cmd.Flags().StringVar(&kind, "kind", "erasure", "which job's statements: erasure or merge")
 	return cmd
 }
 
-func (c *cli) runPlan(ctx context.Context) error {
+func (c *cli) runPlan(ctx context.Context, kind jobs.Kind) error {
 	p, gaps, _, err := c.compile(ctx)
 	if err != nil {
 		return &exitError{exitUsage, err}
@@ -102,7 +108,14 @@ func (c *cli) runPlan(ctx context.Context) error {
 	if len(gaps) > 0 {
 		return fmt.Errorf("no plan: %s: run oubli check", gaps.Summary())
 	}
-	for _, s := range p.Statements() {
+	statements := p.Statements()
+	if kind == jobs.Merge {
+		if len(p.Merge.Refused) > 0 {
+			return fmt.Errorf("no merges under this map: %s", p.Merge.Refused.Error())
+		}
+		statements = p.Merge.Statements()
+	}
+	for _, s := range statements {
 		fmt.Fprintln(c.stdout, s)
 	}
 	return nil

@@ -30,8 +30,14 @@ func WriteOutcome(w io.Writer, j jobs.Job) {
 			s.row(code, int64(j.Exceptions[code]), "")
 		}
 	}
+	if j.Merge != nil && len(j.Merge.Found) > 0 {
+		s.section("Conflicting rows")
+		for _, table := range mostFirst(j.Merge.Found) {
+			s.row(table, j.Merge.Found[table], "")
+		}
+	}
 	if len(j.Rows) > 0 {
-		s.section("Rows deleted or changed")
+		s.section(rowsTitle(j))
 		for _, table := range mostFirst(j.Rows) {
 			s.row(table, j.Rows[table], "")
 		}
@@ -51,6 +57,13 @@ func WriteOutcome(w io.Writer, j jobs.Job) {
 	_, _ = io.WriteString(w, s.String())
 }
 
+func rowsTitle(j jobs.Job) string {
+	if j.Merge != nil {
+		return "Rows moved, changed or deleted"
+	}
+	return "Rows deleted or changed"
+}
+
 type outcomeRow struct {
 	label string
 	n     int64
@@ -64,9 +77,13 @@ func outcomeRows(j jobs.Job) []outcomeRow {
 	if j.RetainedUntil != nil {
 		until = "until " + j.RetainedUntil.String()
 	}
-	rows := []outcomeRow{{"erased", int64(j.Counts.Erased), ""}}
+	done, part := "erased", "erased, part retained by law"
+	if j.Merge != nil {
+		done, part = "merged", "merged, part retained by law"
+	}
+	rows := []outcomeRow{{done, int64(j.Counts.Erased), ""}}
 	for _, r := range []outcomeRow{
-		{"erased, part retained by law", int64(j.Counts.ErasedRetained), until},
+		{part, int64(j.Counts.ErasedRetained), until},
 		{"skipped by a guard", int64(j.Counts.Skipped), ""},
 		{"failed", int64(j.Counts.Failed), ""},
 		{"not found", int64(j.Counts.NotFound), ""},
@@ -92,8 +109,11 @@ type sheetLine struct {
 
 func (s *sheet) head(j jobs.Job) {
 	what := "Erasure "
+	if j.Merge != nil {
+		what = "Merge "
+	}
 	if j.DryRun {
-		what = "Dry run, everything taken back: erasure "
+		what = "Dry run, everything taken back: " + strings.ToLower(what)
 	}
 	s.text(what + printable(j.ID) + ": " + words(string(j.State)))
 	if j.BlockedReason != "" {
@@ -103,6 +123,9 @@ func (s *sheet) head(j jobs.Job) {
 	if j.Reason != "" {
 		by += ", " + words(string(j.Reason))
 	}
+	if j.Merge != nil {
+		by += ", " + mergeText(*j.Merge)
+	}
 	if j.CreatedBy != "" {
 		by += ", asked for by " + printable(j.CreatedBy)
 	}
@@ -110,6 +133,18 @@ func (s *sheet) head(j jobs.Job) {
 	if j.Comment != "" {
 		s.text("  comment: " + printable(j.Comment))
 	}
+}
+
+// mergeText says in a few words what a merge was asked to do.
+func mergeText(m jobs.MergeTerms) string {
+	text := "into another client"
+	if m.Anonymous {
+		text = "into the anonymous profile"
+	}
+	if !m.DeleteSource {
+		return text + ", sources kept"
+	}
+	return text + ", sources deleted"
 }
 
 func (s *sheet) text(line string) { s.lines = append(s.lines, sheetLine{text: line}) }

@@ -4,18 +4,19 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"text/tabwriter"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"github.com/oubli/oubli/internal/apiclient"
 	"github.com/oubli/oubli/jobs"
 )
 
 // statusFlags is the command line of `oubli status`.
 type statusFlags struct {
 	watch, json, clients bool
+	merges               bool
 	state                string
 	limit                int
 }
@@ -24,13 +25,15 @@ func (c *cli) status() *cobra.Command {
 	var f statusFlags
 	cmd := &cobra.Command{
 		Use:   "status [ID]",
-		Short: "Shows how an erasure is getting on, or lists the recent ones",
-		Long: `Shows an erasure: its state, clients by outcome, exceptions by code, rows by
-table, the mail and the times. Without an ID it lists the recent ones.
+		Short: "Shows how an erasure or a merge is getting on, or lists the recent ones",
+		Long: `Shows an erasure or a merge: its state, clients by outcome, exceptions by code,
+rows by table, the mail and the times. Without an ID it lists the recent
+erasures, with --merges the recent merges.
 
-Exits with 1 when the erasure has ended otherwise than completed.`,
+Exits with 1 when the job has ended otherwise than completed.`,
 		Example: `  oubli status
   oubli status --state running
+  oubli status --merges
   oubli status 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11 --watch
   oubli status 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11 --clients
   oubli status 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11 --json | jq .counts`,
@@ -44,17 +47,18 @@ Exits with 1 when the erasure has ended otherwise than completed.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.BoolVarP(&f.watch, "watch", "w", false, "show the progress until the erasure has ended")
+	fs.BoolVarP(&f.watch, "watch", "w", false, "show the progress until the job has ended")
 	fs.BoolVar(&f.json, "json", false, "print JSON, as the API gives it")
-	fs.BoolVar(&f.clients, "clients", false, "list every client that is not plainly erased, with the code")
-	fs.StringVar(&f.state, "state", "", "list only erasures in this state")
-	fs.IntVar(&f.limit, "limit", 20, "how many erasures to list")
+	fs.BoolVar(&f.clients, "clients", false, "list every client that is not plainly erased or merged, with the code")
+	fs.BoolVar(&f.merges, "merges", false, "list merges instead of erasures")
+	fs.StringVar(&f.state, "state", "", "list only jobs in this state")
+	fs.IntVar(&f.limit, "limit", 20, "how many to list")
 	return cmd
 }
 
 func (c *cli) showStatus(ctx context.Context, id string, f statusFlags) error {
 	if _, err := uuid.Parse(id); err != nil {
-		return usage("want the id of an erasure, such as 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11, got %s", id)
+		return usage("want the id of an erasure or a merge, such as 0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11, got %s", id)
 	}
 	if f.json && f.clients {
 		return usage("want --json or --clients, got both")
@@ -67,23 +71,35 @@ func (c *cli) showStatus(ctx context.Context, id string, f statusFlags) error {
 	if f.watch {
 		j, err = c.follow(ctx, api, id)
 	} else {
-		j, err = api.Get(ctx, id)
+		j, err = api.Find(ctx, id)
 	}
 	if err != nil {
 		return err
 	}
 	if f.json {
-		err = c.writeJSON(j)
+		err = c.writeJSON(asAnswered(j))
 	} else {
 		WriteOutcome(c.stdout, j)
 	}
 	if err == nil && f.clients {
-		err = c.writeExceptions(ctx, api, id)
+		all := api.Exceptions(ctx, id, "")
+		if j.Merge != nil {
+			all = api.MergeExceptions(ctx, id)
+		}
+		err = c.writeExceptions(all)
 	}
 	if err != nil {
 		return err
 	}
 	return verdict(j)
+}
+
+// asAnswered is the job as the API gives it.
+func asAnswered(j jobs.Job) any {
+	if j.Merge != nil {
+		return j.AsMerge()
+	}
+	return j
 }
 
 func (c *cli) writeJSON(v any) error {
@@ -94,9 +110,9 @@ func (c *cli) writeJSON(v any) error {
 
 // writeExceptions prints one line per client as they arrive: there may be a
 // hundred thousand.
-func (c *cli) writeExceptions(ctx context.Context, api *apiclient.Client, id string) error {
+func (c *cli) writeExceptions(all iter.Seq2[jobs.Exception, error]) error {
 	fmt.Fprintf(c.stdout, "\n  %-24s  %-16s  %s\n", "Client", "Outcome", "Code")
-	for e, err := range api.Exceptions(ctx, id, "") {
+	for e, err := range all {
 		if err != nil {
 			return err
 		}
@@ -115,7 +131,7 @@ func (c *cli) writeExceptions(ctx context.Context, api *apiclient.Client, id str
 func (c *cli) listStatus(ctx context.Context, f statusFlags) error {
 	switch {
 	case f.watch || f.clients:
-		return usage("--watch and --clients want the id of an erasure")
+		return usage("--watch and --clients want the id of a job")
 	case f.state != "" && !jobs.State(f.state).Valid():
 		return usage("--state: want one of %v, got %s", jobs.States(), f.state)
 	case f.limit < 1 || f.limit > jobs.MaxPage:
@@ -125,25 +141,45 @@ func (c *cli) listStatus(ctx context.Context, f statusFlags) error {
 	if err != nil {
 		return err
 	}
-	list, err := api.List(ctx, jobs.State(f.state), jobs.Page{Limit: f.limit})
+	page := jobs.Page{Limit: f.limit}
+	if f.merges {
+		list, err := api.Merges(ctx, jobs.State(f.state), page)
+		if err != nil {
+			return err
+		}
+		items := make([]jobs.Job, len(list.Items))
+		for i, m := range list.Items {
+			items[i] = m.Job()
+		}
+		return c.writeList(f, "No merges.", list, items, list.Next)
+	}
+	list, err := api.List(ctx, jobs.State(f.state), page)
 	if err != nil {
 		return err
 	}
+	return c.writeList(f, "No erasures.", list, list.Items, list.Next)
+}
+
+func (c *cli) writeList(f statusFlags, none string, answer any, items []jobs.Job, next string) error {
 	if f.json {
-		return c.writeJSON(list)
+		return c.writeJSON(answer)
 	}
-	if len(list.Items) == 0 {
-		_, err := fmt.Fprintln(c.stdout, "No erasures.")
+	if len(items) == 0 {
+		_, err := fmt.Fprintln(c.stdout, none)
 		return err
 	}
 	t := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "ID\tSTATE\tCLIENTS\tEXCEPTIONS\tCREATED\tBY")
-	for _, j := range list.Items {
-		fmt.Fprintf(t, "%s\t%s\t%s/%s\t%s\t%s\t%s\n", printable(j.ID), words(string(j.State)),
+	for _, j := range items {
+		state := words(string(j.State))
+		if j.DryRun {
+			state += ", dry run"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s/%s\t%s\t%s\t%s\n", printable(j.ID), state,
 			thousands(int64(j.Counts.Done())), thousands(int64(j.Requested)),
 			thousands(int64(j.Counts.Exceptions())), stamp(j.CreatedAt), printable(j.CreatedBy))
 	}
-	if list.Next != "" {
+	if next != "" {
 		fmt.Fprintf(t, "… and older ones; --limit shows more\n")
 	}
 	return t.Flush()

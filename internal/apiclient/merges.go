@@ -1,0 +1,87 @@
+package apiclient
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Merge asks that one client, or the anonymous profile, takes over what
+// belongs to others: the body of POST /v1/merges.
+type Merge struct {
+	TenantID     string            `json:"tenant_id,omitempty"` // only with a token for any tenant
+	SourceIDs    []string          `json:"source_client_ids"`
+	Target       MergeTarget       `json:"target"`
+	DeleteSource bool              `json:"delete_source"`
+	FillBlanks   bool              `json:"fill_blanks"`
+	Conflicts    jobs.ConflictRule `json:"conflicts"`
+	Comment      string            `json:"comment,omitempty"`
+	Notify       []string          `json:"notify,omitempty"` // none: the caller
+	Locale       string            `json:"locale,omitempty"` // empty: the tenant's
+	DryRun       bool              `json:"dry_run,omitempty"`
+}
+
+// MergeTarget is who takes over: one of the two.
+type MergeTarget struct {
+	ClientID  string `json:"client_id,omitempty"`
+	Anonymous bool   `json:"anonymous,omitempty"`
+}
+
+// CreateMerge submits the request and gives the job that was made for it, as
+// [Client.CreateErasure] does.
+func (c *Client) CreateMerge(ctx context.Context, m Merge, key string) (jobs.Job, error) {
+	if key == "" {
+		key = NewIdempotencyKey()
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return jobs.Job{}, fmt.Errorf("write the request: %w", err)
+	}
+	var j jobs.MergeJob
+	err = c.do(ctx, request{method: http.MethodPost, path: "/v1/merges", body: body, key: key}, &j)
+	return j.Job(), c.whole(j.Job(), err)
+}
+
+// GetMerge reads one merge.
+func (c *Client) GetMerge(ctx context.Context, id string) (jobs.Job, error) {
+	var j jobs.MergeJob
+	err := c.do(ctx, request{method: http.MethodGet, path: mergePath(id)}, &j)
+	return j.Job(), c.whole(j.Job(), err)
+}
+
+// Merges reads one page of merges, newest first; an empty state means all.
+func (c *Client) Merges(ctx context.Context, state jobs.State, page jobs.Page) (jobs.List[jobs.MergeJob], error) {
+	q := pageQuery(page)
+	if state != "" {
+		q.Set("state", string(state))
+	}
+	var l jobs.List[jobs.MergeJob]
+	err := c.do(ctx, request{method: http.MethodGet, path: withQuery("/v1/merges", q)}, &l)
+	return l, err
+}
+
+// MergeExceptions gives every source of a merge that is not plainly merged,
+// page by page. It ends at the first error.
+func (c *Client) MergeExceptions(ctx context.Context, id string) iter.Seq2[jobs.Exception, error] {
+	return pages[jobs.Exception](ctx, c, mergePath(id)+"/clients", url.Values{})
+}
+
+// Find reads the job of this id, whichever kind it is.
+func (c *Client) Find(ctx context.Context, id string) (jobs.Job, error) {
+	j, err := c.Get(ctx, id)
+	if jobs.KindOf(err) != jobs.Missing {
+		return j, err
+	}
+	m, merr := c.GetMerge(ctx, id)
+	if jobs.KindOf(merr) == jobs.Missing {
+		return j, err
+	}
+	return m, merr
+}
+
+func mergePath(id string) string { return "/v1/merges/" + url.PathEscape(id) }
