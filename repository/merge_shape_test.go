@@ -65,19 +65,21 @@ func TestConflictsOfEveryKindAreFoundBeforeAnythingChanges(t *testing.T) {
 
 func TestWhatCannotBeForeseenLeavesTheSourceAsItIs(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, noTenant+`tables:
+	for _, when := range []string{"", "DEFERRABLE INITIALLY DEFERRED"} {
+		s := newShape(t, noTenant+`tables:
   - {table: stays, reference: client_id, erase: delete}
 `, noTenantSQL+`CREATE EXTENSION IF NOT EXISTS btree_gist;
-CREATE TABLE stays (client_id bigint NOT NULL REFERENCES clients, during daterange NOT NULL, EXCLUDE USING gist (client_id WITH =, during WITH &&));
+CREATE TABLE stays (client_id bigint NOT NULL REFERENCES clients, during daterange NOT NULL, EXCLUDE USING gist (client_id WITH =, during WITH &&) `+when+`);
 INSERT INTO stays VALUES (1, '[2026-01-01,2026-01-05)'), (2, '[2026-01-03,2026-01-09)')`)
-	for _, conflicts := range []jobs.ConflictRule{jobs.FailOnConflict, jobs.KeepTarget} {
-		j := acceptMerge(t, s.store, mergeRequest("1", "2", []string{"1"}, func(r *jobs.MergeRequest) { r.Conflicts = conflicts }))
-		c := mustClaim(t, s.store, s.Strings(t, "SELECT id::text FROM oubli.tasks WHERE job_id = $1 AND kind = 'merge'", j.ID)[0])
-		_, err := s.store.EraseChunk(t.Context(), c, 1)
-		if code := codeOf(err); code != "23P01:stays_client_id_during_excl" {
-			t.Errorf("%s: %v", conflicts, err)
+		for name, change := range map[string]mergeOption{"fail": func(*jobs.MergeRequest) {}, "keep_target": keepTarget, "a dry run": mergeDryRun} {
+			j := acceptMerge(t, s.store, mergeRequest("1", "2", []string{"1"}, change))
+			c := mustClaim(t, s.store, s.Strings(t, "SELECT id::text FROM oubli.tasks WHERE job_id = $1 AND kind = 'merge'", j.ID)[0])
+			_, err := s.store.EraseChunk(t.Context(), c, 1)
+			if code := codeOf(err); code != "23P01:stays_client_id_during_excl" {
+				t.Errorf("%s %s: %v", name, when, err)
+			}
+			s.is(t, "SELECT client_id FROM stays ORDER BY 1", "1", "2")
 		}
-		s.is(t, "SELECT client_id FROM stays ORDER BY 1", "1", "2")
 	}
 }
 

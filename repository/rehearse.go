@@ -41,6 +41,11 @@ func (s *Store) rehearse(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *v
 		if err != nil && !is(err, needProfilesState) {
 			return nil, err
 		}
+		if err == nil { // what is only checked at commit would never be checked
+			if _, err := conn.Exec(ctx, "set constraints all immediate"); err != nil {
+				return nil, err
+			}
+		}
 		if _, undone := conn.Exec(ctx, "rollback to savepoint rehearsal"); undone != nil || err == nil {
 			return rows, undone
 		}

@@ -194,10 +194,11 @@ func (c *compiler) knownStatement() Statement {
 }
 
 // targetStatement locks the client that takes over, so that nobody erases it
-// meanwhile. One that live traffic holds comes back in a later try.
+// meanwhile; bookings for it go on. One that somebody else is changing comes
+// back in a later try.
 func (c *compiler) targetStatement() Statement {
 	t := &text{}
-	t.add("SELECT %s::text\nFROM %s AS \"c\"\nWHERE %s\nFOR UPDATE SKIP LOCKED",
+	t.add("SELECT %s::text\nFROM %s AS \"c\"\nWHERE %s\nFOR NO KEY UPDATE SKIP LOCKED",
 		ident("c", c.key.Name), c.client.ident(), c.thisTarget(t, "c"))
 	return t.statement("target: lock", c.name(c.client))
 }
