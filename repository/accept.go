@@ -2,6 +2,9 @@ package repository
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -156,22 +159,23 @@ func tenantFacts(ctx context.Context, tx pgx.Tx, p *plan.Plan, tenant string) (c
 // repeat that comes while the first is still being stored a conflict rather
 // than a second job.
 func replay(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
+	stored, seal := sealed(key)
 	var free bool
-	if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || E'\\x01' || $2, 0))", key.Caller, key.Key).Scan(&free); err != nil {
+	if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || E'\\x01' || $2, 0))", key.Caller, stored).Scan(&free); err != nil {
 		return job, false, err
 	}
 	if !free {
 		return job, false, &jobs.Error{Kind: jobs.Conflict, Code: "idempotency_in_flight", Msg: "a request with this Idempotency-Key is being stored: ask again"}
 	}
 	var hash, answer []byte
-	err = tx.QueryRow(ctx, "SELECT hash, answer FROM oubli.idempotency_keys WHERE caller = $1 AND key = $2", key.Caller, key.Key).Scan(&hash, &answer)
+	err = tx.QueryRow(ctx, "SELECT hash, answer FROM oubli.idempotency_keys WHERE caller = $1 AND key = $2", key.Caller, stored).Scan(&hash, &answer)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return job, false, nil
 	}
 	if err != nil {
 		return job, false, err
 	}
-	if [32]byte(hash) != key.Hash {
+	if !hmac.Equal(hash, seal) {
 		return job, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused", Msg: "this Idempotency-Key belongs to another request: use a new one"}
 	}
 	var a remembered
@@ -186,13 +190,24 @@ type remembered struct {
 	Merge *jobs.MergeTerms `json:"merge,omitempty"`
 }
 
+// sealed is what is stored of a key. Whoever reads the table could otherwise
+// try requests until one has the hash, and so learn which client went into which
+// other; without the key, which is not stored, they cannot.
+func sealed(key jobs.IdempotencyKey) (stored string, seal []byte) {
+	name := sha256.Sum256([]byte(key.Caller + "\x01" + key.Key))
+	mac := hmac.New(sha256.New, []byte(key.Key))
+	mac.Write(key.Hash[:])
+	return hex.EncodeToString(name[:]), mac.Sum(nil)
+}
+
 func remember(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey, job jobs.Job) error {
 	answer, err := json.Marshal(remembered{job, job.Merge})
 	if err != nil {
 		return err
 	}
+	stored, seal := sealed(key)
 	_, err = tx.Exec(ctx, "INSERT INTO oubli.idempotency_keys (caller, key, hash, job_id, answer) VALUES ($1, $2, $3, $4, $5)",
-		key.Caller, key.Key, key.Hash[:], job.ID, answer)
+		key.Caller, stored, seal, job.ID, answer)
 	return err
 }
 

@@ -170,6 +170,13 @@ func erase(ctx context.Context, conn *pgx.Conn, v *values) (map[string]int64, er
 		if err != nil {
 			return nil, errors.Join(err, results.Close())
 		}
+		if st.None {
+			if tag.RowsAffected() > 0 {
+				return nil, errors.Join(&jobs.Error{Kind: jobs.Invalid, Code: "left_behind",
+					Msg: "rows of " + st.Table + " stayed with the source: a trigger is in the way, or somebody wrote them meanwhile"}, results.Close())
+			}
+			continue
+		}
 		rows[st.Table] += tag.RowsAffected()
 		if st.Client && tag.RowsAffected() != int64(len(v.keys)) {
 			return nil, errors.Join(&jobs.Error{Kind: jobs.Invalid, Code: "wrong_count",

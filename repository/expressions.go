@@ -42,28 +42,37 @@ func judge(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error)
 }
 
 // judgeStatements is for what expressions can only do wrong together. Before
-// oubli migrate the statements that need its schema cannot be parsed.
+// oubli migrate the statements that need its schema cannot be parsed. What is
+// wrong with a merge keeps nobody from erasing.
 func judgeStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var migrated bool
 	const have = "SELECT to_regclass('oubli.anonymous_profiles') IS NOT NULL AND to_regprocedure('oubli.need_profiles()') IS NOT NULL"
 	if err := conn.QueryRow(ctx, have).Scan(&migrated); err != nil {
 		return nil, fault("look for schema oubli", err)
 	}
-	var gaps plan.Gaps
-	for _, s := range p.All() {
-		if !migrated && strings.Contains(s.SQL, "oubli.") {
-			continue
+	refused := func(all []plan.Statement) (gaps plan.Gaps, err error) {
+		for _, s := range all {
+			if !migrated && strings.Contains(s.SQL, "oubli.") {
+				continue
+			}
+			_, err := conn.PgConn().Prepare(ctx, "", s.SQL, nil)
+			pg, refused, err := refusal(err)
+			if err != nil {
+				return nil, fault("parse the plan", err)
+			}
+			if refused {
+				gaps = append(gaps, p.Refused(s, pg.Code))
+			}
 		}
-		_, err := conn.PgConn().Prepare(ctx, "", s.SQL, nil)
-		pg, refused, err := refusal(err)
-		if err != nil {
-			return nil, fault("parse the plan", err)
-		}
-		if refused {
-			gaps = append(gaps, p.Refused(s, pg.Code))
-		}
+		return gaps, nil
 	}
-	return gaps, nil
+	gaps, err := refused(p.All())
+	if err != nil || p.Merge == nil {
+		return gaps, err
+	}
+	merging, err := refused(p.Merge.All())
+	p.Merge.Refuse(merging)
+	return gaps, err
 }
 
 // refusal tells apart what PostgreSQL thinks of an expression and trouble that

@@ -201,7 +201,7 @@ func TestAMergeThatKeepsItsSourceLeavesItWithoutItsRows(t *testing.T) {
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
 	strangers(t, db, source, target)
-	db.Exec(t, "UPDATE clients SET legal_hold = true, email = NULL, phone = NULL WHERE id = ANY(ARRAY[$1, $2]::text[]::bigint[])", source, target)
+	db.Exec(t, "UPDATE clients SET email = NULL, phone = NULL WHERE id = ANY(ARRAY[$1, $2]::text[]::bigint[])", source, target)
 	db.Exec(t, "UPDATE clients SET email = 'mine@stays.example', phone = '+33 2' WHERE id = $1::text::bigint", source)
 	s := open(t, db)
 	j := merge(t, s, db, mergeRequest("1", target, []string{source}, keepSource))

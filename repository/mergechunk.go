@@ -32,8 +32,9 @@ func mergeRun(p *plan.Plan, m *jobs.MergeTerms) (run []plan.Statement, shared bo
 		}
 		return p.Strip, p.SharedProfile
 	}
+	run = slices.Clone(p.Merge.Clear)
 	if m.Conflicts == jobs.KeepTarget {
-		run = slices.Clone(p.Merge.Drop)
+		run = append(run, p.Merge.Drop...)
 	}
 	run = append(run, p.Merge.Move...)
 	switch {
@@ -59,15 +60,15 @@ WHERE id = $1`
 // under the locks and before anything is written.
 func (s *Store) decideMerge(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (*verdict, error) {
 	terms := v.claim.Terms.Merge
-	guards := p.Merge.Profiles
-	if terms.DeleteSource {
-		guards = p.Merge.Guards
+	var hold []plan.Statement
+	if terms.Conflicts == jobs.KeepTarget {
+		hold = p.Merge.Hold
 	}
 	target := *v
 	target.keys = []string{terms.Target}
 	b := &pgx.Batch{}
 	s.opening(b, v)
-	err := errors.Join(v.queue(b, p.LiveProfiles, p.Lock, p.Merge.Exists), target.queue(b, p.Known), v.queue(b, guards))
+	err := errors.Join(v.queue(b, p.LiveProfiles, p.Lock, p.Merge.Exists), target.queue(b, p.Known), v.queue(b, p.Merge.Guards), v.queue(b, hold...))
 	for _, x := range p.Merge.Conflicts {
 		err = errors.Join(err, v.queue(b, x.Statement))
 	}
@@ -75,11 +76,11 @@ func (s *Store) decideMerge(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v
 		return nil, err
 	}
 	results := conn.SendBatch(ctx, b)
-	out, err := readMergeVerdict(results, p, v)
+	out, err := readMergeVerdict(results, p, v, len(hold))
 	return out, errors.Join(err, results.Close())
 }
 
-func readMergeVerdict(results pgx.BatchResults, p *plan.Plan, v *values) (*verdict, error) {
+func readMergeVerdict(results pgx.BatchResults, p *plan.Plan, v *values, holds int) (*verdict, error) {
 	if err := readOpening(results, p); err != nil {
 		return nil, err
 	}
@@ -101,6 +102,11 @@ func readMergeVerdict(results pgx.BatchResults, p *plan.Plan, v *values) (*verdi
 	}
 	if err := out.readJudgement(results, v.keys, locked); err != nil {
 		return nil, err
+	}
+	for range holds {
+		if _, err := results.Exec(); err != nil {
+			return nil, err
+		}
 	}
 	code, err := out.readConflicts(results, p.Merge.Conflicts, v.claim.Terms.Merge)
 	if err != nil {
@@ -156,8 +162,8 @@ func readKnown(results pgx.BatchResults) (map[string]bool, error) {
 // reason when they keep the source from being merged.
 func (v *verdict) readConflicts(results pgx.BatchResults, all []plan.Conflict, m *jobs.MergeTerms) (code string, err error) {
 	for _, x := range all {
-		var n int64
-		if err := results.QueryRow().Scan(&n); err != nil {
+		var n, stuck int64
+		if err := results.QueryRow().Scan(&n, &stuck); err != nil {
 			return "", err
 		}
 		if n == 0 || x.OnDelete && !m.DeleteSource {
@@ -170,7 +176,7 @@ func (v *verdict) readConflicts(results pgx.BatchResults, all []plan.Conflict, m
 		switch {
 		case x.Value:
 			code = jobs.CodeValueConflict
-		case m.Conflicts == jobs.FailOnConflict && code == "":
+		case code == "" && (m.Conflicts == jobs.FailOnConflict || x.Stuck || stuck > 0):
 			code = jobs.CodeConflict
 		}
 	}

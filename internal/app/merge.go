@@ -38,7 +38,8 @@ After you have typed the number of clients it is done for real.
 
 With --conflicts fail a client with conflicts stays as it is; with keep_target
 its conflicting rows give way. Rows that carry value, such as a membership,
-never give way. --yes leaves out the rehearsal and the question.
+never give way. Of conflicts between two of the clients named, who both go to
+the third, the rehearsal knows nothing. --yes leaves out the rehearsal and the question.
 
 Ctrl-C stops the watching, not the merge. OUBLI_URL says where the API is,
 OUBLI_TOKEN holds a token with the role admin.`,

@@ -78,7 +78,9 @@ func (d *draft) defaultMerges(r *reader) {
 		return // a default would rest on entries that are wrong
 	}
 	for i := range d.entries {
-		d.defaultMerge(r, i)
+		if e := &d.entries[i]; d.defaultMerge(r, i) == Delete && e.CarriesValue && e.f.has("through") {
+			r.problemf(e.f.pos, "a merge deletes the rows of %s, and these, which carry value, with them: say merge: move there, or leave out carries_value", e.Through)
+		}
 	}
 }
 

@@ -23,7 +23,7 @@ type mergeRequest struct {
 	Comment      string            `json:"comment,omitempty" maxLength:"2000" doc:"Kept with the job and shown to its readers. Do not name a client here"`
 	Notify       []string          `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"Who gets the mail at the end: bare addresses. Left out: the token's email; an empty array: nobody"`
 	Locale       string            `json:"locale,omitempty" maxLength:"35" doc:"Language of the mail (BCP 47). Left out: the tenant's"`
-	DryRun       bool              `json:"dry_run,omitempty" doc:"Run everything and take it back, source by source: the job says what a merge would do, by outcome and by table. Nobody is notified"`
+	DryRun       bool              `json:"dry_run,omitempty" doc:"Run everything and take it back, source by source: the job says what a merge would do, by outcome and by table. Conflicts between two of the sources show in the real merge only. Nobody is notified"`
 
 	notice notice
 }

@@ -19,11 +19,12 @@ type Merge struct {
 	Refused Gaps
 
 	Exists    Statement   // → (key) of the target, locked, if it is a client of the tenant
-	Guards    Statement   // → (key, code or NULL, NULL) for a merge that deletes the source
-	Profiles  Statement   // the same for one that does not: only anonymous profiles are out of the question
+	Guards    Statement   // → (key, code or NULL, NULL) of the source
+	Hold      []Statement // locks what Drop decides about
 	Conflicts []Conflict  // rows of which the target has the like already
-	Drop      []Statement // lets the target's rows win; those that carry value are never among them
-	Move      []Statement // in order
+	Clear     []Statement // deletes what a merge deletes, before Drop could give it to the target
+	Drop      []Statement // lets the target's rows win
+	Move      []Statement
 	Fill      Statement   // fills the target's blanks and leaves the source alone; SQL "" when there is nothing to fill
 	Delete    []Statement // what is left of the source and its row, as an erasure would
 	// FillDelete is Delete with the target's blanks filled in the statement that
@@ -35,8 +36,9 @@ type Merge struct {
 
 // Conflict counts rows of the source that cannot be moved as they are.
 type Conflict struct {
-	Statement Statement // → (count)
+	Statement Statement // → (count, how many of them meet a row that is not the target's)
 	Value     bool      // they carry value, so that a merge never drops them
+	Stuck     bool      // they never give way, whatever is asked for
 	OnDelete  bool      // a conflict only for a merge that deletes the source
 }
 
@@ -47,11 +49,16 @@ func (c *compiler) mergePlan(order []*entry) *Merge {
 	}
 	moving := c.mergeOrder()
 	m.Exists = c.targetStatement()
-	m.Guards, m.Profiles = c.mergeGuards(true), c.mergeGuards(false)
+	m.Guards = c.mergeGuards()
 	for _, e := range moving {
+		m.Hold = append(m.Hold, c.hold(e)...)
 		m.Conflicts = append(m.Conflicts, c.conflicts(e)...)
 		m.Drop = append(m.Drop, c.drop(e)...)
-		m.Move = append(m.Move, c.move(e)...)
+		if e.Merge == erasuremap.Delete {
+			m.Clear = append(m.Clear, c.move(e))
+		} else {
+			m.Move = append(m.Move, c.move(e))
+		}
 	}
 	m.Conflicts = append(m.Conflicts, c.valuables()...)
 	m.Fill = c.fill(false)
@@ -66,16 +73,16 @@ func (m *Merge) All() []Statement {
 	if len(m.Refused) > 0 {
 		return nil
 	}
-	all := []Statement{m.Exists, m.Guards, m.Profiles}
-	for _, x := range m.Conflicts {
-		all = append(all, x.Statement)
-	}
-	all = slices.Concat(all, m.Drop, m.Move)
+	all := append(m.Statements(), m.Delete...)
 	if m.Fill.SQL != "" {
 		all = append(all, m.Fill)
 	}
-	return append(all, m.FillDelete...)
+	return all
 }
+
+// Refuse gives up merges under this map, if PostgreSQL does not take one of
+// their statements. Erasing is none the worse for it.
+func (m *Merge) Refuse(all Gaps) { m.Refused = append(m.Refused, all...) }
 
 // Warnings say why merges are refused, for people who only asked whether the
 // map covers the schema.
@@ -93,11 +100,11 @@ func (m *Merge) Statements() []Statement {
 	if len(m.Refused) > 0 {
 		return nil
 	}
-	all := []Statement{m.Exists, m.Guards}
+	all := append([]Statement{m.Exists, m.Guards}, m.Hold...)
 	for _, x := range m.Conflicts {
 		all = append(all, x.Statement)
 	}
-	return slices.Concat(all, m.Drop, m.Move, m.FillDelete)
+	return slices.Concat(all, m.Clear, m.Drop, m.Move, m.FillDelete)
 }
 
 // mergeRefused are the gaps that concern merges alone.
@@ -120,7 +127,7 @@ func (c *compiler) checkMerge() {
 		case e.Merge == erasuremap.Delete:
 			c.checkMergeDelete(e)
 		case e.through() && !slices.ContainsFunc(e.parents, func(p *entry) bool { return p.Merge != erasuremap.Delete }):
-			c.gap(e.Pos, e.rel, e.Reference, "merge: delete", "a merge would delete the rows of %s that these refer to", e.Through)
+			c.gap(e.Pos, e.rel, e.Reference, "merge: move for "+e.Through.String()+", or merge: delete here", "a merge would delete the rows of %s that these refer to", e.Through)
 		}
 	}
 	for _, name := range c.m.Client.Fill {
@@ -146,21 +153,23 @@ func (c *compiler) checkMove(e *entry) {
 }
 
 // checkMergeDelete refuses deletes that would take rows along which no entry
-// deletes.
+// deletes, or that PostgreSQL would not let happen.
 func (c *compiler) checkMergeDelete(e *entry) {
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
 		for k := range r.Foreign {
 			fk := &r.Foreign[k]
-			if fk.OnDelete != "cascade" || !fk.to(e.rel) {
-				continue
-			}
 			named := slices.ContainsFunc(c.entry, func(x *entry) bool {
 				return x.rel == r && x.Where == "" && x.Merge == erasuremap.Delete && c.follows(x, fk)
 			})
-			if !named {
+			switch {
+			case !fk.to(e.rel) || named:
+			case fk.OnDelete == "cascade":
 				c.gap(e.Pos, e.rel, e.Reference, "merge: delete for "+c.name(r)+" too, or ON DELETE NO ACTION",
 					"a merge would delete rows of %s along with these: foreign key %s is ON DELETE CASCADE", c.name(r), fk.Name)
+			case fk.OnDelete == "":
+				c.gap(e.Pos, e.rel, e.Reference, "merge: move, or ON DELETE SET NULL for foreign key "+fk.Name,
+					"a merge would delete rows that rows of %s still refer to", c.name(r))
 			}
 		}
 	}
@@ -210,26 +219,23 @@ func (c *compiler) thisTarget(t *text, alias string) string {
 
 // mergeGuards says which guard keeps the source from being merged. What a guard
 // protects on the client's own row goes with the row, and rows elsewhere that
-// move are as safe as before.
-func (c *compiler) mergeGuards(deletes bool) Statement {
+// move, all of them, are as safe as before.
+func (c *compiler) mergeGuards() Statement {
 	t := &text{}
 	key := ident("c", c.key.Name)
-	name := "source: anonymous profiles"
 	t.add("SELECT %s::text,\n  CASE\n    WHEN %s THEN %s\n", key, c.isProfile(t, key), literal(jobs.CodeAnonymousProfile))
-	if deletes {
-		name = "source: guards"
-		for _, g := range c.m.Guards {
-			if !c.movesAway(g) {
-				cond := "(" + g.Where + ")"
-				if g.Table != (erasuremap.Name{}) {
-					cond = c.exists(g.Table, g.Reference, cond)
-				}
-				t.add("    WHEN %s THEN %s\n", cond, literal(g.Name))
-			}
+	for _, g := range c.m.Guards {
+		if c.movesAway(g) {
+			continue
 		}
+		cond := "(" + g.Where + ")"
+		if g.Table != (erasuremap.Name{}) {
+			cond = c.exists(g.Table, g.Reference, cond)
+		}
+		t.add("    WHEN %s THEN %s\n", cond, literal(g.Name))
 	}
 	t.add("  END,\n  NULL::date\nFROM %s AS \"c\"\nWHERE %s", c.client.ident(), c.theseClients(t, "c"))
-	return t.statement(name, c.name(c.client))
+	return t.statement("source: guards", c.name(c.client))
 }
 
 // movesAway reports whether all rows that a guard looks at go to the target.
@@ -239,16 +245,17 @@ func (c *compiler) movesAway(g erasuremap.Guard) bool {
 	}
 	r := c.cat.Relation(g.Table)
 	return slices.ContainsFunc(c.entry, func(e *entry) bool {
-		return e.rel == r && !e.owned() && !e.through() && e.Reference == g.Reference && e.Where == "" && e.Merge == erasuremap.Move
+		return e.rel == r && !e.owned() && !e.through() && e.Reference == g.Reference && e.Where == "" && e.Merge == erasuremap.Move &&
+			!(c.droppable(e) && len(c.uniquesOver(e)) > 0)
 	})
 }
 
 // move is what a merge does to the rows of one entry.
-func (c *compiler) move(e *entry) []Statement {
+func (c *compiler) move(e *entry) Statement {
 	t, name := &text{}, c.name(e.rel)
 	if e.Merge == erasuremap.Delete {
 		t.add("DELETE FROM %s AS \"t\"\nWHERE %s", e.rel.ident(), c.belongs(t, e, "t"))
-		return []Statement{t.statement(name+": delete", name)}
+		return t.statement(name+": delete", name)
 	}
 	target := t.scalar(Arg{Kind: ArgTarget}, keyType(e.reference, c.key))
 	if e.rel == c.client && !e.reference.NotNull {
@@ -256,7 +263,7 @@ func (c *compiler) move(e *entry) []Statement {
 		target = fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s END", c.thisTarget(t, "t"), target)
 	}
 	t.add("UPDATE %s AS \"t\"\nSET %s = %s\nWHERE %s", e.rel.ident(), ident(e.Reference), target, c.belongs(t, e, "t"))
-	return []Statement{t.statement(name+": move", name)}
+	return t.statement(name+": move", name)
 }
 
 // fill is the statement that gives the target what it has not and the source
@@ -284,8 +291,11 @@ func (c *compiler) fill(deletes bool) Statement {
 	for i, col := range columns {
 		given := fmt.Sprintf("s.oubli_f%d", i)
 		taken = append(taken, fmt.Sprintf("%s AS oubli_f%d", ident("t", col.Name), i))
-		set = append(set, fmt.Sprintf("%s = CASE WHEN %s AND NOT %s THEN %s ELSE %s END",
-			ident(col.Name), blank(col, ident("c", col.Name)), blank(col, given), given, ident("c", col.Name)))
+		missing := blank(col, ident("c", col.Name)) + " AND NOT " + blank(col, given)
+		if c.client.foreignTo(col.Name, c.client) != nil { // nobody comes to refer to themselves
+			missing += " AND " + given + " <> " + ident("c", c.key.Name)
+		}
+		set = append(set, fmt.Sprintf("%s = CASE WHEN %s THEN %s ELSE %s END", ident(col.Name), missing, given, ident("c", col.Name)))
 	}
 	source, what := "", name+": fill"
 	switch {
@@ -294,11 +304,12 @@ func (c *compiler) fill(deletes bool) Statement {
 	case c.m.Client.Erase == erasuremap.Anonymize:
 		// What the row held before, which RETURNING alone would not tell.
 		what = name + ": fill, and anonymize the source"
-		for i, col := range columns {
-			taken[i] = fmt.Sprintf("%s AS oubli_f%d", ident("was", col.Name), i)
+		var was []string
+		for i := range columns {
+			was = append(was, fmt.Sprintf("was.oubli_f%d", i))
 		}
-		source = fmt.Sprintf("UPDATE %s AS \"t\" SET %s FROM %s AS \"was\" WHERE %s AND %s RETURNING %s", c.client.ident(),
-			assignments(c.ruled(t, c.client, "t", c.m.Client.Columns)...), c.client.ident(), c.theseClients(t, "t"), c.theseClients(t, "was"), strings.Join(taken, ", "))
+		source = fmt.Sprintf("UPDATE %s AS \"t\" SET %s FROM (SELECT %s FROM %s AS \"t\" WHERE %s) AS was WHERE %s RETURNING %s", c.client.ident(),
+			assignments(c.ruled(t, c.client, "t", c.m.Client.Columns)...), strings.Join(taken, ", "), c.client.ident(), c.theseClients(t, "t"), c.theseClients(t, "t"), strings.Join(was, ", "))
 	default:
 		what = name + ": fill, and delete the source"
 		source = fmt.Sprintf("DELETE FROM %s AS \"t\" WHERE %s RETURNING %s", c.client.ident(), c.theseClients(t, "t"), strings.Join(taken, ", "))
@@ -320,7 +331,7 @@ func blank(col *Column, expr string) string {
 // leftovers erases what a merge leaves with the source: rows of entries that
 // it keeps there, what the source's row pointed to, and the row itself.
 func (c *compiler) leftovers(order []*entry, clientRow Statement) []Statement {
-	var all []Statement
+	all := c.leftBehind()
 	for _, e := range order {
 		if e.staysBehind() {
 			all = append(all, c.rows(e)...)
@@ -331,6 +342,23 @@ func (c *compiler) leftovers(order []*entry, clientRow Statement) []Statement {
 		if e.owned() {
 			all = append(all, c.ownedRows(e)...)
 		}
+	}
+	return all
+}
+
+// leftBehind looks for rows without a foreign key that are still the source's:
+// nothing else would keep its row from being deleted under them.
+func (c *compiler) leftBehind() []Statement {
+	var all []Statement
+	for _, e := range c.entry {
+		if e.owned() || e.through() || e.Merge == erasuremap.Keep || e.rel.foreignTo(e.Reference, c.client) != nil {
+			continue
+		}
+		t, name := &text{}, c.name(e.rel)
+		t.add("SELECT\nFROM %s AS \"t\"\nWHERE %s\nLIMIT 1", e.rel.ident(), c.belongs(t, e, "t"))
+		s := t.statement(name+": see that none is left", name)
+		s.None = true
+		all = append(all, s)
 	}
 	return all
 }

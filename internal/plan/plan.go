@@ -54,6 +54,8 @@ type Statement struct {
 	// Client says that the statement acts on the clients' own rows and must
 	// therefore change exactly one row for each key.
 	Client bool
+	// None says that the statement looks for rows that must not be there.
+	None bool
 }
 
 // Arg is where a parameter's value comes from. All but ArgCutoff, ArgToday and
