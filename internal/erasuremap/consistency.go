@@ -69,7 +69,7 @@ func (d *draft) checkRetention(r *reader) {
 	names := make([]string, len(d.Retention))
 	for i, rule := range d.Retention {
 		names[i] = rule.Name
-		if len(rule.Years) > 0 && (d.Tenant == nil || !d.tenant.broken && !d.tenant.has("country")) {
+		if len(rule.Countries) > 0 && (d.Tenant == nil || !d.tenant.broken && !d.tenant.has("country")) {
 			r.problemf(rule.Pos, "years by country need tenant.country, the column with a tenant's country; or write otherwise alone")
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -85,7 +86,8 @@ func TestTheDesignsExampleMeansWhatItSays(t *testing.T) {
 	if !reflect.DeepEqual(merges, want) {
 		t.Errorf("merges: %q, want %q", merges, want)
 	}
-	retention := Retention{Name: "invoice", Clock: EndOfYear, Years: map[string]int{"DE": 10, "AT": 7}, Otherwise: 10}
+	years := func(n int) []Period { return []Period{{Clock: EndOfYear, Years: n}} }
+	retention := Retention{Name: "invoice", Countries: map[string][]Period{"DE": years(10), "AT": years(7)}, Otherwise: years(10)}
 	retention.Pos = m.Retention[0].Pos
 	if !reflect.DeepEqual(m.Retention[0], retention) {
 		t.Errorf("retention: %+v, want %+v", m.Retention[0], retention)
@@ -121,7 +123,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			t.Errorf("merge of entry %d (%s) = %q, want %q", i, m.Tables[i].Table, m.Tables[i].Merge, want)
 		}
 	}
-	if m.Retention[0].Otherwise != -1 || m.Retention[0].Years["NO"] != 5 {
+	if m.Retention[0].Otherwise != nil || !slices.Equal(m.Retention[0].Countries["NO"], []Period{{Clock: IssueDate, Years: 5}}) {
 		t.Errorf("retention: %+v", m.Retention[0])
 	}
 }

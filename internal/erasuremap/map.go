@@ -3,6 +3,7 @@ package erasuremap
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Pos is a place in the map's file. Lines and columns count from 1.
@@ -62,6 +63,9 @@ type Tenant struct {
 	Key     string
 	Country string // column with an ISO 3166 code; empty: none
 	Locale  string // column with a BCP 47 tag; empty: none
+
+	TimeZone      string // column with a time zone's name, such as Europe/Vienna; empty: none
+	FiscalYearEnd string // column with the month or MM-DD with which fiscal years end; empty: none
 }
 
 // Client is the table of clients and what becomes of a client's own row.
@@ -181,12 +185,18 @@ type Retain struct {
 type Retention struct {
 	Pos       Pos
 	Name      string
-	Clock     Clock
-	Years     map[string]int // by ISO 3166 country code, upper case
-	Otherwise int            // years elsewhere; -1: the map does not say, and every country must be named
+	Countries map[string][]Period // by ISO 3166 country code, upper case
+	Otherwise []Period            // elsewhere; empty: the map does not say, and every country must be named
 }
 
-// Clock is the moment from which a retention's years count.
+// Period is how long something is kept under the law of a time.
+type Period struct {
+	From  time.Time // the day it came into force; zero for the first of a country
+	Clock Clock
+	Years int
+}
+
+// Clock is the moment from which a period's years count.
 type Clock string
 
 // The clocks.
@@ -194,6 +204,9 @@ const (
 	IssueDate       Clock = "issue_date"
 	EndOfYear       Clock = "end_of_year"
 	EndOfFiscalYear Clock = "end_of_fiscal_year"
+	// EndOfYearOfFiscalYear is the end of the calendar year in which the fiscal
+	// year ended: Sweden's Bokföringslag 7:2.
+	EndOfYearOfFiscalYear Clock = "end_of_year_of_fiscal_year"
 )
 
 // Ignored is a table that looks personal and is not.

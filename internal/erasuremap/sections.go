@@ -37,6 +37,9 @@ func (d *draft) readTenant(r *reader, v value) {
 		Key:     r.column(f.need("key")),
 		Country: r.column(f.take("country")),
 		Locale:  r.column(f.take("locale")),
+
+		TimeZone:      r.column(f.take("timezone")),
+		FiscalYearEnd: r.column(f.take("fiscal_year_end")),
 	}
 	f.close()
 }
@@ -109,45 +112,6 @@ func (r *reader) readActivity(v value) []Activity {
 		f.close()
 	}
 	return kinds
-}
-
-func (r *reader) readRetention(v value) []Retention {
-	var rules []Retention
-	for _, e := range r.named(v, "retention rules by name") {
-		f := r.fields(e.value, "a retention rule")
-		rule := Retention{
-			Pos:       e.at,
-			Name:      e.key,
-			Clock:     choice(r, f.need("clock"), IssueDate, EndOfYear, EndOfFiscalYear),
-			Years:     r.readYears(f.take("years")),
-			Otherwise: -1,
-		}
-		if v := f.take("otherwise"); v.set {
-			rule.Otherwise = r.years(v)
-		}
-		if !f.broken && !f.has("years") && !f.has("otherwise") {
-			r.problemf(f.pos, "a retention rule needs years, otherwise or both")
-		}
-		f.close()
-		rules = append(rules, rule)
-	}
-	return rules
-}
-
-func (r *reader) readYears(v value) map[string]int {
-	entries, _ := r.mapping(v, "years by country, as in {DE: 10}")
-	years := map[string]int{}
-	for _, e := range entries {
-		switch {
-		case len(e.key) != 2 || strings.Trim(e.key, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "":
-			r.problemf(e.at, "%q is no country code: write two upper-case letters (ISO 3166)", e.key)
-		case e.key == "UK":
-			// A tenant's country would never match, and `otherwise` would apply unseen.
-			r.problemf(e.at, "the United Kingdom's code is GB (ISO 3166): write GB")
-		}
-		years[e.key] = r.years(e.value)
-	}
-	return years
 }
 
 func (r *reader) readIgnore(v value) []Ignored {
