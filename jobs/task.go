@@ -124,6 +124,7 @@ type Terms struct {
 	Locale     string     // of the tenant; decides the labels
 	DryRun     bool       // every chunk is taken back
 	Merge      *MergeTerms
+	Law        *Law // nil: not read yet
 }
 
 // Chunk is what one transaction did.

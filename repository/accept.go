@@ -144,11 +144,11 @@ func (s *Store) insertBatches(ctx context.Context, tx pgx.Tx, job uuid.UUID, ten
 }
 
 // tenantFacts reads the tenant's country and language; the tenant must exist.
-func tenantFacts(ctx context.Context, tx pgx.Tx, p *plan.Plan, tenant string) (country, locale string, err error) {
+func tenantFacts(ctx context.Context, db querier, p *plan.Plan, tenant string) (country, locale string, err error) {
 	if p.Tenant.SQL == "" {
 		return "", "", nil
 	}
-	err = tx.QueryRow(ctx, p.Tenant.SQL, tenant).Scan(&country, &locale)
+	err = db.QueryRow(ctx, p.Tenant.SQL, tenant).Scan(&country, &locale)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", "", &jobs.Error{Kind: jobs.Invalid, Code: "unknown_tenant", Msg: "no such tenant"}
 	}

@@ -90,13 +90,16 @@ type needProfiles struct{ slots []int }
 func (*needProfiles) Error() string { return "more anonymous profiles are needed" }
 
 func (s *Store) eraseChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys []string) (jobs.Chunk, error) {
+	if err := s.lawOf(ctx, p, c); err != nil {
+		return jobs.Chunk{}, err
+	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return jobs.Chunk{}, err
 	}
 	defer release(ctx, conn)
 
-	v := &values{claim: c, today: s.opts.Today(), m: p.Map, keys: keys, run: p.Erase, shared: p.SharedProfile}
+	v := &values{claim: c, law: c.Terms.Law, m: p.Map, keys: keys, run: p.Erase, shared: p.SharedProfile}
 	decide := s.decide
 	if merge := c.Terms.Merge; merge != nil {
 		if err := mayMerge(p, merge); err != nil {

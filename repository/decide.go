@@ -48,7 +48,7 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *val
 		return nil, err
 	}
 	results := conn.SendBatch(ctx, b)
-	out, err := readVerdict(results, p, v.keys)
+	out, err := readVerdict(results, p, v)
 	return out, errors.Join(err, results.Close())
 }
 
@@ -95,7 +95,7 @@ func readOpening(results pgx.BatchResults, p *plan.Plan) error {
 	return err
 }
 
-func readVerdict(results pgx.BatchResults, p *plan.Plan, keys []string) (*verdict, error) {
+func readVerdict(results pgx.BatchResults, p *plan.Plan, v *values) (*verdict, error) {
 	if err := readOpening(results, p); err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func readVerdict(results pgx.BatchResults, p *plan.Plan, keys []string) (*verdic
 	if err != nil {
 		return nil, err
 	}
-	if err := out.readJudgement(results, keys, locked); err != nil {
+	if err := out.readJudgement(results, p, v, locked); err != nil {
 		return nil, err
 	}
 	out.keepOwned(p.Owned, locked)
@@ -163,11 +163,11 @@ func readLocked(results pgx.BatchResults, owned []string) (map[string][]*string,
 }
 
 type judgement struct {
-	code  *string
-	until *time.Time
+	code *string
+	kept []*time.Time // the latest day, for each of the plan's retained rules
 }
 
-func (v *verdict) readJudgement(results pgx.BatchResults, keys []string, locked map[string][]*string) error {
+func (v *verdict) readJudgement(results pgx.BatchResults, p *plan.Plan, values *values, locked map[string][]*string) error {
 	rows, err := results.Query()
 	if err != nil {
 		return err
@@ -175,26 +175,30 @@ func (v *verdict) readJudgement(results pgx.BatchResults, keys []string, locked 
 	found := map[string]judgement{}
 	var key string
 	var j judgement
-	_, err = pgx.ForEachRow(rows, []any{&key, &j.code, &j.until}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&key, &j.code, &j.kept}, func() error {
 		found[key] = j
+		j = judgement{}
 		return nil
 	})
 	if err != nil {
 		return err
 	}
-	for _, key := range keys {
+	for _, key := range values.keys {
 		j, exists := found[key]
 		_, held := locked[key]
+		until, err := values.lastDay(p.Retained, j.kept)
 		switch {
+		case err != nil:
+			return err
 		case !exists:
 			v.except(jobs.Exception{ClientID: key, Outcome: jobs.NotFound, Code: jobs.CodeNotFound})
 		case !held:
 			v.deferred = append(v.deferred, key)
 		case j.code != nil:
 			v.except(jobs.Exception{ClientID: key, Outcome: jobs.Skipped, Code: *j.code})
-		case j.until != nil:
+		case until != nil:
 			v.erase = append(v.erase, key)
-			v.except(jobs.Exception{ClientID: key, Outcome: jobs.ErasedRetained, Code: jobs.CodeRetained, RetainedUntil: &jobs.Date{Time: *j.until}})
+			v.except(jobs.Exception{ClientID: key, Outcome: jobs.ErasedRetained, Code: jobs.CodeRetained, RetainedUntil: until})
 		default:
 			v.erase = append(v.erase, key)
 			v.counts.Erased++

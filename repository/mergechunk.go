@@ -100,7 +100,7 @@ func readMergeVerdict(results pgx.BatchResults, p *plan.Plan, v *values, holds i
 	if err != nil {
 		return nil, err
 	}
-	if err := out.readJudgement(results, v.keys, locked); err != nil {
+	if err := out.readJudgement(results, p, v, locked); err != nil {
 		return nil, err
 	}
 	for range holds {

@@ -65,7 +65,7 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('oubli:profiles:' || $1::text, 0))", tenant); err != nil {
 			return err
 		}
-		v := &values{claim: c, m: p.Map, today: s.opts.Today()}
+		v := &values{claim: c, m: p.Map}
 		live, err := liveProfiles(ctx, tx, p, v)
 		if err != nil {
 			return err
@@ -108,12 +108,17 @@ func insertProfile(ctx context.Context, db querier, p *plan.Plan, v *values, slo
 	return key, err
 }
 
-func liveProfiles(ctx context.Context, tx pgx.Tx, p *plan.Plan, v *values) (map[int]string, error) {
+// rowsQuerier is a pool or a transaction.
+type rowsQuerier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func liveProfiles(ctx context.Context, db rowsQuerier, p *plan.Plan, v *values) (map[int]string, error) {
 	args, err := v.bind(p.LiveProfiles)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, p.LiveProfiles.SQL, args...)
+	rows, err := db.Query(ctx, p.LiveProfiles.SQL, args...)
 	if err != nil {
 		return nil, err
 	}

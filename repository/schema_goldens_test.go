@@ -102,7 +102,7 @@ func prepare(t *testing.T, tx pgx.Tx, file string, golden *txtar.Archive, cat *p
 	if err != nil {
 		return // a golden of gaps
 	}
-	for _, s := range slices.Concat(p.Statements(), p.Sweep, []plan.Statement{p.NewProfile, p.LiveProfiles, p.Tenant, p.Preview, p.Candidates(nil, false)}) {
+	for _, s := range slices.Concat(p.Statements(), p.SweepStatements(), []plan.Statement{p.Law, p.NewProfile, p.LiveProfiles, p.Tenant, p.Preview, p.Candidates(nil, false)}) {
 		if s.SQL == "" {
 			continue // without tenants there is none to read
 		}

@@ -3,6 +3,9 @@ package repository
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,109 +14,213 @@ import (
 )
 
 const (
-	sweepRows = 500    // rows in one transaction of a sweep
-	sweepRuns = 20_000 // transactions for one table of a tenant in one go
+	sweepRows  = 500             // rows in one transaction of a sweep
+	sweepFinds = 20_000          // rows that are looked for at once; their names are what a sweep holds in memory
+	sweepLease = 5 * time.Minute // how long a silent worker keeps its sweep: counting a big table commits nothing
+	sweepPause = 5 * time.Minute // before a sweep is tried again that met rows somebody holds, or trouble
 )
 
 // SweepRetained applies the rules of retained columns to rows whose period is
-// over: once a day for each tenant and table, whoever comes first; a day that
-// nobody came is made up for by the next, because what is due stays due. It
-// gives the number of rows.
-func (s *Store) SweepRetained(ctx context.Context) (int64, error) {
+// over: once a day for each tenant and table, whichever worker comes first; a
+// day that nobody came is made up for by the next, because what is due stays
+// due. Then it counts what is kept. It gives what was done, by table.
+func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 	p, err := s.covered(ctx)
+	if err != nil || len(p.Sweep) == 0 {
+		return nil, err
+	}
+	tenants, err := s.unswept(ctx, p)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if len(p.Sweep) == 0 {
-		return 0, nil
-	}
-	today := s.opts.Today()
-	rows, err := s.pool.Query(ctx, `
-		SELECT tenant_id FROM oubli.anonymous_profiles GROUP BY tenant_id
-		HAVING $2 > (SELECT count(*) FROM oubli.retention_sweeps AS r
-		             WHERE r.tenant_id = anonymous_profiles.tenant_id AND r.day = $1::date AND r.finished)
-		ORDER BY tenant_id`, today, len(p.Sweep))
-	if err != nil {
-		return 0, fault("find tenants to sweep", err)
-	}
-	tenants, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return 0, fault("find tenants to sweep", err)
-	}
-	// One tenant's trouble is not the next one's.
-	var total int64
+	done := map[string]*jobs.Swept{}
 	var errs []error
 	for _, tenant := range tenants {
-		for _, st := range p.Sweep {
-			n, err := s.sweepTable(ctx, p, st, tenant)
-			total += n
-			if err != nil {
+		for _, sw := range p.Sweep {
+			run := sweep{Store: s, plan: p, Sweep: sw, tenant: tenant, refused: map[string]int64{}}
+			// One tenant's trouble is not the next one's.
+			if err := run.run(ctx); err != nil {
 				errs = append(errs, err)
 			}
+			run.addTo(done)
 		}
 	}
-	return total, errors.Join(errs...)
+	errs = append(errs, s.recount(ctx, p))
+	all := make([]jobs.Swept, 0, len(done))
+	for _, table := range slices.Sorted(maps.Keys(done)) {
+		all = append(all, *done[table])
+	}
+	return all, errors.Join(errs...)
 }
 
-// sweepTable sweeps one tenant's table until nothing is due. A rule whose
-// value never reads back as it was written would always find the same rows;
-// then the runs of the day are bounded.
-func (s *Store) sweepTable(ctx context.Context, p *plan.Plan, st plan.Statement, tenant string) (int64, error) {
-	var total int64
-	for range sweepRuns {
-		var n int64
-		err := s.tx(ctx, "sweep retained columns", func(tx pgx.Tx) (err error) {
-			if n, err = s.sweepSome(ctx, tx, p, st, tenant); err == nil && n > 0 {
-				err = viewsAreStale(ctx, tx)
-			}
-			return err
-		})
-		total += n
-		if err != nil || n < sweepRows {
-			return total, err
-		}
+// unswept lists tenants with former clients whose day has a sweep to come. A
+// sweep holds until the tenant's next day begins; one of a day that has begun
+// nowhere on earth was made by a clock that was wrong, and holds for nothing.
+func (s *Store) unswept(ctx context.Context, p *plan.Plan) ([]string, error) {
+	rows, err := s.pool.Query(ctx, `
+		SELECT tenant_id FROM oubli.anonymous_profiles GROUP BY tenant_id
+		HAVING cardinality($1::text[]) > (SELECT count(DISTINCT r.name) FROM oubli.retention_sweeps AS r
+		  WHERE r.tenant_id = anonymous_profiles.tenant_id AND r.name = ANY($1) AND r.day <= ($2::timestamptz AT TIME ZONE 'Etc/GMT-14')::date
+		    AND CASE WHEN r.finished_at IS NULL THEN greatest(r.run_at, r.lease_until) > now() ELSE r.next_at > $2 END)
+		ORDER BY tenant_id`, sweepNames(p), s.opts.Today())
+	if err != nil {
+		return nil, fault("find tenants to sweep", err)
 	}
-	return total, nil
+	tenants, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	return tenants, fault("find tenants to sweep", err)
 }
 
-// sweepSome takes the next rows of one table. When none are left it records
-// that the day is done, so that every other process passes by.
-func (s *Store) sweepSome(ctx context.Context, tx pgx.Tx, p *plan.Plan, st plan.Statement, tenant string) (int64, error) {
-	today := s.opts.Today()
-	var mine bool
-	err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended('oubli:sweep:' || $1::text || ':' || $2::text, 0))
-		AND NOT EXISTS (SELECT FROM oubli.retention_sweeps WHERE tenant_id = $1 AND name = $2 AND day = $3::date AND finished)`, tenant, st.Name, today).Scan(&mine)
-	if err != nil || !mine {
-		return 0, err
+func sweepNames(p *plan.Plan) []string {
+	names := make([]string, len(p.Sweep))
+	for i, sw := range p.Sweep {
+		names[i] = sw.Name
 	}
-	country, locale, err := tenantFacts(ctx, tx, p, tenant)
-	if jobs.KindOf(err) == jobs.Invalid { // the tenant is gone, and its rows with it
-		return 0, nil
+	return names
+}
+
+// sweep is one day's sweep of one table of a tenant.
+type sweep struct {
+	*Store
+	plan *plan.Plan
+	plan.Sweep
+	tenant string
+
+	values  *values
+	day     time.Time
+	attempt int
+	rows    int64            // cleared
+	refused map[string]int64 // by code, rows that the database refuses to clear
+}
+
+func (w *sweep) addTo(done map[string]*jobs.Swept) {
+	if w.rows == 0 && len(w.refused) == 0 {
+		return
 	}
+	t := done[w.Table]
+	if t == nil {
+		t = &jobs.Swept{Table: w.Table, Refused: map[string]int64{}}
+		done[w.Table] = t
+	}
+	t.Rows += w.rows
+	for code, n := range w.refused {
+		t.Refused[code] += n
+	}
+}
+
+// run sweeps if the sweep is ours to do. Whatever goes wrong is noted with it,
+// and it is tried again later.
+func (w *sweep) run(ctx context.Context) error {
+	err := w.prepare(ctx)
+	mine, claimErr := w.claim(ctx)
+	if claimErr != nil || !mine {
+		return claimErr
+	}
+	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == "unknown_tenant" {
+		err = w.finish(ctx, kept{}) // the tenant is gone, and its rows with it
+	} else if err == nil {
+		err = w.sweep(ctx)
+	}
+	if err == nil || errors.Is(err, jobs.ErrFenced) {
+		return nil
+	}
+	return errors.Join(err, w.giveBack(ctx, err))
+}
+
+// prepare reads what the tenant's rows are told by: its law, its language and
+// its anonymous profiles.
+func (w *sweep) prepare(ctx context.Context) error {
+	v, err := w.valuesFor(ctx, w.plan, w.tenant)
+	if v == nil {
+		// Nobody can tell the tenant's day; this one has begun everywhere.
+		w.day = day(w.opts.Today().In(time.FixedZone("", -12*60*60)))
+		return fault("prepare sweep", err)
+	}
+	w.values, w.day = v, v.law.Today.Time
+	if err == nil {
+		_, err = applicable(w.plan.Map, w.Rule, v.law)
+	}
+	return fault("prepare sweep", err)
+}
+
+// valuesFor are the values of statements about a tenant's former clients.
+func (s *Store) valuesFor(ctx context.Context, p *plan.Plan, tenant string) (*values, error) {
+	law, err := s.law(ctx, p, tenant)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	v := &values{claim: &jobs.Claim{TenantID: tenant, Terms: jobs.Terms{Country: country, Locale: locale}}, m: p.Map, today: today, keys: []string{}}
-	live, err := liveProfiles(ctx, tx, p, v)
-	if err != nil {
-		return 0, err
+	v := &values{claim: &jobs.Claim{TenantID: tenant}, m: p.Map, law: law, keys: []string{}}
+	if _, v.claim.Terms.Locale, err = tenantFacts(ctx, s.pool, p, tenant); err != nil {
+		return v, err
 	}
+	live, err := liveProfiles(ctx, s.pool, p, v)
 	for _, key := range live {
 		v.keys = append(v.keys, key)
 	}
-	args, err := v.bind(st)
-	if err != nil {
-		return 0, err
+	return v, err
+}
+
+// claim takes the day's sweep. It declines one that is finished, that somebody
+// else is at, or that is to rest for a while.
+func (w *sweep) claim(ctx context.Context) (bool, error) {
+	err := w.pool.QueryRow(ctx, `
+		INSERT INTO oubli.retention_sweeps AS r (tenant_id, name, day, table_name, attempt, lease_until)
+		VALUES ($1, $2, $3::date, $4, 1, clock_timestamp() + $5::interval)
+		ON CONFLICT (tenant_id, name, day) DO UPDATE
+		SET attempt = r.attempt + 1, lease_until = clock_timestamp() + $5::interval, refused = '{}', last_error = ''
+		WHERE r.finished_at IS NULL AND r.run_at <= now() AND (r.lease_until IS NULL OR r.lease_until < now())
+		RETURNING attempt`, w.tenant, w.Name, w.day, w.Table, sweepLease).Scan(&w.attempt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
 	}
-	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", milliseconds(s.opts.LockTimeout)); err != nil {
-		return 0, err
+	return err == nil, fault("claim sweep", err)
+}
+
+// fenced runs f in a transaction of a sweep that is still ours, under the
+// schema that the plan is for.
+func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	return w.tx(ctx, op, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
+			milliseconds(w.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
+			return err
+		}
+		err := tx.QueryRow(ctx, `SELECT attempt FROM oubli.retention_sweeps
+			WHERE tenant_id = $1 AND name = $2 AND day = $3::date AND attempt = $4 AND finished_at IS NULL FOR UPDATE`,
+			w.tenant, w.Name, w.day, w.attempt).Scan(nil)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return jobs.ErrFenced
+		}
+		var live string
+		if err == nil {
+			err = tx.QueryRow(ctx, fingerprintSQL).Scan(&live)
+		}
+		if err == nil && live != w.plan.Fingerprint {
+			// The map may not know something by now: look again before more is changed.
+			return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeSchema, Msg: "the schema has changed"}
+		}
+		if err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+// giveBack notes what was wrong, and lets the sweep rest.
+func (w *sweep) giveBack(ctx context.Context, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	why := jobs.KindOf(cause).String()
+	if e, ok := errors.AsType[*jobs.Error](cause); ok && e.Code == jobs.CodeOperator {
+		why = e.Msg // it says what to mend
+	} else if ok && e.Code != "" {
+		why += ": " + e.Code
 	}
-	tag, err := tx.Exec(ctx, st.SQL, args...)
-	if err != nil {
-		return 0, err
-	}
-	n := tag.RowsAffected()
-	_, err = tx.Exec(ctx, `INSERT INTO oubli.retention_sweeps AS r (tenant_id, name, day, rows, finished) VALUES ($1, $2, $3::date, $4, $5)
-		ON CONFLICT (tenant_id, name, day) DO UPDATE SET rows = r.rows + excluded.rows, finished = excluded.finished`, tenant, st.Name, today, n, n < sweepRows)
-	return n, err
+	return w.rest(ctx, why)
+}
+
+// rest lets the sweep be taken again after a pause.
+func (w *sweep) rest(ctx context.Context, why string) error {
+	_, err := w.pool.Exec(ctx, `UPDATE oubli.retention_sweeps SET lease_until = NULL, run_at = now() + $5::interval, last_error = $6
+		WHERE tenant_id = $1 AND name = $2 AND day = $3::date AND attempt = $4 AND finished_at IS NULL`,
+		w.tenant, w.Name, w.day, w.attempt, sweepPause, why)
+	return fault("give sweep back", err)
 }

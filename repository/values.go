@@ -3,7 +3,6 @@ package repository
 import (
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -17,12 +16,15 @@ import (
 type values struct {
 	claim    *jobs.Claim
 	m        *erasuremap.Map
-	today    time.Time
+	law      *jobs.Law
+	now      time.Time
 	keys     []string
 	profile  string
 	profiles []string
 	owned    map[string][]string
 	slot     int
+	after    []*string  // a row's name, to go on behind it
+	rows     [][]string // names of rows, part by part
 
 	run    []plan.Statement // what becomes of those who are not left out
 	shared bool             // it takes the tenant's shared profile
@@ -67,18 +69,24 @@ func (v *values) bind(st plan.Statement) ([]any, error) {
 			args[i] = v.claim.Terms.Cutoff
 		case plan.ArgActivities:
 			args[i] = list(v.claim.Terms.Activities)
-		case plan.ArgToday:
-			args[i] = v.today
+		case plan.ArgNow:
+			args[i] = v.now
+		case plan.ArgTimeZone:
+			args[i] = timeZone(v.law)
 		case plan.ArgLimit:
-			args[i] = sweepRows
+			args[i] = sweepFinds
+		case plan.ArgAfter:
+			args[i] = v.after[part(a)]
+		case plan.ArgRows:
+			args[i] = v.rows[part(a)]
 		case plan.ArgSlot:
 			args[i] = v.slot
-		case plan.ArgYears:
-			years, err := v.years(a.Text)
+		case plan.ArgFirstKept:
+			periods, err := applicable(v.m, a.Text, v.law)
 			if err != nil {
 				return nil, err
 			}
-			args[i] = years
+			args[i] = periods.firstKept()
 		default:
 			return nil, fmt.Errorf("statement %s: parameter of unknown kind %s", st.Name, a.Kind)
 		}
@@ -86,21 +94,10 @@ func (v *values) bind(st plan.Statement) ([]any, error) {
 	return args, nil
 }
 
-// years is how long a retention lasts in the tenant's country.
-func (v *values) years(name string) (int, error) {
-	for _, r := range v.m.Retention {
-		if r.Name != name {
-			continue
-		}
-		if years, ok := r.Years[strings.ToUpper(v.claim.Terms.Country)]; ok {
-			return years, nil
-		}
-		if r.Otherwise >= 0 {
-			return r.Otherwise, nil
-		}
-	}
-	return 0, &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator,
-		Msg: fmt.Sprintf("retention %s of the map knows neither country %q nor an otherwise", name, v.claim.Terms.Country)}
+// part is which part of a row's name a parameter stands for.
+func part(a plan.Arg) int {
+	n, _ := strconv.Atoi(a.Text) // package plan wrote it
+	return n
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }

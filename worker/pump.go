@@ -226,9 +226,14 @@ func (p *Pump) tidy(ctx context.Context) error {
 }
 
 func (p *Pump) retire(ctx context.Context) error {
-	rows, err := p.o.Keeper.SweepRetained(ctx)
-	if rows > 0 {
-		p.o.Log.Info().Int64("rows", rows).Msg("retention is over; cleared what was kept")
+	swept, err := p.o.Keeper.SweepRetained(ctx)
+	for _, t := range swept {
+		if t.Rows > 0 {
+			p.o.Log.Info().Str("table", t.Table).Int64("rows", t.Rows).Msg("retention is over; cleared what was kept")
+		}
+		for code, rows := range t.Refused {
+			p.o.Log.Error().Str("table", t.Table).Int64("rows", rows).Str("code", code).Msg("retention is over, and the database refuses to clear rows")
+		}
 	}
 	return err
 }

@@ -25,7 +25,7 @@ type Watch interface {
 type Keeper interface {
 	Unblock(ctx context.Context) (int, error)
 	RefreshViews(ctx context.Context) error
-	SweepRetained(ctx context.Context) (int64, error)
+	SweepRetained(ctx context.Context) ([]jobs.Swept, error)
 }
 
 // Claims gives tasks to workers and takes them back.

@@ -123,8 +123,8 @@ type change struct {
 func (c *compiler) changes(t *text, e *entry, alias string) []change {
 	all := c.ruled(t, e.rel, alias, e.Columns)
 	for _, rule := range e.retained() {
-		all = append(all, change{e.rel.Column(rule.Column), fmt.Sprintf("CASE WHEN %s >= %s THEN %s ELSE %s END",
-			c.until(t, e, alias), today(t), ident(alias, rule.Column), c.value(t, e.rel, alias, rule))})
+		all = append(all, change{e.rel.Column(rule.Column), fmt.Sprintf("CASE WHEN %s THEN %s ELSE %s END",
+			c.kept(t, e, alias), ident(alias, rule.Column), c.value(t, e.rel, alias, rule))})
 	}
 	return all
 }

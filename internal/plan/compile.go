@@ -32,6 +32,8 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	}
 	full := basics
 	full.Owned = c.ownedColumns()
+	full.Law = c.lawStatement()
+	full.Retained = c.retainedRules()
 	full.Preview = c.previewStatement()
 	full.Lock = c.lockStatement()
 	full.Judge = c.judgeStatement()
@@ -41,7 +43,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.Strip = c.rowStatements(order)
 	full.SharedProfile = slices.ContainsFunc(full.Erase, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
 	full.Merge = c.mergePlan(order)
-	full.Sweep = c.sweepStatements()
+	full.Sweep = c.sweeps()
 	full.Refresh = c.refreshStatements()
 	return &full, nil
 }

@@ -71,8 +71,8 @@ func (c *compiler) lockStatement() Statement {
 	return t.statement("clients: lock", c.name(c.client))
 }
 
-// judgeStatement says of every client which guard holds, if any, and until when
-// the law keeps something of it. It runs after the lock, on a newer snapshot.
+// judgeStatement says of every client which guard holds, if any, and from what
+// day the latest of what the law keeps of it is. It runs after the lock, on a newer snapshot.
 func (c *compiler) judgeStatement() Statement {
 	t := &text{}
 	key := ident("c", c.key.Name)
@@ -83,7 +83,7 @@ func (c *compiler) judgeStatement() Statement {
 		t.add("    WHEN %s IS NOT NULL AND (cardinality(%s) = 0 OR %s = ANY(%s)) AND %s THEN %s\n",
 			cutoff, kinds, literal(a.Name), kinds, c.activeSince(a, cutoff), literal(jobs.CodeRecentActivity))
 	}
-	t.add("  END,\n  %s\nFROM %s AS \"c\"\nWHERE %s", c.retainedUntil(t), c.client.ident(), c.theseClients(t, "c"))
+	t.add("  END,\n  %s\nFROM %s AS \"c\"\nWHERE %s", c.latestKept(t), c.client.ident(), c.theseClients(t, "c"))
 	return t.statement("clients: guards and retention", c.name(c.client))
 }
 

@@ -234,7 +234,7 @@ func (c *compiler) mergeGuards() Statement {
 		}
 		t.add("    WHEN %s THEN %s\n", cond, literal(g.Name))
 	}
-	t.add("  END,\n  NULL::date\nFROM %s AS \"c\"\nWHERE %s", c.client.ident(), c.theseClients(t, "c"))
+	t.add("  END,\n  NULL::date[]\nFROM %s AS \"c\"\nWHERE %s", c.client.ident(), c.theseClients(t, "c"))
 	return t.statement("source: guards", c.name(c.client))
 }
 

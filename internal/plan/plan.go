@@ -18,7 +18,9 @@ type Plan struct {
 	Known         Statement   // → (key, whether it is an anonymous profile) of the clients given that are the tenant's
 	Tenant        Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
 	Lock          Statement   // locks clients → (key, owned columns…)
-	Judge         Statement   // → (key, code of the guard that holds or NULL, retained until or NULL)
+	Judge         Statement   // → (key, code of the guard that holds or NULL, latest day kept under each of Retained)
+	Retained      []string    // retention rules, one for each day that Judge gives
+	Law           Statement   // () → (country, fiscal year's end, time zone, today); no row: no such tenant. Zero when nothing is retained, or without a tenant table
 	Erase         []Statement // in order
 	Strip         []Statement // Erase without the clients' own rows and what these point to: a merge that leaves its source
 	LiveProfiles  Statement   // → (slot, key)
@@ -28,7 +30,7 @@ type Plan struct {
 
 	Merge *Merge // into another client
 
-	Sweep   []Statement // apply the rules of retained columns whose time is over
+	Sweep   []Sweep     // apply the rules of retained columns whose time is over
 	Refresh []Statement // materialized views, at the end of a job
 
 	compiled *compiler
@@ -58,11 +60,12 @@ type Statement struct {
 	None bool
 }
 
-// Arg is where a parameter's value comes from. All but ArgCutoff, ArgToday and
-// ArgYears travel as text or text[] and are cast in the statement.
+// Arg is where a parameter's value comes from. All but ArgCutoff, ArgNow,
+// ArgFirstKept, ArgLimit and ArgSlot travel as text or text[] and are cast in
+// the statement.
 type Arg struct {
 	Kind ArgKind
-	Text string // ArgLiteral: the value; ArgLabel: its name; ArgYears: the retention; ArgOwned: the column
+	Text string // ArgLiteral: the value; ArgLabel: its name; ArgFirstKept: the retention; ArgOwned: the column; ArgAfter, ArgRows: which part of a row's name
 }
 
 // ArgKind is the kind of a parameter.
@@ -81,9 +84,12 @@ const (
 	ArgOverride   ArgKind = "override"   // text[]: guards that shall not hold
 	ArgCutoff     ArgKind = "cutoff"     // timestamptz or NULL: activity since then is a reason to skip
 	ArgActivities ArgKind = "activities" // text[]: kinds of activity that count; none: all
-	ArgToday      ArgKind = "today"      // date
-	ArgYears      ArgKind = "years"      // int: of a retention in the tenant's country
-	ArgLimit      ArgKind = "limit"      // int: rows that one run of a sweep takes
+	ArgNow        ArgKind = "now"        // timestamptz
+	ArgFirstKept  ArgKind = "first kept" // date: the earliest that a retention still keeps, in the tenant's country
+	ArgTimeZone   ArgKind = "time zone"  // text: in which it is told on what day something was
+	ArgLimit      ArgKind = "limit"      // int: rows that are looked for at once
+	ArgAfter      ArgKind = "after"      // text: of the row after which to go on, or NULL
+	ArgRows       ArgKind = "rows"       // text[]: of the rows that are meant
 	ArgSlot       ArgKind = "slot"       // int: of the profile being made
 )
 
@@ -92,7 +98,7 @@ func (a Arg) String() string {
 	switch a.Kind {
 	case ArgLiteral:
 		return fmt.Sprintf("%q", a.Text)
-	case ArgLabel, ArgYears, ArgOwned:
+	case ArgLabel, ArgFirstKept, ArgOwned, ArgAfter, ArgRows:
 		return string(a.Kind) + " " + oneLine(a.Text)
 	}
 	return string(a.Kind)
@@ -113,6 +119,15 @@ func (s Statement) String() string {
 // Basics is the plan without what erases: keys and tenants.
 func (p *Plan) Basics() *Plan {
 	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, Known: p.Known, Tenant: p.Tenant}
+}
+
+// SweepStatements lists all that sweeps run.
+func (p *Plan) SweepStatements() []Statement {
+	var all []Statement
+	for _, s := range p.Sweep {
+		all = append(all, s.Statements()...)
+	}
+	return all
 }
 
 // Statements lists all that a chunk runs, in order.

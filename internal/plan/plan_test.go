@@ -85,7 +85,7 @@ func results(t *testing.T, merges bool, mapYAML, catalogJSON []byte) []txtar.Fil
 	} else if err != nil {
 		t.Fatal(err)
 	} else {
-		statements := slices.Concat(p.Statements(), []plan.Statement{p.NewProfile, p.LiveProfiles}, p.Sweep)
+		statements := slices.Concat(p.Statements(), []plan.Statement{p.NewProfile, p.LiveProfiles}, p.SweepStatements())
 		if merges {
 			statements = p.Merge.Statements()
 		}

@@ -80,6 +80,7 @@ func (c *compiler) resolveTenant(m erasuremap.Tenant) {
 			c.column(m.Pos, c.studio, name)
 		}
 	}
+	c.checkCalendar(m)
 	if c.tenant != nil && key != nil && !canHold(c.tenant, key) {
 		c.gap(pos, c.client, c.tenant.Name, "name the column that holds the tenant's key", "its type %s cannot hold a key of type %s", c.tenant.Type, key.Type)
 	}

@@ -22,7 +22,8 @@ func (w Warning) String() string { return w.Table + ": " + w.Why + " — " + w.F
 // Warnings lists references that no index serves, so that every chunk, and
 // every deletion of a client's row, would read the whole table; activities by
 // which selections are slow; pairs of columns that can point to a client
-// without anybody having said so; and a client's row that stays.
+// without anybody having said so; retention periods that begin on a day that is
+// guessed; and a client's row that stays.
 func Warnings(m *erasuremap.Map, cat *Catalog) []Warning {
 	var all []Warning
 	warn := func(w Warning) {
@@ -56,7 +57,7 @@ func Warnings(m *erasuremap.Map, cat *Catalog) []Warning {
 	for _, g := range m.Guards {
 		check(g.Table, g.Reference, g.Where)
 	}
-	for _, w := range loosePairs(m, cat) {
+	for _, w := range append(loosePairs(m, cat), retentionWarnings(m, cat)...) {
 		warn(w)
 	}
 	if m.Client.Erase == erasuremap.Anonymize {

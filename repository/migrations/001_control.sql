@@ -126,14 +126,39 @@ CREATE TABLE oubli.stale_views (
   since timestamptz NOT NULL DEFAULT now()
 );
 
--- What the daily sweep has done for a tenant: rows whose retention was over.
+-- The daily sweep of one table of a tenant: rows whose retention was over.
 CREATE TABLE oubli.retention_sweeps (
-  tenant_id text NOT NULL,
-  name      text NOT NULL,    -- of the plan's statement
-  day       date NOT NULL,
-  rows      bigint NOT NULL,
-  finished  boolean NOT NULL, -- nothing was left to do on that day
+  tenant_id   text NOT NULL,
+  name        text NOT NULL,                   -- of the plan's sweep
+  day         date NOT NULL,                   -- at the tenant
+  table_name  text NOT NULL,
+  attempt     integer NOT NULL,                -- the fence: counts claims
+  lease_until timestamptz,                     -- of whoever sweeps
+  run_at      timestamptz NOT NULL DEFAULT now(), -- no earlier than then is it taken again
+  rows        bigint NOT NULL DEFAULT 0,       -- cleared on that day
+  refused     jsonb NOT NULL DEFAULT '{}',     -- rows that the database refuses to clear, by code
+  last_error  text NOT NULL DEFAULT '',        -- kind and code, never a value
+  started_at  timestamptz NOT NULL DEFAULT now(),
+  finished_at timestamptz,                     -- nothing was left to do
+  next_at     timestamptz,                     -- when the tenant's next day begins
   PRIMARY KEY (tenant_id, name, day)
+);
+
+-- What is kept of a tenant's former clients, as it was counted last.
+CREATE TABLE oubli.retained (
+  tenant_id  text NOT NULL,
+  name       text NOT NULL,                    -- of the plan's sweep
+  rule       text NOT NULL,
+  table_name text NOT NULL,
+  years      jsonb NOT NULL DEFAULT '{}',      -- rows that the law keeps, by the year of the last day
+  kept       bigint NOT NULL DEFAULT 0,        -- their sum
+  due        bigint NOT NULL DEFAULT 0,        -- rows whose last day is over
+  overdue    bigint NOT NULL DEFAULT 0,        -- of these, rows that earlier sweeps should have cleared
+  refused    bigint NOT NULL DEFAULT 0,        -- of these, rows that the database refuses to clear
+  cleared    bigint NOT NULL DEFAULT 0,        -- by all sweeps
+  counted_at timestamptz NOT NULL,
+  swept_at   timestamptz,                      -- when a sweep last finished
+  PRIMARY KEY (tenant_id, name)
 );
 
 CREATE TABLE oubli.idempotency_keys (

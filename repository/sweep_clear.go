@@ -1,0 +1,202 @@
+package repository
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// sweep clears what is over and counts the rest. A sweep that leaves rows which
+// somebody holds is not finished, and comes back for them.
+func (w *sweep) sweep(ctx context.Context) error {
+	before, err := w.count(ctx, w.Sweep, w.values)
+	if err != nil {
+		return err
+	}
+	if before.due == 0 {
+		return w.finish(ctx, before)
+	}
+	after := make([]*string, w.Row)
+	for {
+		rows, err := w.find(ctx, after)
+		if err != nil {
+			return err
+		}
+		n := len(rows[0])
+		for from := 0; from < n; from += sweepRows {
+			if err := w.clearSome(ctx, cut(rows, from, min(from+sweepRows, n))); err != nil {
+				return err
+			}
+		}
+		if n < sweepFinds {
+			break
+		}
+		for i := range after {
+			after[i] = &rows[i][n-1]
+		}
+	}
+	left, err := w.count(ctx, w.Sweep, w.values)
+	if err != nil {
+		return err
+	}
+	if left.due <= w.sumRefused() {
+		return w.finish(ctx, left)
+	}
+	if err := w.noteCount(ctx, left); err != nil {
+		return err
+	}
+	return w.rest(ctx, "rows are left that others hold, or that a trigger keeps as they are")
+}
+
+func (w *sweep) sumRefused() int64 {
+	var sum int64
+	for _, n := range w.refused {
+		sum += n
+	}
+	return sum
+}
+
+// find names the next rows whose period is over, part by part.
+func (w *sweep) find(ctx context.Context, after []*string) ([][]string, error) {
+	w.values.after = after
+	args, err := w.values.bind(w.Find)
+	if err != nil {
+		return nil, err
+	}
+	names := make([][]string, w.Row)
+	err = w.tx(ctx, "find what is over", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, w.Find.SQL, args...)
+		if err != nil {
+			return err
+		}
+		name, into := make([]string, w.Row), make([]any, w.Row)
+		for i := range name {
+			into[i] = &name[i]
+		}
+		_, err = pgx.ForEachRow(rows, into, func() error {
+			for i := range name {
+				names[i] = append(names[i], name[i])
+			}
+			return nil
+		})
+		return err
+	})
+	return names, err
+}
+
+// cut is a stretch of named rows.
+func cut(rows [][]string, from, to int) [][]string {
+	part := make([][]string, len(rows))
+	for i := range rows {
+		part[i] = rows[i][from:to]
+	}
+	return part
+}
+
+// clearSome clears rows in one transaction, all but those that the database
+// refuses.
+func (w *sweep) clearSome(ctx context.Context, rows [][]string) error {
+	var cleared int64
+	var refused map[string]int64
+	err := w.fenced(ctx, "sweep retained columns", func(tx pgx.Tx) (err error) {
+		refused = map[string]int64{}
+		// What is checked at COMMIT otherwise would take the whole transaction along.
+		if _, err = tx.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
+			return err
+		}
+		if cleared, err = w.clear(ctx, tx, rows, refused); err != nil {
+			return err
+		}
+		w.opts.Failpoint("sweep:cleared")
+		if cleared > 0 {
+			if err := viewsAreStale(ctx, tx); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `UPDATE oubli.retention_sweeps SET rows = rows + $4, lease_until = clock_timestamp() + $5::interval
+			WHERE tenant_id = $1 AND name = $2 AND day = $3::date`, w.tenant, w.Name, w.day, cleared, sweepLease)
+		if err == nil {
+			_, err = tx.Exec(ctx, `UPDATE oubli.retained SET cleared = cleared + $3 WHERE tenant_id = $1 AND name = $2`, w.tenant, w.Name, cleared)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	w.rows += cleared
+	for code, n := range refused {
+		w.refused[code] += n
+	}
+	return nil
+}
+
+// clear applies the rules to rows. When the database refuses them for a reason
+// that will not pass, they are halved until the culprit stands alone: one row
+// that violates a CHECK must not keep the others for longer than the law does.
+func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused map[string]int64) (int64, error) {
+	w.values.rows = rows
+	args, err := w.values.bind(w.Clear)
+	if err != nil {
+		return 0, err
+	}
+	var cleared int64
+	err = pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {
+		tag, err := savepoint.Exec(ctx, w.Clear.SQL, args...)
+		cleared = tag.RowsAffected()
+		return err
+	})
+	if err == nil {
+		return cleared, nil
+	}
+	e, ok := errors.AsType[*jobs.Error](fault("clear", err))
+	if !ok || e.Kind != jobs.Invalid || tx.Conn().IsClosed() {
+		return 0, err
+	}
+	n := len(rows[0])
+	if n == 1 {
+		refused[e.Code]++
+		return 0, nil
+	}
+	first, err := w.clear(ctx, tx, cut(rows, 0, n/2), refused)
+	if err != nil {
+		return 0, err
+	}
+	second, err := w.clear(ctx, tx, cut(rows, n/2, n), refused)
+	return first + second, err
+}
+
+// finish ends the day's sweep with what is left.
+func (w *sweep) finish(ctx context.Context, left kept) error {
+	zone := "Etc/GMT+12" // where a day is the last to begin
+	if w.values != nil && w.values.law.TimeZone != "" {
+		zone = w.values.law.TimeZone
+	}
+	return w.fenced(ctx, "finish sweep", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `UPDATE oubli.retention_sweeps SET finished_at = now(), lease_until = NULL, last_error = '', refused = $4,
+			next_at = (($3::date + 1)::timestamp AT TIME ZONE $5::text)
+			WHERE tenant_id = $1 AND name = $2 AND day = $3::date`, w.tenant, w.Name, w.day, w.refused, zone)
+		if err != nil {
+			return err
+		}
+		if err := w.note(ctx, tx, left); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, "UPDATE oubli.retained SET swept_at = now(), refused = $3 WHERE tenant_id = $1 AND name = $2", w.tenant, w.Name, w.sumRefused())
+		if err == nil { // what an earlier map counted means nothing any more
+			_, err = tx.Exec(ctx, "DELETE FROM oubli.retained WHERE tenant_id = $1 AND name <> ALL($2)", w.tenant, sweepNames(w.plan))
+		}
+		return err
+	})
+}
+
+// noteCount notes what was counted without ending the sweep.
+func (w *sweep) noteCount(ctx context.Context, left kept) error {
+	return w.fenced(ctx, "note what is kept", func(tx pgx.Tx) error { return w.note(ctx, tx, left) })
+}
+
+func (w *sweep) note(ctx context.Context, tx pgx.Tx, left kept) error {
+	return noteKept(ctx, tx, w.tenant, w.Sweep, left)
+}
