@@ -288,6 +288,9 @@ func (s *Service) startOps() error {
 	if err := s.registry.Register(collector); err != nil {
 		return err
 	}
+	if err := s.registry.Register(ops.NewRetentionCollector(s.store, s.log)); err != nil {
+		return err
+	}
 	handler, err := ops.New(ops.Options{
 		Addr: s.cfg.OpsListen, Password: s.cfg.OpsPassword.Reveal(), DashboardWritable: s.cfg.DashboardWritable,
 		Redis: redisOpt, Registry: s.registry, Log: s.log,

@@ -36,6 +36,7 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsItIsFor(t *testing.T) {
 		{"selection", "GET", "/v1/selections/" + selectionID, "", true, true, http.StatusOK},
 		{"candidates", "GET", "/v1/selections/" + selectionID + "/clients", "", true, true, http.StatusOK},
 		{"tick", "PATCH", "/v1/selections/" + selectionID, `{"exclude": ["1"]}`, true, true, http.StatusOK},
+		{"retention", "GET", "/v1/retention", "", false, false, http.StatusOK},
 	}
 	callers := []struct {
 		name, token                string
@@ -50,7 +51,7 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsItIsFor(t *testing.T) {
 		{name: "another tenant's admin", token: mustToken(t, "other", jobs.Admin), ofOne: 404},
 		{name: "another tenant's viewer", token: mustToken(t, "other", jobs.Viewer), writes: 403, ofOne: 404},
 		{name: "a service without a tenant_id", token: mustToken(t, jobs.AnyTenant, jobs.Admin), create: 422},
-		{name: "a service that only reads", token: mustToken(t, jobs.AnyTenant, jobs.Viewer), writes: 403},
+		{name: "a service that only reads", token: mustToken(t, jobs.AnyTenant, jobs.Viewer), writes: 403, create: 422},
 	}
 	for _, c := range callers {
 		for _, r := range routes {
@@ -62,7 +63,7 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsItIsFor(t *testing.T) {
 				want = c.writes
 			case c.ofOne != 0 && r.ofOne:
 				want = c.ofOne
-			case c.create != 0 && (r.name == "create" || r.name == "select" || r.name == "merge"):
+			case c.create != 0 && (r.name == "create" || r.name == "select" || r.name == "merge" || r.name == "retention"):
 				want = c.create
 			}
 			a := b.ask(t, r.method, r.path, c.token, r.body, "Idempotency-Key: "+strings.ReplaceAll(c.name, " ", "-"))

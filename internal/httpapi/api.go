@@ -39,6 +39,8 @@ type Store interface {
 	Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error)
 	// Jobs is a page of jobs, the newest first.
 	Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], error)
+	// Retention is what the law keeps of a tenant's erased clients.
+	Retention(ctx context.Context, tenant string) (jobs.Retention, error)
 	// Exceptions is a page of the clients that are not plainly erased.
 	Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error)
 }
@@ -86,6 +88,7 @@ func New(o Options) (http.Handler, error) {
 	a.erasureSteps()
 	a.selections()
 	a.merges()
+	a.retention()
 
 	spec, err := specification(a.huma)
 	if err != nil {

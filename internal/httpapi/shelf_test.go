@@ -18,6 +18,7 @@ type shelf struct {
 	selections []jobs.SelectionRequest
 	filters    []jobs.Filter
 	clients    []jobs.ExceptionFilter
+	retentions []string // tenants asked for
 	fail       error
 	panics     any
 }
@@ -137,6 +138,13 @@ func (s *shelf) Jobs(_ context.Context, f jobs.Filter) (jobs.List[jobs.Job], err
 		}
 	}
 	return l, s.fail
+}
+
+func (s *shelf) Retention(_ context.Context, tenant string) (jobs.Retention, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retentions = append(s.retentions, tenant)
+	return jobs.Retention{TenantID: tenant, Kept: []jobs.Kept{}, Sweeps: []jobs.Sweep{}}, s.fail
 }
 
 func (s *shelf) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error) {
