@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -151,13 +152,13 @@ func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused m
 	if err == nil {
 		return cleared, nil
 	}
-	e, ok := errors.AsType[*jobs.Error](fault("clear", err))
-	if !ok || e.Kind != jobs.Invalid || tx.Conn().IsClosed() {
+	code, ofRows := refusedRows(err)
+	if !ofRows {
 		return 0, err
 	}
 	n := len(rows[0])
 	if n == 1 {
-		refused[e.Code]++
+		refused[code]++
 		return 0, nil
 	}
 	first, err := w.clear(ctx, tx, cut(rows, 0, n/2), refused)
@@ -166,6 +167,19 @@ func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused m
 	}
 	second, err := w.clear(ctx, tx, cut(rows, n/2, n), refused)
 	return first + second, err
+}
+
+// refusedRows reports whether an error may be about single rows, and its code:
+// neither trouble that passes nor a right that is missing is.
+func refusedRows(err error) (code string, ofRows bool) {
+	pg, answered := errors.AsType[*pgconn.PgError](err)
+	if !answered || kindOf(pg.Code) == jobs.Unavailable || pg.Code == "42501" || pg.Code == "26000" || pg.Code == "42P05" {
+		return "", false
+	}
+	if pg.ConstraintName != "" {
+		return pg.Code + ":" + pg.ConstraintName, true
+	}
+	return pg.Code, true
 }
 
 // finish ends the day's sweep with what is left.
