@@ -68,7 +68,10 @@ func (d *demo) tell(ctx context.Context) error {
 			return err
 		}
 	}
-	return d.mergeChapter(ctx, erasures[0])
+	if err := d.mergeChapter(ctx, erasures[0]); err != nil {
+		return err
+	}
+	return d.yearsLater(ctx)
 }
 
 // choose lets the administrator of each studio select who has been inactive for
