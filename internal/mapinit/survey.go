@@ -167,6 +167,7 @@ func called(r *plan.Relation, fits func(*plan.Column) bool, names wordSet) strin
 var (
 	countryNames = setOf(`country countrycode land landcode laendercode pays codepays`)
 	localeNames  = setOf(`locale localecode language languagecode lang langue codelangue sprache sprachcode defaultlocale defaultlanguage`)
+	zoneNames    = setOf(`timezone timezonename tz tzname zeitzone fuseau fuseauhoraire`)
 	createdNames = setOf(`createdat created createdon createdate creationdate datecreated insertedat datejoined joinedat registeredat signupat signedupat addedat
 		creele datecreation datedecreation dateinscription inscritle
 		erstelltam angelegtam erfasstam registriertam anlagedatum erstelldatum`)

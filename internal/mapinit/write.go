@@ -74,6 +74,9 @@ func (p *proposal) writeTenant(s *sheet) {
 	} else {
 		s.lines = append(s.lines, line{text: "  # locale: …", own: true})
 	}
+	if c := called(p.studio, isText, zoneNames); c != "" {
+		s.put(1, "timezone: "+scalar(c), "as in Europe/Vienna; on which day a retention ends")
+	}
 }
 
 // country is the tenant's column with its country; empty: none.
