@@ -16,8 +16,13 @@ import (
 // kept: the sweep that runs every day runs with that clock, and the database
 // says what it did.
 func (d *demo) yearsLater(ctx context.Context) error {
+	sweep, err := newSweeper(ctx, d.url, d.cfg.Map)
+	if err != nil {
+		return err
+	}
+	defer sweep.store.Close()
 	// Tomorrow's, since the service may be at today's; it counts, too.
-	if err := d.sweepOn(ctx, time.Now().AddDate(0, 0, 1)); err != nil {
+	if err := sweep.on(ctx, time.Now().AddDate(0, 0, 1)); err != nil {
 		return err
 	}
 	turns, err := d.showKept(ctx)
@@ -45,7 +50,7 @@ func (d *demo) yearsLater(ctx context.Context) error {
 	d.say("%s%12s", line, "cleared")
 	for _, year := range turns {
 		for _, day := range []time.Time{time.Date(year, 12, 31, 12, 0, 0, 0, time.UTC), time.Date(year+1, 1, 1, 12, 0, 0, 0, time.UTC)} {
-			if err := d.sweepAndTell(ctx, day); err != nil {
+			if err := d.sweepAndTell(ctx, sweep, day); err != nil {
 				return err
 			}
 		}
@@ -96,19 +101,26 @@ func (d *demo) showKept(ctx context.Context) ([]int, error) {
 	return slices.Compact(turns), nil
 }
 
-// sweepOn runs the sweep of a day as every worker does, with that day for its
-// clock.
-func (d *demo) sweepOn(ctx context.Context, now time.Time) error {
-	m, err := erasuremap.Load(d.cfg.Map)
+// sweeper sweeps as every worker does, with a clock that can be set.
+type sweeper struct {
+	store *repository.Store
+	now   time.Time
+}
+
+func newSweeper(ctx context.Context, url, mapFile string) (*sweeper, error) {
+	m, err := erasuremap.Load(mapFile)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	store, err := repository.Open(ctx, repository.Options{URL: d.url, Map: m, MaxConns: 2, Today: func() time.Time { return now }})
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	swept, err := store.SweepRetained(ctx)
+	s := &sweeper{}
+	s.store, err = repository.Open(ctx, repository.Options{URL: url, Map: m, MaxConns: 2, Today: func() time.Time { return s.now }})
+	return s, err
+}
+
+// on runs the sweep of a day.
+func (s *sweeper) on(ctx context.Context, day time.Time) error {
+	s.now = day
+	swept, err := s.store.SweepRetained(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,19 +132,19 @@ func (d *demo) sweepOn(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-func (d *demo) sweepAndTell(ctx context.Context, now time.Time) error {
+func (d *demo) sweepAndTell(ctx context.Context, sweep *sweeper, day time.Time) error {
 	before, _, err := d.heldInvoices(ctx)
 	if err != nil {
 		return err
 	}
-	if err := d.sweepOn(ctx, now); err != nil {
+	if err := sweep.on(ctx, day); err != nil {
 		return err
 	}
 	after, line, err := d.heldInvoices(ctx)
 	if err != nil {
 		return err
 	}
-	d.say("  %-20s%s%12s", now.Format("2 January 2006"), line, thousands(before-after))
+	d.say("  %-20s%s%12s", day.Format("2 January 2006"), line, thousands(before-after))
 	return nil
 }
 
