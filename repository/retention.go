@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -102,19 +103,25 @@ func (s *Store) recount(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return fault("find what to count again", err)
 	}
+	var errs []error
 	for _, tenant := range tenants {
-		v, err := s.valuesFor(ctx, p, tenant)
-		if err != nil {
-			return fault("count again", err)
+		errs = append(errs, s.recountTenant(ctx, p, tenant))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) recountTenant(ctx context.Context, p *plan.Plan, tenant string) error {
+	v, err := s.valuesFor(ctx, p, tenant)
+	if err != nil {
+		return fault("count again", err)
+	}
+	for _, sw := range p.Sweep {
+		k, err := s.count(ctx, sw, v)
+		if err == nil {
+			err = s.tx(ctx, "count again", func(tx pgx.Tx) error { return noteKept(ctx, tx, tenant, sw, k) })
 		}
-		for _, sw := range p.Sweep {
-			k, err := s.count(ctx, sw, v)
-			if err == nil {
-				err = s.tx(ctx, "count again", func(tx pgx.Tx) error { return noteKept(ctx, tx, tenant, sw, k) })
-			}
-			if err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -23,14 +23,14 @@ type Options struct {
 	// cover the schema, so that editing it is enough to go on; nil: never. Its
 	// error must hold nothing of a client, and keeps the map as it is.
 	LoadMap      func() (*erasuremap.Map, error)
-	MaxConns     int32         // of the pool; 4 + one for each slot that erases
-	BatchClients int           // clients in one task; 1000
-	Grace        time.Duration // between accepting a job and its start; 0
-	Lease        time.Duration // how long a silent worker keeps its batch; 10 s
-	LockTimeout  time.Duration // longest wait for one lock; 1 s
-	Lanes        int           // batches of one tenant that may run side by side; 2
-	Window       int           // hints of one queue that wait in Redis at most; 64
-	Today        func() time.Time
+	MaxConns     int32            // of the pool; 4 + one for each slot that erases
+	BatchClients int              // clients in one task; 1000
+	Grace        time.Duration    // between accepting a job and its start; 0
+	Lease        time.Duration    // how long a silent worker keeps its batch; 10 s
+	LockTimeout  time.Duration    // longest wait for one lock; 1 s
+	Lanes        int              // batches of one tenant that may run side by side; 2
+	Window       int              // hints of one queue that wait in Redis at most; 64
+	Today        func() time.Time // the clock by which retention ends; time.Now
 	// Failpoint, when set, is called with the name of each place where a crash
 	// would hurt most. Tests kill the process there.
 	Failpoint func(name string)

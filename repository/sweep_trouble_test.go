@@ -105,6 +105,9 @@ func TestManyWorkersSweepEachTableOfATenantOnceADay(t *testing.T) {
 	if n := cleared.Load(); n != 54 {
 		t.Errorf("the workers say that they cleared %d rows, want 54", n)
 	}
+	if db.Int(t, "SELECT count(*) FROM oubli.stale_views") == 0 {
+		t.Error("no view is to be refreshed")
+	}
 	for _, tenant := range tenants {
 		if held(t, db, tenant) != 0 {
 			t.Errorf("tenant %s is not swept", tenant)
@@ -259,5 +262,53 @@ func TestTheCountsAreWhatTheDatabaseHoldsAndFollowAJob(t *testing.T) {
 	}
 	if r := retention(t, s, "2"); len(r.Kept)+len(r.Sweeps) != 0 {
 		t.Errorf("another tenant sees %+v", r)
+	}
+}
+
+func TestARuleThatIsNeverContentIsAppliedOnceADay(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 600)
+	tenant := former(t, db, "FR", "UTC", longOver(5)...)
+	use := mapped(t, "        billing_email: null", `        billing_email: {sql: "gen_random_uuid()::text"}`)
+	s := open(t, db, use, atMoment(dayOf(t, "2030-01-01")))
+	if n := sweep(t, s); n != 5 {
+		t.Errorf("%d rows are cleared", n)
+	}
+	if w := retention(t, s, tenant).Sweeps[0]; w.State != jobs.SweepFinished {
+		t.Errorf("%+v", w)
+	}
+	db.Exec(t, "UPDATE oubli.retention_sweeps SET run_at = now()")
+	if n := sweep(t, s); n != 0 {
+		t.Errorf("%d rows are cleared again on the same day", n)
+	}
+}
+
+func TestATenantThatIsGoneHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 600)
+	db.Exec(t, "INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ('999999', 1, '1')")
+	tenant := former(t, db, "FR", "UTC", longOver(5)...)
+	s := open(t, db, atMoment(dayOf(t, "2030-01-01")))
+	if n := sweep(t, s); n != 5 || held(t, db, tenant) != 0 {
+		t.Errorf("%d rows are cleared", n)
+	}
+	if w := retention(t, s, "999999").Sweeps; len(w) != 1 || w[0].State != jobs.SweepFinished {
+		t.Errorf("%+v", w)
+	}
+}
+
+// A column that nobody has looked at stops the sweep as it stops an erasure.
+func TestNothingIsSweptWhileTheMapDoesNotKnowAColumn(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 600)
+	tenant := former(t, db, "FR", "UTC", longOver(5)...)
+	s := open(t, db, atMoment(dayOf(t, "2030-01-01")))
+	db.Exec(t, "ALTER TABLE invoices ADD COLUMN remark text")
+	if swept, err := s.SweepRetained(t.Context()); jobs.KindOf(err) != jobs.Conflict || held(t, db, tenant) != 5 {
+		t.Errorf("%+v, %v; %d held", swept, err, held(t, db, tenant))
+	}
+	db.Exec(t, "ALTER TABLE invoices DROP COLUMN remark")
+	if n := sweep(t, s); n != 5 {
+		t.Errorf("%d rows are cleared once it is gone", n)
 	}
 }
