@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -23,7 +24,8 @@ const (
 // SweepRetained applies the rules of retained columns to rows whose period is
 // over: once a day for each tenant and table, whichever worker comes first; a
 // day that nobody came is made up for by the next, because what is due stays
-// due. Then it counts what is kept. It gives what was done, by table.
+// due. Then it counts what is kept. It gives what was done, by table, and the
+// first trouble; each is noted with its sweep.
 func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 	p, err := s.covered(ctx)
 	if err != nil || len(p.Sweep) == 0 {
@@ -34,23 +36,34 @@ func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 		return nil, err
 	}
 	done := map[string]*jobs.Swept{}
-	var errs []error
+	var trouble error
 	for _, tenant := range tenants {
-		for _, sw := range p.Sweep {
-			run := sweep{Store: s, plan: p, Sweep: sw, tenant: tenant, refused: map[string]int64{}}
-			// One tenant's trouble is not the next one's.
-			if err := run.run(ctx); err != nil {
-				errs = append(errs, err)
-			}
-			run.addTo(done)
+		// One tenant's trouble is not the next one's, but the database's is
+		// everybody's.
+		err := s.sweepTenant(ctx, p, tenant, done)
+		trouble = cmp.Or(trouble, err)
+		if e, ok := errors.AsType[*jobs.Error](err); ctx.Err() != nil || ok && e.Code == jobs.CodeUnavailable {
+			break
 		}
 	}
-	errs = append(errs, s.recount(ctx, p))
+	if trouble == nil {
+		trouble = s.recount(ctx, p)
+	}
 	all := make([]jobs.Swept, 0, len(done))
 	for _, table := range slices.Sorted(maps.Keys(done)) {
 		all = append(all, *done[table])
 	}
-	return all, errors.Join(errs...)
+	return all, trouble
+}
+
+func (s *Store) sweepTenant(ctx context.Context, p *plan.Plan, tenant string, done map[string]*jobs.Swept) error {
+	var errs []error
+	for _, sw := range p.Sweep {
+		run := sweep{Store: s, plan: p, Sweep: sw, tenant: tenant, refused: map[string]int64{}}
+		errs = append(errs, run.run(ctx))
+		run.addTo(done)
+	}
+	return errors.Join(errs...)
 }
 
 // unswept lists tenants with former clients whose day has a sweep to come. A
