@@ -130,6 +130,7 @@ func (w *sweep) clearSome(ctx context.Context, rows [][]string) error {
 	if err != nil {
 		return err
 	}
+	w.opts.Failpoint("sweep:committed")
 	w.rows += cleared
 	for code, n := range refused {
 		w.refused[code] += n
