@@ -275,6 +275,28 @@ func TestDaysAreTheTenants(t *testing.T) {
 	}
 }
 
+func TestAnErasureKeepsByTheTenantsDayToo(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 600)
+	db.Exec(t, "ALTER TABLE invoices ALTER issued_on TYPE timestamptz")
+	for issued, until := range map[string]string{"2016-12-31T22:59:59Z": "2026-12-31", "2016-12-31T23:00:00Z": "2027-12-31", "2015-12-31T22:59:59Z": ""} {
+		tenant := former(t, db, "FR", "Europe/Paris")
+		key := db.Strings(t, "INSERT INTO clients (studio_id, first_name) VALUES ($1::text::bigint, 'Anna') RETURNING id::text", tenant)
+		db.Exec(t, `INSERT INTO invoices (studio_id, client_id, number, issued_on, status, total_cents, billing_name)
+			VALUES ($1::text::bigint, $2::text::bigint, 'X', $3::text::timestamptz, 'paid', 100, 'Anna')`, tenant, key[0], issued)
+		s := open(t, db, atMoment(dayOf(t, "2026-11-22")))
+		j := accept(t, s, tenant, key)
+		work(t, s, 10)
+		j = job(t, s, j.ID)
+		if got := j.RetainedUntil; (got == nil) != (until == "") || got != nil && got.String() != until {
+			t.Errorf("issued %s: kept until %v, want %q", issued, got, until)
+		}
+		if n := held(t, db, tenant); (n == 1) != (until != "") {
+			t.Errorf("issued %s: %d held", issued, n)
+		}
+	}
+}
+
 func TestATenantWhoseLawCannotBeToldWaitsAloneAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
