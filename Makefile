@@ -18,7 +18,7 @@ SERVERS := go run ./internal/local/withservers -install --
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: build
 build: ## build bin/oubli, a static binary
@@ -56,8 +56,26 @@ mod: ## see that go.mod and go.sum are complete, tidy and genuine
 	go mod verify
 	go mod tidy -diff
 
+.PHONY: licences
+licences: ## see that every licence is allowed and docs/licences.md is current
+	@mkdir -p bin
+	@.ci/licences bin/licences.md
+	@diff -u docs/licences.md bin/licences.md || { echo "docs/licences.md is not current: make licences-write" >&2; exit 1; }
+
+.PHONY: licences-write
+licences-write: ## write docs/licences.md
+	.ci/licences docs/licences.md
+
+.PHONY: vuln
+vuln: ## look for known vulnerabilities; VULN=required when the database must be reached
+	@.ci/vuln
+
+.PHONY: sbom
+sbom: build ## write bin/oubli.cdx.json, what is in the binary, as CycloneDX
+	go tool -modfile=.ci/tools.mod cyclonedx-gomod bin -json -licenses -version $(VERSION) -output bin/oubli.cdx.json bin/oubli
+
 .PHONY: check
-check: lint mod test race ## everything that must pass before a change lands
+check: lint mod licences vuln test race ## everything that must pass before a change lands
 
 .PHONY: fmt
 fmt: ## format the code

@@ -17,7 +17,14 @@ type composeFile struct {
 	Services map[string]struct {
 		Command     []string
 		Environment map[string]string
-		ReadOnly    bool `yaml:"read_only"`
+		Image       string
+		User        string
+		Privileged  bool
+		ReadOnly    bool     `yaml:"read_only"`
+		CapDrop     []string `yaml:"cap_drop"`
+		CapAdd      []string `yaml:"cap_add"`
+		SecurityOpt []string `yaml:"security_opt"`
+		Volumes     []string
 		Ports       []string
 		Secrets     []string
 		Configs     []struct{ Source string }
@@ -40,6 +47,23 @@ func TestTheComposeFileHoldsTogether(t *testing.T) {
 	for name, s := range c.Services {
 		if !s.ReadOnly {
 			t.Errorf("%s: its file system is writable", name)
+		}
+		if user, _, _ := strings.Cut(s.User, ":"); user == "" || user == "root" || user == "0" {
+			t.Errorf("%s: it runs as root", name)
+		}
+		if s.Privileged || len(s.CapAdd) > 0 || !slices.Equal(s.CapDrop, []string{"ALL"}) {
+			t.Errorf("%s: it has capabilities", name)
+		}
+		if !slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
+			t.Errorf("%s: it may gain privileges", name)
+		}
+		if _, tag, found := strings.Cut(s.Image, ":"); !found || tag == "latest" {
+			t.Errorf("%s: image %q names no version", name, s.Image)
+		}
+		for _, v := range s.Volumes {
+			if strings.HasPrefix(v, "/") || strings.HasPrefix(v, ".") && !strings.HasSuffix(v, ":ro") {
+				t.Errorf("%s: volume %s reaches into the host", name, v)
+			}
 		}
 		for _, port := range s.Ports {
 			if !strings.HasPrefix(port, "127.0.0.1:") {
