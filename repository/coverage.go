@@ -198,6 +198,11 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if len(gaps) == 0 {
+		if err := noteReads(ctx, conn, p); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	published, err := publicationWarnings(ctx, conn, m, cat)
 	if err != nil {
 		return nil, nil, nil, err

@@ -60,6 +60,7 @@ type compiler struct {
 	// reference means anything without the tenant's column beside it.
 	scoped bool
 	entry  []*entry
+	reads  []further
 }
 
 func (c *compiler) gap(pos erasuremap.Pos, r *Relation, column, fix, why string, a ...any) {

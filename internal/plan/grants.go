@@ -53,9 +53,9 @@ func (l ledger) sorted() []Grant {
 	return all
 }
 
-// reads adds what deciding about a client reads: the client, the tenant, and
+// decides adds what deciding about a client reads: the client, the tenant, and
 // the tables of guards and activity.
-func (c *compiler) reads(l ledger) {
+func (c *compiler) decides(l ledger) {
 	l.of(c.client, "the clients")
 	if c.studio != nil {
 		l.of(c.studio, "the tenant's country and language")
@@ -70,15 +70,41 @@ func (c *compiler) reads(l ledger) {
 	}
 }
 
+// further is a table that an expression of the map reads besides its own: one
+// with a subquery.
+type further struct {
+	rel   *Relation
+	probe Probe
+}
+
+// Reads notes that a probe's expression reads these tables. What an expression
+// means only PostgreSQL can tell; without the note a right would be missing
+// that no grant gives.
+func (p *Plan) Reads(probe Probe, tables ...erasuremap.Name) {
+	for _, n := range tables {
+		if r := p.compiled.cat.Relation(n); r != nil && r != probe.rel {
+			p.compiled.reads = append(p.compiled.reads, further{r, probe})
+		}
+	}
+}
+
 func (c *compiler) apiGrants() []Grant {
 	l := ledger{}
-	c.reads(l)
+	c.decides(l)
+	for _, f := range c.reads {
+		if f.probe.guards {
+			l.of(f.rel, "read by an expression at "+f.probe.pos.String())
+		}
+	}
 	return l.sorted()
 }
 
 func (c *compiler) workerGrants() []Grant {
 	l := ledger{}
-	c.reads(l)
+	c.decides(l)
+	for _, f := range c.reads {
+		l.of(f.rel, "read by an expression at "+f.probe.pos.String())
+	}
 	client := l.of(c.client, "the clients")
 	// FOR UPDATE wants the right to update at least one column.
 	client.Update = append(client.Update, c.key.Name)

@@ -23,6 +23,7 @@ type Probe struct {
 	rel    *Relation
 	column *Column // nil for a condition
 	what   string
+	guards bool // a guard's or an activity's, which the API evaluates too
 }
 
 // Probes lists every where, {sql: …}, {value: …} and {label: …} of the map
@@ -49,6 +50,7 @@ func (p *Plan) Probes() []Probe {
 	rules(c.client, `INSERT INTO %s (%s) VALUES ((%s))`, c.m.Client.Anonymous)
 	const update = `UPDATE %s AS "t" SET %s = (%s)`
 	rules(c.client, update, c.m.Client.Columns)
+	before := len(all)
 	for _, g := range c.m.Guards {
 		if g.Table == (erasuremap.Name{}) {
 			condition(g.WherePos, c.client, "c", g.Where)
@@ -58,6 +60,9 @@ func (p *Plan) Probes() []Probe {
 	}
 	for _, a := range c.m.Activity {
 		condition(a.WherePos, c.cat.Relation(a.Table), "t", a.Where)
+	}
+	for i := before; i < len(all); i++ {
+		all[i].guards = true
 	}
 	for _, e := range c.entry {
 		condition(e.WherePos, e.rel, "t", e.Where)

@@ -38,18 +38,28 @@ func (p *Plan) GrantScript(api, worker string) string {
 	}
 	fmt.Fprintf(&b, "\n-- The sequences behind the columns of an anonymous profile, where there are any.\n%s\n", p.compiled.sequences(worker))
 	for _, r := range p.Map.Refresh {
-		fmt.Fprintf(&b, "\n-- Only its owner can refresh %s: make %s a member of the owner's role.\n", oneLine(r.View.String()), ident(worker))
+		fmt.Fprintf(&b, "\n-- Before PostgreSQL 17 only its owner can refresh %s: let a role own it that may read\n-- what it reads and nothing else, and make %s a member of that role.\n", oneLine(r.View.String()), oneLine(ident(worker)))
+		if view := p.compiled.cat.Relation(r.View); view != nil {
+			fmt.Fprintf(&b, "DO $$ BEGIN IF current_setting('server_version_num')::int >= 170000 THEN EXECUTE %s; END IF; END $$;\n",
+				literal(fmt.Sprintf("GRANT MAINTAIN ON %s TO %s", view.ident(), ident(worker))))
+		}
 	}
 	return b.String()
 }
 
-// sequences grants what the defaults of a new client row draw numbers from.
+// sequences grants what the defaults of a new client row draw numbers from:
+// sequences of identity columns, and those that a default names, whether or
+// not the column owns them.
 func (c *compiler) sequences(role string) string {
 	return fmt.Sprintf(`DO $$ DECLARE seq text;
 BEGIN
-  FOR seq IN SELECT DISTINCT pg_get_serial_sequence(%s, attname) FROM pg_attribute
-             WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped LOOP
-    IF seq IS NOT NULL THEN EXECUTE format('GRANT USAGE ON SEQUENCE %%s TO %%I', seq, %s); END IF;
+  FOR seq IN SELECT pg_get_serial_sequence(%[1]s, attname) FROM pg_attribute
+             WHERE attrelid = %[1]s::regclass AND attnum > 0 AND NOT attisdropped
+             UNION SELECT s.oid::regclass::text FROM pg_attrdef AS a
+             JOIN pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid AND d.refclassid = 'pg_class'::regclass
+             JOIN pg_class AS s ON s.oid = d.refobjid AND s.relkind = 'S'
+             WHERE a.adrelid = %[1]s::regclass LOOP
+    IF seq IS NOT NULL THEN EXECUTE format('GRANT USAGE ON SEQUENCE %%s TO %%I', seq, %[2]s); END IF;
   END LOOP;
-END $$;`, literal(c.client.ident()), literal(c.client.ident()), literal(role))
+END $$;`, literal(c.client.ident()), literal(role))
 }

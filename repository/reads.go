@@ -1,0 +1,56 @@
+package repository
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// noteReads finds the tables that the map's expressions read besides their
+// own, for oubli grants. PostgreSQL locks what it parses: each expression is
+// parsed in a transaction of its own, and what is locked then is what it reads.
+// Of a view, these are its tables too, which is more than would be needed.
+func noteReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) error {
+	for _, probe := range p.Probes() {
+		if probe.Args != nil {
+			continue
+		}
+		tables, err := readBy(ctx, conn, probe.SQL)
+		if err != nil {
+			return fault("find what the map's expressions read", err)
+		}
+		p.Reads(probe, tables...)
+	}
+	return nil
+}
+
+const lockedSQL = `
+SELECT n.nspname, c.relname FROM pg_locks AS l
+JOIN pg_class AS c ON c.oid = l.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
+WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli')
+ORDER BY 1, 2`
+
+// readBy lists the relations that a statement names, its own among them.
+func readBy(ctx context.Context, conn *pgx.Conn, sql string) ([]erasuremap.Name, error) {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // it has changed nothing
+	if _, err := conn.PgConn().Prepare(ctx, "", sql, nil); err != nil {
+		_, _, err := refusal(err) // a role that lacks the right cannot give it either
+		return nil, err
+	}
+	rows, err := tx.Query(ctx, lockedSQL)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (n erasuremap.Name, err error) {
+		err = row.Scan(&n.Schema, &n.Relation)
+		return n, err
+	})
+}
