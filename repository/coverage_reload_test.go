@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/jobs"
 	"github.com/oubli/oubli/repository"
@@ -68,7 +69,13 @@ func TestAnEditedMapIsEnoughForABlockedJobToGoOn(t *testing.T) {
 	if now := job(t, s.store, j.ID); !strings.Contains(now.BlockedReason, "public.points.holdr") {
 		t.Errorf("blocked because %q", now.BlockedReason)
 	}
-	write(file, noTenant+"tables: [{table: points, reference: holder, erase: delete}]\n")
+	mended := noTenant + "tables: [{table: points, reference: holder, erase: delete}]\n"
+	m, err := erasuremap.Parse("map.yaml", []byte("version: 1\n"+mended))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bookingdb.Grant(t, s.Pool, m)
+	write(file, mended)
 	if n, err := s.store.Unblock(t.Context()); n != 1 || err != nil {
 		t.Fatalf("%d jobs go on, %v", n, err)
 	}

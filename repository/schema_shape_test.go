@@ -32,7 +32,7 @@ func newShape(t *testing.T, mapYAML, sql string, change ...func(*repository.Opti
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := &bookingdb.DB{Pool: pool, URL: testdb.URL(t, pool)}
+	db := bookingdb.Grant(t, pool, m)
 	store := open(t, db, append([]func(*repository.Options){func(o *repository.Options) { o.Map = m }}, change...)...)
 	if err := store.Cover(t.Context()); err != nil {
 		t.Fatalf("the map does not cover the schema:\n%v", err)

@@ -212,6 +212,10 @@ func (d *demo) startService(ctx context.Context) error {
 	if _, _, err := repository.Migrate(ctx, d.url); err != nil {
 		return err
 	}
+	database, err := d.leastPrivileged(ctx)
+	if err != nil {
+		return err
+	}
 	mapFile := filepath.Join(d.dir, "oubli.yaml")
 	if err := os.WriteFile(mapFile, booking.Map(), 0o600); err != nil {
 		return err
@@ -222,7 +226,7 @@ func (d *demo) startService(ctx context.Context) error {
 	}
 	d.onStop("log", logFile.Close)
 	environ := []string{
-		"OUBLI_DATABASE_URL=" + d.url, "OUBLI_REDIS_URL=" + d.redis.URL(0), "OUBLI_MAP=" + mapFile,
+		"OUBLI_DATABASE_URL=" + database, "OUBLI_REDIS_URL=" + d.redis.URL(0), "OUBLI_MAP=" + mapFile,
 		"OUBLI_AUTH_SECRET=" + string(d.secret), "OUBLI_SMTP_URL=" + d.inbox.URL(), "OUBLI_MAIL_FROM=oubli <oubli@demo.example>",
 		"OUBLI_LISTEN=" + d.address(d.listen, "127.0.0.1:8080"), "OUBLI_OPS_LISTEN=" + d.address("", "127.0.0.1:9090"),
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oubli/oubli/internal/booking"
@@ -47,13 +48,62 @@ func New(tb testing.TB, clients int) *DB {
 		if _, _, err := repository.Migrate(ctx, pool.Config().ConnString()); err != nil {
 			return err
 		}
-		return grant(ctx, pool)
+		m, err := erasuremap.Parse("oubli.yaml", booking.Map())
+		if err != nil {
+			return err
+		}
+		return grant(ctx, pool, m)
 	}})
 	totals, err := booking.Totals(tb.Context(), pool)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return &DB{Pool: pool, URL: as(tb, pool, workerRole), APIURL: as(tb, pool, apiRole), WorkerRole: workerRole, Totals: totals}
+	db := Granted(tb, pool)
+	db.Totals = totals
+	return db
+}
+
+// Grant gives the test roles what oubli grants prints for a map, on a database
+// that the map covers, and returns the database under them.
+func Grant(tb testing.TB, pool *pgxpool.Pool, m *erasuremap.Map) *DB {
+	tb.Helper()
+	if err := grant(tb.Context(), pool, m); err != nil {
+		tb.Fatalf("grant: %v", err)
+	}
+	for _, r := range m.Refresh {
+		if err := lendView(tb.Context(), pool, pgx.Identifier{r.View.Schema, r.View.Relation}); err != nil {
+			tb.Fatalf("grant: %v", err)
+		}
+	}
+	return Granted(tb, pool)
+}
+
+// lendView lets the workers refresh a view, as oubli grants says to: by a role
+// that owns the view, may read its tables and nothing else, and has the
+// workers' role as a member.
+func lendView(ctx context.Context, pool *pgxpool.Pool, view pgx.Identifier) error {
+	if view[0] == "" {
+		view = view[1:]
+	}
+	const owner = "oubli_test_views"
+	_, err := pool.Exec(ctx, fmt.Sprintf(`DO $$ DECLARE source text; BEGIN
+		BEGIN
+			CREATE ROLE %[1]s; GRANT %[1]s TO %[2]s;
+		EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END;
+		ALTER MATERIALIZED VIEW %[3]s OWNER TO %[1]s;
+		FOR source IN SELECT DISTINCT d.refobjid::regclass FROM pg_rewrite AS r
+			JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass
+			WHERE r.ev_class = '%[3]s'::regclass AND d.refobjid <> r.ev_class LOOP
+			EXECUTE 'GRANT SELECT ON ' || source || ' TO %[1]s';
+		END LOOP;
+	END $$`, owner, workerRole, view.Sanitize()))
+	return err
+}
+
+// Granted is a database whose template has the grants already.
+func Granted(tb testing.TB, pool *pgxpool.Pool) *DB {
+	tb.Helper()
+	return &DB{Pool: pool, URL: as(tb, pool, workerRole), APIURL: as(tb, pool, apiRole), WorkerRole: workerRole}
 }
 
 // The roles that tests run under. Roles belong to the server and outlive the
@@ -64,7 +114,7 @@ const (
 	rolesPass  = "oubli-test"
 )
 
-func grant(ctx context.Context, pool *pgxpool.Pool) error {
+func grant(ctx context.Context, pool *pgxpool.Pool, m *erasuremap.Map) error {
 	for _, role := range []string{apiRole, workerRole} {
 		// Another test's template may make the role at the same moment.
 		_, err := pool.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s LOGIN PASSWORD '%s';
@@ -72,10 +122,6 @@ func grant(ctx context.Context, pool *pgxpool.Pool) error {
 		if err != nil {
 			return err
 		}
-	}
-	m, err := erasuremap.Parse("oubli.yaml", booking.Map())
-	if err != nil {
-		return err
 	}
 	p, gaps, _, err := repository.Check(ctx, pool.Config().ConnString(), m)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
@@ -157,7 +158,7 @@ func counted(m *erasuremap.Map, before, after look, erased int) (all []string) {
 
 func (f *foreign) store(t *testing.T, m *erasuremap.Map) *repository.Store {
 	t.Helper()
-	s, err := repository.Open(t.Context(), repository.Options{URL: f.url, Map: m})
+	s, err := repository.Open(t.Context(), repository.Options{URL: bookingdb.Grant(t, f.pool, m).URL, Map: m})
 	if err != nil {
 		t.Fatal(err)
 	}
