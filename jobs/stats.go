@@ -10,4 +10,9 @@ type Stats struct {
 	Tasks      map[TaskKind]map[TaskState]int
 	Mails      map[MailState]int
 	OldestOpen time.Duration // age of the oldest job that has not ended; 0 without one
+	OldestDue  time.Duration // that the oldest batch that could run has waited for a worker; 0 without one
+	OldestMail time.Duration // that the oldest mail has waited to be accepted; 0 without one
+	// Blocked counts blocked jobs by their reason, which names a table and a
+	// column and never a value. A few of the reasons, if there are many.
+	Blocked map[string]int
 }

@@ -2,7 +2,6 @@ package repository
 
 import (
 	"context"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,7 +11,7 @@ import (
 // Stats counts jobs, clients, tasks and mails over all tenants.
 func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 	st := jobs.Stats{Jobs: map[jobs.State]int{}, Clients: map[jobs.Outcome]int64{},
-		Tasks: map[jobs.TaskKind]map[jobs.TaskState]int{}, Mails: map[jobs.MailState]int{}}
+		Tasks: map[jobs.TaskKind]map[jobs.TaskState]int{}, Mails: map[jobs.MailState]int{}, Blocked: map[string]int{}}
 	err := s.tx(ctx, "read statistics", func(tx pgx.Tx) error {
 		var state jobs.State
 		var n int
@@ -51,15 +50,30 @@ func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 		if err != nil {
 			return err
 		}
-		var age *time.Duration
-		err = tx.QueryRow(ctx, "SELECT now() - min(created_at) FROM oubli.jobs WHERE finished_at IS NULL").Scan(&age)
-		if age != nil {
-			st.OldestOpen = *age
+		if err := tx.QueryRow(ctx, agesSQL).Scan(&st.OldestOpen, &st.OldestDue, &st.OldestMail); err != nil {
+			return err
 		}
+		var reason string
+		if rows, err = tx.Query(ctx, blockedSQL, blockedReasons); err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, []any{&reason, &n}, func() error { st.Blocked[reason] = n; return nil })
 		return err
 	})
 	return st, err
 }
+
+// blockedReasons bounds how many reasons are told apart.
+const blockedReasons = 10
+
+const blockedSQL = "SELECT left(blocked_reason, 200), count(*) FROM oubli.jobs WHERE state = 'blocked' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $1"
+
+// A job that waits for its start, or is paused, has no batch that is due.
+const agesSQL = `
+SELECT coalesce((SELECT now() - min(created_at) FROM oubli.jobs WHERE finished_at IS NULL), interval '0'),
+  coalesce((SELECT now() - min(t.run_at) FROM oubli.tasks AS t WHERE t.state = 'pending' AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `), interval '0'),
+  coalesce((SELECT now() - min(j.finished_at) FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
+            WHERE t.kind = 'mail' AND t.state IN ('pending', 'running')), interval '0')`
 
 func mailStateOf(t jobs.TaskState) jobs.MailState {
 	switch t {

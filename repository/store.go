@@ -112,6 +112,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 // Close gives the connections back. It waits for those in use.
 func (s *Store) Close() { s.pool.Close() }
 
+// PoolStat says how the connections are used.
+func (s *Store) PoolStat() *pgxpool.Stat { return s.pool.Stat() }
+
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return fault("ping database", s.pool.Ping(ctx)) }
 

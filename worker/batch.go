@@ -85,6 +85,7 @@ func (b *batch) erase(ctx context.Context) error {
 	}
 	err := b.o.Eraser.Finish(ctx, b.Claim)
 	if errors.Is(err, jobs.ErrFenced) {
+		b.o.Count(jobs.FenceLost, 1)
 		return nil
 	}
 	if err != nil {
@@ -188,6 +189,7 @@ func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
 
 // block stops the whole job where it stands and says why.
 func (b *batch) block(ctx context.Context, e *jobs.Error, atLeast time.Duration) error {
+	b.o.Count(jobs.JobBlocked, 1)
 	b.log.Error().Err(e).Str("code", e.Code).Msg("job blocked")
 	if err := b.o.Eraser.Block(context.WithoutCancel(ctx), b.JobID, e.Error(), atLeast); err != nil {
 		return b.trouble(ctx, err)
@@ -198,6 +200,7 @@ func (b *batch) block(ctx context.Context, e *jobs.Error, atLeast time.Duration)
 func (b *batch) fail(ctx context.Context, code string) error {
 	err := b.o.Eraser.FailClient(context.WithoutCancel(ctx), b.Claim, code)
 	if err == nil {
+		b.o.Count(jobs.ClientFailed, 1)
 		b.Crashes = 0
 	}
 	return err
@@ -232,6 +235,7 @@ func (b *batch) trouble(ctx context.Context, err error) error {
 	if errors.Is(err, jobs.ErrFenced) {
 		// Not ours any more, or the job is to stop here: a release that the
 		// fence refuses does nothing.
+		b.o.Count(jobs.FenceLost, 1)
 		b.log.Info().Msg("batch stopped between chunks")
 		return b.giveBack(ctx, b.Claim, 0, false, "stopped between chunks")
 	}

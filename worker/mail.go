@@ -26,6 +26,7 @@ func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
 	}
 	switch err := s.o.Claims.Extend(ctx, c, s.o.MailLease); {
 	case errors.Is(err, jobs.ErrFenced):
+		s.o.Count(jobs.FenceLost, 1)
 		return nil
 	case err != nil:
 		return s.mailTrouble(ctx, c, err)
@@ -37,6 +38,7 @@ func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
 		s.o.Kick()
 		return nil
 	case errors.Is(err, jobs.ErrFenced):
+		s.o.Count(jobs.FenceLost, 1)
 		return nil
 	case jobs.KindOf(err) == jobs.Unavailable && c.Age < s.o.MailExpiry:
 		log.Warn().Err(err).Msg("mail not sent; trying again later")
@@ -48,6 +50,7 @@ func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
 
 func (s *Server) mailTrouble(ctx context.Context, c *jobs.Claim, err error) error {
 	s.o.Retrying(c.Kind, reasonOf(err))
+	s.o.Count(jobs.MailRetried, 1)
 	pause := min(s.o.MailRetry<<min(c.Failures, 16), maxMailPause)
 	return s.giveBack(ctx, c, jitter(pause), true, reasonOf(err))
 }

@@ -25,6 +25,9 @@ type PumpOptions struct {
 	Reconcile time.Duration // between looks for what is lost; 1 s
 	HintAge   time.Duration // before a hint is looked for in Redis; 2 s
 	TakenAge  time.Duration // before a hint that a worker took, and never claimed, is sent again; 10 s
+
+	Count func(e jobs.Event, n int)    // called when something happened n times
+	Round func(loop string, err error) // called after each round of a loop
 }
 
 // Pump sends a hint for every task that is due, and again when it is lost.
@@ -44,6 +47,12 @@ func NewPump(o PumpOptions) *Pump {
 		if *field == 0 {
 			*field = value
 		}
+	}
+	if o.Count == nil {
+		o.Count = func(jobs.Event, int) {}
+	}
+	if o.Round == nil {
+		o.Round = func(string, error) {}
 	}
 	return &Pump{o: o, client: asynq.NewClientFromRedisClient(o.Redis), inspector: asynq.NewInspectorFromRedisClient(o.Redis), kick: make(chan struct{}, 1)}
 }
@@ -89,6 +98,7 @@ func (p *Pump) every(ctx context.Context, interval time.Duration, kick <-chan st
 			p.o.Log.Info().Str("loop", name).Msg("works again")
 		}
 		trouble = err != nil
+		p.o.Round(name, err)
 		select {
 		case <-ctx.Done():
 			return
@@ -121,6 +131,7 @@ func (p *Pump) dispatch(ctx context.Context) error {
 	for i, d := range due {
 		err := p.redis(ctx, func(ctx context.Context) error { return p.enqueue(ctx, d) })
 		if err == nil {
+			p.o.Count(jobs.HintSent, 1)
 			continue
 		}
 		p.redisDown = true
@@ -164,6 +175,7 @@ func (p *Pump) reconcile(ctx context.Context) error {
 func (p *Pump) recover(ctx context.Context) error {
 	n, err := p.o.Watch.Recover(ctx)
 	if n > 0 {
+		p.o.Count(jobs.LeaseExpired, n)
 		p.o.Log.Warn().Int("tasks", n).Msg("recovered tasks whose worker fell silent")
 		p.Kick()
 	}
@@ -173,6 +185,7 @@ func (p *Pump) recover(ctx context.Context) error {
 func (p *Pump) unblock(ctx context.Context) error {
 	n, err := p.o.Keeper.Unblock(ctx)
 	if n > 0 {
+		p.o.Count(jobs.JobUnblocked, n)
 		p.o.Log.Info().Int("jobs", n).Msg("the map covers the schema again; blocked jobs go on")
 		p.Kick()
 	}
@@ -201,6 +214,7 @@ func (p *Pump) resend(ctx context.Context) error {
 	if len(lost) == 0 {
 		return nil
 	}
+	p.o.Count(jobs.HintResent, len(lost))
 	p.o.Log.Warn().Int("hints", len(lost)).Msg("hints are gone from Redis; sending them again")
 	if err := p.o.Outbox.Undispatch(ctx, lost); err != nil {
 		return err
@@ -229,6 +243,7 @@ func (p *Pump) retire(ctx context.Context) error {
 	swept, err := p.o.Keeper.SweepRetained(ctx)
 	for _, t := range swept {
 		if t.Rows > 0 {
+			p.o.Count(jobs.RowRetired, int(t.Rows))
 			p.o.Log.Info().Str("table", t.Table).Int64("rows", t.Rows).Msg("retention is over; cleared what was kept")
 		}
 		for code, rows := range t.Refused {

@@ -38,6 +38,7 @@ type Options struct {
 	Kick     func()                               // called when a task was given back or ended, and others may be due
 	Observe  func(jobs.Chunk)                     // called after each chunk
 	Retrying func(kind jobs.TaskKind, why string) // called when a task is given back because of trouble
+	Count    func(e jobs.Event, n int)            // called when something happened n times
 }
 
 func (o Options) withDefaults() Options {
@@ -63,6 +64,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Observe == nil {
 		o.Observe = func(jobs.Chunk) {}
+	}
+	if o.Count == nil {
+		o.Count = func(jobs.Event, int) {}
 	}
 	if o.Retrying == nil {
 		o.Retrying = func(jobs.TaskKind, string) {}

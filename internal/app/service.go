@@ -7,6 +7,7 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"time"
 
@@ -45,6 +46,7 @@ type Service struct {
 	redis    redis.UniversalClient
 	pump     *worker.Pump
 	registry *prometheus.Registry
+	metrics  *ops.Metrics
 	stops    []stop
 	failed   chan error
 }
@@ -81,6 +83,9 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 		}
 	}()
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.metrics, err = ops.NewMetrics(s.registry, moduleVersion(), runtime.Version()); err != nil {
+		return nil, err
+	}
 	if err := s.openStore(ctx, parts); err != nil {
 		return nil, err
 	}
@@ -154,7 +159,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 }
 
 func (s *Service) startPump(ctx context.Context, parts Parts) {
-	o := worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log}
+	o := worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log, Count: s.metrics.Count, Round: s.metrics.ObserveLoop}
 	if parts.Worker { // the API's database role may not write to the application's tables
 		o.Keeper = s.store
 	}
@@ -177,10 +182,6 @@ func (s *Service) startPump(ctx context.Context, parts Parts) {
 }
 
 func (s *Service) startWorker() error {
-	metrics, err := ops.NewMetrics(s.registry)
-	if err != nil {
-		return err
-	}
 	sender, err := mailer.New(mailOptions(s.cfg))
 	if err != nil {
 		return &exitError{exitUsage, err}
@@ -191,13 +192,15 @@ func (s *Service) startWorker() error {
 		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget,
 		MailRetry: s.tune.mailRetry,
 		Kick:      s.pump.Kick,
-		Observe:   func(c jobs.Chunk) { metrics.ObserveChunk(c.Clients, c.Elapsed) },
-		Retrying: func(kind jobs.TaskKind, _ string) {
+		Observe:   func(c jobs.Chunk) { s.metrics.ObserveChunk(c.Clients, c.Elapsed) },
+		Count:     s.metrics.Count,
+		Retrying: func(kind jobs.TaskKind, why string) {
 			if kind == jobs.BatchTask {
-				metrics.CountBatchRetry()
+				s.metrics.CountBatchRetry(why)
 			}
 		},
 	})
+	s.metrics.Works(s.cfg.Concurrency)
 	if err := srv.Start(); err != nil {
 		return err
 	}
@@ -226,7 +229,7 @@ func (s *Service) startAPI() error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	handler, err := httpapi.New(httpapi.Options{Store: kicking{s.store, s.pump}, Verifier: verifier, Log: s.log, Version: moduleVersion()})
+	handler, err := httpapi.New(httpapi.Options{Store: kicking{s.store, s.pump}, Verifier: verifier, Log: s.log, Version: moduleVersion(), Observe: s.metrics.ObserveRequest})
 	if err != nil {
 		return err
 	}
@@ -285,7 +288,7 @@ func (k kicking) kick(err error) {
 func (s *Service) startOps() error {
 	redisOpt := s.cfg.Redis.Asynq()
 	collector := ops.NewCollector(s.store, asynq.NewInspectorFromRedisClient(s.redis), s.log)
-	if err := s.registry.Register(collector); err != nil {
+	if err := errors.Join(s.registry.Register(collector), ops.RegisterPool(s.registry, s.poolStats)); err != nil {
 		return err
 	}
 	if err := s.registry.Register(ops.NewRetentionCollector(s.store, s.log)); err != nil {
@@ -306,6 +309,12 @@ func (s *Service) startOps() error {
 	s.onStop("dashboard", func(context.Context) error { return handler.Close() })
 	s.OpsAddr, err = s.serve("operations", s.cfg.OpsListen, ops.NewServer(handler, s.cfg.OpsListen))
 	return err
+}
+
+func (s *Service) poolStats() ops.PoolStats {
+	st := s.store.PoolStat()
+	return ops.PoolStats{Max: int(st.MaxConns()), InUse: int(st.AcquiredConns()), Idle: int(st.IdleConns()),
+		Waits: st.EmptyAcquireCount(), Waited: st.EmptyAcquireWaitTime()}
 }
 
 // serve listens and serves until the service stops.

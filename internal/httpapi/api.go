@@ -52,6 +52,9 @@ type Options struct {
 	Log      zerolog.Logger   // access log and causes of failures; the zero logger writes nothing
 	Version  string           // of oubli, shown in the OpenAPI document; empty: "dev"
 	Now      func() time.Time // nil: time.Now
+	// Observe is called after each answer. The route is a pattern of this API
+	// and never what a caller wrote; empty when none fits.
+	Observe func(method, route string, status int, took time.Duration)
 }
 
 func (o *Options) validate() error {
@@ -67,6 +70,9 @@ func (o *Options) validate() error {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Observe == nil {
+		o.Observe = func(string, string, int, time.Duration) {}
 	}
 	return errors.Join(errs...)
 }
@@ -98,7 +104,7 @@ func New(o Options) (http.Handler, error) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(spec)
 	})
-	return observe(&a.Log, routed(mux)), nil
+	return observe(&a.Options, routed(mux)), nil
 }
 
 // operation is a route and what holds for it.

@@ -9,9 +9,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
-
-	"github.com/rs/zerolog"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -31,7 +30,8 @@ func requestID(ctx context.Context) string {
 // observe gives every request an id and every answer its headers, writes the
 // access log and turns panics into problems. The id is always our own: what a
 // caller sends could be anything, and the log would keep it.
-func observe(log *zerolog.Logger, next http.Handler) http.Handler {
+func observe(o *Options, next http.Handler) http.Handler {
+	log := &o.Log
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := rand.Text()
@@ -51,11 +51,13 @@ func observe(log *zerolog.Logger, next http.Handler) http.Handler {
 					kindProblem(jobs.Internal, "", "").write(ctx, rec)
 				}
 			}
+			took := time.Since(start)
 			// The mux leaves the pattern in the request; the path itself may
 			// hold anything.
+			o.Observe(known(r.Method), r.Pattern[strings.Index(r.Pattern, " ")+1:], rec.status, took)
 			log.Info().Str("request_id", id).Str("method", known(r.Method)).Str("route", r.Pattern).
 				Int("status", rec.status).Int64("bytes", rec.bytes).
-				Float64("duration_ms", float64(time.Since(start).Microseconds())/1000).Msg("request")
+				Float64("duration_ms", float64(took.Microseconds())/1000).Msg("request")
 			if v != nil && cut {
 				panic(http.ErrAbortHandler) // half an answer must not look whole
 			}

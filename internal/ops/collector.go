@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -33,6 +34,9 @@ var (
 	descTasks   = prometheus.NewDesc("oubli_tasks", "Tasks by kind and state.", []string{"kind", "state"}, nil)
 	descMails   = prometheus.NewDesc("oubli_mails", "Mails by state.", []string{"state"}, nil)
 	descOldest  = prometheus.NewDesc("oubli_oldest_open_job_age_seconds", "Age of the oldest job that has not ended; 0 without one.", nil, nil)
+	descDue     = prometheus.NewDesc("oubli_oldest_due_batch_age_seconds", "Time that the oldest batch that could run has waited for a worker; 0 without one.", nil, nil)
+	descMail    = prometheus.NewDesc("oubli_oldest_open_mail_age_seconds", "Time since the end of the job whose mail has waited longest to be accepted; 0 without one.", nil, nil)
+	descBlocked = prometheus.NewDesc("oubli_blocked_jobs", "Blocked jobs by what blocks them: a table and column, or what an operator must mend. Ten reasons at most.", []string{"reason"}, nil)
 	descHints   = prometheus.NewDesc("oubli_queue_hints", "Hints in a queue by asynq's state.", []string{"queue", "state"}, nil)
 	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds", "Time that the oldest waiting hint of a queue has waited.", []string{"queue"}, nil)
 )
@@ -53,7 +57,7 @@ func NewCollector(stats StatsSource, queues QueueSource, log zerolog.Logger) *Co
 
 // Describe names the numbers.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descJobs, descClients, descTasks, descMails, descOldest, descHints, descLatency} {
+	for _, d := range []*prometheus.Desc{descUp, descJobs, descClients, descTasks, descMails, descOldest, descDue, descMail, descBlocked, descHints, descLatency} {
 		out <- d
 	}
 }
@@ -105,6 +109,11 @@ func (c *Collector) collectStats(out chan<- prometheus.Metric) bool {
 		gauge(out, descMails, float64(s.Mails[state]), string(state))
 	}
 	gauge(out, descOldest, s.OldestOpen.Seconds())
+	gauge(out, descDue, s.OldestDue.Seconds())
+	gauge(out, descMail, s.OldestMail.Seconds())
+	for reason, n := range s.Blocked {
+		gauge(out, descBlocked, float64(n), strings.ToValidUTF8(reason, "?"))
+	}
 	return true
 }
 

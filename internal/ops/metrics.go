@@ -1,21 +1,45 @@
 package ops
 
 import (
+	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/oubli/oubli/jobs"
 )
 
-// Metrics are the numbers that a worker counts as it goes. Everything that the
-// database knows is read from there instead; see [NewCollector].
+// Metrics are the numbers that a process counts as it goes. Everything that the
+// database knows is read from there instead; see [NewCollector]. No label's
+// value comes from a caller, a client or a tenant.
 type Metrics struct {
-	chunkSeconds prometheus.Histogram
-	chunkClients prometheus.Histogram
-	retries      prometheus.Counter
+	chunkSeconds   prometheus.Histogram
+	chunkClients   prometheus.Histogram
+	retries        *prometheus.CounterVec
+	events         map[jobs.Event]prometheus.Counter
+	loopFailures   *prometheus.CounterVec
+	loopSuccess    *prometheus.GaugeVec
+	slots          prometheus.Gauge
+	requests       *prometheus.CounterVec
+	requestSeconds *prometheus.HistogramVec
 }
 
-// NewMetrics registers the worker's numbers.
-func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
+// eventNames are the counters of events, each with its help.
+var eventNames = map[jobs.Event][2]string{
+	jobs.HintSent:     {"oubli_hints_sent_total", "Hints that were enqueued in Redis."},
+	jobs.HintResent:   {"oubli_hints_resent_total", "Hints that were gone from Redis and are sent again."},
+	jobs.LeaseExpired: {"oubli_leases_expired_total", "Tasks that were given back because their worker fell silent."},
+	jobs.FenceLost:    {"oubli_fence_losses_total", "Times that a worker found its task taken by another, or its job stopped."},
+	jobs.JobBlocked:   {"oubli_jobs_blocked_total", "Times that a worker blocked a job."},
+	jobs.JobUnblocked: {"oubli_jobs_unblocked_total", "Blocked jobs that went on."},
+	jobs.RowRetired:   {"oubli_rows_retired_total", "Rows whose retention was over and that were cleared."},
+	jobs.ClientFailed: {"oubli_clients_given_up_total", "Clients whose erasure was given up."},
+	jobs.MailRetried:  {"oubli_mail_retries_total", "Mails that were put back to be tried again."},
+}
+
+// NewMetrics registers the process's numbers. The version is that of the build.
+func NewMetrics(r prometheus.Registerer, version, goVersion string) (*Metrics, error) {
 	m := &Metrics{
 		chunkSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "oubli_chunk_seconds",
@@ -27,12 +51,48 @@ func NewMetrics(r prometheus.Registerer) (*Metrics, error) {
 			Help:    "Clients in one chunk.",
 			Buckets: []float64{1, 2, 5, 10, 20, 50, 100, 200, 500, 1000},
 		}),
-		retries: prometheus.NewCounter(prometheus.CounterOpts{
+		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oubli_batch_retries_total",
-			Help: "Batches put back after transient trouble.",
+			Help: "Batches put back after transient trouble, by what it was.",
+		}, []string{"reason"}),
+		loopFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "oubli_loop_failures_total",
+			Help: "Rounds of a background loop that failed.",
+		}, []string{"loop"}),
+		loopSuccess: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "oubli_loop_last_success_timestamp_seconds",
+			Help: "When a background loop last completed a round.",
+		}, []string{"loop"}),
+		slots: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "oubli_worker_slots",
+			Help: "Tasks that this process can work on at a time; 0 in one that does not work.",
 		}),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "oubli_http_requests_total",
+			Help: "Answers of the API by method, route and status.",
+		}, []string{"method", "route", "status"}),
+		requestSeconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "oubli_http_request_seconds",
+			Help:    "Time that the API took to answer.",
+			Buckets: []float64{0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
+		}, []string{"route"}),
+		events: map[jobs.Event]prometheus.Counter{},
 	}
-	for _, c := range []prometheus.Collector{m.chunkSeconds, m.chunkClients, m.retries} {
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "oubli_build_info", Help: "1; the labels say which build this is.",
+		ConstLabels: prometheus.Labels{"version": version, "go_version": goVersion},
+	})
+	build.Set(1)
+	// A series that is not there cannot raise an alert.
+	for _, reason := range []string{jobs.CodeContention, jobs.Unavailable.String()} {
+		m.retries.WithLabelValues(reason)
+	}
+	all := []prometheus.Collector{build, m.chunkSeconds, m.chunkClients, m.retries, m.loopFailures, m.loopSuccess, m.slots, m.requests, m.requestSeconds}
+	for _, e := range jobs.Events() {
+		m.events[e] = prometheus.NewCounter(prometheus.CounterOpts{Name: eventNames[e][0], Help: eventNames[e][1]})
+		all = append(all, m.events[e])
+	}
+	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
@@ -46,5 +106,35 @@ func (m *Metrics) ObserveChunk(clients int, d time.Duration) {
 	m.chunkClients.Observe(float64(clients))
 }
 
-// CountBatchRetry counts a batch that goes back to wait for another attempt.
-func (m *Metrics) CountBatchRetry() { m.retries.Inc() }
+// CountBatchRetry counts a batch that goes back to wait for another attempt,
+// because of an error of this kind or code.
+func (m *Metrics) CountBatchRetry(reason string) { m.retries.WithLabelValues(reason).Inc() }
+
+// Count counts n of an event.
+func (m *Metrics) Count(e jobs.Event, n int) { m.events[e].Add(float64(n)) }
+
+// ObserveLoop notes how a round of a background loop ended.
+func (m *Metrics) ObserveLoop(loop string, err error) {
+	failures := m.loopFailures.WithLabelValues(loop)
+	if err != nil {
+		failures.Inc()
+		return
+	}
+	m.loopSuccess.WithLabelValues(loop).SetToCurrentTime()
+}
+
+// Works says how many tasks this process works on at a time.
+func (m *Metrics) Works(slots int) { m.slots.Set(float64(slots)) }
+
+// ObserveRequest counts an answer of the API. The route is a pattern, and
+// empty for what is no route: nothing that a caller writes becomes a label.
+func (m *Metrics) ObserveRequest(method, route string, status int, took time.Duration) {
+	if route == "" {
+		route = "none"
+	}
+	if status == 0 { // the handler left it to the server
+		status = http.StatusOK
+	}
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	m.requestSeconds.WithLabelValues(route).Observe(took.Seconds())
+}

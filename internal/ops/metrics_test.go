@@ -47,18 +47,28 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 		enqueue(t, opt, jobs.Dispatch{TaskID: fmt.Sprint("task-", i), Kind: jobs.BatchTask, Queue: jobs.Bulk, No: 1})
 	}
 	registry := prometheus.NewRegistry()
-	m, err := NewMetrics(registry)
+	m, err := NewMetrics(registry, "v1.2.3", "go1.26")
 	if err != nil {
 		t.Fatal(err)
 	}
 	m.ObserveChunk(100, 90*time.Millisecond)
-	m.CountBatchRetry()
+	m.CountBatchRetry(jobs.CodeContention)
+	m.Count(jobs.LeaseExpired, 3)
+	m.ObserveLoop("dispatch", nil)
+	m.ObserveLoop("dispatch", errors.New("SQLSTATE 57P01"))
+	m.Works(4)
+	m.ObserveRequest("POST", "/v1/erasures", 202, 30*time.Millisecond)
+	m.ObserveRequest("GET", "", 404, time.Millisecond)
+	if err := RegisterPool(registry, func() PoolStats { return PoolStats{10, 3, 2, 7, 1500 * time.Millisecond} }); err != nil {
+		t.Fatal(err)
+	}
 	registry.MustRegister(NewCollector(ledger{stats: jobs.Stats{
 		Jobs:       map[jobs.State]int{jobs.Running: 2, jobs.Completed: 5},
 		Clients:    map[jobs.Outcome]int64{jobs.Erased: 7_000_000_000},
 		Tasks:      map[jobs.TaskKind]map[jobs.TaskState]int{jobs.BatchTask: {jobs.TaskPending: 4}},
 		Mails:      map[jobs.MailState]int{jobs.MailSent: 1},
-		OldestOpen: 90 * time.Second,
+		OldestOpen: 90 * time.Second, OldestDue: 80 * time.Second, OldestMail: 70 * time.Second,
+		Blocked: map[string]int{"the map does not cover public.clients.iban": 2},
 	}}, mustInspector(t, opt), zerolog.Nop()))
 	s := mustServe(t, Options{Redis: opt, Registry: registry})
 
@@ -70,7 +80,14 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 		`oubli_mails{state="sent"} 1`, `oubli_mails{state="failed"} 0`, `oubli_oldest_open_job_age_seconds 90`,
 		`oubli_queue_hints{queue="bulk",state="pending"} 3`, `oubli_queue_hints{queue="interactive",state="pending"} 0`,
 		`oubli_queue_latency_seconds{queue="mail"} 0`, `oubli_queue_latency_seconds{queue="bulk"} `,
-		`oubli_chunk_seconds_bucket{le="0.1"} 1`, `oubli_chunk_seconds_bucket{le="0.05"} 0`, `oubli_chunk_clients_sum 100`, `oubli_batch_retries_total 1`,
+		`oubli_chunk_seconds_bucket{le="0.1"} 1`, `oubli_chunk_seconds_bucket{le="0.05"} 0`, `oubli_chunk_clients_sum 100`, `oubli_batch_retries_total{reason="contention"} 1`, `oubli_batch_retries_total{reason="unavailable"} 0`,
+		`oubli_oldest_due_batch_age_seconds 80`, `oubli_oldest_open_mail_age_seconds 70`, `oubli_blocked_jobs{reason="the map does not cover public.clients.iban"} 2`,
+		`oubli_leases_expired_total 3`, `oubli_fence_losses_total 0`, `oubli_hints_resent_total 0`, `oubli_worker_slots 4`,
+		`oubli_loop_failures_total{loop="dispatch"} 1`, `oubli_loop_last_success_timestamp_seconds{loop="dispatch"} 1.`,
+		`oubli_http_requests_total{method="POST",route="/v1/erasures",status="202"} 1`, `oubli_http_requests_total{method="GET",route="none",status="404"} 1`,
+		`oubli_http_request_seconds_count{route="/v1/erasures"} 1`, `oubli_build_info{go_version="go1.26",version="v1.2.3"} 1`,
+		`oubli_database_connections{state="in_use"} 3`, `oubli_database_connections{state="idle"} 2`, `oubli_database_connections_max 10`,
+		`oubli_database_waits_total 7`, `oubli_database_wait_seconds_total 1.5`,
 		`oubli_source_up{source="database"} 1`, `oubli_source_up{source="redis"} 1`,
 	} {
 		if !strings.Contains(text, "\n"+want) {
