@@ -52,6 +52,7 @@ func newStack(t *testing.T) *stack {
 	// Runs once every service has stopped.
 	t.Cleanup(func() {
 		s.log.tellsOfNobody(t)
+		s.log.keepsToItsKeys(t)
 		if t.Failed() {
 			t.Logf("the log:\n%s", s.log.tail(60))
 		}
