@@ -28,6 +28,7 @@ func (c *Config) check(r *reader) {
 	r.want("OUBLI_CONCURRENCY", c.Concurrency >= 1 && c.Concurrency <= 512)
 	r.want("OUBLI_BATCH_CLIENTS", c.BatchClients >= 1 && c.BatchClients <= 10_000)
 	r.want("OUBLI_CHUNK_TARGET", c.ChunkTarget >= 10*time.Millisecond && c.ChunkTarget <= 5*time.Second)
+	r.want(traceEndpointKey, validBaseURL(c.TraceEndpoint))
 	r.want("OUBLI_GRACE", c.Grace >= 0 && c.Grace <= 720*time.Hour)
 
 	if validListen(c.OpsListen) && !OnLoopback(c.OpsListen) && c.OpsPassword.Empty() && !r.blames("OUBLI_OPS_PASSWORD") {

@@ -80,6 +80,11 @@ type Config struct {
 	// 10ms..5s. Default 100ms.
 	ChunkTarget time.Duration `env:"OUBLI_CHUNK_TARGET" envDefault:"100ms" want:"10ms..5s"`
 
+	// TraceEndpoint is the base URL of an OpenTelemetry collector that takes
+	// OTLP over HTTP, as the OpenTelemetry specification names it. Empty, the
+	// default, sends no spans.
+	TraceEndpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" want:"http://host:4318 or https://host"`
+
 	// Grace is how long a job waits before it starts unless the request says
 	// otherwise, 0s..720h: GDPR Art. 12(3) gives one month in all. Default 0s.
 	Grace time.Duration `env:"OUBLI_GRACE" envDefault:"0s" want:"0s..720h"`

@@ -29,11 +29,14 @@ type reader struct {
 
 type problem struct{ key, line string }
 
-// newReader keeps oubli's own part of the environment.
+// traceEndpointKey is the one key that is not oubli's own.
+const traceEndpointKey = "OTEL_EXPORTER_OTLP_ENDPOINT"
+
+// newReader keeps the part of the environment that oubli reads.
 func newReader(environ []string, readFile func(string) ([]byte, error)) *reader {
 	r := &reader{values: map[string]string{}, readFile: readFile}
 	for key, value := range env.ToMap(environ) {
-		if strings.HasPrefix(key, prefix) && value != "" {
+		if (strings.HasPrefix(key, prefix) || key == traceEndpointKey) && value != "" {
 			r.values[key] = value
 		}
 	}

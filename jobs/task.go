@@ -78,6 +78,7 @@ type Dispatch struct {
 	Queue  Queue
 	No     int           // counts the dispatches of this task
 	Age    time.Duration // since then
+	Trace  string        // see Claim
 }
 
 // HintID is the asynq TaskID: new for every dispatch, because asynq
@@ -96,6 +97,9 @@ type Claim struct {
 	Attempt  int
 	Failures int // attempts that ended in trouble of the task's own
 	Crashes  int // leases that ran out since the last progress
+	// Trace is the W3C traceparent of the request that made the job; empty
+	// without one.
+	Trace string
 
 	// Of a batch, and but for the lane of a merge.
 	Lane          int // which of the tenant's profiles are this batch's to use, from 1; 0: all

@@ -115,6 +115,9 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 	if err != nil {
 		return jobs.Job{}, err
 	}
+	if err := noteTrace(ctx, tx, id.String()); err != nil {
+		return jobs.Job{}, err
+	}
 	if requested == 0 {
 		if err := s.endJob(ctx, tx, id.String()); err != nil {
 			return jobs.Job{}, err

@@ -95,13 +95,13 @@ func (s *Store) handBack(ctx context.Context, tx pgx.Tx, taskID string) error {
 
 func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	if c.Kind == jobs.MailTask {
-		return tx.QueryRow(ctx, "SELECT now() - finished_at FROM oubli.jobs WHERE id = $1", c.JobID).Scan(&c.Age)
+		return tx.QueryRow(ctx, "SELECT now() - finished_at, traceparent FROM oubli.jobs WHERE id = $1", c.JobID).Scan(&c.Age, &c.Trace)
 	}
 	if _, err := tx.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', started_at = now() WHERE id = $1 AND state = 'scheduled'", c.JobID); err != nil {
 		return err
 	}
-	return tx.QueryRow(ctx, "SELECT cutoff, activities, override, country, tenant_locale, dry_run, merge FROM oubli.jobs WHERE id = $1", c.JobID).
-		Scan(&c.Terms.Cutoff, &c.Terms.Activities, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale, &c.Terms.DryRun, &c.Terms.Merge)
+	return tx.QueryRow(ctx, "SELECT cutoff, activities, override, country, tenant_locale, dry_run, merge, traceparent FROM oubli.jobs WHERE id = $1", c.JobID).
+		Scan(&c.Terms.Cutoff, &c.Terms.Activities, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale, &c.Terms.DryRun, &c.Terms.Merge, &c.Trace)
 }
 
 // ClaimNext takes the next batch of the same tenant without a detour through

@@ -48,7 +48,7 @@ mine AS (
   FOR UPDATE SKIP LOCKED)
 UPDATE oubli.tasks AS t SET dispatched_at = now(), dispatch_no = dispatch_no + 1
 FROM mine WHERE t.id = mine.id
-RETURNING t.id::text, t.kind, t.queue, t.dispatch_no, interval '0'`
+RETURNING t.id::text, t.kind, t.queue, t.dispatch_no, interval '0', (SELECT traceparent FROM oubli.jobs AS j WHERE j.id = t.job_id)`
 
 // Dispatch marks the tasks that are due and returns them; the caller enqueues
 // a hint for each and takes back the marks of those it could not enqueue.
@@ -62,7 +62,7 @@ func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
 }
 
 func scanDispatch(row pgx.CollectableRow) (d jobs.Dispatch, err error) {
-	err = row.Scan(&d.TaskID, &d.Kind, &d.Queue, &d.No, &d.Age)
+	err = row.Scan(&d.TaskID, &d.Kind, &d.Queue, &d.No, &d.Age, &d.Trace)
 	return d, err
 }
 
@@ -86,7 +86,7 @@ func (s *Store) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
 // has claimed: their hints may wait in a long queue, or be gone.
 func (s *Store) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT id::text, kind, queue, dispatch_no, now() - dispatched_at FROM oubli.tasks
+		SELECT id::text, kind, queue, dispatch_no, now() - dispatched_at, '' FROM oubli.tasks
 		WHERE state = 'pending' AND dispatched_at < now() - $1::interval
 		ORDER BY dispatched_at LIMIT 500`, age)
 	if err != nil {

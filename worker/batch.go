@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -31,7 +32,11 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 	for c != nil && err == nil {
 		run := &batch{Server: s, Claim: c, careful: c.Crashes >= crashesToOne,
 			log: s.o.Log.With().Str(idField(c.Kind), c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
-		if err := run.erase(ctx); err != nil {
+		work, span := s.taskSpan(ctx, c)
+		err = run.erase(work)
+		span.SetAttributes(attribute.Int("oubli.clients", c.Position))
+		end(span, err)
+		if err != nil {
 			return err
 		}
 		if s.isStopping() || ctx.Err() != nil {
@@ -104,7 +109,10 @@ func (b *batch) chunk(ctx context.Context) (bool, error) {
 	// by itself, and soon.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunkTimeout)
 	defer cancel()
+	work, span := b.o.Tracer.Start(work, "chunk")
 	chunk, err := b.o.Eraser.EraseChunk(work, b.Claim, n)
+	span.SetAttributes(attribute.Int("oubli.clients", chunk.Clients), attribute.Int("oubli.deferred", chunk.Deferred))
+	end(span, err)
 	if err != nil {
 		return b.refused(ctx, n, err)
 	}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -15,6 +17,13 @@ const maxMailPause = time.Hour
 // days; a refusal is final and visible in the job's mail state. Neither
 // changes the job.
 func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
+	ctx, span := s.taskSpan(ctx, c)
+	err := s.post(ctx, c)
+	end(span, err)
+	return err
+}
+
+func (s *Server) post(ctx context.Context, c *jobs.Claim) error {
 	id := "erasure_id"
 	if c.Letter.Kind == jobs.Merge {
 		id = "merge_id"
@@ -32,6 +41,7 @@ func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
 		return s.mailTrouble(ctx, c, err)
 	}
 	err := s.o.Post.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Letter) })
+	wentWrong(trace.SpanFromContext(ctx), err)
 	switch {
 	case err == nil:
 		log.Info().Msg("mail sent")

@@ -9,6 +9,8 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -25,6 +27,8 @@ type PumpOptions struct {
 	Reconcile time.Duration // between looks for what is lost; 1 s
 	HintAge   time.Duration // before a hint is looked for in Redis; 2 s
 	TakenAge  time.Duration // before a hint that a worker took, and never claimed, is sent again; 10 s
+
+	Tracer trace.Tracer // nil: no spans
 
 	Count func(e jobs.Event, n int)    // called when something happened n times
 	Round func(loop string, err error) // called after each round of a loop
@@ -47,6 +51,9 @@ func NewPump(o PumpOptions) *Pump {
 		if *field == 0 {
 			*field = value
 		}
+	}
+	if o.Tracer == nil {
+		o.Tracer = untraced
 	}
 	if o.Count == nil {
 		o.Count = func(jobs.Event, int) {}
@@ -156,9 +163,12 @@ func (p *Pump) redis(ctx context.Context, f func(context.Context) error) error {
 // that outlives its timeout, and zero would mean half an hour.
 const hintTimeout = 24 * time.Hour
 
-func (p *Pump) enqueue(ctx context.Context, d jobs.Dispatch) error {
+func (p *Pump) enqueue(ctx context.Context, d jobs.Dispatch) (err error) {
+	ctx, span := p.o.Tracer.Start(traced(ctx, d.Trace), "dispatch", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+		attribute.String("oubli.task", d.TaskID), attribute.String("oubli.queue", string(d.Queue)), attribute.Int("oubli.dispatch", d.No)))
+	defer func() { end(span, err) }()
 	task := asynq.NewTask(d.Kind.HintType(), jobs.Hint{TaskID: d.TaskID}.Payload())
-	_, err := p.client.EnqueueContext(ctx, task, asynq.Queue(string(d.Queue)), asynq.TaskID(d.HintID()),
+	_, err = p.client.EnqueueContext(ctx, task, asynq.Queue(string(d.Queue)), asynq.TaskID(d.HintID()),
 		asynq.MaxRetry(0), asynq.Timeout(hintTimeout))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
 		return nil // an earlier try got through although its answer did not

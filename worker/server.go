@@ -12,6 +12,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -34,6 +35,8 @@ type Options struct {
 	MailLease   time.Duration // longer than an SMTP dialogue and a database's recovery; 2 min
 	MailExpiry  time.Duration // how long a mail is tried for; 5 days
 	Poll        time.Duration // between looks into empty queues; 200 ms
+
+	Tracer trace.Tracer // nil: no spans
 
 	Kick     func()                               // called when a task was given back or ended, and others may be due
 	Observe  func(jobs.Chunk)                     // called after each chunk
@@ -64,6 +67,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Observe == nil {
 		o.Observe = func(jobs.Chunk) {}
+	}
+	if o.Tracer == nil {
+		o.Tracer = untraced
 	}
 	if o.Count == nil {
 		o.Count = func(jobs.Event, int) {}

@@ -35,10 +35,11 @@ var rules = []rule{
 	{"jobs", nil, none, "jobs is the vocabulary of everybody else and imports the standard library only"},
 	{"config", nil, anything, "config reads the environment and knows no other package, so that internal/app alone connects the two"},
 	{"repository", []string{"jobs", "internal/plan", "internal/erasuremap", "internal/mapinit"}, anything, "adapters never import each other: what they share is in jobs"},
-	{"worker", []string{"jobs"}, []string{"github.com/hibiken/asynq", "github.com/redis/go-redis/v9", "github.com/rs/zerolog"}, "adapters never import each other, and the worker decides without knowing a database: what they share is in jobs"},
+	{"worker", []string{"jobs"}, []string{"github.com/hibiken/asynq", "github.com/redis/go-redis/v9", "github.com/rs/zerolog", "go.opentelemetry.io/otel/..."}, "adapters never import each other, and the worker decides without knowing a database: what they share is in jobs"},
 	{"mailer", []string{"jobs"}, anything, "adapters never import each other: what they share is in jobs"},
 	{"internal/httpapi", []string{"jobs"}, anything, "adapters never import each other: what they share is in jobs"},
 	{"internal/ops", []string{"jobs"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"internal/tracing", nil, anything, "it knows where spans go and nothing of what they are about"},
 	{"internal/apiclient", []string{"jobs"}, none, "the client of the HTTP API speaks HTTP and the vocabulary, as any other client would"},
 	{"internal/plan", []string{"jobs", "internal/erasuremap"}, []string{"github.com/jackc/pgx/v5"}, "plan is pure: of the driver it may use the quoting of identifiers, and nothing that connects"},
 	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/plan"}, []string{"github.com/jackc/pgx/v5"}, "mapinit is pure, as plan is"},
@@ -50,7 +51,7 @@ var rules = []rule{
 	{"internal/testdb", []string{"internal/local"}, anything, "tools for tests know no product code"},
 	{"internal/bookingdb", []string{"internal/booking", "internal/erasuremap", "internal/testdb", "repository"}, anything, "it gives tests a database and looks at it from outside"},
 	{"internal/bench", []string{"jobs", "repository", "internal/booking", "internal/erasuremap", "internal/local"}, anything, "a benchmark is a user of the store, and starts servers as the demo does"},
-	{"internal/app", []string{"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/booking", "internal/erasuremap", "internal/httpapi", "internal/local", "internal/mapinit", "internal/ops", "internal/plan"}, anything, "app knows everyone, but nothing that is for tests"},
+	{"internal/app", []string{"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/booking", "internal/erasuremap", "internal/httpapi", "internal/local", "internal/mapinit", "internal/ops", "internal/plan", "internal/tracing"}, anything, "app knows everyone, but nothing that is for tests"},
 	{"cmd/oubli", []string{"internal/app"}, none, "main is thin, so that tests can run the whole program"},
 }
 

@@ -57,7 +57,7 @@ func TestLogLinesHaveTheDocumentedKeysAndNoOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	used := map[string]string{"time": "zerolog", "level": "zerolog", "message": "zerolog", "error": "zerolog"}
-	call := regexp.MustCompile(`\b(?:Str|Strs|Int|Int64|Uint64|Float64|Bool|Dur|Bytes|Time|Any|Interface|Stringer|RawJSON|AnErr)\("([^"]+)"`)
+	call := regexp.MustCompile(`\b(?:Str|Strs|Int|Int64|Uint64|Float64|Bool|Dur|Bytes|Time|Any|Interface|Stringer|RawJSON|AnErr)\("([^".]+)"`)
 	root := os.DirFS("../..")
 	err = fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {

@@ -16,6 +16,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/redis/go-redis/v9"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/oubli/oubli/config"
 	"github.com/oubli/oubli/internal/httpapi"
@@ -47,6 +49,7 @@ type Service struct {
 	pump     *worker.Pump
 	registry *prometheus.Registry
 	metrics  *ops.Metrics
+	tracer   trace.Tracer
 	stops    []stop
 	failed   chan error
 }
@@ -84,6 +87,9 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 	}()
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if s.metrics, err = ops.NewMetrics(s.registry, moduleVersion(), runtime.Version()); err != nil {
+		return nil, err
+	}
+	if err := s.openTracing(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.openStore(ctx, parts); err != nil {
@@ -159,7 +165,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 }
 
 func (s *Service) startPump(ctx context.Context, parts Parts) {
-	o := worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log, Count: s.metrics.Count, Round: s.metrics.ObserveLoop}
+	o := worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log, Count: s.metrics.Count, Round: s.metrics.ObserveLoop, Tracer: s.tracer}
 	if parts.Worker { // the API's database role may not write to the application's tables
 		o.Keeper = s.store
 	}
@@ -191,6 +197,7 @@ func (s *Service) startWorker() error {
 		Redis: s.redis, Log: s.log,
 		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget,
 		MailRetry: s.tune.mailRetry,
+		Tracer:    s.tracer,
 		Kick:      s.pump.Kick,
 		Observe:   func(c jobs.Chunk) { s.metrics.ObserveChunk(c.Clients, c.Elapsed) },
 		Count:     s.metrics.Count,
@@ -229,7 +236,7 @@ func (s *Service) startAPI() error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	handler, err := httpapi.New(httpapi.Options{Store: kicking{s.store, s.pump}, Verifier: verifier, Log: s.log, Version: moduleVersion(), Observe: s.metrics.ObserveRequest})
+	handler, err := httpapi.New(httpapi.Options{Store: kicking{s.store, s.pump, s.tracer}, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: moduleVersion(), Observe: s.metrics.ObserveRequest})
 	if err != nil {
 		return err
 	}
@@ -252,11 +259,15 @@ func verifierOptions(cfg config.Config) httpapi.VerifierOptions {
 // due, its mails included.
 type kicking struct {
 	*repository.Store
-	pump *worker.Pump
+	pump   *worker.Pump
+	tracer trace.Tracer
 }
 
 func (k kicking) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
+	ctx, span := k.tracer.Start(ctx, "accept job")
 	job, replayed, err := k.Store.AcceptErasure(ctx, req, key)
+	span.SetAttributes(attribute.String("oubli.job", job.ID), attribute.Int("oubli.clients", job.Requested))
+	span.End()
 	k.kick(err)
 	return job, replayed, err
 }

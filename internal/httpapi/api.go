@@ -10,6 +10,8 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -52,6 +54,7 @@ type Options struct {
 	Log      zerolog.Logger   // access log and causes of failures; the zero logger writes nothing
 	Version  string           // of oubli, shown in the OpenAPI document; empty: "dev"
 	Now      func() time.Time // nil: time.Now
+	Tracer   trace.Tracer     // nil: no spans
 	// Observe is called after each answer. The route is a pattern of this API
 	// and never what a caller wrote; empty when none fits.
 	Observe func(method, route string, status int, took time.Duration)
@@ -70,6 +73,9 @@ func (o *Options) validate() error {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Tracer == nil {
+		o.Tracer = noop.NewTracerProvider().Tracer("")
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, string, int, time.Duration) {}

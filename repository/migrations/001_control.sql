@@ -19,6 +19,7 @@ CREATE TABLE oubli.jobs (
   tenant_locale  text NOT NULL DEFAULT '',     -- decides the labels
   requested      integer NOT NULL CHECK (requested >= 0),
   dry_run        boolean NOT NULL DEFAULT false, -- every chunk is taken back
+  traceparent    text NOT NULL DEFAULT '',     -- W3C trace context of the request: ids only
   retry_of       uuid UNIQUE REFERENCES oubli.jobs ON DELETE SET NULL,
   created_at     timestamptz NOT NULL DEFAULT now(),
   not_before     timestamptz,

@@ -1,0 +1,29 @@
+package app
+
+import (
+	"context"
+
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/oubli/oubli/internal/tracing"
+)
+
+// openTracing comes first, so that what stops last still sends its spans.
+func (s *Service) openTracing(ctx context.Context) error {
+	if s.cfg.TraceEndpoint == "" {
+		s.tracer = noop.NewTracerProvider().Tracer("")
+		return nil
+	}
+	provider, err := tracing.Open(ctx, tracing.Options{Endpoint: s.cfg.TraceEndpoint, Version: moduleVersion(), Log: s.log})
+	if err != nil {
+		return err
+	}
+	s.tracer = provider.Tracer("github.com/oubli/oubli")
+	s.onStop("tracing", func(ctx context.Context) error {
+		if err := provider.Shutdown(ctx); err != nil { // spans are not worth a failed stop
+			s.log.Warn().Str("from", "opentelemetry").Msg("the last spans were not taken")
+		}
+		return nil
+	})
+	return nil
+}

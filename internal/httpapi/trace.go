@@ -1,0 +1,38 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"go.opentelemetry.io/otel/attribute"
+	otel "go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
+	"go.opentelemetry.io/otel/trace/noop"
+)
+
+// begin begins the span of a request, within the caller's trace if it names
+// one. Of what the caller sends only the traceparent counts, which is made of
+// ids; tracestate and baggage could hold anything.
+func begin(ctx context.Context, tracer trace.Tracer, r *http.Request) (context.Context, trace.Span) {
+	if _, off := tracer.(noop.Tracer); off {
+		return ctx, trace.SpanFromContext(ctx)
+	}
+	if parent := r.Header.Get("traceparent"); parent != "" {
+		ctx = propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": parent})
+	}
+	return tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
+}
+
+// answered ends the span of a request with what was answered.
+func answered(span trace.Span, method, pattern, requestID string, status int) {
+	if pattern != "" {
+		span.SetName(pattern)
+	}
+	span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route(pattern)),
+		attribute.Int("http.response.status_code", status), attribute.String("oubli.request", requestID))
+	if status >= http.StatusInternalServerError {
+		span.SetStatus(otel.Error, http.StatusText(status))
+	}
+	span.End()
+}
