@@ -56,7 +56,8 @@ func TestLogLinesHaveTheDocumentedKeysAndNoOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	used := map[string]string{"time": "zerolog", "level": "zerolog", "message": "zerolog", "error": "zerolog"}
+	used := map[string]string{"time": "zerolog", "level": "zerolog", "message": "zerolog", "error": "zerolog",
+		"erasure_id": "worker.idField", "merge_id": "worker.idField"}
 	call := regexp.MustCompile(`\b(?:Str|Strs|Int|Int64|Uint64|Float64|Bool|Dur|Bytes|Time|Any|Interface|Stringer|RawJSON|AnErr)\("([^".]+)"`)
 	root := os.DirFS("../..")
 	err = fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {

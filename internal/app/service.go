@@ -264,8 +264,16 @@ type kicking struct {
 }
 
 func (k kicking) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
+	return k.accept(ctx, func(ctx context.Context) (jobs.Job, bool, error) { return k.Store.AcceptErasure(ctx, req, key) })
+}
+
+func (k kicking) AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
+	return k.accept(ctx, func(ctx context.Context) (jobs.Job, bool, error) { return k.Store.AcceptMerge(ctx, req, key) })
+}
+
+func (k kicking) accept(ctx context.Context, store func(context.Context) (jobs.Job, bool, error)) (jobs.Job, bool, error) {
 	ctx, span := k.tracer.Start(ctx, "accept job")
-	job, replayed, err := k.Store.AcceptErasure(ctx, req, key)
+	job, replayed, err := store(ctx)
 	span.SetAttributes(attribute.String("oubli.job", job.ID), attribute.Int("oubli.clients", job.Requested))
 	span.End()
 	k.kick(err)
