@@ -12,12 +12,11 @@ const (
 	FenceLost    Event = "fence_lost"    // a worker found its task taken by another, or its job stopped
 	JobBlocked   Event = "job_blocked"   // the schema outgrew the map, or only an operator can tell
 	JobUnblocked Event = "job_unblocked" // the map covers the schema again
-	RowRetired   Event = "row_retired"   // retention was over, and what was kept is cleared
 	ClientFailed Event = "client_failed" // a client was given up, with an exception that names the code
 	MailRetried  Event = "mail_retried"  // a mail server was not ready, or not reached
 )
 
 // Events lists every event.
 func Events() []Event {
-	return []Event{HintSent, HintResent, LeaseExpired, FenceLost, JobBlocked, JobUnblocked, RowRetired, ClientFailed, MailRetried}
+	return []Event{HintSent, HintResent, LeaseExpired, FenceLost, JobBlocked, JobUnblocked, ClientFailed, MailRetried}
 }

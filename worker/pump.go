@@ -253,7 +253,6 @@ func (p *Pump) retire(ctx context.Context) error {
 	swept, err := p.o.Keeper.SweepRetained(ctx)
 	for _, t := range swept {
 		if t.Rows > 0 {
-			p.o.Count(jobs.RowRetired, int(t.Rows))
 			p.o.Log.Info().Str("table", t.Table).Int64("rows", t.Rows).Msg("retention is over; cleared what was kept")
 		}
 		for code, rows := range t.Refused {

@@ -33,7 +33,6 @@ var eventNames = map[jobs.Event][2]string{
 	jobs.FenceLost:    {"oubli_fence_losses_total", "Times that a worker found its task taken by another, or its job stopped."},
 	jobs.JobBlocked:   {"oubli_jobs_blocked_total", "Times that a worker blocked a job."},
 	jobs.JobUnblocked: {"oubli_jobs_unblocked_total", "Blocked jobs that went on."},
-	jobs.RowRetired:   {"oubli_rows_retired_total", "Rows whose retention was over and that were cleared."},
 	jobs.ClientFailed: {"oubli_clients_given_up_total", "Clients whose erasure was given up."},
 	jobs.MailRetried:  {"oubli_mail_retries_total", "Mails that were put back to be tried again."},
 }
