@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -125,8 +127,50 @@ type claims struct {
 	Role   jobs.Role `json:"role"`
 }
 
-// Validate asks for the claims that the registered ones leave open.
+// UnmarshalJSON takes every claim under its exact name, and none twice.
+// encoding/json would let "ROLE" stand in for role and take the last of two:
+// whoever may name some other claim could then choose their role. Claim names
+// are case-sensitive and unique (RFC 7519 sections 4 and 10.1.1).
+func (c *claims) UnmarshalJSON(data []byte) error {
+	known := map[string]any{
+		"aud": &c.Audience, "exp": &c.ExpiresAt, "nbf": &c.NotBefore, "iat": &c.IssuedAt, "sub": &c.Subject,
+		"email": &c.Email, "tenant": &c.Tenant, "role": &c.Role,
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
+		return errToken
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		tok, err := dec.Token()
+		name, ok := tok.(string)
+		if err != nil || !ok || seen[name] {
+			return errToken
+		}
+		seen[name] = true
+		into := known[name]
+		if into == nil {
+			into = new(json.RawMessage)
+		}
+		if err := dec.Decode(into); err != nil {
+			return errToken
+		}
+	}
+	return nil
+}
+
+// Validate asks for the claims that the registered ones leave open, and that
+// times are some: one beyond the range of a time wraps around, and a token of
+// the far future would seem to be of the past.
 func (c claims) Validate() error {
+	for name, t := range map[string]*jwt.NumericDate{"exp": c.ExpiresAt, "nbf": c.NotBefore, "iat": c.IssuedAt} {
+		if t != nil && (t.Year() < 1970 || t.Year() > 9999) {
+			return fmt.Errorf("%s: %w", name, jwt.ErrTokenInvalidClaims)
+		}
+	}
+	if c.IssuedAt != nil && c.ExpiresAt != nil && c.IssuedAt.After(c.ExpiresAt.Time) {
+		return fmt.Errorf("iat: %w", jwt.ErrTokenInvalidClaims)
+	}
 	for _, claim := range []struct{ name, value string }{
 		{"sub", c.Subject}, {"email", c.Email}, {"tenant", c.Tenant}, {"role", string(c.Role)},
 	} {
