@@ -43,11 +43,17 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-// admit lets those pass who have a valid token with a role of the audience.
-func admit(v *Verifier, who audience) func(huma.Context, func(huma.Context)) {
+// admit lets those pass who have a valid token with a role of the audience, and
+// have not come too often.
+func (a *api) admit(who audience) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		caller, p := identify(v, r.Header.Values("Authorization"))
+		caller, p := identify(a.Verifier, r.Header.Values("Authorization"))
+		if p != nil {
+			p = a.limiters.refuse(r, p)
+		} else {
+			p = a.limiters.admit(caller)
+		}
 		if p == nil && !who.has(caller.Role) {
 			p = newProblem("forbidden", "The token's role may not do this.")
 		}

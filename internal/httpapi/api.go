@@ -58,6 +58,7 @@ type Options struct {
 	// Observe is called after each answer. The route is a pattern of this API
 	// and never what a caller wrote; empty when none fits.
 	Observe func(method, route string, status int, took time.Duration)
+	Limits  Limits // of each caller; the zero Limits are the defaults
 }
 
 func (o *Options) validate() error {
@@ -86,7 +87,9 @@ func (o *Options) validate() error {
 // api ties resources to routes.
 type api struct {
 	Options
-	huma huma.API
+	huma     huma.API
+	limiters limiters
+	patience time.Duration // with a body
 }
 
 // New is the handler of the whole API.
@@ -94,8 +97,14 @@ func New(o Options) (http.Handler, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("http api: %w", err)
 	}
+	return newHandler(o, bodyTimeout, unreadTimeout)
+}
+
+// newHandler is New with patience of a test's choice: with a body that is
+// read, and with one that is not.
+func newHandler(o Options, patience, unread time.Duration) (http.Handler, error) {
 	mux := http.NewServeMux()
-	a := &api{Options: o, huma: humago.New(mux, document(o.Version))}
+	a := &api{Options: o, huma: humago.New(mux, document(o.Version)), limiters: o.Limits.start(), patience: patience}
 	a.erasures()
 	a.erasureSteps()
 	a.selections()
@@ -110,7 +119,7 @@ func New(o Options) (http.Handler, error) {
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(spec)
 	})
-	return observe(&a.Options, routed(mux)), nil
+	return observe(&a.Options, impatient(unread, routed(mux))), nil
 }
 
 // operation is a route and what holds for it.
@@ -131,12 +140,12 @@ type operation struct {
 // handler returns becomes a problem.
 func register[I, O any](a *api, op operation, handle func(context.Context, *I) (*O, error)) {
 	h := describeOperation(op)
-	h.Middlewares = huma.Middlewares{admit(a.Verifier, op.who)}
+	h.Middlewares = huma.Middlewares{a.admit(op.who)}
 	if op.idempotent {
 		h.Middlewares = append(h.Middlewares, takeKey)
 	}
 	if op.body > 0 {
-		h.Middlewares = append(h.Middlewares, takeBody(op.body))
+		h.Middlewares = append(h.Middlewares, a.takeBody(op.body))
 	}
 	huma.Register(a.huma, h, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)

@@ -28,25 +28,29 @@ const (
 	// clientsBody bounds bodies that name clients: 100,000 keys of 64 bytes
 	// with their quotes and commas, and room for the rest.
 	clientsBody = 8 << 20
-	// bodyTimeout cuts off callers that send slowly.
-	bodyTimeout = 60 * time.Second
+	// bodyTimeout cuts off callers that send slowly, unreadTimeout those who
+	// do so although they have been refused.
+	bodyTimeout   = 60 * time.Second
+	unreadTimeout = 10 * time.Second
 )
 
 // takeBody reads the body, of at most limit bytes, into the call.
-func takeBody(limit int64) func(huma.Context, func(huma.Context)) {
+func (a *api) takeBody(limit int64) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		data, p := fetchBody(r, w, limit)
+		c := callOf(ctx.Context())
+		meter := &metered{body: r.Body, limiter: a.limiters.bytes, who: keyspace(c.caller)}
+		data, p := fetchBody(r, w, meter, limit, a.patience)
 		if p != nil {
 			p.write(ctx.Context(), w)
 			return
 		}
-		callOf(ctx.Context()).body = data
+		c.body = data
 		next(ctx)
 	}
 }
 
-func fetchBody(r *http.Request, w http.ResponseWriter, limit int64) ([]byte, *Problem) {
+func fetchBody(r *http.Request, w http.ResponseWriter, body *metered, limit int64, patience time.Duration) ([]byte, *Problem) {
 	if !plainJSON(r.Header) {
 		return nil, newProblem("unsupported_media_type", "Send the body as application/json, in UTF-8 and not compressed.")
 	}
@@ -56,20 +60,24 @@ func fetchBody(r *http.Request, w http.ResponseWriter, limit int64) ([]byte, *Pr
 	}
 	// Not every writer has deadlines; a real connection does.
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
+	_ = control.SetReadDeadline(time.Now().Add(patience))
 	var buf bytes.Buffer
-	buf.Grow(int(max(r.ContentLength, 0)) + bytes.MinRead)
-	_, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, limit))
-	// A deadline that stays would end the request of a caller who waits.
-	_ = control.SetReadDeadline(time.Time{})
+	// An announced length is a promise: memory follows what has come.
+	buf.Grow(int(min(max(r.ContentLength, 0), meterStep)) + bytes.MinRead)
+	_, err := buf.ReadFrom(http.MaxBytesReader(w, io.NopCloser(body), limit))
 	if err == nil {
+		// A deadline that stays would end the request of a caller who waits.
+		_ = control.SetReadDeadline(time.Time{})
 		return buf.Bytes(), nil
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge
 	}
+	if errors.Is(err, errMetered) {
+		return nil, tooMany("This caller sends more bytes a second than the service is configured to take.", body.wait).with("Connection", "close")
+	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-		return nil, newProblem("body_timeout", "The body did not arrive within "+bodyTimeout.String()+".").with("Connection", "close")
+		return nil, newProblem("body_timeout", "The body did not arrive within "+patience.String()+".").with("Connection", "close")
 	}
 	return nil, newProblem("body_unreadable", "The connection broke off in the body.")
 }

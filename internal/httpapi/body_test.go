@@ -18,7 +18,7 @@ func TestABodyThatDoesNotArriveIsTheCallersTrouble(t *testing.T) {
 		"body_unreadable": io.ErrUnexpectedEOF,
 	} {
 		body := io.MultiReader(strings.NewReader(`{"client_ids":`), iotest.ErrReader(err))
-		_, p := fetchBody(httptest.NewRequest("POST", "/v1/erasures", body), httptest.NewRecorder(), smallBody)
+		_, p := fetchBody(httptest.NewRequest("POST", "/v1/erasures", nil), httptest.NewRecorder(), &metered{body: body}, smallBody, bodyTimeout)
 		if p == nil || p.Code != want || p.Status >= 500 {
 			t.Errorf("%v: got %+v, want %s", err, p, want)
 		}
@@ -27,9 +27,9 @@ func TestABodyThatDoesNotArriveIsTheCallersTrouble(t *testing.T) {
 
 func TestABodyThatIsAnnouncedTooLargeIsNotRead(t *testing.T) {
 	t.Parallel()
-	r := httptest.NewRequest("POST", "/v1/erasures", iotest.ErrReader(errors.New("read")))
+	r := httptest.NewRequest("POST", "/v1/erasures", nil)
 	r.ContentLength = smallBody + 1
-	if _, p := fetchBody(r, httptest.NewRecorder(), smallBody); p == nil || p.Code != "body_too_large" {
+	if _, p := fetchBody(r, httptest.NewRecorder(), &metered{body: iotest.ErrReader(errors.New("read"))}, smallBody, bodyTimeout); p == nil || p.Code != "body_too_large" {
 		t.Errorf("got %+v", p)
 	}
 }

@@ -54,6 +54,7 @@ var codes = map[string]code{
 	"period_too_short":        {http.StatusUnprocessableEntity, "The period is below the floor that the map sets.", ""},
 	"not_overridable":         {http.StatusUnprocessableEntity, "override names a guard that the map does not have or does not call overridable.", ""},
 	"bad_cursor":              {http.StatusUnprocessableEntity, "The cursor is not one that this list gave.", ""},
+	"too_many_requests":       {http.StatusTooManyRequests, "The caller, or for requests without a valid token its address, has sent more than its share; repeat after Retry-After.", ""},
 	"request_cancelled":       {statusClientGone, "The caller ended the request before its answer.", ""},
 	"internal":                {http.StatusInternalServerError, "A fault of the service; the log has the cause under the request id.", ""},
 	"schema_mismatch":         {http.StatusServiceUnavailable, "The map does not cover the database's schema; an operator has to mend it.", ""},

@@ -22,6 +22,8 @@ const introduction = `Erases clients' personal data in bulk, in the background.
 
 **Problems.** Every answer of 400 and above is ` + "`application/problem+json`" + ` (RFC 9457). Decide by ` + "`code`" + `, which is stable; show ` + "`detail`" + ` to people. No problem repeats what was sent: ` + "`errors`" + ` says where each mistake stands.
 
+**Limits.** A caller who sends more than its share gets 429 with ` + "`Retry-After`" + ` in seconds; nothing was done, and the same request is good then.
+
 **Repeats.** A request whose answer was lost is safe to repeat with the same ` + "`Idempotency-Key`" + ` and the same body.`
 
 // document is the frame of the OpenAPI document.
@@ -89,7 +91,7 @@ func describeOperation(op operation) huma.Operation {
 
 // problemResponses documents the problems of an operation by status.
 func problemResponses(op operation) map[string]*huma.Response {
-	names := slices.Concat(op.codes, []string{"unauthenticated", "token_expired", "forbidden", "validation_failed", "internal", "unavailable", "timeout"})
+	names := slices.Concat(op.codes, []string{"unauthenticated", "token_expired", "forbidden", "too_many_requests", "validation_failed", "internal", "unavailable", "timeout"})
 	if op.idempotent {
 		names = append(names, "idempotency_key_missing", "idempotency_key_invalid", "idempotency_in_flight", "idempotency_key_reused")
 	}

@@ -1,0 +1,289 @@
+package httpapi
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// stand lets each request of a fuzz target find a store of its own behind
+// one handler, which is dear to build.
+type stand struct{ Store }
+
+// mustStand is the API with a stand, a good token, and the document's
+// operations in a fixed order.
+func mustStand(tb testing.TB) (http.Handler, *stand, string, []route) {
+	tb.Helper()
+	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c := &stand{newShelf()}
+	h, err := New(Options{Store: c, Verifier: v, Limits: Limits{Requests: -1, Bytes: -1, Failures: -1}})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	token, err := Mint(testSecret, jobs.Caller{Subject: "u1", Email: "owner@studio.example", Tenant: "studio", Role: jobs.Admin}, 24*time.Hour)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return h, c, token, routesOf(tb, h)
+}
+
+// stocked is a shelf with one thing of each kind, under the id that route.at
+// puts into paths.
+func stocked() *shelf {
+	s := newShelf()
+	s.jobs[selectionID] = jobs.Job{ID: selectionID, TenantID: "studio", State: jobs.Running}
+	return s
+}
+
+// holdsUp says what is wrong with an answer to a request that could have been
+// anything: it is documented, it is JSON, and a refusal has reached no store.
+func holdsUp(w *httptest.ResponseRecorder, store *shelf, responses map[string]bool) error {
+	for name, values := range w.Header() {
+		if strings.ContainsAny(name+strings.Join(values, ""), "\r\n\x00") {
+			return fmt.Errorf("header %q: %q", name, values)
+		}
+	}
+	if w.Code >= 500 || responses != nil && !responses[strconv.Itoa(w.Code)] {
+		return fmt.Errorf("status %d, which is not documented", w.Code)
+	}
+	if !json.Valid(w.Body.Bytes()) || w.Header().Get("X-Content-Type-Options") != "nosniff" {
+		return fmt.Errorf("not an answer of ours: %v", w.Header())
+	}
+	if w.Code < 400 {
+		return wholesome(reflect.ValueOf(store).Elem())
+	}
+	var p Problem
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || codes[p.Code].status != w.Code || len(p.Errors) > maxFaults {
+		return fmt.Errorf("not a problem with a code of ours: %v", err)
+	}
+	// Lists are asked for with what the path said before a query is looked at.
+	if len(store.requests)+len(store.selections) > 0 {
+		return fmt.Errorf("status %d, and the store has been asked", w.Code)
+	}
+	return nil
+}
+
+// wholesome looks at every text that has reached the store, whichever request
+// it came with: PostgreSQL can take it, and it is not endless.
+func wholesome(v reflect.Value) error {
+	switch v.Kind() {
+	case reflect.String:
+		s := v.String()
+		odd := func(r rune) bool { return unicode.IsControl(r) && !strings.ContainsRune("\n\r\t", r) }
+		if !utf8.ValidString(s) || strings.ContainsFunc(s, odd) || utf8.RuneCountInString(s) > jobs.MaxComment {
+			return fmt.Errorf("the store was given %q", s)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			if err := wholesome(v.Index(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return nil
+		}
+		for i := range v.NumField() {
+			if err := wholesome(v.Field(i)); err != nil {
+				return err
+			}
+		}
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			if err := wholesome(v.MapIndex(key)); err != nil {
+				return err
+			}
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return wholesome(v.Elem())
+		}
+	}
+	return nil
+}
+
+// FuzzBodies sends any bytes to any route that takes a body. Routes come from
+// the document, so that a new one is fuzzed as soon as it is there.
+func FuzzBodies(f *testing.F) {
+	h, c, token, routes := mustStand(f)
+	routes = slices.DeleteFunc(routes, func(r route) bool { return r.example == "" })
+	for i, r := range routes {
+		f.Add(uint8(i), []byte(r.example))
+		for _, s := range []string{
+			`{}`, `null`, `[[[[`, `{"a":{"b":[{}]}}`, "{\"comment\":\"\xff\"}", `{"client_ids":["\ud800"],"reason":"inactivity"}`, `{"reason":1e999}`,
+			`{"client_ids":[1,"b",-0,9223372036854775808],"reason":"inactivity"}`, `{"client_ids":["a"],"client_ids":["b"],"reason":"inactivity"}`,
+			`{"client_ids":["a"],"reason":"subject_request","notify":["a@b.example","A@B.example","x@y\r\nBcc: z@y"],"locale":"de-AT","not_before":"9999-12-31T23:59:60Z","comment":"\u0007\u202e","override":["g"],"tenant_id":"t","dry_run":true}`,
+			`{"selection_id":"0199B4A2-7C1E-7D53-9A1F-00000000ABCD","expected_count":2147483648,"reason":"inactivity"}`,
+			`{"period":"P999Y9999M9999W99999D","without":["appointments","' OR 1=1 --"],"include_new_clients":true}`, `{"period":"PT1S"}`, `{"period":"P"}`,
+			`{"exclude":["1",2],"include":["1"]}`, `{"include":[` + strings.Repeat("1,", 10_000) + `1]}`,
+			`{"source_client_ids":["1",2],"target":{"client_id":"3"},"delete_source":true,"fill_blanks":true,"conflicts":"keep_target"}`,
+			`{"source_client_ids":["1"],"target":{"anonymous":true,"anonymous":false,"client_id":null}}`,
+		} {
+			f.Add(uint8(i), []byte(s))
+		}
+	}
+	f.Fuzz(func(t *testing.T, i uint8, body []byte) {
+		r, store := routes[int(i)%len(routes)], stocked()
+		c.Store = store
+		req := httptest.NewRequest(r.method, r.at(selectionID), bytes.NewReader(body))
+		req.Header.Set("Authorization", "Bearer "+token)
+		req.Header.Set("Idempotency-Key", "k")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if err := holdsUp(w, store, r.responses); err != nil {
+			t.Fatalf("%s: %v\n%q\n%d %s", r, err, body, w.Code, w.Body)
+		}
+	})
+}
+
+// FuzzRequests sends any method, target and header lines: paths, ids, limits,
+// cursors, states and keys.
+func FuzzRequests(f *testing.F) {
+	h, c, token, routes := mustStand(f)
+	for _, r := range routes {
+		f.Add(r.method, r.at(selectionID), "", "")
+		f.Add(r.method, r.at("../../etc/passwd"), "Idempotency-Key", "' OR 1=1 --")
+		f.Add(r.method, r.at(selectionID)+"?limit=1000&cursor=%ff&state=running&outcome=failed&tenant_id=studio", "Content-Encoding", "gzip")
+		f.Add(r.method, r.at("%00"), "Content-Type", "text/plain; charset=utf-16")
+	}
+	f.Add("GET", "/v1/erasures?cursor=0199b4a2-7c1e-7d53-9a1f-00000000abcd&limit=-1", "X-Request-Id", "Zorro")
+	f.Add("GET", "/v1/erasures?limit=9223372036854775808&limit=1&;=;&%zz", "Transfer-Encoding", "chunked, gzip")
+	f.Add("GET", "/v1/erasures?tenant_id=*", "X-HTTP-Method-Override", "DELETE")
+	f.Add("POST", "/v1/erasures/"+selectionID+"/cancel?_method=GET", "Expect", "100-continue")
+	f.Add("OPTIONS", "*", "Origin", "https://evil.example")
+	f.Add("GET", "http://evil.example/v1/erasures", "Host", "evil.example")
+	f.Add("GET", "/v1/./erasures//%2e%2e/%2fopenapi.json", "Authorization", "Basic eDp5")
+	f.Fuzz(func(t *testing.T, method, target, name, value string) {
+		raw := method + " " + target + " HTTP/1.1\r\nHost: oubli\r\nAuthorization: Bearer " + token + "\r\n" + name + ": " + value + "\r\n\r\n"
+		req, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw)))
+		if err != nil {
+			return
+		}
+		store := stocked()
+		c.Store = store
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, req)
+		if req.Method == http.MethodHead || w.Code < 400 && w.Body.Len() == 0 {
+			return
+		}
+		if err := holdsUp(w, store, nil); err != nil {
+			t.Fatalf("%v\n%q\n%d %s", err, raw, w.Code, w.Body)
+		}
+	})
+}
+
+// FuzzTokens signs any header and payload with the right key: what is admitted
+// says what a plain reading of the payload says, by exact names.
+func FuzzTokens(f *testing.F) {
+	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}, Now: func() time.Time { return noon }})
+	if err != nil {
+		f.Fatal(err)
+	}
+	payload := func(c jwt.MapClaims) string {
+		text, err := json.Marshal(c)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return string(text)
+	}
+	f.Add(`{"alg":"HS256","typ":"JWT"}`, payload(goodClaims()))
+	f.Add(`{"alg":"HS256","alg":"none"}`, payload(with("exp", 1e300)))
+	f.Add(`{"alg":"HS256","kid":"x","jwk":{}}`, payload(with("aud", []string{"a", "oubli"})))
+	f.Add(`{"alg":"HS256","crit":[]}`, strings.Replace(payload(goodClaims()), `"role":`, `"ROLE":"admin","role":`, 1))
+	f.Add(`{"alg":"none"}`, strings.Replace(payload(goodClaims()), `"tenant":`, `"tenant":"*","tenant":`, 1))
+	f.Fuzz(func(t *testing.T, header, payload string) {
+		caller, err := v.Verify(mustSignText(t, header, payload))
+		if err != nil {
+			return
+		}
+		var plain map[string]any
+		if err := json.Unmarshal([]byte(payload), &plain); err != nil {
+			t.Fatalf("%q is admitted, but %v", payload, err)
+		}
+		said := jobs.Caller{}
+		said.Subject, _ = plain["sub"].(string)
+		said.Email, _ = plain["email"].(string)
+		said.Tenant, _ = plain["tenant"].(string)
+		role, _ := plain["role"].(string)
+		said.Role = jobs.Role(role)
+		audience, many := plain["aud"].([]any)
+		exp, _ := plain["exp"].(float64)
+		if caller != said || plain["aud"] != Audience && !(many && slices.Contains(audience, any(Audience))) || exp <= float64(noon.Unix()) {
+			t.Fatalf("%q is admitted as %+v", payload, caller)
+		}
+		for _, claim := range []string{"nbf", "iat"} {
+			if at, ok := plain[claim].(float64); ok && at > float64(noon.Add(tokenSkew+time.Second).Unix()) {
+				t.Fatalf("%q is admitted before its %s", payload, claim)
+			}
+		}
+		if !bareAddress(caller.Email) || hasControl(caller.Subject+caller.Tenant+string(caller.Role)) || len(caller.Tenant) > jobs.MaxKeyLength {
+			t.Fatalf("%q is admitted as %+v", payload, caller)
+		}
+	})
+}
+
+// route is one operation of the document.
+type route struct {
+	method, path string
+	example      string // of the body; empty: it takes none
+	success      int
+	responses    map[string]bool // statuses that are documented
+}
+
+func (r route) String() string { return r.method + " " + r.path }
+
+// at is the path with an id in it.
+func (r route) at(id string) string { return strings.ReplaceAll(r.path, "{id}", id) }
+
+// routesOf reads the operations that a handler has registered out of its own
+// document.
+func routesOf(tb testing.TB, h http.Handler) []route {
+	tb.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/openapi.json", nil))
+	var d document31
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil {
+		tb.Fatal(err)
+	}
+	var routes []route
+	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
+		for _, method := range slices.Sorted(maps.Keys(d.Paths[path])) {
+			op := d.Paths[path][method]
+			r := route{method: strings.ToUpper(method), path: path, responses: map[string]bool{}}
+			for status := range op.Responses {
+				r.responses[status] = true
+				if n, _ := strconv.Atoi(status); n < 300 && n > 0 {
+					r.success = n
+				}
+			}
+			if op.RequestBody != nil {
+				text, err := json.Marshal(op.RequestBody.Content["application/json"].Example)
+				if err != nil || string(text) == "null" {
+					tb.Fatalf("%s: the document has no example of a body: %v", r, err)
+				}
+				r.example = string(text)
+			}
+			routes = append(routes, r)
+		}
+	}
+	return routes
+}
