@@ -45,14 +45,35 @@ type Config struct {
 	// Exactly one of AuthSecret and AuthPublicKeyFile is set.
 	AuthSecret Secret `env:"OUBLI_AUTH_SECRET" want:"at least 32 bytes"`
 
+	// AuthSecretPrevious verifies bearer tokens too, with HS256; at least 32
+	// bytes. It keeps tokens good while the key is changed: the one that was
+	// replaced, or the one that comes next. It may also stand beside
+	// AuthPublicKeyFile, on the way from a secret to keys. No default.
+	AuthSecretPrevious Secret `env:"OUBLI_AUTH_SECRET_PREVIOUS" want:"at least 32 bytes, other than OUBLI_AUTH_SECRET"`
+
 	// AuthPublicKeyFile is the path of a PEM file with the Ed25519 or RSA (at
 	// least 2048 bits) keys that verify bearer tokens signed with EdDSA or
-	// RS256; several are valid at once while keys are changed. No default.
+	// RS256; up to 16 are valid at once, so that keys can be changed. No default.
 	AuthPublicKeyFile string `env:"OUBLI_AUTH_PUBLIC_KEY_FILE" want:"the path of a PEM file with Ed25519 or RSA public keys"`
 
 	// AuthPublicKeys is the content of AuthPublicKeyFile: PEM blocks of type
 	// PUBLIC KEY, all of them checked. Empty without the file.
 	AuthPublicKeys []byte `env:"-"`
+
+	// LimitRequests is how many requests a second the API takes from one
+	// caller, a subject of a tenant; ten seconds' worth may come at once.
+	// 0..1000000, 0 takes all. Default 200.
+	LimitRequests int `env:"OUBLI_LIMIT_REQUESTS" envDefault:"200" want:"0..1000000"`
+
+	// LimitBytes is how many bytes of request bodies a second the API takes
+	// from one caller; eight seconds' worth may come at once. 0 takes all, else
+	// at least 1048576, so that the largest body fits. Default 8388608.
+	LimitBytes int `env:"OUBLI_LIMIT_BYTES" envDefault:"8388608" want:"0 or 1048576..1073741824"`
+
+	// LimitFailures is how many failed authentications a minute one network
+	// address has, at the API and at the ops listener. 0..1000000, 0 takes all.
+	// Default 60.
+	LimitFailures int `env:"OUBLI_LIMIT_FAILURES" envDefault:"60" want:"0..1000000"`
 
 	// SMTP is the server that takes the mail; see [ParseSMTP]. No default.
 	SMTP SMTP `env:"OUBLI_SMTP_URL" want:"smtp://user:password@host:587?tls=mandatory|opportunistic|none or smtps://user:password@host:465"`

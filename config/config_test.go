@@ -81,6 +81,9 @@ func TestDefaultsAreAsDocumented(t *testing.T) {
 	if c.BatchClients != 1000 || c.ChunkTarget != 100*time.Millisecond || c.Grace != 0 || c.Concurrency != max(2, runtime.NumCPU()) {
 		t.Errorf("got %+v", c)
 	}
+	if c.LimitRequests != 200 || c.LimitBytes != 8<<20 || c.LimitFailures != 60 || !c.AuthSecretPrevious.Empty() {
+		t.Errorf("got %+v", c)
+	}
 	if c.Redis.Asynq() != nil || c.Redis.NewClient() != nil || c.SMTP.Host != "" || !c.DatabaseURL.Empty() {
 		t.Errorf("servers have defaults: %+v", c)
 	}

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -24,6 +25,9 @@ func (c *Config) readPublicKeys(r *reader) {
 	c.AuthPublicKeys = b
 }
 
+// maxPublicKeys bounds the work on a token that none of the keys has signed.
+const maxPublicKeys = 16
+
 // checkPublicKeys accepts PEM blocks with Ed25519 and RSA keys. RFC 7518 § 3.3
 // wants at least 2048 bits for RS256.
 func checkPublicKeys(b []byte) error {
@@ -31,7 +35,10 @@ func checkPublicKeys(b []byte) error {
 	if block == nil {
 		return errors.New("want PEM blocks of type PUBLIC KEY, got none")
 	}
-	for ; block != nil; block, rest = pem.Decode(rest) {
+	for n := 1; block != nil; block, rest = pem.Decode(rest) {
+		if n++; n > maxPublicKeys+1 {
+			return fmt.Errorf("want at most %d keys", maxPublicKeys)
+		}
 		if strings.Contains(block.Type, "PRIVATE") {
 			return errors.New("the file holds a private key; keep that where tokens are signed, and name the public key's file here")
 		}

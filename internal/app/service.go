@@ -60,6 +60,9 @@ type stop struct {
 	stop func(context.Context) error
 }
 
+// operations is the listener that shows everything to whoever reaches it.
+const operations = "operations"
+
 // drain is how long Stop waits for requests, chunks and mails under way.
 const drain = 25 * time.Second
 
@@ -236,7 +239,7 @@ func (s *Service) startAPI() error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	handler, err := httpapi.New(httpapi.Options{Store: kicking{s.store, s.pump, s.tracer}, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: moduleVersion(), Observe: s.metrics.ObserveRequest})
+	handler, err := httpapi.New(httpapi.Options{Store: kicking{s.store, s.pump, s.tracer}, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: moduleVersion(), Observe: s.metrics.ObserveRequest, Limits: limitsOf(s.cfg)})
 	if err != nil {
 		return err
 	}
@@ -246,13 +249,26 @@ func (s *Service) startAPI() error {
 
 func verifierOptions(cfg config.Config) httpapi.VerifierOptions {
 	var o httpapi.VerifierOptions
-	if !cfg.AuthSecret.Empty() {
-		o.Secrets = [][]byte{[]byte(cfg.AuthSecret.Reveal())}
+	for _, secret := range []config.Secret{cfg.AuthSecret, cfg.AuthSecretPrevious} {
+		if !secret.Empty() {
+			o.Secrets = append(o.Secrets, []byte(secret.Reveal()))
+		}
 	}
 	if len(cfg.AuthPublicKeys) > 0 {
 		o.PublicKeys = [][]byte{cfg.AuthPublicKeys}
 	}
 	return o
+}
+
+// limitsOf turns the settings' "0 takes all" into the API's words.
+func limitsOf(cfg config.Config) httpapi.Limits {
+	l := httpapi.Limits{Requests: cfg.LimitRequests, Bytes: cfg.LimitBytes, Failures: cfg.LimitFailures}
+	for _, n := range []*int{&l.Requests, &l.Bytes, &l.Failures} {
+		if *n == 0 {
+			*n = -1
+		}
+	}
+	return l
 }
 
 // kicking lets the pump send hints at once after a request that makes tasks
@@ -315,7 +331,7 @@ func (s *Service) startOps() error {
 	}
 	handler, err := ops.New(ops.Options{
 		Addr: s.cfg.OpsListen, Password: s.cfg.OpsPassword.Reveal(), DashboardWritable: s.cfg.DashboardWritable,
-		Redis: redisOpt, Registry: s.registry, Log: s.log,
+		Redis: redisOpt, Registry: s.registry, Log: s.log, Failures: limitsOf(s.cfg).Failures,
 		Checks: []ops.Check{
 			{Name: "database", Run: s.store.Ping},
 			{Name: "redis", Run: func(ctx context.Context) error { return s.redis.Ping(ctx).Err() }},
@@ -326,7 +342,7 @@ func (s *Service) startOps() error {
 		return &exitError{exitUsage, err}
 	}
 	s.onStop("dashboard", func(context.Context) error { return handler.Close() })
-	s.OpsAddr, err = s.serve("operations", s.cfg.OpsListen, ops.NewServer(handler, s.cfg.OpsListen))
+	s.OpsAddr, err = s.serve(operations, s.cfg.OpsListen, ops.NewServer(handler, s.cfg.OpsListen))
 	return err
 }
 
@@ -342,6 +358,9 @@ func (s *Service) serve(name, addr string, srv *http.Server) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("listen for %s on %s: %w", name, addr, err)
 	}
+	if err := s.openTo(name, l.Addr()); err != nil {
+		return "", errors.Join(err, l.Close())
+	}
 	srv.ErrorLog = stdlog.New(s.log, "", 0)
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -350,6 +369,15 @@ func (s *Service) serve(name, addr string, srv *http.Server) (string, error) {
 	}()
 	s.onStop(name+" listener", srv.Shutdown)
 	return l.Addr().String(), nil
+}
+
+// openTo looks at where a listener has come to stand: a machine may resolve
+// localhost to an address that others reach.
+func (s *Service) openTo(name string, addr net.Addr) error {
+	if name != operations || !s.cfg.OpsPassword.Empty() || config.OnLoopback(addr.String()) {
+		return nil
+	}
+	return &exitError{exitUsage, fmt.Errorf("OUBLI_OPS_PASSWORD: not set; required because OUBLI_OPS_LISTEN is not on loopback but on %s", addr)}
 }
 
 // redisLog lets through what go-redis says of failed connections, at a level

@@ -3,21 +3,48 @@ package ops
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"math"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/oubli/oubli/internal/limit"
 )
 
+// guessing limits wrong passwords; see [Options].
+func guessing(perMinute int) *limit.Limiter {
+	if perMinute < 0 {
+		return nil
+	}
+	if perMinute == 0 {
+		perMinute = 60
+	}
+	return limit.New(float64(perMinute)/60, perMinute)
+}
+
 // authenticated asks for the password, unless there is none. Hashes are
-// compared, so that neither the time nor the length tells anything.
-func authenticated(password string, next http.Handler) http.Handler {
+// compared, so that neither the time nor the length tells anything. An address
+// that has guessed wrong too often is not told even that it is right now: a
+// password, other than a token, can be found by trying.
+func authenticated(password string, wrong *limit.Limiter, next http.Handler) http.Handler {
 	if password == "" {
 		return next
 	}
 	want := sha256.Sum256([]byte(password))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from := limit.Address(r.RemoteAddr)
 		_, given, ok := r.BasicAuth()
+		if wait := wrong.Left(from); ok && wait > 0 {
+			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+			http.Error(w, "too many wrong passwords from this address", http.StatusTooManyRequests)
+			return
+		}
 		got := sha256.Sum256([]byte(given))
 		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || !ok {
+			if ok { // a browser asks once without, and guesses nothing
+				wrong.Take(from, 1)
+			}
 			w.Header().Set("WWW-Authenticate", `Basic realm="oubli operations", charset="UTF-8"`)
 			http.Error(w, "the operations password is needed", http.StatusUnauthorized)
 			return
@@ -27,7 +54,7 @@ func authenticated(password string, next http.Handler) http.Handler {
 }
 
 // secured sets headers for every answer and refuses what no operator sends:
-// changes that come from another site and, where no password protects the
+// requests that another site's page makes and, where no password protects the
 // listener, requests under a foreign host name. A page elsewhere could point
 // its own name at 127.0.0.1 and would then be of the same origin.
 func secured(open bool, next http.Handler) http.Handler {
@@ -44,8 +71,25 @@ func secured(open bool, next http.Handler) http.Handler {
 			http.Error(w, "ask for localhost, or set a password", http.StatusMisdirectedRequest)
 			return
 		}
+		if elsewhere(r) {
+			http.Error(w, "another site may not ask for this", http.StatusForbidden)
+			return
+		}
 		sameSite.ServeHTTP(w, r)
 	})
+}
+
+// elsewhere reports whether a browser says that another site's page asks. It
+// would send the password along, and a mere GET starts a profile. A link that
+// somebody follows is welcome, but not to what works as soon as it is opened.
+// Browsers too old to say anything are left to the check of the origin.
+func elsewhere(r *http.Request) bool {
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site":
+		followed := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" && r.Method == http.MethodGet
+		return !followed || strings.HasPrefix(r.URL.Path, "/debug/")
+	}
+	return false
 }
 
 func hostOf(r *http.Request) string {

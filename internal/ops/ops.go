@@ -19,6 +19,7 @@ import (
 type Options struct {
 	Addr              string               // where it will listen; beyond loopback only with a Password
 	Password          string               // of basic auth, with any user name; empty: none asked for
+	Failures          int                  // wrong passwords a minute from one address; 0: 60, negative: no limit
 	DashboardWritable bool                 // lets operators archive, run and delete hints; false: they look only
 	Redis             asynq.RedisConnOpt   // required
 	Registry          *prometheus.Registry // required; what /metrics shows
@@ -101,7 +102,7 @@ func New(o Options) (*Handler, error) {
 	outside := http.NewServeMux()
 	outside.HandleFunc("GET /healthz", healthz)
 	outside.Handle("GET /readyz", newReadiness(o.Checks, o.CheckTimeout, &o.Log))
-	outside.Handle("/", authenticated(o.Password, inside))
+	outside.Handle("/", authenticated(o.Password, guessing(o.Failures), inside))
 	return &Handler{Handler: secured(o.Password == "", outside), dashboard: dashboard}, nil
 }
 
@@ -114,13 +115,14 @@ func (h *Handler) Close() error {
 }
 
 // NewServer serves a handler of [New] on addr. A profile takes as long as it is
-// asked to, so that answers have two minutes.
+// asked to, so that answers have two minutes; so have requests, because
+// net/http ends whatever still works when the time to read is over.
 func NewServer(handler http.Handler, addr string) *http.Server {
 	return &http.Server{
 		Addr:              addr,
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       30 * time.Second,
+		ReadTimeout:       2 * time.Minute,
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    16 << 10,

@@ -1,0 +1,70 @@
+package ops
+
+import (
+	"net/http"
+	"testing"
+)
+
+func TestAPageElsewhereMayLinkHereAndNothingElse(t *testing.T) {
+	t.Parallel()
+	s := mustServe(t, Options{Addr: "0.0.0.0:9090", Password: "correct horse", Redis: nowhere})
+	from := func(site, mode, dest string) []string {
+		return []string{"Password: correct horse", "Sec-Fetch-Site: " + site, "Sec-Fetch-Mode: " + mode, "Sec-Fetch-Dest: " + dest}
+	}
+	for _, c := range []struct {
+		name, path string
+		headers    []string
+		want       int
+	}{
+		{"its own page", "/metrics", from("same-origin", "cors", "empty"), 200},
+		{"typed by hand", "/metrics", from("none", "navigate", "document"), 200},
+		{"a link in a chat", "/monitoring/", from("cross-site", "navigate", "document"), 200},
+		{"a link in a wiki", "/metrics", from("same-site", "navigate", "document"), 200},
+		{"an image", "/metrics", from("cross-site", "no-cors", "image"), 403},
+		{"a script", "/monitoring/api/queues", from("cross-site", "no-cors", "script"), 403},
+		{"a fetch from a neighbour", "/metrics", from("same-site", "cors", "empty"), 403},
+		{"a frame", "/monitoring/", from("cross-site", "navigate", "iframe"), 403},
+		{"a profile by an image", "/debug/pprof/profile?seconds=1", from("cross-site", "no-cors", "image"), 403},
+		{"a profile by a link", "/debug/pprof/profile?seconds=1", from("cross-site", "navigate", "document"), 403},
+		{"a probe that says nothing", "/healthz", nil, 200},
+	} {
+		if resp, body := mustAsk(t, s, "GET", c.path, c.headers...); resp.StatusCode != c.want {
+			t.Errorf("%s: got %d %s, want %d", c.name, resp.StatusCode, body, c.want)
+		}
+	}
+}
+
+func TestGuessingThePasswordEndsSoonAndEvenARightGuessIsNotTold(t *testing.T) {
+	t.Parallel()
+	s := mustServe(t, Options{Addr: "0.0.0.0:9090", Password: "correct horse", Redis: nowhere, Failures: 3})
+	for range 10 { // what a browser sends first is no guess
+		if resp, _ := mustAsk(t, s, "GET", "/metrics"); resp.StatusCode != http.StatusUnauthorized {
+			t.Fatalf("without a password: got %d", resp.StatusCode)
+		}
+	}
+	for i, want := range []int{401, 401, 401, 429, 429} {
+		resp, _ := mustAsk(t, s, "GET", "/metrics", "Password: wrong")
+		if resp.StatusCode != want || (want == 429) != (resp.Header.Get("Retry-After") != "") {
+			t.Errorf("guess %d: got %d %v, want %d", i+1, resp.StatusCode, resp.Header, want)
+		}
+	}
+	if resp, _ := mustAsk(t, s, "GET", "/metrics", "Password: correct horse"); resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("a right guess among many: got %d", resp.StatusCode)
+	}
+	for _, path := range []string{"/healthz", "/readyz"} {
+		if resp, _ := mustAsk(t, s, "GET", path); resp.StatusCode != http.StatusOK {
+			t.Errorf("%s: got %d", path, resp.StatusCode)
+		}
+	}
+}
+
+func TestNoTimeLimitEndsAProfileThatIsBeingTaken(t *testing.T) {
+	t.Parallel()
+	s := NewServer(http.NotFoundHandler(), "")
+	if s.ReadHeaderTimeout <= 0 || s.IdleTimeout <= 0 || s.WriteTimeout <= 0 || s.MaxHeaderBytes <= 0 {
+		t.Errorf("a time or a size without limit: %+v", s)
+	}
+	if s.ReadTimeout < s.WriteTimeout {
+		t.Errorf("the time to read, %s, ends what may be written for %s", s.ReadTimeout, s.WriteTimeout)
+	}
+}
