@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // minAuthSecret is the size of an HS256 key in bytes: RFC 7518 § 3.2 wants at
@@ -106,9 +107,17 @@ func OnLoopback(listen string) bool {
 	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
+// maxAddress is RFC 5321 § 4.5.3.1.3, less the brackets.
+const maxAddress = 254
+
+// validAddress accepts what can stand in a From header and in an SMTP command:
+// the address in ASCII, an international domain in its xn-- form, and no
+// control character anywhere, not even one that an encoded word in the name
+// brings back.
 func validAddress(s string) bool {
-	_, err := mail.ParseAddress(s)
-	return err == nil
+	a, err := mail.ParseAddress(s)
+	return err == nil && len(a.Address) <= maxAddress && !strings.ContainsFunc(s+a.Name, unicode.IsControl) &&
+		!strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // validBaseURL accepts what a path can be appended to.

@@ -79,8 +79,8 @@ type Config struct {
 	SMTP SMTP `env:"OUBLI_SMTP_URL" want:"smtp://user:password@host:587?tls=mandatory|opportunistic|none or smtps://user:password@host:465"`
 
 	// MailFrom is the sender, "oubli@example.com" or "Name <oubli@example.com>".
-	// No default.
-	MailFrom string `env:"OUBLI_MAIL_FROM" want:"an address, name@example.com or Name <name@example.com>"`
+	// The address is ASCII, an international domain in its xn-- form. No default.
+	MailFrom string `env:"OUBLI_MAIL_FROM" want:"an address in ASCII, name@example.com or Name <name@example.com>"`
 
 	// PublicURL is where administrators reach the application that shows jobs;
 	// the mail links there. No slash at the end. Empty leaves the link out.

@@ -47,6 +47,8 @@ func FuzzHeaders(f *testing.F) {
 	f.Add("marie@studio.example", "0197f3a2", "0197f39f", "fr-CH", "future_appointment")
 	f.Add("\"a b\"@example.org", "x@y>\r\nBcc: z", "../../x", "de_DE.UTF-8", "23503:fk")
 	f.Add("=?utf-8?q?x=0Ay?= <a@[127.0.0.1]>", "é", "<script>", "\r\n", "{n}")
+	f.Add("=?UTF-8?B?YQ0KQmNjOiBiQGMuZA==?= <a@b.example>", "id", "job\r\nBcc: x", "nl\r\nX-Evil: 1", "guard\r\n.\r\nMAIL FROM:<>")
+	f.Add("a@xn--stdio-0ra.example", "=?utf-8?q?id?=", "\u202egpj.exe", "it-IT-u-co-phonebk", "\u2028\u2029\u0085")
 	want := []string{
 		"Auto-Submitted", "Content-Language", "Content-Type", "Date", "From", "Message-Id",
 		"Mime-Version", "Subject", "To", "X-Auto-Response-Suppress",
