@@ -115,10 +115,21 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 	if _, err := s.Job(ctx, f.Kind, f.TenantID, f.JobID); err != nil {
 		return jobs.List[jobs.Exception]{}, err
 	}
+	var secret uuid.UUID
+	if err := s.pool.QueryRow(ctx, "SELECT cursor_secret FROM oubli.jobs WHERE id = $1", f.JobID).Scan(&secret); err != nil {
+		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
+	}
+	after := ""
+	if f.Cursor != "" {
+		var err error
+		if after, err = openCursor(secret, f.Cursor); err != nil {
+			return jobs.List[jobs.Exception]{}, err
+		}
+	}
 	rows, err := s.pool.Query(ctx, `
 		SELECT client_id, outcome, code, retained_until FROM oubli.exceptions
 		WHERE job_id = $1 AND client_id > $2 AND ($3 = '' OR outcome = $3)
-		ORDER BY client_id LIMIT $4`, f.JobID, f.Cursor, f.Outcome, f.Limit+1)
+		ORDER BY client_id LIMIT $4`, f.JobID, after, f.Outcome, f.Limit+1)
 	if err != nil {
 		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
 	}
@@ -134,7 +145,7 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 	if err != nil {
 		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
 	}
-	return page(items, f.Limit, func(e jobs.Exception) string { return e.ClientID }), nil
+	return page(items, f.Limit, func(e jobs.Exception) string { return sealCursor(secret, e.ClientID) }), nil
 }
 
 // page cuts off the item that was read only to know whether more follow.

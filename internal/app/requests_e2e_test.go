@@ -51,7 +51,7 @@ func send(t *testing.T, s *Service, method, path, token, key, body string) answe
 	return a
 }
 
-func TestTwentyImpatientClicksMakeOneJob(t *testing.T) {
+func TestAHundredImpatientClicksMakeOneJob(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, tuning{})
@@ -60,7 +60,7 @@ func TestTwentyImpatientClicksMakeOneJob(t *testing.T) {
 	body := func(comment string) string {
 		return fmt.Sprintf(`{"client_ids": ["%s"], "reason": "subject_request", "comment": %q}`, strings.Join(asked, `","`), comment)
 	}
-	answers := make([]answer, 20)
+	answers := make([]answer, 100)
 	var all sync.WaitGroup
 	for i := range answers {
 		all.Go(func() { answers[i] = send(t, service, http.MethodPost, "/v1/erasures", token, "click", body("once")) })
@@ -98,6 +98,42 @@ func TestTwentyImpatientClicksMakeOneJob(t *testing.T) {
 		}
 	}
 	s.mails(t, 1)
+}
+
+func TestTwoRequestsThatShareAKeyAtOnceMakeOneJob(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	service := s.start(t, onlyAPI, tuning{})
+	asked := s.plain(t, 1, 2)
+	token := mustMint(t, "1", jobs.Admin)
+	for round := range 5 {
+		key := fmt.Sprintf("shared-%d", round)
+		answers := make([][2]answer, 20)
+		var all sync.WaitGroup
+		for i := range answers {
+			for which := range answers[i] {
+				body := fmt.Sprintf(`{"client_ids": [%s], "reason": "subject_request"}`, asked[which])
+				all.Go(func() { answers[i][which] = send(t, service, http.MethodPost, "/v1/erasures", token, key, body) })
+			}
+		}
+		all.Wait()
+		won := map[int]bool{}
+		for _, pair := range answers {
+			for which, a := range pair {
+				switch {
+				case a.status == http.StatusAccepted:
+					won[which] = true
+				case a.status == http.StatusConflict && a.code == "idempotency_in_flight":
+				case a.status == http.StatusUnprocessableEntity && a.code == "idempotency_key_reused":
+				default:
+					t.Errorf("answered %+v", a)
+				}
+			}
+		}
+		if n := s.Int(t, "SELECT count(*) FROM oubli.jobs"); n != round+1 || len(won) != 1 {
+			t.Errorf("round %d: %d jobs, accepted were the requests %v; want one of the two", round, n, won)
+		}
+	}
 }
 
 func TestNobodyReachesAcrossTenants(t *testing.T) {

@@ -57,12 +57,31 @@ func (a *api) admit(who audience) func(huma.Context, func(huma.Context)) {
 		if p == nil && !who.has(caller.Role) {
 			p = newProblem("forbidden", "The token's role may not do this.")
 		}
+		if p == nil {
+			p = plainQuery(r.URL.RawQuery)
+		}
 		if p != nil {
 			p.write(ctx.Context(), w)
 			return
 		}
 		next(huma.WithValue(ctx, callKey{}, &call{caller: caller}))
 	}
+}
+
+// plainQuery refuses a query that means one thing to one reader and another to
+// the next. net/url drops the pairs that it cannot read without a word, and a
+// list whose filter was dropped shows more than was asked for.
+func plainQuery(raw string) *Problem {
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return invalid(Fault{Code: "bad_value", Detail: "The query string cannot be read: percent-encode what stands in it, and separate parameters by &."})
+	}
+	for _, values := range query {
+		if len(values) > 1 {
+			return invalid(Fault{Code: "duplicate_parameter", Detail: "A parameter stands in the query string twice."})
+		}
+	}
+	return nil
 }
 
 func identify(v *Verifier, headers []string) (jobs.Caller, *Problem) {

@@ -46,7 +46,7 @@ type Problem struct {
 // Fault is one mistake in a request. It says where the mistake stands and
 // never what was there.
 type Fault struct {
-	Code      string `json:"code" doc:"Stable: required, unknown_field, duplicate_field, wrong_type, bad_value, too_few, too_many"`
+	Code      string `json:"code" doc:"Stable: required, unknown_field, duplicate_field, wrong_type, bad_value, too_few, too_many, contradiction, unknown_parameter, duplicate_parameter"`
 	Detail    string `json:"detail"`
 	Pointer   string `json:"pointer,omitempty" doc:"JSON Pointer (RFC 6901) into the request's body; absent for the body as a whole"`
 	Parameter string `json:"parameter,omitempty" doc:"Header, path or query parameter"`

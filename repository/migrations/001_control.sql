@@ -21,6 +21,7 @@ CREATE TABLE oubli.jobs (
   dry_run        boolean NOT NULL DEFAULT false, -- every chunk is taken back
   traceparent    text NOT NULL DEFAULT '',     -- W3C trace context of the request: ids only
   retry_of       uuid UNIQUE REFERENCES oubli.jobs ON DELETE SET NULL,
+  cursor_secret  uuid NOT NULL DEFAULT gen_random_uuid(), -- hides clients' keys in the cursors of its lists
   created_at     timestamptz NOT NULL DEFAULT now(),
   not_before     timestamptz,
   started_at     timestamptz,
