@@ -37,6 +37,15 @@ race: ## run the tests of the concurrent packages under the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo "race: needs a C compiler ($$(go env CC))" >&2; exit 1; }
 	$(SERVERS) go test -race -short -timeout 8m $(TESTFLAGS) $$(go list $(PACKAGES) | grep -vE '$(RACELESS)')
 
+FUZZTIME ?= 1m
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target in turn; FUZZTIME=10m for each
+	@$(SERVERS) sh -c 'for at in $$(grep -ro --include="*_test.go" "^func Fuzz[A-Za-z]*" . | sed "s|/[^/]*:func |:|" | sort); do \
+		echo "== $${at#*:} in $${at%:*}"; \
+		go test $${at%:*} -run "^$$" -fuzz "^$${at#*:}\$$" -fuzztime $(FUZZTIME) || exit 1; \
+	done'
+
 # CLIENTS is of one studio. At full size it takes about four minutes.
 CLIENTS ?= $(if $(QUICK),50000,1000000)
 

@@ -8,8 +8,9 @@
 // caller has sent: a mistake is named by where it stands, never by its value.
 //
 // A request passes, in this order, the request id and access log (observe.go),
-// the token and the role (access.go), the Idempotency-Key and the body's size
-// (body.go), the strict reading of the body (reader.go), and then the handler
-// of its resource. Resources have a file each; [register] and [registerBody]
-// tie them in, documentation included.
+// the token, the caller's share of requests (limits.go) and the role
+// (access.go), the Idempotency-Key and the body's size (body.go), the strict
+// reading of the body (reader.go), and then the handler of its resource.
+// Resources have a file each; [register] and [registerBody] tie them in,
+// documentation included.
 package httpapi
