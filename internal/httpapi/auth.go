@@ -174,7 +174,7 @@ func (c claims) Validate() error {
 	for _, claim := range []struct{ name, value string }{
 		{"sub", c.Subject}, {"email", c.Email}, {"tenant", c.Tenant}, {"role", string(c.Role)},
 	} {
-		if claim.value == "" || len(claim.value) > maxClaim || hasControl(claim.value) {
+		if claim.value == "" || len(claim.value) > maxClaim || hasControl(claim.value) || !printable(claim.value) {
 			return fmt.Errorf("%s: %w", claim.name, jwt.ErrTokenRequiredClaimMissing)
 		}
 	}
@@ -251,9 +251,10 @@ func Mint(secret []byte, c jobs.Caller, ttl time.Duration) (string, error) {
 }
 
 // bareAddress reports whether s is an e-mail address and nothing else: no
-// display name, no comment, no quoting, nothing that could end a header line.
+// display name, no comment, no quoting, nothing that could end a header line,
+// and no half characters: it would be another address than the one meant.
 func bareAddress(s string) bool {
-	if s == "" || len(s) > maxAddress || hasControl(s) {
+	if s == "" || len(s) > maxAddress || hasControl(s) || !printable(s) {
 		return false
 	}
 	a, err := mail.ParseAddress(s)

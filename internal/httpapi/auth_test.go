@@ -263,6 +263,7 @@ func TestAnAddressIsBareOrNotOne(t *testing.T) {
 		"": false, "owner": false, "@studio.example": false, "owner@": false, "a@b@c.example": false,
 		"Owner <owner@studio.example>": false, "<owner@studio.example>": false, `"o w"@studio.example`: false,
 		"owner@studio.example (me)": false, "a@b.example, c@d.example": false, " a@b.example": false, "a@b.example ": false,
+		"a\x80@b.example": false, "a\ufffd@b.example": false,
 		"a@b.example\r\nBcc: c@d.example": false, "a@b.example\n": false, "a\x00@b.example": false, "a@[127.0.0.1]": false,
 		strings.Repeat("a", 64) + "@" + strings.Repeat("b", 190) + ".example": false,
 	} {

@@ -87,6 +87,7 @@ func TestHostileBodiesAreRefusedByPlaceAndNeverQuoted(t *testing.T) {
 		{"no address", and(`"notify":["a@b.example","` + marker + `"]`), "bad_value /notify/1"},
 		{"a header in an address", and(`"notify":["a@b.example\r\nBcc: ` + marker + `@b.example"]`), "bad_value /notify/0"},
 		{"a name with an address", and(`"notify":["` + marker + ` <a@b.example>"]`), "bad_value /notify/0"},
+		{"half a character in an address", and(`"notify":["` + marker + `\ud800@b.example"]`), "bad_value /notify/0"},
 		{"two in one", and(`"notify":["a@b.example,` + marker + `@b.example"]`), "bad_value /notify/0"},
 		{"too many", and(`"notify":[` + strings.Repeat(`"a@b.example",`, 20) + `"c@b.example"]`), "too_many /notify"},
 		{"no locale", and(`"locale":"` + marker + `!"`), "bad_value /locale"},
