@@ -36,6 +36,11 @@ func (s *standing) hostilities(t *testing.T) []hostile {
 	huge := good + `,"comment":"` + strings.Repeat("x", 9<<20) + `"}`
 	theirs := s.Strings(t, "SELECT id::text FROM clients WHERE studio_id = 2 AND NOT is_anonymous ORDER BY id LIMIT 1")[0]
 	sel := "/v1/selections/" + s.selection
+	merge := func(name, sources, target string, want int, code string) hostile {
+		return hostile{name, "POST", "/v1/merges", nil, `{"source_client_ids":[` + sources + `],"target":` + target + `,"delete_source":true}`, want, code}
+	}
+	pair := s.plain(t, 1, 2)
+	one := `{"client_id":"` + pair[0] + `"}`
 
 	return []hostile{
 		get("SQL as an id", "/v1/erasures/'%20OR%20'1'='1", 404, "not_found"),
@@ -126,6 +131,20 @@ func (s *standing) hostilities(t *testing.T) []hostile {
 		{"strangers unticked", "PATCH", sel, nil, `{"exclude":["` + theirs + `"]}`, 422, "not_a_candidate"},
 		{"SQL unticked", "PATCH", sel, nil, `{"exclude":["1) OR (1=1"]}`, 422, "bad_client_id"},
 		{"unticked and ticked", "PATCH", sel, nil, `{"exclude":["7"],"include":["007"]}`, 422, "contradiction"},
+
+		merge("SQL as a source", `"1 OR 1=1"`, one, 422, "bad_client_id"),
+		merge("SQL as a target", pair[1], `{"client_id":"1; DROP TABLE clients"}`, 422, "bad_client_id"),
+		merge("another tenant's source", theirs, one, 422, "unknown_source"),
+		merge("another tenant's target", pair[1], `{"client_id":"`+theirs+`"}`, 422, "unknown_target"),
+		merge("a client into itself", pair[0], one, 422, "target_is_source"),
+		merge("a client into itself, written otherwise", `"00`+pair[0]+`"`, one, 422, "target_is_source"),
+		merge("into two targets", pair[1], `{"client_id":"`+pair[0]+`","anonymous":true}`, 422, "validation_failed"),
+		merge("into a target twice", pair[1], `{"client_id":"`+pair[0]+`","client_id":"`+theirs+`"}`, 422, "validation_failed"),
+		merge("into nobody", pair[1], `{"anonymous":false}`, 422, "validation_failed"),
+		merge("more sources than allowed", strings.TrimSuffix(strings.Repeat(pair[1]+",", 1001), ","), one, 422, "validation_failed"),
+		merge("a deep target", pair[1], strings.Repeat(`{"client_id":`, 5_000)+"1"+strings.Repeat("}", 5_000), 422, "validation_failed"),
+		{"an erasure as a merge", "GET", "/v1/merges/" + s.job, nil, "", 404, "not_found"},
+		{"a merge as an erasure", "POST", "/v1/erasures/" + s.merge + "/cancel", nil, "", 404, "not_found"},
 
 		erase("no key", good+"}", 400, "idempotency_key_missing", "-Idempotency-Key"),
 		erase("an empty key", good+"}", 400, "idempotency_key_missing", "Idempotency-Key: "),

@@ -53,7 +53,7 @@ func operations31(t *testing.T, s *Service) []operation {
 func TestNoRouteOfTheProgramGivesAwayOrChangesAnothersThings(t *testing.T) {
 	t.Parallel()
 	s := newStanding(t)
-	things := map[string]string{"erasures": s.job, "selections": s.selection}
+	things := map[string]string{"erasures": s.job, "merges": s.merge, "selections": s.selection}
 	const nothing = "0199b4a2-7c1e-7d53-9a1f-0000000000ee"
 	before := s.everything(t)
 	asked := 0

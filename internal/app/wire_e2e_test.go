@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oubli/oubli/internal/apiclient"
+	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -31,9 +32,9 @@ func (s *stack) everything(t *testing.T) map[string]string {
 // and one thing of each kind of tenant 1.
 type standing struct {
 	*stack
-	service        *Service
-	job, selection string
-	token          string // of tenant 1's administrator
+	service               *Service
+	job, merge, selection string
+	token                 string // of tenant 1's administrator
 }
 
 func newStanding(t *testing.T) *standing {
@@ -47,6 +48,15 @@ func newStanding(t *testing.T) *standing {
 		t.Fatalf("the selection is answered %d %s", status, code)
 	}
 	s.selection = sel.ID
+	pair := s.plain(t, 1, 5)[3:]
+	merge := send(t, s.service, http.MethodPost, "/v1/merges", s.token, "standing",
+		fmt.Sprintf(`{"source_client_ids": [%s], "target": {"client_id": %s}, "delete_source": true}`, pair[0], pair[1]))
+	if s.merge = merge.job.ID; merge.status != http.StatusAccepted {
+		t.Fatalf("the merge is answered %+v", merge)
+	}
+	bookingdb.Wait(t, "the merge's hint to be sent, to nobody", func() bool {
+		return s.Int(t, "SELECT count(*) FROM oubli.tasks WHERE kind = 'merge' AND dispatched_at IS NOT NULL") == 1
+	})
 	return s
 }
 
