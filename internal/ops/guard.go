@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/oubli/oubli/internal/limit"
 )
@@ -23,33 +25,53 @@ func guessing(perMinute int) *limit.Limiter {
 	return limit.New(float64(perMinute)/60, perMinute)
 }
 
-// authenticated asks for the password, unless there is none. Hashes are
-// compared, so that neither the time nor the length tells anything. An address
-// that has guessed wrong too often is not told even that it is right now: a
-// password, other than a token, can be found by trying.
+// gate knows the password and how often an address may be wrong about it.
+type gate struct {
+	want  [sha256.Size]byte
+	wrong *limit.Limiter
+	mu    sync.Mutex // one guess at a time, so that many at once are not one too many
+}
+
+// try reports whether a password is right, or how long its sender has to wait
+// before another is looked at. An address that has guessed wrong too often is
+// not told even that it is right now: a password, other than a token, can be
+// found by trying. Hashes are compared, so that neither the time nor the length
+// tells anything.
+func (g *gate) try(from, given string) (right bool, wait time.Duration) {
+	got := sha256.Sum256([]byte(given))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if wait := g.wrong.Left(from); wait > 0 {
+		return false, wait
+	}
+	if subtle.ConstantTimeCompare(got[:], g.want[:]) == 1 {
+		return true, 0
+	}
+	g.wrong.Take(from, 1)
+	return false, 0
+}
+
+// authenticated asks for the password, unless there is none.
 func authenticated(password string, wrong *limit.Limiter, next http.Handler) http.Handler {
 	if password == "" {
 		return next
 	}
-	want := sha256.Sum256([]byte(password))
+	g := &gate{want: sha256.Sum256([]byte(password)), wrong: wrong}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		from := limit.Address(r.RemoteAddr)
-		_, given, ok := r.BasicAuth()
-		if wait := wrong.Left(from); ok && wait > 0 {
+		right, wait := false, time.Duration(0)
+		if _, given, ok := r.BasicAuth(); ok { // a browser asks once without, and guesses nothing
+			right, wait = g.try(limit.Address(r.RemoteAddr), given)
+		}
+		switch {
+		case right:
+			next.ServeHTTP(w, r)
+		case wait > 0:
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 			http.Error(w, "too many wrong passwords from this address", http.StatusTooManyRequests)
-			return
-		}
-		got := sha256.Sum256([]byte(given))
-		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 || !ok {
-			if ok { // a browser asks once without, and guesses nothing
-				wrong.Take(from, 1)
-			}
+		default:
 			w.Header().Set("WWW-Authenticate", `Basic realm="oubli operations", charset="UTF-8"`)
 			http.Error(w, "the operations password is needed", http.StatusUnauthorized)
-			return
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 

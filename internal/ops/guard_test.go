@@ -1,8 +1,11 @@
 package ops
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/oubli/oubli/jobs"
@@ -58,6 +61,24 @@ func TestGuessingThePasswordEndsSoonAndEvenARightGuessIsNotTold(t *testing.T) {
 		if resp, _ := mustAsk(t, s, "GET", path); resp.StatusCode != http.StatusOK {
 			t.Errorf("%s: got %d", path, resp.StatusCode)
 		}
+	}
+}
+
+func TestManyGuessesAtOnceAreNotOneTooMany(t *testing.T) {
+	t.Parallel()
+	g := &gate{want: sha256.Sum256([]byte("correct horse")), wrong: guessing(5)}
+	var looked atomic.Int32
+	var all sync.WaitGroup
+	for range 200 {
+		all.Go(func() {
+			if _, wait := g.try("192.0.2.1", "wrong"); wait == 0 {
+				looked.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if n := looked.Load(); n != 5 {
+		t.Errorf("%d guesses at once were looked at, want 5", n)
 	}
 }
 
