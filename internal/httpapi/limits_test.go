@@ -76,9 +76,9 @@ func TestACallerWhoAsksTooOftenWaitsAndNobodyElseDoes(t *testing.T) {
 
 func TestACallerWhoSendsTooMuchWaits(t *testing.T) {
 	t.Parallel()
-	ask := mustLimit(t, Limits{Bytes: 1 << 20})
+	ask := mustLimit(t, Limits{Bytes: 1000})
 	token, other := mustToken(t, "studio", jobs.Admin), mustToken(t, "other", jobs.Admin)
-	full := goodBody + strings.Repeat(" ", 3<<20)
+	full := goodBody + strings.Repeat(" ", 3000)
 	var got []int
 	for range 5 {
 		status, p, h := ask("POST", "/v1/erasures", token, "192.0.2.1", full)
@@ -91,7 +91,7 @@ func TestACallerWhoSendsTooMuchWaits(t *testing.T) {
 		got = append(got, status)
 	}
 	if got[0] != 202 || got[1] != 202 || got[4] != http.StatusTooManyRequests {
-		t.Errorf("bodies of 3 MiB, where 8 may come at once: got %d", got)
+		t.Errorf("bodies of 3 kB, where 8 may come at once: got %d", got)
 	}
 	if status, _, _ := ask("POST", "/v1/erasures", other, "192.0.2.1", full); status != 202 {
 		t.Errorf("somebody else: got %d", status)
@@ -134,18 +134,16 @@ func TestAnAddressThatGuessesIsToldToWaitAndAGoodTokenAlwaysPasses(t *testing.T)
 
 func TestTheDefaultsLetABulkCallerWork(t *testing.T) {
 	t.Parallel()
-	ask := mustLimit(t, Limits{})
-	token := mustToken(t, "studio", jobs.Admin)
+	l := Limits{}.start()
 	for i := range 10 * DefaultRequests {
-		if status, p, _ := ask("GET", "/v1/erasures", token, "192.0.2.1", ""); status != 200 {
-			t.Fatalf("request %d: got %d %+v", i+1, status, p)
+		if wait := l.requests.Take("bulk", 1); wait > 0 {
+			t.Fatalf("request %d at once waits %s", i+1, wait)
 		}
 	}
-	full := goodBody + strings.Repeat(" ", clientsBody-len(goodBody))
-	other := mustToken(t, "other", jobs.Admin)
-	for i := range 2 {
-		if status, p, _ := ask("POST", "/v1/erasures", other, "192.0.2.1", full); status != 202 {
-			t.Fatalf("body %d of 8 MiB: got %d %+v", i+1, status, p)
+	// The largest bodies, one after the other as they are read.
+	for i := range 8 * clientsBody / meterStep {
+		if wait := l.bytes.Take("bulk", meterStep); wait > 0 {
+			t.Fatalf("of eight largest bodies at once, byte %d waits %s", i*meterStep, wait)
 		}
 	}
 }
