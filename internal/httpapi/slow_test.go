@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	shortPatience = 200 * time.Millisecond
+	shortPatience = 500 * time.Millisecond
 	// endless is how long these tests wait for a server to lose its patience.
 	endless = 20 * time.Second
 )
