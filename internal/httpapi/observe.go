@@ -55,7 +55,7 @@ func observe(o *Options, next http.Handler) http.Handler {
 			took := time.Since(start)
 			// The mux leaves the pattern in the request; the path itself may
 			// hold anything.
-			o.Observe(known(r.Method), route(r.Pattern), rec.status, took)
+			o.Observe(known(r.Method), pathOfPattern(r.Pattern), rec.status, took)
 			answered(span, known(r.Method), r.Pattern, id, rec.status)
 			log.Info().Str("request_id", id).Str("method", known(r.Method)).Str("route", r.Pattern).
 				Int("status", rec.status).Int64("bytes", rec.bytes).
@@ -77,8 +77,8 @@ func describe(v any) string {
 	return fmt.Sprintf("%T", v)
 }
 
-// route is a pattern without its method.
-func route(pattern string) string { return pattern[strings.Index(pattern, " ")+1:] }
+// pathOfPattern is a pattern without its method.
+func pathOfPattern(pattern string) string { return pattern[strings.Index(pattern, " ")+1:] }
 
 func known(method string) string {
 	if slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {

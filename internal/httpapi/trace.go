@@ -29,7 +29,7 @@ func answered(span trace.Span, method, pattern, requestID string, status int) {
 	if pattern != "" {
 		span.SetName(pattern)
 	}
-	span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route(pattern)),
+	span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", pathOfPattern(pattern)),
 		attribute.Int("http.response.status_code", status), attribute.String("oubli.request", requestID))
 	if status >= http.StatusInternalServerError {
 		span.SetStatus(otel.Error, http.StatusText(status))
