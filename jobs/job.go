@@ -21,6 +21,7 @@ type Job struct {
 	StartedAt     *time.Time       `json:"started_at"`
 	FinishedAt    *time.Time       `json:"finished_at"`
 	Mail          MailStatus       `json:"mail"`
+	Residue       *Residue         `json:"residue,omitempty" doc:"How far what was erased has left the disk; missing until the job has ended, and when nobody was erased"`
 	Comment       string           `json:"comment"`
 	CreatedBy     string           `json:"created_by"`
 

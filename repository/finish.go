@@ -78,7 +78,7 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 		return err
 	}
 	if job.Counts.Erased+job.Counts.ErasedRetained > 0 && !job.DryRun {
-		if err := viewsAreStale(ctx, tx); err != nil {
+		if err := leavesResidue(ctx, tx, &j.id); err != nil {
 			return err
 		}
 	}

@@ -23,8 +23,9 @@ SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason, coalesce(j.reason, ''
        WHEN mail.failed > 0 THEN 'failed'
        WHEN mail.open > 0 THEN 'pending'
        ELSE 'sent' END, coalesce(mail.attempts, 0),
-  j.comment, j.created_by, j.merge - 'target', coalesce(conflicts.n, '{}')
+  j.comment, j.created_by, j.merge - 'target', coalesce(conflicts.n, '{}'), residue.level, residue.reached
 FROM oubli.jobs AS j
+LEFT JOIN oubli.residues AS residue ON residue.job_id = j.id
 CROSS JOIN LATERAL (
   SELECT sum(erased) AS erased, sum(erased_retained) AS erased_retained, sum(skipped) AS skipped,
     sum(failed) AS failed, sum(not_found) AS not_found, max(retained_until) AS retained_until
@@ -45,20 +46,24 @@ WHERE j.kind = $1 AND ($2 = '*' OR j.tenant_id = $2)`
 
 func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	var j jobs.Job
-	var until *time.Time
+	var until, reached *time.Time
+	var level *jobs.ResidueLevel
 	var found map[string]int64
 	c := &j.Counts
 	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.Reason, &j.DryRun, &j.Requested,
 		&c.Erased, &c.ErasedRetained, &c.Skipped, &c.Failed, &c.NotFound,
 		&j.Exceptions, &j.Rows, &until,
 		&j.CreatedAt, &j.NotBefore, &j.StartedAt, &j.FinishedAt,
-		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy, &j.Merge, &found)
+		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy, &j.Merge, &found, &level, &reached)
 	c.Pending = j.Requested - c.Done()
 	if until != nil {
 		j.RetainedUntil = &jobs.Date{Time: *until}
 	}
 	if j.Merge != nil {
 		j.Merge.Found = found
+	}
+	if level != nil && reached != nil {
+		j.Residue = &jobs.Residue{Level: *level, Name: level.String(), Reached: *reached}
 	}
 	return j, err
 }

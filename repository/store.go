@@ -29,6 +29,7 @@ type Options struct {
 	Lease        time.Duration    // how long a silent worker keeps its batch; 10 s
 	LockTimeout  time.Duration    // longest wait for one lock; 1 s
 	Lanes        int              // batches of one tenant that may run side by side; 2
+	Pause        time.Duration    // between rounds of refreshing statistics; 1 min
 	Window       int              // hints of one queue that wait in Redis at most; 64
 	Today        func() time.Time // the clock by which retention ends; time.Now
 	// Failpoint, when set, is called with the name of each place where a crash
@@ -54,6 +55,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = time.Second
 	}
+	if o.Pause == 0 {
+		o.Pause = time.Minute
+	}
 	if o.MaxConns == 0 {
 		o.MaxConns = 8
 	}
@@ -77,6 +81,8 @@ type Store struct {
 
 	edited    atomic.Pointer[erasuremap.Map] // what LoadMap read instead of opts.Map
 	compiling turn
+
+	statistics atomic.Pointer[error] // how the last round of refreshing them ended
 
 	fence string // fenceSQL, which a test takes away to see what it is for
 }

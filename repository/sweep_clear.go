@@ -116,7 +116,7 @@ func (w *sweep) clearSome(ctx context.Context, rows [][]string) error {
 		}
 		w.opts.Failpoint("sweep:cleared")
 		if cleared > 0 {
-			if err := viewsAreStale(ctx, tx); err != nil {
+			if err := leavesResidue(ctx, tx, nil); err != nil {
 				return err
 			}
 		}

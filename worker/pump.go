@@ -83,6 +83,7 @@ func (p *Pump) Run(ctx context.Context) {
 	if p.o.Keeper != nil {
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "blocked jobs", p.unblock) })
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "views", p.o.Keeper.RefreshViews) })
+		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "statistics", p.o.Keeper.RefreshStatistics) })
 		both.Go(func() { p.every(ctx, 60*p.o.Reconcile, nil, "retention", p.retire) })
 	}
 	both.Wait()

@@ -25,6 +25,7 @@ type Watch interface {
 type Keeper interface {
 	Unblock(ctx context.Context) (int, error)
 	RefreshViews(ctx context.Context) error
+	RefreshStatistics(ctx context.Context) error
 	SweepRetained(ctx context.Context) ([]jobs.Swept, error)
 }
 

@@ -72,6 +72,7 @@ type tuning struct {
 	lease     time.Duration     // see repository.Options
 	failpoint func(name string) // see repository.Options
 	mailRetry time.Duration     // see worker.Options
+	pause     time.Duration     // see repository.Options
 }
 
 // Start starts the parts. When one cannot be, those that were are stopped
@@ -153,7 +154,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	s.store, err = repository.Open(ctx, repository.Options{
 		URL: s.cfg.DatabaseURL.Reveal(), Map: m, LoadMap: file.load, MaxConns: int32(conns),
 		BatchClients: s.cfg.BatchClients, Grace: s.cfg.Grace,
-		Lease: s.tune.lease, Failpoint: s.tune.failpoint,
+		Lease: s.tune.lease, Pause: s.tune.pause, Failpoint: s.tune.failpoint,
 	})
 	if err != nil {
 		return err

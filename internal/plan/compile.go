@@ -45,6 +45,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.Merge = c.mergePlan(order)
 	full.Sweep = c.sweeps()
 	full.Refresh = c.refreshStatements()
+	full.Touched = c.touched()
 	return &full, nil
 }
 

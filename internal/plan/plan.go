@@ -32,6 +32,7 @@ type Plan struct {
 
 	Sweep   []Sweep     // apply the rules of retained columns whose time is over
 	Refresh []Statement // materialized views, at the end of a job
+	Touched []string    // quoted names of the tables and views that hold what is erased
 
 	compiled *compiler
 }

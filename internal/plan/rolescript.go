@@ -36,6 +36,7 @@ func (p *Plan) GrantScript(api, worker string) string {
 			fmt.Fprintf(&b, "%s -- %s\n", g.SQL(role.name), oneLine(g.Because))
 		}
 	}
+	fmt.Fprintf(&b, "\n-- The planner's statistics hold real values until they are refreshed. The function does it with\n-- the rights of its own owner, which must be the owner of the tables or of the database.\nGRANT EXECUTE ON FUNCTION oubli.analyze(regclass) TO %s;\n", ident(worker))
 	fmt.Fprintf(&b, "\n-- The sequences behind the columns of an anonymous profile, where there are any.\n%s\n", p.compiled.sequences(worker))
 	for _, r := range p.Map.Refresh {
 		fmt.Fprintf(&b, "\n-- Before PostgreSQL 17 only its owner can refresh %s: let a role own it that may read\n-- what it reads and nothing else, and make %s a member of that role.\n", oneLine(r.View.String()), oneLine(ident(worker)))
@@ -44,7 +45,22 @@ func (p *Plan) GrantScript(api, worker string) string {
 				literal(fmt.Sprintf("GRANT MAINTAIN ON %s TO %s", view.ident(), ident(worker))))
 		}
 	}
+	b.WriteString("\n-- The server's own log quotes rows that PostgreSQL refuses to change. A superuser keeps the errors\n-- of these roles out of it; oubli logs their SQLSTATE, table and constraint itself.\n")
+	for _, role := range []string{api, worker} {
+		b.WriteString(quietLog(role))
+	}
 	return b.String()
+}
+
+// quietLog is a setting that only a superuser may make, and for a role rather
+// than for the session.
+func quietLog(role string) string {
+	return fmt.Sprintf(`DO $$ BEGIN
+  ALTER ROLE %[1]s SET log_min_messages = 'log';
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE WARNING 'as a superuser, run: ALTER ROLE %% SET log_min_messages = ''log''', %[2]s;
+END $$;
+`, ident(role), literal(ident(role)))
 }
 
 // sequences grants what the defaults of a new client row draw numbers from:

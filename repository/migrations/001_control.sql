@@ -128,6 +128,28 @@ CREATE TABLE oubli.stale_views (
   since timestamptz NOT NULL DEFAULT now()
 );
 
+-- How far what was erased has left the disk: one row for each job that erased
+-- somebody, and for what a sweep has cleared. docs/fine-print.md names the levels.
+CREATE TABLE oubli.residues (
+  id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  job_id  uuid UNIQUE REFERENCES oubli.jobs ON DELETE CASCADE, -- NULL: a sweep
+  -- Not now(): a transaction may have begun before a table was rewritten and
+  -- have erased from it afterwards.
+  since   timestamptz NOT NULL DEFAULT clock_timestamp(),
+  level   smallint NOT NULL DEFAULT 0 CHECK (level BETWEEN 0 AND 3),
+  reached timestamptz NOT NULL DEFAULT clock_timestamp(),
+  tried   timestamptz,                      -- when a worker last set out to refresh statistics
+  tries   integer NOT NULL DEFAULT 0
+);
+CREATE INDEX residues_by_level ON oubli.residues (level) WHERE level < 3;
+CREATE INDEX residues_by_try ON oubli.residues (tried);
+
+-- When oubli scrub last began to rewrite a table.
+CREATE TABLE oubli.rewrites (
+  relation text PRIMARY KEY,
+  began_at timestamptz NOT NULL
+);
+
 -- The daily sweep of one table of a tenant: rows whose retention was over.
 CREATE TABLE oubli.retention_sweeps (
   tenant_id   text NOT NULL,
@@ -183,3 +205,57 @@ BEGIN
   RAISE EXCEPTION 'a unique constraint keeps more rows apart than there are profiles' USING ERRCODE = 'OB001';
 END
 $$;
+
+-- Replaces the planner's statistics of a table, which hold real values of its
+-- rows, with such as are there now. It has the rights of its owner, who must own
+-- the table or the database: before PostgreSQL 17 nobody else may analyze it,
+-- and MAINTAIN, which can be granted since, allows far more than this. False:
+-- something old is left that only a superuser can take away.
+CREATE FUNCTION oubli.analyze(relation regclass) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  stale record;
+  super boolean := (SELECT rolsuper FROM pg_roles WHERE rolname = current_user);
+  clean boolean := true;
+BEGIN
+  -- ANALYZE passes over a table that it may not touch with a mere warning.
+  IF NOT (SELECT pg_has_role(c.relowner, 'USAGE') OR pg_has_role(d.datdba, 'USAGE')
+          FROM pg_class AS c, pg_database AS d WHERE c.oid = relation AND d.datname = current_database()) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'the owner of oubli.analyze may not analyze the table', TABLE = relation::text;
+  END IF;
+  EXECUTE format('ANALYZE %s', relation);
+  -- It also leaves the old statistics of a table in which it found no row, as
+  -- of a partition whose rows were all erased, and of a column for which
+  -- statistics were switched off.
+  FOR stale IN
+    WITH tables AS (
+      SELECT relation::oid AS id UNION SELECT relid FROM pg_partition_tree(relation)),
+    parts AS (
+      SELECT id, id AS of FROM tables UNION ALL SELECT indexrelid, indrelid FROM pg_index JOIN tables ON id = indrelid)
+    SELECT c.oid AS id, a.attnum FROM parts
+    JOIN pg_class AS t ON t.oid = parts.of
+    JOIN pg_class AS c ON c.oid = parts.id
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_attribute AS a ON a.attrelid = c.oid
+    JOIN pg_stats AS s ON s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname
+    WHERE t.reltuples <= 0 OR a.attstattarget = 0
+    UNION ALL
+    SELECT e.oid, 0 FROM tables
+    JOIN pg_class AS t ON t.oid = tables.id
+    JOIN pg_statistic_ext AS e ON e.stxrelid = t.oid
+    JOIN pg_namespace AS n ON n.oid = e.stxnamespace
+    JOIN pg_stats_ext AS s ON s.statistics_schemaname = n.nspname AND s.statistics_name = e.stxname
+    WHERE t.reltuples <= 0
+  LOOP
+    IF NOT super THEN
+      clean := false;
+    ELSIF stale.attnum = 0 THEN
+      DELETE FROM pg_statistic_ext_data WHERE stxoid = stale.id;
+    ELSE
+      DELETE FROM pg_statistic WHERE starelid = stale.id AND staattnum = stale.attnum;
+    END IF;
+  END LOOP;
+  RETURN clean;
+END
+$$;
+REVOKE ALL ON FUNCTION oubli.analyze(regclass) FROM PUBLIC;
