@@ -59,7 +59,9 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 		}
 		return nil
 	}
-	err = s.analyzeAll(ctx, p.Touched)
+	err = analyzeAll(p.Touched, func(table string) error {
+		return s.tx(ctx, "refresh statistics", func(tx pgx.Tx) error { return analyze(ctx, tx, table) })
+	})
 	if err == nil {
 		err = s.tx(ctx, "note refreshed statistics", func(tx pgx.Tx) error { return raise(ctx, tx, jobs.ResidueStatistics, notes) })
 	}
@@ -69,11 +71,11 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 
 // analyzeAll refreshes the statistics of all tables, and then names those where
 // it could not.
-func (s *Store) analyzeAll(ctx context.Context, tables []string) error {
+func analyzeAll(tables []string, analyze func(table string) error) error {
 	var denied, left []string
 	var errs []error
 	for _, table := range tables {
-		err := s.tx(ctx, "refresh statistics", func(tx pgx.Tx) error { return analyze(ctx, tx, table) })
+		err := analyze(table)
 		switch {
 		case errors.Is(err, errDenied):
 			denied = append(denied, table)

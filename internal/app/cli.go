@@ -36,6 +36,7 @@ func commands() []func(*cli) *cobra.Command {
 		(*cli).check,
 		(*cli).plan,
 		(*cli).grants,
+		(*cli).scrub,
 		(*cli).erase,
 		(*cli).merge,
 		(*cli).status,

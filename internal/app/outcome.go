@@ -254,14 +254,3 @@ func thousands(n int64) string {
 	}
 	return sign + s
 }
-
-// residueText says what a level means for the files of the database.
-func residueText(l jobs.ResidueLevel) string {
-	text := map[jobs.ResidueLevel]string{
-		jobs.ResidueLogical:    "gone for every query; statistics are still to be refreshed",
-		jobs.ResidueStatistics: "gone for every query and from statistics; tables are not rewritten: oubli scrub",
-		jobs.ResidueRewritten:  "tables and indexes are rewritten; the write-ahead log is not: oubli scrub",
-		jobs.ResidueWAL:        "tables and indexes are rewritten, the write-ahead log has moved on",
-	}[l]
-	return fmt.Sprintf("level %d, %s", l, text)
-}

@@ -41,7 +41,12 @@ const people = 600
 
 func newStack(t *testing.T) *stack {
 	t.Helper()
-	s := &stack{DB: bookingdb.New(t, people), redis: testdb.RedisServer(t, local.RedisOptions{}), batch: 40, slots: 2}
+	return newStackOn(t, bookingdb.New(t, people))
+}
+
+func newStackOn(t *testing.T, db *bookingdb.DB) *stack {
+	t.Helper()
+	s := &stack{DB: db, redis: testdb.RedisServer(t, local.RedisOptions{}), batch: 40, slots: 2}
 	var err error
 	if s.inbox, err = local.StartInbox(t.Context()); err != nil {
 		t.Fatal(err)

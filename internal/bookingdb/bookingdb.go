@@ -38,22 +38,58 @@ type DB struct {
 // New clones a database with this many clients in four studios.
 func New(tb testing.TB, clients int) *DB {
 	tb.Helper()
-	pool := testdb.New(tb, testdb.Template{Name: fmt.Sprintf("booking%d", clients), Build: func(ctx context.Context, pool *pgxpool.Pool) error {
-		if err := booking.Install(ctx, pool); err != nil {
-			return err
-		}
-		if _, err := booking.Seed(ctx, pool, booking.Options{Seed: Seed, Clients: clients}); err != nil {
-			return err
-		}
-		if _, _, err := repository.Migrate(ctx, pool.Config().ConnString()); err != nil {
-			return err
-		}
-		m, err := erasuremap.Parse("oubli.yaml", booking.Map())
-		if err != nil {
-			return err
-		}
-		return grant(ctx, pool, m)
-	}})
+	return describe(tb, testdb.New(tb, testdb.Template{Name: fmt.Sprintf("booking%d", clients), Build: func(ctx context.Context, pool *pgxpool.Pool) error {
+		return build(ctx, pool, clients)
+	}}))
+}
+
+// On makes the same in a database of its own on a server that is the test's
+// alone, given by the URL of its superuser.
+func On(tb testing.TB, server string, clients int) *DB {
+	tb.Helper()
+	admin, err := pgxpool.New(tb.Context(), server)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer admin.Close()
+	if _, err := admin.Exec(tb.Context(), "CREATE DATABASE booking TEMPLATE template0"); err != nil {
+		tb.Fatal(err)
+	}
+	u, err := url.Parse(server)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	u.Path = "/booking"
+	pool, err := pgxpool.New(tb.Context(), u.String())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(pool.Close)
+	if err := build(tb.Context(), pool, clients); err != nil {
+		tb.Fatal(err)
+	}
+	return describe(tb, pool)
+}
+
+func build(ctx context.Context, pool *pgxpool.Pool, clients int) error {
+	if err := booking.Install(ctx, pool); err != nil {
+		return err
+	}
+	if _, err := booking.Seed(ctx, pool, booking.Options{Seed: Seed, Clients: clients}); err != nil {
+		return err
+	}
+	if _, _, err := repository.Migrate(ctx, pool.Config().ConnString()); err != nil {
+		return err
+	}
+	m, err := erasuremap.Parse("oubli.yaml", booking.Map())
+	if err != nil {
+		return err
+	}
+	return grant(ctx, pool, m)
+}
+
+func describe(tb testing.TB, pool *pgxpool.Pool) *DB {
+	tb.Helper()
 	totals, err := booking.Totals(tb.Context(), pool)
 	if err != nil {
 		tb.Fatal(err)

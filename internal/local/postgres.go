@@ -187,6 +187,13 @@ func (p *Postgres) URL(database string) string {
 	return u.String()
 }
 
+// DataDir returns the directory with the server's files, which may be searched
+// and must not be changed.
+func (p *Postgres) DataDir() string { return p.den.path("data") }
+
+// LogFile returns the path of the server's own log.
+func (p *Postgres) LogFile() string { return p.den.path("log") }
+
 // String names the server, as "PostgreSQL 15".
 func (p *Postgres) String() string {
 	return p.in.String()

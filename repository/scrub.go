@@ -1,0 +1,211 @@
+package repository
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+)
+
+// Scrubber removes erased values from the files of a database, where a DELETE
+// leaves them: in tables and their indexes, in the statistics' own catalogs and
+// in the write-ahead log. It works with an operator's rights, on a connection
+// of its own.
+type Scrubber struct {
+	url  string
+	conn *pgx.Conn
+	plan *plan.Plan
+}
+
+// OpenScrubber connects, and holds the map against the schema: a map with gaps
+// does not know which tables to look at.
+func OpenScrubber(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber, error) {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return nil, fault("read database URL", err)
+	}
+	cfg.RuntimeParams["application_name"] = "oubli scrub"
+	// A connection that is merely closed would leave the server rewriting, and
+	// the table locked.
+	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
+		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 10 * time.Second}
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, fault("connect to database", err)
+	}
+	s := &Scrubber{url: url, conn: conn}
+	if err := s.prepare(ctx, m); err != nil {
+		s.Close(ctx)
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Scrubber) prepare(ctx context.Context, m *erasuremap.Map) error {
+	var standby bool
+	if err := s.conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {
+		return fault("look at the server", err)
+	}
+	if standby {
+		return &jobs.Error{Kind: jobs.Conflict, Code: "standby", Msg: "this server is a standby; its files follow the primary's: run oubli scrub there"}
+	}
+	has, wants, err := schemaVersions(ctx, s.conn)
+	if err != nil {
+		return err
+	}
+	if has != wants {
+		return &jobs.Error{Kind: jobs.Conflict, Code: "migrate_first", Msg: "the schema oubli is not the one that this program knows: run oubli migrate"}
+	}
+	p, gaps, _, err := compile(ctx, s.conn, m)
+	if err != nil {
+		return err
+	}
+	if len(gaps) > 0 {
+		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeSchema, Msg: gaps.Summary() + ": run oubli check"}
+	}
+	s.plan = p
+	return nil
+}
+
+// Close ends the connection.
+func (s *Scrubber) Close(ctx context.Context) {
+	_ = s.conn.Close(context.WithoutCancel(ctx))
+}
+
+// Leftovers is what a Scrubber finds.
+type Leftovers struct {
+	Levels  []LevelCount
+	Files   []File // tables and views, each partition by itself, and the catalogs of statistics
+	Holders []Holder
+	WAL     *WAL // nil: the role may not look
+}
+
+// LevelCount is how many jobs, and sweeps of what was retained, have reached a
+// level, and since when the oldest of them waits for the next.
+type LevelCount struct {
+	Level jobs.ResidueLevel
+	Jobs  int
+	Since *time.Time
+}
+
+// File is one table and its indexes.
+type File struct {
+	Name      string // quoted, with its schema
+	Bytes     int64  // with indexes and TOAST
+	Rewritten *time.Time
+	Due       bool // something was erased since it was last rewritten
+	May       bool // the role may rewrite it
+	catalog   bool
+}
+
+// Holder is somebody for whom PostgreSQL keeps rows that were deleted, so that
+// even a rewritten table would hold them.
+type Holder struct {
+	Kind, Name string
+}
+
+// WAL is the directory of the write-ahead log.
+type WAL struct {
+	Segments int
+	Bytes    int64
+}
+
+// Look finds what is left and changes nothing.
+func (s *Scrubber) Look(ctx context.Context) (Leftovers, error) {
+	var l Leftovers
+	rows, err := s.conn.Query(ctx, "SELECT level, count(*), min(since) FROM oubli.residues GROUP BY level ORDER BY level")
+	if err != nil {
+		return l, fault("read levels", err)
+	}
+	if l.Levels, err = pgx.CollectRows(rows, pgx.RowToStructByPos[LevelCount]); err != nil {
+		return l, fault("read levels", err)
+	}
+	if l.Files, err = s.files(ctx); err != nil {
+		return l, err
+	}
+	horizon, err := s.horizon(ctx)
+	if err != nil {
+		return l, err
+	}
+	if l.Holders, err = s.holders(ctx, horizon); err != nil {
+		return l, err
+	}
+	var w WAL
+	err = s.conn.QueryRow(ctx, "SELECT count(*), coalesce(sum(size), 0) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'").Scan(&w.Segments, &w.Bytes)
+	switch {
+	case err == nil:
+		l.WAL = &w
+	case !is(err, "42501"):
+		return l, fault("look at the write-ahead log", err)
+	}
+	return l, nil
+}
+
+// statisticsCatalogs keep values in dead rows of their own.
+var statisticsCatalogs = []string{"pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data"}
+
+// files lists what has to be rewritten: small tables first, so that a window
+// that closes early has seen most of them, and the catalogs last, because
+// refreshing statistics leaves dead rows there.
+func (s *Scrubber) files(ctx context.Context) ([]File, error) {
+	rows, err := s.conn.Query(ctx, `
+		WITH touched AS (SELECT unnest($1::text[])::regclass AS id),
+		leaves AS (
+		  SELECT id FROM touched WHERE NOT EXISTS (SELECT FROM pg_partition_tree(id))
+		  UNION
+		  SELECT tree.relid FROM touched CROSS JOIN LATERAL pg_partition_tree(id) AS tree WHERE tree.isleaf),
+		named AS (
+		  SELECT c.oid, c.relowner, format('%I.%I', n.nspname, c.relname) AS name, n.nspname = 'pg_catalog' AS catalog
+		  FROM leaves JOIN pg_class AS c ON c.oid = id JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'm'))
+		SELECT name, pg_total_relation_size(named.oid), began_at,
+		  coalesce(began_at <= latest.since, latest.since IS NOT NULL AND began_at IS NULL),
+		  pg_has_role(relowner, 'USAGE') OR (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()), catalog
+		FROM named LEFT JOIN oubli.rewrites ON relation = name
+		CROSS JOIN (SELECT max(since) FROM oubli.residues WHERE level < 2) AS latest (since)
+		ORDER BY catalog, 2, 1`, append(statisticsCatalogs, s.plan.Touched...))
+	if err != nil {
+		return nil, fault("list tables", err)
+	}
+	files, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f File, err error) {
+		err = row.Scan(&f.Name, &f.Bytes, &f.Rewritten, &f.Due, &f.May, &f.catalog)
+		return f, err
+	})
+	return files, fault("list tables", err)
+}
+
+// horizon is the transaction before which everything has ended that erased what
+// the notes tell of. Read the notes first.
+func (s *Scrubber) horizon(ctx context.Context) (uint32, error) {
+	var xid uint32
+	err := s.conn.QueryRow(ctx, "SELECT pg_snapshot_xmax(pg_current_snapshot())::xid").Scan(&xid)
+	return xid, fault("read the transaction horizon", err)
+}
+
+// holders are those who may still see rows that were deleted before the
+// horizon. A rewrite copies such rows. VACUUM is not one of them, though it is
+// listed with a snapshot.
+func (s *Scrubber) holders(ctx context.Context, horizon uint32) ([]Holder, error) {
+	rows, err := s.conn.Query(ctx, `
+		SELECT kind, name FROM (
+		  SELECT 'session' AS kind, pid || ' ' || application_name AS name, greatest(age(backend_xmin), age(backend_xid)) AS age
+		  FROM pg_stat_activity
+		  WHERE pid <> pg_backend_pid() AND (datname = current_database() OR backend_type = 'walsender')
+		    AND pid NOT IN (SELECT pid FROM pg_stat_progress_vacuum)
+		  UNION ALL
+		  SELECT 'prepared transaction', gid, age(transaction) FROM pg_prepared_xacts WHERE database = current_database()
+		  UNION ALL
+		  SELECT 'replication slot', slot_name, greatest(age(xmin), age(catalog_xmin)) FROM pg_replication_slots) AS h
+		WHERE age > age($1::xid) ORDER BY age DESC`, horizon)
+	if err != nil {
+		return nil, fault("look for old snapshots", err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Holder])
+	return all, fault("look for old snapshots", err)
+}
