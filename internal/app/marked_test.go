@@ -1,16 +1,24 @@
 package app
 
-import "bytes"
+import (
+	"bytes"
+	"time"
+)
 
-// marked finds the wanted markers in a text or a file, whatever their case, in
-// the order in which they stand: see booking.Markers.
+// born is the date that marks a client.
+func born(client int64) string {
+	return time.Date(4000, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(client)).Format(time.DateOnly)
+}
+
+// marked finds the wanted markers in a text or a file, whatever their case: see
+// markersOf.
 func marked(content []byte, wanted map[string]bool) []string {
 	content = bytes.ToLower(content)
 	var found []string
 	for _, kind := range []struct {
 		prefix string
 		length int // of the whole; 0: up to the end of a number of base 16
-	}{{"vez", 11}, {"ext. ", 13}, {"2001:db8:", 0}} {
+	}{{"vez", 11}, {"ext. ", 13}, {"2001:db8:", 0}, {"40", 10}, {"77000", 16}} {
 		for rest := content; ; {
 			i := bytes.Index(rest, []byte(kind.prefix))
 			if i < 0 {

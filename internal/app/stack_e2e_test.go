@@ -196,6 +196,13 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
+// forget empties the log.
+func (j *journal) forget() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.text.Reset()
+}
+
 // tail is the last n lines, without those of readers who ask again and again.
 func (j *journal) tail(n int) string {
 	lines := strings.Split(strings.TrimSpace(j.String()), "\n")

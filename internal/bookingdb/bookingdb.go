@@ -47,28 +47,28 @@ func New(tb testing.TB, clients int) *DB {
 // alone, given by the URL of its superuser.
 func On(tb testing.TB, server string, clients int) *DB {
 	tb.Helper()
-	admin, err := pgxpool.New(tb.Context(), server)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer admin.Close()
-	if _, err := admin.Exec(tb.Context(), "CREATE DATABASE booking TEMPLATE template0"); err != nil {
-		tb.Fatal(err)
-	}
+	Connect(tb, server).Exec(tb, "CREATE DATABASE booking TEMPLATE template0")
 	u, err := url.Parse(server)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	u.Path = "/booking"
-	pool, err := pgxpool.New(tb.Context(), u.String())
+	db := Connect(tb, u.String())
+	if err := build(tb.Context(), db.Pool, clients); err != nil {
+		tb.Fatal(err)
+	}
+	return describe(tb, db.Pool)
+}
+
+// Connect looks at any database, as whoever the URL names.
+func Connect(tb testing.TB, url string) *DB {
+	tb.Helper()
+	pool, err := pgxpool.New(tb.Context(), url)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(pool.Close)
-	if err := build(tb.Context(), pool, clients); err != nil {
-		tb.Fatal(err)
-	}
-	return describe(tb, pool)
+	return &DB{Pool: pool, URL: url}
 }
 
 func build(ctx context.Context, pool *pgxpool.Pool, clients int) error {
