@@ -196,7 +196,7 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 		return status == http.StatusOK || status == http.StatusConflict
 	})
 	four := admin(t, h.service, "4")
-	until(t, four, mustErase(t, four, apiclient.Erasure{ClientIDs: h.studio(t, 4)[:500], DryRun: true}).ID, "the rehearsal", ended)
+	until(t, four, mustErase(t, four, apiclient.Erasure{ClientIDs: h.plain(t, 4, 100), DryRun: true}).ID, "the rehearsal", ended)
 	sel := selects(t, h.service, "4", `{"period": "P1Y"}`)
 	h.selection = sel.ID
 	var fourth jobs.Job
@@ -220,11 +220,19 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 			}
 		}
 	}
-	var again jobs.Job
-	if status, code := ask(t, h.service, http.MethodPost, "/v1/erasures/"+first.ID+"/retry", mustMint(t, "1", jobs.Admin), "", &again); status != http.StatusAccepted {
-		t.Errorf("the retry is answered %d %s", status, code)
+	// Whoever made trouble is erased after all, so that their values, which the
+	// messages about them quoted, are looked for as well.
+	h.Exec(t, "ALTER TABLE invoices DROP CONSTRAINT invoices_vip; UPDATE clients SET notes = NULL WHERE notes ~ '^(poison|cast:)'")
+	for _, job := range []struct{ studio, id string }{{"1", first.ID}, {"2", second.ID}} {
+		var again jobs.Job
+		if status, code := ask(t, h.service, http.MethodPost, "/v1/erasures/"+job.id+"/retry", mustMint(t, job.studio, jobs.Admin), "", &again); status != http.StatusAccepted {
+			t.Errorf("the retry is answered %d %s", status, code)
+		}
+		again = until(t, admin(t, h.service, job.studio), again.ID, "the end of the retry", mailed)
+		if again.Counts.Erased+again.Counts.ErasedRetained == 0 || again.Counts.Failed > 0 {
+			t.Errorf("the retry: %+v", again)
+		}
 	}
-	until(t, one, again.ID, "the end of the retry", mailed)
 	bookingdb.Wait(t, "the views and statistics", func() bool {
 		return h.Int(t, "SELECT (SELECT count(*) FROM oubli.stale_views) + (SELECT count(*) FROM oubli.residues WHERE level = 0)") == 0
 	})
