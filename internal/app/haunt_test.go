@@ -32,11 +32,13 @@ type haunt struct {
 	*stack
 	service   *Service
 	server    *local.Postgres
-	commands  journal // to Redis
-	answers   journal // of the API
-	pages     journal // of the listener for operations, while the work went on
-	console   journal // of the command line
-	ids       []string
+	commands  journal  // to Redis
+	answers   journal  // of the API
+	pages     journal  // of the listener for operations, while the work went on
+	console   journal  // of the command line
+	ids       []string // of erasures
+	merges    []string
+	moved     []string // clients who were merged into another
 	selection string
 }
 
@@ -158,11 +160,12 @@ func in(place string, content []byte, wanted map[string]bool) finding {
 	return finding{place, len(content), len(all), some[:min(3, len(some))]}
 }
 
-// search looks everywhere, always in the same order.
-func (h *haunt) search(t *testing.T, wanted map[string]bool) []finding {
+// search looks everywhere, always in the same order: in the application's
+// tables and in statistics for some markers, elsewhere for others.
+func (h *haunt) search(t *testing.T, inTables, wanted map[string]bool) []finding {
 	t.Helper()
 	console := h.commandLine(t) // which asks the API
-	all := append(h.dump(t, retainedColumns, wanted),
+	all := append(h.dump(t, retainedColumns, inTables, wanted),
 		in("PostgreSQL's views of sessions and statements", h.sessions(t), wanted),
 		in("PostgreSQL's own log, log_statement = all", mustRead(t, h.server.LogFile()), wanted),
 		in("Redis: keys and values", h.keys(t), wanted),
@@ -183,7 +186,7 @@ const retainedColumns = "billing_name,billing_address,billing_email"
 
 // dump searches every row of every table of the database, by schema, the
 // catalogs with their statistics included. Columns to leave out are of invoices.
-func (h *haunt) dump(t *testing.T, without string, wanted map[string]bool) []finding {
+func (h *haunt) dump(t *testing.T, without string, inTables, control map[string]bool) []finding {
 	t.Helper()
 	conn, err := h.Pool.Acquire(t.Context())
 	if err != nil {
@@ -207,6 +210,10 @@ func (h *haunt) dump(t *testing.T, without string, wanted map[string]bool) []fin
 			if _, err := conn.Conn().PgConn().CopyTo(t.Context(), &content, "COPY ("+what+") TO STDOUT"); err != nil {
 				t.Fatal(table, err)
 			}
+		}
+		wanted := inTables
+		if schema == "oubli" {
+			wanted = control
 		}
 		found = append(found, in(names[schema], unescaped(content.Bytes()), wanted))
 	}
@@ -335,8 +342,12 @@ func (h *haunt) commandLine(t *testing.T) string {
 		run("status", id, "--clients")
 		run("status", id, "--json")
 	}
+	for _, id := range h.merges {
+		run("status", id, "--clients")
+	}
 	run("check")
 	run("plan")
+	run("plan", "--kind", "merge")
 	run("grants")
 	run("scrub")
 	return h.console.String()

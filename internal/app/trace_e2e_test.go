@@ -36,7 +36,7 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 	began := time.Now()
 	h := newHaunt(t)
 	everybody := h.plant(t)
-	planted := h.dump(t, "", everybody)
+	planted := h.dump(t, "", everybody, everybody)
 	if len(planted) == 0 || planted[0].found < 10*traced {
 		t.Fatalf("planted only %v", planted)
 	}
@@ -46,14 +46,12 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 	if len(gone) < traced/2 {
 		t.Fatalf("only %d clients were erased", len(gone))
 	}
-	// Merges of duplicates belong here: their sources join gone, and what a
-	// target took over from them is its own from then on.
 	h.lookAround(t)
 	h.previews(t)
 	wanted := markersOf(t, gone)
 	erased := time.Since(began) - setUp
 
-	found := h.search(t, wanted)
+	found := h.search(t, wanted, markersOf(t, append(h.moved, gone...)))
 	for _, f := range found {
 		for _, example := range f.examples {
 			t.Errorf("%s holds %q of a client that was erased", f.place, example)
@@ -63,7 +61,8 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 	// The control: one of the erased, in each place.
 	ghost := gone[len(gone)/2]
 	h.leave(t, ghost)
-	control := h.search(t, markersOf(t, []string{ghost}))
+	one := markersOf(t, []string{ghost})
+	control := h.search(t, one, one)
 	for _, c := range control {
 		if c.found == 0 {
 			t.Errorf("the search misses a marker that was left on purpose in %s", c.place)
@@ -167,6 +166,7 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 		},
 	})
 	h.record(t)
+	toMerge := h.plain(t, 3, 36)
 	everybody := h.Strings(t, "SELECT id::text FROM clients WHERE NOT is_anonymous")
 
 	// Studio 1: its first chunk deadlocks with a booking.
@@ -189,7 +189,7 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 
 	// Studio 3: cancelled in the middle. Studio 4: by selection, rehearsed first.
 	three := admin(t, h.service, "3")
-	third := mustErase(t, three, apiclient.Erasure{ClientIDs: h.studio(t, 3)})
+	third := mustErase(t, three, apiclient.Erasure{ClientIDs: without(h.studio(t, 3), toMerge)})
 	until(t, three, third.ID, "some to be erased", func(j jobs.Job) bool { return j.Counts.Erased > 0 })
 	bookingdb.Wait(t, "the cancel to find its way beside cut connections", func() bool {
 		status, _ := ask(t, h.service, http.MethodPost, "/v1/erasures/"+third.ID+"/cancel", mustMint(t, "3", jobs.Admin), "", nil)
@@ -233,6 +233,7 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 			t.Errorf("the retry: %+v", again)
 		}
 	}
+	h.merge(t, toMerge)
 	bookingdb.Wait(t, "the views and statistics", func() bool {
 		return h.Int(t, "SELECT (SELECT count(*) FROM oubli.stale_views) + (SELECT count(*) FROM oubli.residues WHERE level = 0)") == 0
 	})
@@ -240,11 +241,46 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 		t.Errorf("after %d chunks not all of the trouble has happened", chunks.Load())
 	}
 	h.SameTotals(t)
-	left := map[string]bool{}
-	for _, id := range h.Existing(t, everybody) {
-		left[id] = true
+	return without(without(everybody, h.Existing(t, everybody)), h.moved)
+}
+
+// merge merges all but six of the clients into the anonymous profile, and all
+// but one of those into that one. What it took over from them is its own from
+// then on, in tables; nowhere else may it be told whose it was.
+func (h *haunt) merge(t *testing.T, clients []string) {
+	t.Helper()
+	c := admin(t, h.service, "3")
+	n := len(clients) - 6
+	h.moved = clients[n+1:]
+	for _, m := range []apiclient.Merge{
+		{SourceIDs: clients[:n], Target: apiclient.MergeTarget{Anonymous: true}},
+		{SourceIDs: h.moved, Target: apiclient.MergeTarget{ClientID: clients[n]}, FillBlanks: true},
+	} {
+		m.DeleteSource, m.Conflicts = true, jobs.KeepTarget
+		job, err := c.CreateMerge(t.Context(), m, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		bookingdb.Wait(t, "the merge and its statistics", func() bool {
+			job, err = c.GetMerge(t.Context(), job.ID)
+			return err == nil && mailed(job) && residueReached(jobs.ResidueStatistics)(job)
+		})
+		t.Logf("merge: %s, %+v, %v", job.State, job.AsMerge().Counts, job.Exceptions)
+		if job.Counts.Erased+job.Counts.ErasedRetained == 0 {
+			t.Errorf("nobody was merged: %+v", job)
+		}
+		h.merges = append(h.merges, job.ID)
 	}
-	return slices.DeleteFunc(everybody, func(id string) bool { return left[id] })
+	h.moved = without(h.moved, h.Existing(t, h.moved))
+}
+
+// without is the list without those of another.
+func without(all, some []string) []string {
+	out := map[string]bool{}
+	for _, id := range some {
+		out[id] = true
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(id string) bool { return out[id] })
 }
 
 // deadlock lets a booking and the worker wait for each other: the worker has
