@@ -44,8 +44,8 @@ somebody else holds is tried again later; one for which somebody still sees old
 rows (a long transaction, a replication slot) waits for that to end. What is done
 stays done, so a run that was stopped, or whose window closed, is simply repeated.
 
-It connects to OUBLI_DATABASE_URL as a role that owns the tables and the database,
-or as a superuser, and says which rights are missing for the rest. Replicas follow
+It connects to OUBLI_DATABASE_URL as the owner of the database or as a superuser,
+and says which rights are missing for the rest. Replicas follow
 by themselves; backups and archived write-ahead log are beyond its reach.
 
 Exit codes: 0 done, 1 something is left to do after --rewrite, 2 usage.`,

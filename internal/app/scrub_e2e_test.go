@@ -2,6 +2,8 @@ package app
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -257,4 +259,31 @@ func (d *disk) isHeldUp(t *testing.T) {
 		t.Errorf("beside a lock: %+v", locked)
 	}
 	release()
+
+	// Whoever is stopped leaves nothing that waits for a lock, or has one.
+	reader, err = d.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reader.Exec(t.Context(), "LOCK TABLE clients IN ACCESS SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stopped := make(chan error, 1)
+	go func() {
+		_, err := s.Rewrite(ctx, repository.ScrubOptions{Window: always, LockTimeout: time.Minute})
+		stopped <- err
+	}()
+	waiting := func() int {
+		return d.Int(t, "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'VACUUM (FULL)%'")
+	}
+	bookingdb.Wait(t, "a rewrite to wait for its lock", func() bool { return waiting() == 1 })
+	cancel()
+	if err := <-stopped; !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	bookingdb.Wait(t, "the rewrite to be gone from the server", func() bool { return waiting() == 0 })
+	if err := reader.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
