@@ -55,7 +55,8 @@ func newHaunt(t *testing.T) *haunt {
 	h := &haunt{server: server}
 	h.preload(t)
 	h.stack = newStackOn(t, bookingdb.On(t, server.URL("postgres"), traced))
-	h.batch = 1000
+	// On a busy machine chunks of 100 ms would be of one client each.
+	h.batch, h.further = 250, []string{"OUBLI_CHUNK_TARGET=2s"}
 	h.monitor(t)
 	return h
 }

@@ -31,8 +31,9 @@ type stack struct {
 	redis   *local.Redis
 	inbox   *local.Inbox
 	mapFile string
-	batch   int // OUBLI_BATCH_CLIENTS
-	slots   int // OUBLI_CONCURRENCY
+	batch   int      // OUBLI_BATCH_CLIENTS
+	slots   int      // OUBLI_CONCURRENCY
+	further []string // settings
 	log     journal
 }
 
@@ -84,12 +85,12 @@ func (s *stack) extendMap(t *testing.T, section, text string) {
 
 // environ is what a service on this stack finds in its environment.
 func (s *stack) environ() []string {
-	return []string{
+	return append([]string{
 		"OUBLI_DATABASE_URL=" + s.URL, "OUBLI_REDIS_URL=" + s.redis.URL(0), "OUBLI_SMTP_URL=" + s.inbox.URL(),
 		"OUBLI_MAP=" + s.mapFile, "OUBLI_AUTH_SECRET=" + authSecret, "OUBLI_MAIL_FROM=oubli <oubli@example.org>",
 		"OUBLI_LISTEN=127.0.0.1:0", "OUBLI_OPS_LISTEN=127.0.0.1:0", "OUBLI_LOG_LEVEL=debug",
 		fmt.Sprintf("OUBLI_BATCH_CLIENTS=%d", s.batch), fmt.Sprintf("OUBLI_CONCURRENCY=%d", s.slots),
-	}
+	}, s.further...)
 }
 
 var (
