@@ -31,8 +31,8 @@ func OpenScrubber(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber
 		return nil, fault("read database URL", err)
 	}
 	cfg.RuntimeParams["application_name"] = "oubli scrub"
-	// A connection that is merely closed would leave the server rewriting, and
-	// the table locked.
+	// Without it the server is told in the background to stop, after which this
+	// process may already have ended, and the table would stay locked.
 	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 10 * time.Second}
 	}
