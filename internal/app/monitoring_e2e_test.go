@@ -68,7 +68,7 @@ func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t
 	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[:1]}).ID, "the first job", mailed)
 	bookingdb.Wait(t, "every loop to come round", func() bool {
 		_, text := look(t, service, "/metrics")
-		return strings.Count(text, "\noubli_loop_last_success_timestamp_seconds{") == 6
+		return strings.Count(text, "\noubli_loop_last_success_timestamp_seconds{") == 7
 	})
 	calm := scrapeAll(t, service)
 	expectAlerts(t, "all is well", looks{calm, calm})
