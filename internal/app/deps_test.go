@@ -51,7 +51,8 @@ var rules = []rule{
 	{"internal/local", nil, anything, "servers for tests and for the demo know no product code"},
 	{"internal/testdb", []string{"internal/local"}, anything, "tools for tests know no product code"},
 	{"internal/bookingdb", []string{"internal/booking", "internal/erasuremap", "internal/testdb", "repository"}, anything, "it gives tests a database and looks at it from outside"},
-	{"internal/bench", []string{"jobs", "repository", "internal/booking", "internal/erasuremap", "internal/local"}, anything, "a benchmark is a user of the store, and starts servers as the demo does"},
+	{"internal/bench/erasing", []string{"jobs", "internal/app", "internal/apiclient", "internal/bench/figures", "internal/booking", "internal/local"}, anything, "it measures the whole program from outside, as its users meet it"},
+	{"internal/bench", []string{"jobs", "repository", "internal/bench/figures", "internal/booking", "internal/erasuremap", "internal/local"}, anything, "a benchmark is a user of the store, and starts servers as the demo does"},
 	{"internal/app", []string{"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/booking", "internal/erasuremap", "internal/httpapi", "internal/local", "internal/mapinit", "internal/ops", "internal/plan", "internal/tracing"}, anything, "app knows everyone, but nothing that is for tests"},
 	{"cmd/oubli", []string{"internal/app"}, none, "main is thin, so that tests can run the whole program"},
 }

@@ -99,12 +99,12 @@ func (g *generator) load(ctx context.Context, tx pgx.Tx, o Options) error {
 	if seeded {
 		return errors.New("the database already has studios or clients")
 	}
-	if _, err := tx.Exec(ctx, partitions(g.now)); err != nil {
+	if _, err := tx.Exec(ctx, Partitions(g.now)); err != nil {
 		return fmt.Errorf("create partitions: %w", err)
 	}
 	bulk := g.clients >= bulkFrom
 	if bulk {
-		if err := dropConstraints(ctx, tx); err != nil {
+		if err := DropConstraints(ctx, tx); err != nil {
 			return fmt.Errorf("drop constraints: %w", err)
 		}
 	}
@@ -124,8 +124,7 @@ func (g *generator) load(ctx context.Context, tx pgx.Tx, o Options) error {
 		}
 	}
 	if bulk {
-		// The default of 64 MB makes index builds of millions of rows spill.
-		if _, err := tx.Exec(ctx, "SET LOCAL maintenance_work_mem = '256MB';"+constraintsSQL); err != nil {
+		if err := AddConstraints(ctx, tx); err != nil {
 			return fmt.Errorf("create constraints: %w", err)
 		}
 	}
@@ -144,9 +143,9 @@ func (r *rows) copy(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// partitions makes the months of messages, from the first that is kept to the
-// next.
-func partitions(now time.Time) string {
+// Partitions is the SQL that makes the months of messages, from the first that
+// is kept to the next.
+func Partitions(now time.Time) string {
 	var b strings.Builder
 	month := firstMessage(now)
 	for range messageMonths + 2 {
@@ -158,8 +157,16 @@ func partitions(now time.Time) string {
 	return b.String()
 }
 
-// dropConstraints undoes constraints.sql, whatever it has come to hold.
-func dropConstraints(ctx context.Context, tx pgx.Tx) error {
+// AddConstraints makes the keys and indexes after a bulk load.
+func AddConstraints(ctx context.Context, tx pgx.Tx) error {
+	// The default of 64 MB makes index builds of millions of rows spill.
+	_, err := tx.Exec(ctx, "SET LOCAL maintenance_work_mem = '256MB';"+constraintsSQL)
+	return err
+}
+
+// DropConstraints undoes constraints.sql, whatever it has come to hold, so that
+// a bulk load need not keep it up row by row.
+func DropConstraints(ctx context.Context, tx pgx.Tx) error {
 	const statements = `
 		SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname)
 		FROM pg_constraint c

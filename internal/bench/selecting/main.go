@@ -9,13 +9,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/oubli/oubli/internal/bench/figures"
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/local"
 	"github.com/oubli/oubli/repository"
@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func bench(ctx context.Context, clients int, file string, stdout, stderr io.Writer) (err error) {
-	pg, err := startPostgres(ctx, stderr)
+	pg, err := figures.StartPostgres(ctx, stderr, local.PostgresOptions{})
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func bench(ctx context.Context, clients int, file string, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	report.Machine = machine{CPUs: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), PostgreSQL: pg.String()}
+	report.Machine = figures.ThisMachine(pg)
 	report.SeedSeconds = report.started.Sub(seeding).Seconds()
 	if err := report.print(stdout); err != nil || file == "" {
 		return err
@@ -78,19 +78,6 @@ func bench(ctx context.Context, clients int, file string, stdout, stderr io.Writ
 		return err
 	}
 	return os.WriteFile(file, append(data, '\n'), 0o644)
-}
-
-// startPostgres starts a server as durable as a production one, because a
-// commit that waits for no disk would flatter every figure.
-func startPostgres(ctx context.Context, stderr io.Writer) (*local.Postgres, error) {
-	pg, err := local.StartPostgres(ctx, local.PostgresOptions{Durable: true})
-	if _, missing := errors.AsType[*local.MissingError](err); !missing {
-		return pg, err
-	}
-	if err := local.Install(ctx, stderr, local.PostgreSQL); err != nil {
-		return nil, err
-	}
-	return local.StartPostgres(ctx, local.PostgresOptions{Durable: true})
 }
 
 func createDatabase(ctx context.Context, pg *local.Postgres) (url string, err error) {

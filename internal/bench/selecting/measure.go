@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/bench/figures"
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/jobs"
@@ -86,16 +88,16 @@ func (b *bencher) steps(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		b.r.Indexes = append(b.r.Indexes, indexFigures{Name: c.Name, MiB: mib, SelectMS: spread(took)})
+		b.r.Indexes = append(b.r.Indexes, indexFigures{Name: c.Name, MiB: mib, SelectMS: figures.Spread(took)})
 	}
 	b.say("bookings alone for %s, then beside selecting …", b.idle)
 	idle, err := b.live.during(ctx, func() error { return pause(ctx, b.idle) })
 	if err != nil {
 		return err
 	}
-	b.r.BookingIdleMS = spread(idle)
-	forgetPeak()
-	b.r.MemoryBeforeMiB, _ = resident()
+	b.r.BookingIdleMS = figures.Spread(idle)
+	figures.ForgetPeak()
+	b.r.MemoryBeforeMiB, _ = figures.Resident(os.Getpid())
 	var took []time.Duration
 	var made []jobs.Selection
 	busy, err := b.live.during(ctx, func() (err error) {
@@ -105,8 +107,8 @@ func (b *bencher) steps(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.r.SelectMS, b.r.BookingSelectingMS = spread(took), spread(busy)
-	_, b.r.MemorySelectedMiB = resident()
+	b.r.SelectMS, b.r.BookingSelectingMS = figures.Spread(took), figures.Spread(busy)
+	_, b.r.MemorySelectedMiB = figures.Resident(os.Getpid())
 	return b.preview(ctx, made)
 }
 
@@ -180,7 +182,7 @@ func (b *bencher) preview(ctx context.Context, made []jobs.Selection) error {
 			if b.r.PagesUnticked, err = b.pages(ctx, sel.ID, b.plan.pages); err != nil {
 				return err
 			}
-			forgetPeak()
+			figures.ForgetPeak()
 		}
 		start = time.Now()
 		j, _, err := b.store.AcceptErasure(ctx, jobs.ErasureRequest{TenantID: tenant, SelectionID: sel.ID, ExpectedCount: sel.Total,
@@ -191,8 +193,8 @@ func (b *bencher) preview(ctx context.Context, made []jobs.Selection) error {
 		accepted = append(accepted, time.Since(start))
 		b.r.Accepted = j.Requested
 	}
-	b.r.UntickMS, b.r.AcceptMS = spread(unticked), spread(accepted)
-	_, b.r.MemoryAcceptedMiB = resident()
+	b.r.UntickMS, b.r.AcceptMS = figures.Spread(unticked), figures.Spread(accepted)
+	_, b.r.MemoryAcceptedMiB = figures.Resident(os.Getpid())
 	return nil
 }
 
@@ -215,7 +217,7 @@ func (b *bencher) pages(ctx context.Context, id string, n int) ([]pageFigures, e
 		}
 	}
 	for i := range at {
-		at[i].MS = spread(took[i])
+		at[i].MS = figures.Spread(took[i])
 	}
 	return at, nil
 }

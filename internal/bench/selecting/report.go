@@ -3,34 +3,35 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 	"time"
+
+	"github.com/oubli/oubli/internal/bench/figures"
 )
 
 // report is what is printed and written as JSON. Units are in the names.
 type report struct {
 	started time.Time
 
-	Machine      machine `json:"machine"`
-	Clients      int     `json:"clients"` // of the one studio
-	Appointments int     `json:"appointments"`
-	Candidates   int     `json:"candidates"` // inactive for a year
-	Selected     int     `json:"selected"`   // of them, those that no guard holds
-	Accepted     int     `json:"accepted"`   // after unticking
-	SeedSeconds  float64 `json:"seed_seconds"`
+	Machine      figures.Machine `json:"machine"`
+	Clients      int             `json:"clients"` // of the one studio
+	Appointments int             `json:"appointments"`
+	Candidates   int             `json:"candidates"` // inactive for a year
+	Selected     int             `json:"selected"`   // of them, those that no guard holds
+	Accepted     int             `json:"accepted"`   // after unticking
+	SeedSeconds  float64         `json:"seed_seconds"`
 
-	Indexes  []indexFigures `json:"indexes"`
-	SelectMS figures        `json:"select_ms"` // on the schema as it is, with bookings beside it
+	Indexes  []indexFigures  `json:"indexes"`
+	SelectMS figures.Figures `json:"select_ms"` // on the schema as it is, with bookings beside it
 
-	Pages         []pageFigures `json:"pages"`
-	PagesUnticked []pageFigures `json:"pages_unticked"`
-	UntickMS      figures       `json:"untick_ms"`
-	AcceptMS      figures       `json:"accept_ms"`
+	Pages         []pageFigures   `json:"pages"`
+	PagesUnticked []pageFigures   `json:"pages_unticked"`
+	UntickMS      figures.Figures `json:"untick_ms"`
+	AcceptMS      figures.Figures `json:"accept_ms"`
 
-	BookingEvery       float64 `json:"booking_every_ms"`
-	BookingIdleMS      figures `json:"booking_idle_ms"`
-	BookingSelectingMS figures `json:"booking_selecting_ms"`
+	BookingEvery       float64         `json:"booking_every_ms"`
+	BookingIdleMS      figures.Figures `json:"booking_idle_ms"`
+	BookingSelectingMS figures.Figures `json:"booking_selecting_ms"`
 
 	// This process's, with the load generator in it; 0 where not measured.
 	MemoryBeforeMiB   float64 `json:"memory_before_mib"`
@@ -38,43 +39,16 @@ type report struct {
 	MemoryAcceptedMiB float64 `json:"memory_accepted_peak_mib"`
 }
 
-type machine struct {
-	CPUs       int    `json:"cpus"`
-	System     string `json:"system"`
-	Go         string `json:"go"`
-	PostgreSQL string `json:"postgresql"`
-}
-
 type indexFigures struct {
-	Name     string  `json:"name"`
-	MiB      float64 `json:"mib"` // of all indexes named, and (studio_id, starts_at)
-	SelectMS figures `json:"select_ms"`
+	Name     string          `json:"name"`
+	MiB      float64         `json:"mib"` // of all indexes named, and (studio_id, starts_at)
+	SelectMS figures.Figures `json:"select_ms"`
 }
 
 type pageFigures struct {
-	Where string  `json:"where"`
-	From  int     `json:"from"`
-	MS    figures `json:"ms"`
-}
-
-// figures describe several measurements of one thing.
-type figures struct {
-	N      int     `json:"n"`
-	Min    float64 `json:"min"`
-	Median float64 `json:"median"`
-	P99    float64 `json:"p99"` // the nearest rank; of few measurements the maximum
-	Max    float64 `json:"max"`
-}
-
-// spread sums up durations in milliseconds.
-func spread(took []time.Duration) figures {
-	n := len(took)
-	if n == 0 {
-		return figures{}
-	}
-	sorted := slices.Sorted(slices.Values(took))
-	ms := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-	return figures{N: n, Min: ms(sorted[0]), Median: ms(sorted[(n-1)/2]), P99: ms(sorted[(99*n+99)/100-1]), Max: ms(sorted[n-1])}
+	Where string          `json:"where"`
+	From  int             `json:"from"`
+	MS    figures.Figures `json:"ms"`
 }
 
 func (r *report) print(out io.Writer) error {
@@ -82,7 +56,7 @@ func (r *report) print(out io.Writer) error {
 		r.Clients, r.Appointments, r.Candidates, r.Selected)
 	fmt.Fprintf(out, "%s, %d CPUs, %s, %s; seeded in %.0f s\n\n", r.Machine.PostgreSQL, r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.SeedSeconds)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(what string, f figures) {
+	row := func(what string, f figures.Figures) {
 		fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", what, f.Min, f.Median, f.P99, f.Max, f.N)
 	}
 	fmt.Fprintln(w, "milliseconds\tmin\tmedian\tp99\tmax\tn\t")

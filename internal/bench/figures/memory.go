@@ -1,4 +1,4 @@
-package main
+package figures
 
 import (
 	"bytes"
@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// resident reads this process's memory in MiB: now and at its peak since
-// forgetPeak. Both are 0 where the system has no /proc.
-func resident() (now, peak float64) {
-	status, err := os.ReadFile("/proc/self/status")
+// Resident reads a process's memory in MiB: now and at its peak since it began,
+// or since ForgetPeak. Both are 0 where the system has no /proc.
+func Resident(pid int) (now, peak float64) {
+	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
 		return 0, 0
 	}
@@ -29,9 +29,10 @@ func resident() (now, peak float64) {
 	return field("VmRSS"), field("VmHWM")
 }
 
-// forgetPeak starts a new peak, see proc(5) on clear_refs. Where that is not
-// allowed, the peak is the process's from its start and so says too much.
-func forgetPeak() {
+// ForgetPeak starts a new peak of this process, see proc(5) on clear_refs.
+// Where that is not allowed, the peak is the process's from its start and so
+// says too much.
+func ForgetPeak() {
 	debug.FreeOSMemory()
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)
 }

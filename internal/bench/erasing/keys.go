@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// crowd is the clients whom every contender of a comparison erases, by tenant.
+type crowd struct {
+	name   string // "several tenants" or "one tenant"
+	ids    []int64
+	tenant []int64 // of each id
+}
+
+// crowds picks clients whom no guard holds, strewn over the whole table as the
+// inactive are: n of the biggest studio, and n of all the others.
+func crowds(ctx context.Context, url string, n int) (several, one *crowd, err error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	pick := func(name, where string) (*crowd, error) {
+		c := &crowd{name: name}
+		rows, err := conn.Query(ctx, `
+			SELECT id, studio_id FROM (
+			  SELECT id, studio_id FROM clients AS c
+			  WHERE NOT legal_hold AND balance_cents = 0 AND NOT is_anonymous AND `+where+`
+			    AND NOT EXISTS (SELECT FROM appointments WHERE client_id = c.id AND starts_at > now() - interval '1 day')
+			    AND NOT EXISTS (SELECT FROM invoices WHERE client_id = c.id AND status = 'open')
+			  ORDER BY hashint8(id), id LIMIT $1) AS c
+			ORDER BY studio_id, id`, n)
+		if err != nil {
+			return nil, err
+		}
+		var id, tenant int64
+		_, err = pgx.ForEachRow(rows, []any{&id, &tenant}, func() error {
+			c.ids, c.tenant = append(c.ids, id), append(c.tenant, tenant)
+			return nil
+		})
+		if err == nil && len(c.ids) != n {
+			err = fmt.Errorf("only %d clients to erase of %s, want %d", len(c.ids), name, n)
+		}
+		return c, err
+	}
+	if several, err = pick("several tenants", "studio_id <> 1"); err != nil {
+		return nil, nil, err
+	}
+	one, err = pick("one tenant", "studio_id = 1")
+	return several, one, err
+}
+
+// part is the crowd without its first clients.
+func (c *crowd) part(from, n int) *crowd {
+	to := min(from+n, len(c.ids))
+	return &crowd{c.name, c.ids[from:to], c.tenant[from:to]}
+}
+
+// requests are the crowd's clients, tenant by tenant.
+func (c *crowd) requests() []request {
+	var all []request
+	for i, id := range c.ids {
+		if len(all) == 0 || all[len(all)-1].tenant != c.tenant[i] {
+			all = append(all, request{tenant: c.tenant[i]})
+		}
+		last := &all[len(all)-1]
+		last.keys = append(last.keys, fmt.Sprint(id))
+	}
+	return all
+}
+
+// request is what one HTTP request asks for.
+type request struct {
+	tenant int64
+	keys   []string
+}

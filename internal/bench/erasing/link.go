@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/Shopify/toxiproxy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+)
+
+// link is a way to the server that takes a millisecond there and back, as
+// between two machines of one data centre's zones.
+type link struct {
+	proxy *toxiproxy.Proxy
+}
+
+func openLink(upstream string) (*link, error) {
+	u, err := url.Parse(upstream)
+	if err != nil {
+		return nil, err
+	}
+	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
+	p := toxiproxy.NewProxy(server, "postgres", "127.0.0.1:0", u.Host)
+	if err := p.Start(); err != nil {
+		return nil, fmt.Errorf("start the slow link: %w", err)
+	}
+	// On the way back only: the proxy counts in whole milliseconds.
+	if _, err := p.Toxics.AddToxicJson(strings.NewReader(`{"name": "millisecond", "type": "latency", "stream": "downstream", "attributes": {"latency": 1}}`)); err != nil {
+		p.Stop()
+		return nil, fmt.Errorf("slow the link down: %w", err)
+	}
+	return &link{p}, nil
+}
+
+// through is a URL of the same database by way of the link.
+func (l *link) through(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return raw
+	}
+	u.Host = l.proxy.Listen
+	return u.String()
+}
+
+func (l *link) close() { l.proxy.Stop() }

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/bench/figures"
+)
+
+// contender erases a crowd from a copy, and fills in what it alone knows.
+type contender func(ctx context.Context, c *clone, who *crowd, r *result) error
+
+// turn is a contender's place in a run.
+type turn struct {
+	name    string
+	one     bool // of the one tenant; else of several
+	beside  bool // bookings come in meanwhile
+	again   bool // on the copy of the turn before
+	prepare func(ctx context.Context, c *clone) error
+	do      contender
+}
+
+const (
+	nameByHand     = "one transaction by hand"
+	besideBookings = ", beside bookings"
+)
+
+// idle is how long bookings are alone before the contender begins.
+const idle = 10 * time.Second
+
+// contenders lists the turns of a run.
+func contenders(p *program, s size) []turn {
+	sample := 20 * time.Second
+	if s.clients < 500_000 {
+		sample = 4 * time.Second
+	}
+	direct := func(c *clone) string { return c.url() }
+	slow := func(c *clone) string { return c.slow.through(c.url()) }
+	gentle := setup{slots: 1, settings: []string{"OUBLI_CHUNK_TARGET=20ms"}, most: 2 * time.Minute}
+	return []turn{
+		{name: nameByHand, do: byHand},
+		{name: "oubli, 1 slot", prepare: p.prepare, do: p.erase(setup{slots: 1})},
+		{name: "oubli, 2 slots", prepare: p.prepare, do: p.erase(setup{slots: 2})},
+		{name: nameByHand, one: true, do: byHand},
+		{name: "oubli, 1 slot", one: true, prepare: p.prepare, do: p.erase(setup{slots: 1})},
+		{name: "oubli, 2 slots", one: true, prepare: p.prepare, do: p.erase(setup{slots: 2})},
+		{name: "ON DELETE CASCADE", prepare: prepareCascade, do: cascade},
+		{name: "loop over clients", do: loop(direct, 0, sample)},
+		{name: "loop over clients, 1 ms away", again: true, do: loop(slow, s.erase/2, sample)},
+		{name: "oubli, 2 slots, 1 ms away", prepare: p.prepare, do: p.erase(setup{slots: 2, url: slow})},
+		{name: nameByHand + besideBookings, beside: true, do: byHand},
+		{name: "oubli, 2 slots" + besideBookings, beside: true, prepare: p.prepare, do: p.erase(setup{slots: 2})},
+		{name: "oubli, gentle" + besideBookings, beside: true, prepare: p.prepare, do: p.erase(gentle)},
+	}
+}
+
+// measure runs every turn as often as asked, and begins each run one further
+// on, so that none is always the first or the last.
+func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*report) error) (*report, error) {
+	r := &report{Machine: figures.ThisMachine(l.pg), Started: time.Now(), Clients: l.size.clients, Erased: l.size.erase, Runs: l.size.runs, SeedSeconds: l.seeded.Seconds()}
+	several, one, err := crowds(ctx, l.pg.URL(pristine), l.size.erase)
+	if err != nil {
+		return nil, err
+	}
+	if l.slow, err = openLink(l.pg.URL(pristine)); err != nil {
+		return nil, err
+	}
+	defer l.slow.close()
+	l.say("%d clients in the database, seeded in %s; %d to be erased", l.size.clients, l.seeded.Round(time.Second), l.size.erase)
+	effects := map[string]contents{} // of the hand-written transaction, by crowd
+	var c *clone
+	for run := range l.size.runs {
+		for i := range turns {
+			t := turns[i]
+			if !l.size.only.MatchString(t.name) {
+				continue
+			}
+			who := several
+			if t.one {
+				who = one
+			}
+			if !t.again || c == nil {
+				if c, err = l.clone(ctx); err != nil {
+					return r, err
+				}
+			}
+			x, err := l.turn(ctx, t, c, who)
+			if err != nil {
+				return r, fmt.Errorf("%s, %s: %w", t.name, who.name, err)
+			}
+			x.Run = run + 1
+			if err := l.effect(ctx, c, x, effects); err != nil {
+				return r, fmt.Errorf("%s, %s: %w", t.name, who.name, err)
+			}
+			r.add(x)
+			l.say("%s", x.sentence())
+			if err := keep(r); err != nil {
+				return r, err
+			}
+		}
+	}
+	return r, l.drop(ctx, "copy")
+}
+
+// turn measures one contender.
+func (l *lab) turn(ctx context.Context, t turn, c *clone, who *crowd) (_ *result, err error) {
+	x := &result{Name: t.name, Crowd: who.name, Clients: len(who.ids), booked: t.beside}
+	if t.prepare != nil {
+		if err := t.prepare(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if t.name == "ON DELETE CASCADE" {
+		if x.Rows, err = l.count(ctx, c, countBelongings, who.ids); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := l.admin.Exec(ctx, "CHECKPOINT"); err != nil {
+		return nil, err
+	}
+	do := func() (err error) {
+		x.WALBytes, err = l.wal(ctx, func() error {
+			x.restart()
+			err := t.do(ctx, c, who, x)
+			x.stop()
+			return err
+		})
+		return err
+	}
+	if l.size.profile {
+		if err := l.resetProfile(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if t.beside {
+		err = l.beside(ctx, c, who, x, do)
+	} else {
+		err = do()
+	}
+	x.finish(len(who.ids))
+	if err == nil && l.size.profile {
+		err = l.readProfile(ctx, x)
+	}
+	return x, err
+}
+
+// beside lets bookings come in before and while f runs.
+func (l *lab) beside(ctx context.Context, c *clone, who *crowd, x *result, f func() error) error {
+	live, err := openTraffic(ctx, c.url(), who, l.size.clients)
+	if err != nil {
+		return err
+	}
+	defer live.close()
+	live.begin(ctx)
+	alone := idle
+	if l.size.clients < 500_000 {
+		alone = idle / 2
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(alone):
+	}
+	quiet := time.Since(live.start)
+	err = f()
+	if err := errors.Join(err, live.end()); err != nil {
+		return err
+	}
+	from := x.start.Sub(live.start)
+	b := live.sum(quiet, from, from+x.took)
+	x.Beside = &b
+	return nil
+}
+
+func (l *lab) count(ctx context.Context, c *clone, sql string, args ...any) (n int64, err error) {
+	conn, err := pgx.Connect(ctx, c.url())
+	if err != nil {
+		return 0, err
+	}
+	err = conn.QueryRow(ctx, sql, args...).Scan(&n)
+	return n, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
+}
+
+// effect compares what oubli has left with what the hand-written transaction
+// has left of the same clients.
+func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[string]contents) error {
+	if x.Beside != nil || x.Sample || x.Name == "ON DELETE CASCADE" {
+		return nil
+	}
+	if effects[x.Crowd] == nil && x.Name != nameByHand {
+		return nil // nothing to compare with
+	}
+	if effects[x.Crowd] != nil && x.Run > 1 {
+		return nil // it was the same the first time
+	}
+	l.say("reading every row …")
+	found, err := read(ctx, c.url())
+	if err != nil {
+		return err
+	}
+	if x.Name == nameByHand {
+		effects[x.Crowd] = found
+		return nil
+	}
+	if err := compare(effects[x.Crowd], found); err != nil {
+		return fmt.Errorf("the effect differs from that of the hand-written transaction:\n%w", err)
+	}
+	x.Effect = fmt.Sprintf("same %d rows", found.rows())
+	return nil
+}
+
+// sentence is a result while others are still to come.
+func (x *result) sentence() string {
+	s := fmt.Sprintf("%s, %s: %d clients in %.1f s, %.0f/s, %.0f MiB of WAL, longest transaction %.0f ms", x.Name, x.Crowd, x.Clients, x.Seconds, x.PerSecond, float64(x.WALBytes)/(1<<20), x.LongestMS)
+	if x.Ratio > 0 {
+		s += fmt.Sprintf(", %.2f times the hand-written", x.Ratio)
+	}
+	if x.ChunkMS != nil {
+		s += fmt.Sprintf("; %d chunks of about %d clients, %.0f ms, p99 %.0f; request %.0f ms; %.0f MiB, %.1f s of CPU", x.ChunkMS.N, x.ChunkClients, x.ChunkMS.Median, x.ChunkMS.P99, x.AcceptMS, x.PeakMiB, x.CPUSeconds)
+	}
+	if x.Retries > 0 {
+		s += fmt.Sprintf("; %d batches given back", x.Retries)
+	}
+	if b := x.Beside; b != nil {
+		s += fmt.Sprintf("; bookings p50 %.1f → %.1f, p99 %.1f → %.1f ms, %.0f → %.0f/s", b.IdleMS.Median, b.DuringMS.Median, b.IdleMS.P99, b.DuringMS.P99, b.IdleRate, b.Rate)
+	}
+	return s
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/oubli/oubli/internal/bench/figures"
+)
+
+const (
+	perSecond   = 400 // what the booking product is asked for
+	connections = 16  // of its pool
+)
+
+// traffic is a booking product at work: it reads calendars and clients, books,
+// and signs up for classes, at a steady pace. One in fifty of its clients is
+// among those whom the contender erases: people do come back on the day.
+type traffic struct {
+	conns []*pgx.Conn
+	who   []int64 // to be erased
+	all   int64   // clients are 1..all
+
+	start   time.Time
+	next    atomic.Int64
+	until   atomic.Int64 // nanoseconds after start; what is due later is not done
+	done    sync.WaitGroup
+	mu      sync.Mutex
+	took    []time.Duration // from the moment at which it was due
+	due     []time.Duration // after start
+	refused int
+	err     error
+}
+
+func openTraffic(ctx context.Context, url string, who *crowd, clients int) (*traffic, error) {
+	t := &traffic{who: who.ids, all: int64(clients)}
+	for range connections {
+		conn, err := pgx.Connect(ctx, url)
+		if err != nil {
+			t.close()
+			return nil, err
+		}
+		t.conns = append(t.conns, conn)
+	}
+	return t, nil
+}
+
+func (t *traffic) close() {
+	for _, c := range t.conns {
+		_ = c.Close(context.Background())
+	}
+}
+
+func (t *traffic) begin(ctx context.Context) {
+	t.start = time.Now()
+	t.until.Store(int64(time.Hour))
+	for _, conn := range t.conns {
+		t.done.Go(func() { t.serve(ctx, conn) })
+	}
+}
+
+// end lets everything that is due come to its end.
+func (t *traffic) end() error {
+	t.until.Store(int64(time.Since(t.start)))
+	t.done.Wait()
+	return t.err
+}
+
+func (t *traffic) serve(ctx context.Context, conn *pgx.Conn) {
+	for {
+		n := t.next.Add(1)
+		due := time.Duration(n) * time.Second / perSecond
+		for time.Since(t.start) < due && due < time.Duration(t.until.Load()) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(min(time.Until(t.start.Add(due)), 100*time.Millisecond)):
+			}
+		}
+		if due >= time.Duration(t.until.Load()) {
+			return
+		}
+		err := t.one(ctx, conn, n)
+		refused := gone(err)
+		t.mu.Lock()
+		t.took, t.due = append(t.took, time.Since(t.start.Add(due))), append(t.due, due)
+		if refused {
+			t.refused++
+		} else if err != nil {
+			t.err = errors.Join(t.err, err)
+		}
+		t.mu.Unlock()
+		if err != nil && !refused {
+			return
+		}
+	}
+}
+
+// gone reports whether a booking was refused because its client is erased.
+func gone(err error) bool {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pg.Code == "23503"
+}
+
+// one does the n-th thing.
+func (t *traffic) one(ctx context.Context, conn *pgx.Conn, n int64) error {
+	client := 1 + n*104729%t.all
+	if n%50 == 0 {
+		client = t.who[(n/50*31)%int64(len(t.who))]
+	}
+	var sql string
+	args := []any{client}
+	switch n % 10 {
+	case 1, 4, 6, 8: // a day of the calendar
+		sql, args = "SELECT id, client_name, starts_at FROM appointments WHERE studio_id = $1 AND starts_at >= now() - make_interval(days => $2) ORDER BY starts_at LIMIT 50", []any{1 + n%20, n % 300}
+	case 2, 5, 9: // a client's page
+		sql = "SELECT a.id, a.starts_at, c.email FROM clients AS c LEFT JOIN appointments AS a ON a.client_id = c.id WHERE c.id = $1 ORDER BY a.starts_at DESC LIMIT 20"
+	case 0, 3: // a booking
+		sql = "INSERT INTO appointments (studio_id, client_id, starts_at, status, service, client_name, price_cents) VALUES (1, $1, now() + '3 days', 'booked', 'Reformer 55', 'Bench', 4500)"
+	default: // a place in a class
+		sql = "INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents) SELECT id, $1, 'booked', 1800, 0 FROM class_sessions WHERE studio_id = 1 + $2 % 20 ORDER BY starts_at DESC LIMIT 1 ON CONFLICT DO NOTHING"
+		args = append(args, n)
+	}
+	_, err := conn.Exec(ctx, sql, args...)
+	return err
+}
+
+// beside is what the booking product noticed.
+type beside struct {
+	IdleMS   figures.Figures `json:"idle_ms"`
+	DuringMS figures.Figures `json:"during_ms"`
+	IdleRate float64         `json:"idle_per_second"`
+	Rate     float64         `json:"per_second"` // that came to an end while the contender worked
+	Refused  int             `json:"refused"`    // bookings of clients who were erased
+}
+
+// sum tells what was due from a to b apart from what was due until quiet.
+func (t *traffic) sum(quiet, a, b time.Duration) beside {
+	var idle, during []time.Duration
+	ended := 0
+	const warm = 2 * time.Second
+	for i, due := range t.due {
+		switch {
+		case due < warm:
+		case due < quiet:
+			idle = append(idle, t.took[i])
+		case due >= a && due < b:
+			during = append(during, t.took[i])
+			if due+t.took[i] < b {
+				ended++
+			}
+		}
+	}
+	return beside{IdleMS: figures.Spread(idle), DuringMS: figures.Spread(during), Refused: t.refused,
+		IdleRate: float64(len(idle)) / (quiet - warm).Seconds(), Rate: float64(ended) / (b - a).Seconds()}
+}
