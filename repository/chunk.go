@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -121,7 +122,7 @@ func (s *Store) eraseChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, key
 		run = s.rehearse
 	}
 	rows, err := run(ctx, conn.Conn(), p, v, verdict)
-	if is(err, needProfilesState) {
+	if is(err, needProfilesState) { // the lane's did not suffice
 		return jobs.Chunk{}, &needProfiles{s.moreSlots(len(v.profiles), c.Lane)}
 	}
 	if err != nil {
@@ -153,6 +154,12 @@ func (s *Store) eraseFor(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *v
 		return nil, err
 	}
 	v.profile, v.profiles = d.profiles[1], s.lane(d.profiles, v.claim.Lane)
+	if len(v.profiles) == 0 && len(v.keys) > 0 && v.claim.Terms.Merge == nil {
+		// A lane's first chunk asks before it works, rather than in vain.
+		if n, err := crowd(ctx, conn, p, v); err != nil || n > 0 {
+			return nil, cmp.Or[error](err, &needProfiles{s.moreSlots(0, v.claim.Lane)})
+		}
+	}
 	return erase(ctx, conn, v)
 }
 

@@ -71,6 +71,10 @@ func (s *Store) compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) 
 func compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
 	var cat *plan.Catalog
 	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		// Compiling the query would take seconds, and it runs once.
+		if _, err := tx.Exec(ctx, "SET LOCAL jit = off"); err != nil {
+			return err
+		}
 		cat, err = ReadCatalog(ctx, tx)
 		return err
 	})

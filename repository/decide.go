@@ -61,8 +61,11 @@ func (s *Store) opening(b *pgx.Batch, v *values) {
 		lock = "pg_advisory_xact_lock"
 	}
 	b.Queue("begin isolation level read committed")
-	// A process that is stopped in mid-chunk must not keep its locks.
-	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true), set_config('statement_timeout', $3, true)",
+	// A process that is stopped in mid-chunk must not keep its locks. A plan
+	// made once serves every chunk: making it anew, or compiling it, costs more
+	// than knowing the keys could gain.
+	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true), set_config('statement_timeout', $3, true), "+
+		"set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)",
 		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
 	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
 	b.Queue(fingerprintSQL)

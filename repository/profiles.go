@@ -56,8 +56,26 @@ func (s *Store) moreSlots(n, lane int) []int {
 	return slots
 }
 
+// crowd is how many profiles of its lane the given clients want.
+func crowd(ctx context.Context, db querier, p *plan.Plan, v *values) (int, error) {
+	most := 0
+	for _, st := range p.Crowds {
+		args, err := v.bind(st)
+		if err != nil {
+			return 0, err
+		}
+		var n int
+		if err := db.QueryRow(ctx, st.SQL, args...).Scan(&n); err != nil {
+			return 0, err
+		}
+		most = max(most, n)
+	}
+	return most, nil
+}
+
 // makeProfiles inserts anonymous clients and records them, together or not at
-// all. A profile that the application has deleted is made anew.
+// all: those asked for, and as many as the rest of the batch will want. A
+// profile that the application has deleted is made anew.
 func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, slots []int) error {
 	tenant := holder(p.Map, c.TenantID)
 	return s.tx(ctx, "make anonymous profile", func(tx pgx.Tx) error {
@@ -65,10 +83,20 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('oubli:profiles:' || $1::text, 0))", tenant); err != nil {
 			return err
 		}
-		v := &values{claim: c, m: p.Map}
+		v := &values{claim: c, m: p.Map, keys: c.Keys[c.Position:]}
 		live, err := liveProfiles(ctx, tx, p, v)
 		if err != nil {
 			return err
+		}
+		v.profiles = s.lane(live, c.Lane)
+		wanted := 0
+		if c.Terms.Merge == nil {
+			if wanted, err = crowd(ctx, tx, p, v); err != nil {
+				return err
+			}
+		}
+		for i := len(v.profiles); i < wanted; i++ {
+			slots = append(slots, c.Lane+i*s.opts.Lanes)
 		}
 		for _, slot := range slots {
 			if live[slot] != "" {
@@ -78,6 +106,7 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 			if err != nil {
 				return err
 			}
+			live[slot] = key
 			_, err = tx.Exec(ctx, `INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ($1, $2, $3)
 				ON CONFLICT (tenant_id, slot) DO UPDATE SET client_key = excluded.client_key`, tenant, slot, key)
 			if err != nil {

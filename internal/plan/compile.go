@@ -39,6 +39,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.Judge = c.judgeStatement()
 	full.LiveProfiles = c.liveProfilesStatement()
 	full.NewProfile = c.newProfileStatement()
+	full.Crowds = c.crowdStatements()
 	full.Erase = c.eraseStatements(order)
 	full.Strip = c.rowStatements(order)
 	full.SharedProfile = slices.ContainsFunc(full.Erase, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })

@@ -25,6 +25,7 @@ type Plan struct {
 	Strip         []Statement // Erase without the clients' own rows and what these point to: a merge that leaves its source
 	LiveProfiles  Statement   // → (slot, key)
 	NewProfile    Statement   // inserts one anonymous profile → (key)
+	Crowds        []Statement // → (how many profiles of a lane the clients' rows want that a unique index keeps apart)
 	SharedProfile bool        // erasing re-points rows to slot 1, which must exist
 	Preview       Statement   // → (key, name, created at, last activity) of given keys
 
