@@ -14,8 +14,8 @@ type crowd struct {
 	tenant []int64 // of each id
 }
 
-// crowds picks clients whom no guard holds, strewn over the whole table as the
-// inactive are: n of the biggest studio, and n of all the others.
+// crowds picks clients who have not been there for a year and whom no guard
+// holds, by chance: n of the biggest studio, and n of all the others.
 func crowds(ctx context.Context, url string, n int) (several, one *crowd, err error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -28,7 +28,7 @@ func crowds(ctx context.Context, url string, n int) (several, one *crowd, err er
 			SELECT id, studio_id FROM (
 			  SELECT id, studio_id FROM clients AS c
 			  WHERE NOT legal_hold AND balance_cents = 0 AND NOT is_anonymous AND `+where+`
-			    AND NOT EXISTS (SELECT FROM appointments WHERE client_id = c.id AND starts_at > now() - interval '1 day')
+			    AND NOT EXISTS (SELECT FROM appointments WHERE client_id = c.id AND starts_at > now() - interval '1 year')
 			    AND NOT EXISTS (SELECT FROM invoices WHERE client_id = c.id AND status = 'open')
 			  ORDER BY hashint8(id), id LIMIT $1) AS c
 			ORDER BY studio_id, id`, n)

@@ -123,12 +123,14 @@ func (l *lab) turn(ctx context.Context, t turn, c *clone, who *crowd) (_ *result
 		return nil, err
 	}
 	do := func() (err error) {
+		cpu := l.serverCPU(ctx)
 		x.WALBytes, err = l.wal(ctx, func() error {
 			x.restart()
 			err := t.do(ctx, c, who, x)
 			x.stop()
 			return err
 		})
+		x.ServerCPU = (l.serverCPU(ctx) - cpu).Seconds()
 		return err
 	}
 	if l.size.profile {
@@ -136,13 +138,24 @@ func (l *lab) turn(ctx context.Context, t turn, c *clone, who *crowd) (_ *result
 			return nil, err
 		}
 	}
+	var looks map[string]int
+	stop, looked := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(looked)
+		if l.size.profile {
+			looks = l.waits(ctx, stop)
+		}
+	}()
 	if t.beside {
 		err = l.beside(ctx, c, who, x, do)
 	} else {
 		err = do()
 	}
 	x.finish(len(who.ids))
+	close(stop)
+	<-looked
 	if err == nil && l.size.profile {
+		l.say("  sessions seen: %v", looks)
 		err = l.readProfile(ctx, x)
 	}
 	return x, err
@@ -215,7 +228,8 @@ func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[strin
 
 // sentence is a result while others are still to come.
 func (x *result) sentence() string {
-	s := fmt.Sprintf("%s, %s: %d clients in %.1f s, %.0f/s, %.0f MiB of WAL, longest transaction %.0f ms", x.Name, x.Crowd, x.Clients, x.Seconds, x.PerSecond, float64(x.WALBytes)/(1<<20), x.LongestMS)
+	s := fmt.Sprintf("%s, %s: %d clients in %.1f s, %.0f/s, %.0f MiB of WAL, %.2f ms of the server's CPU a client, longest transaction %.0f ms",
+		x.Name, x.Crowd, x.Clients, x.Seconds, x.PerSecond, float64(x.WALBytes)/(1<<20), 1000*x.ServerCPU/float64(max(x.Clients, 1)), x.LongestMS)
 	if x.Ratio > 0 {
 		s += fmt.Sprintf(", %.2f times the hand-written", x.Ratio)
 	}

@@ -28,6 +28,7 @@ type result struct {
 	RowsPerSec float64 `json:"rows_per_second"`
 	Ratio      float64 `json:"ratio"` // to the hand-written transaction of this run on the same clients
 	WALBytes   int64   `json:"wal_bytes"`
+	ServerCPU  float64 `json:"server_cpu_seconds"` // with all that ran beside
 	LongestMS  float64 `json:"longest_transaction_ms"`
 
 	// Of oubli.
@@ -116,7 +117,7 @@ func (r *report) print(out io.Writer) error {
 	fmt.Fprintf(out, "\n%d clients, %d of them erased; %s, %d CPUs, %s, %s; %d run(s), the middle one of each\n\n",
 		r.Clients, r.Erased, r.Machine.PostgreSQL, r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Runs)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "contender\tclients/s\tratio\trows/s\tWAL, MiB\tlongest, ms\tp50\tp99\taccept, ms\tMiB\tbookings p99: idle\tbeside, ms\t/s\teffect\t")
+	fmt.Fprintln(w, "contender\tclients/s\tratio\trows/s\tWAL, MiB\tCPU ms/client\tlongest, ms\tp50\tp99\taccept, ms\tMiB\tbookings p99: idle\tbeside, ms\t/s\teffect\t")
 	for _, x := range r.Medians {
 		fmt.Fprintln(w, x.line())
 	}
@@ -141,8 +142,8 @@ func (x *result) line() string {
 	if x.Beside != nil {
 		live = *x.Beside
 	}
-	return fmt.Sprintf("%s\t%.0f\t%s\t%.0f\t%.0f\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t", name, x.PerSecond, opt("%.2f", x.Ratio > 0, x.Ratio),
-		x.RowsPerSec, float64(x.WALBytes)/(1<<20), x.LongestMS,
+	return fmt.Sprintf("%s\t%.0f\t%s\t%.0f\t%.0f\t%.2f\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t", name, x.PerSecond, opt("%.2f", x.Ratio > 0, x.Ratio),
+		x.RowsPerSec, float64(x.WALBytes)/(1<<20), 1000*x.ServerCPU/float64(max(x.Clients, 1)), x.LongestMS,
 		opt("%.0f", x.ChunkMS != nil, chunks.Median), opt("%.0f", x.ChunkMS != nil, chunks.P99), opt("%.0f", x.AcceptMS > 0, x.AcceptMS), opt("%.0f", x.PeakMiB > 0, x.PeakMiB),
 		opt("%.1f", x.Beside != nil, live.IdleMS.P99), opt("%.1f", x.Beside != nil, live.DuringMS.P99), opt("%.0f", x.Beside != nil, live.Rate), x.Effect)
 }

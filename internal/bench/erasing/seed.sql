@@ -1,6 +1,7 @@
 -- One statement a table, each cut off at its "-- table:" line. :clients is how
--- many there are. Rows are spread as years of use spread them: what belongs to
--- one client lies far apart, because rows come in the order of their days.
+-- many there are. Rows lie as nine years of use leave them: in the order of
+-- their days, so that what belongs to one client lies far apart. A client comes
+-- every six weeks for a year after joining, and then no more.
 
 -- table: studios
 INSERT INTO studios (id, name, country, locale, timezone, created_at)
@@ -30,26 +31,27 @@ FROM generate_series(1, :clients) AS i;
 
 -- table: appointments
 INSERT INTO appointments (id, studio_id, client_id, starts_at, status, service, client_name, price_cents, note)
-SELECT g, c.studio_id, c.id, c.at, CASE WHEN c.at > now() THEN 'booked' WHEN g % 9 = 0 THEN 'cancelled' ELSE 'completed' END,
-  'Reformer 55', 'Given' || c.id % 997 || ' Family' || c.id, 4500, CASE WHEN g % 5 = 0 THEN 'knee, be careful; call +49 30 ' || 1000000 + c.id END
+SELECT g, CASE WHEN id % 5 < 2 THEN 1 ELSE 2 + (id / 5 * 3 + id % 5) % 19 END, id, at,
+  CASE WHEN at > now() THEN 'booked' WHEN g % 9 = 0 THEN 'cancelled' ELSE 'completed' END,
+  'Reformer 55', 'Given' || id % 997 || ' Family' || id, 4500, CASE WHEN g % 5 = 0 THEN 'knee, be careful; call +49 30 ' || 1000000 + id END
 FROM (
-  SELECT g, id, CASE WHEN id % 5 < 2 THEN 1 ELSE 2 + (id / 5 * 3 + id % 5) % 19 END AS studio_id,
-    now() - interval '5 years' + g * (interval '1845 days' / (8 * :clients)) AS at
-  FROM (SELECT g, 1 + (g * 7919) % :clients AS id FROM generate_series(1, 8 * :clients::bigint) AS g) AS g) AS c
+  SELECT g, 1 + (g / 8 - g % 8 * (:clients / 72) + :clients) % :clients AS id, now() - interval '9 years' + g * (interval '3305 days' / (8 * :clients)) AS at
+  FROM generate_series(0, 8 * :clients::bigint - 1) AS g) AS g
 ORDER BY g;
 
 -- Ten come to a class.
 -- table: class_sessions
 INSERT INTO class_sessions (id, studio_id, staff_id, title, starts_at, capacity)
-SELECT studio_id * 100000000 + q, studio_id, studio_id, 'Mat class', now() - interval '5 years' + q * (interval '5 years' / n), 12
+SELECT studio_id * 100000000 + q, studio_id, studio_id, 'Mat class', now() - interval '9 years' + q * (interval '9 years' / n), 12
 FROM (SELECT studio_id, greatest(count(*) * 4 / 10, 8) AS n FROM clients GROUP BY 1) AS s, generate_series(0, n - 1) AS q;
 
 -- table: participations
 INSERT INTO participations (id, session_id, client_id, status, price_cents, paid_cents, comment)
 SELECT (id - 1) * 4 + j + 1, studio_id * 100000000 + q, id, 'attended', 1800, 1800, CASE WHEN j = 3 THEN 'asked for a mat' END
 FROM (
-  SELECT c.id, c.studio_id, j, (row_number() OVER (PARTITION BY c.studio_id, j ORDER BY c.id) + j * (n / 4)) % n AS q
-  FROM (SELECT id, studio_id, greatest(count(*) OVER (PARTITION BY studio_id) * 4 / 10, 8) AS n FROM clients) AS c, generate_series(0, 3) AS j) AS p
+  SELECT id, studio_id, j, (place * n / clients + j * greatest(n / 36, 1)) % n AS q
+  FROM (SELECT id, studio_id, row_number() OVER (PARTITION BY studio_id ORDER BY id) AS place, count(*) OVER (PARTITION BY studio_id) AS clients,
+      greatest(count(*) OVER (PARTITION BY studio_id) * 4 / 10, 8) AS n FROM clients) AS c, generate_series(0, 3) AS j) AS p
 ORDER BY q, studio_id;
 
 -- table: invoices
@@ -57,17 +59,16 @@ INSERT INTO invoices (id, studio_id, client_id, number, issued_on, status, total
 SELECT g, CASE WHEN id % 5 < 2 THEN 1 ELSE 2 + (id / 5 * 3 + id % 5) % 19 END, id, 'R' || g,
   current_date - 3285 + (g * 3285 / (2 * :clients::bigint))::int, CASE WHEN id % 100 = 11 AND g % 2 = 0 THEN 'open' ELSE 'paid' END, 9900,
   'Given' || id % 997 || ' Family' || id, 'Lindenweg ' || id % 200, 'person' || id || '@mail.example'
-FROM (SELECT g, 1 + (g * 6997) % :clients AS id FROM generate_series(1, 2 * :clients::bigint) AS g) AS g
+FROM (SELECT g, 1 + (g / 2 - g % 2 * (:clients / 18) + :clients) % :clients AS id FROM generate_series(0, 2 * :clients::bigint - 1) AS g) AS g
 ORDER BY g;
 
 -- table: invoice_lines
 INSERT INTO invoice_lines (id, invoice_id, participation_id, description, amount_cents)
-SELECT g, g, CASE WHEN g % 2 = 0 THEN ((g * 6997) % :clients) * 4 + 1 + g % 4 END, 'Class', 9900
-FROM generate_series(1, 2 * :clients::bigint) AS g;
+SELECT id, id, CASE WHEN id % 2 = 0 THEN (client_id - 1) * 4 + 1 + id % 4 END, 'Class', 9900 FROM invoices ORDER BY id;
 
 -- table: client_notes
 INSERT INTO client_notes (id, client_id, staff_id, body, created_at)
-SELECT i, 1 + (i * 5003) % :clients, 1, 'came with a sore back; mail person' || i || '@mail.example', now() - interval '4 years' + i * (interval '4 years' / :clients)
+SELECT i, i, 1, 'came with a sore back; mail person' || i || '@mail.example', now() - interval '9 years' + i * (interval '9 years' / :clients)
 FROM generate_series(1, :clients::bigint) AS i;
 
 -- table: messages

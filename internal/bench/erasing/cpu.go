@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// tick is the unit in which Linux counts CPU time in /proc.
+const tick = time.Second / 100
+
+// stat reads what proc(5) says of a process: its parent and the CPU time that
+// it and the children that it has waited for have taken.
+func stat(pid string) (parent string, cpu time.Duration, ok bool) {
+	raw, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
+	if err != nil {
+		return "", 0, false
+	}
+	// The name, in parentheses, may hold anything.
+	f := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
+	if len(f) < 15 {
+		return "", 0, false
+	}
+	for _, field := range f[11:15] { // utime, stime, cutime, cstime
+		n, _ := strconv.ParseInt(field, 10, 64)
+		cpu += time.Duration(n) * tick
+	}
+	return f[1], cpu, true
+}
+
+// serverCPU is the CPU time that the server and all its processes have taken so
+// far; 0 where the system has no /proc.
+func (l *lab) serverCPU(ctx context.Context) time.Duration {
+	postmaster, _, ok := stat(strconv.Itoa(int(l.admin.PgConn().PID())))
+	if !ok {
+		return 0
+	}
+	_, total, _ := stat(postmaster)
+	all, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range all {
+		if parent, cpu, ok := stat(filepath.Base(dir)); ok && parent == postmaster {
+			total += cpu
+		}
+	}
+	return total
+}
+
+// waits looks a hundred times a second at what oubli's or the contender's
+// sessions wait for, until stop, and gives shares of all looks at sessions that
+// had something to do or were in a transaction.
+func (l *lab) waits(ctx context.Context, stop <-chan struct{}) map[string]int {
+	seen := map[string]int{}
+	conn, err := pgx.Connect(ctx, l.pg.URL("postgres"))
+	if err != nil {
+		return seen
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for {
+		select {
+		case <-stop:
+			return seen
+		case <-time.After(10 * time.Millisecond):
+		}
+		rows, err := conn.Query(ctx, `SELECT state || ' ' || coalesce(wait_event_type || ' ' || wait_event, 'CPU') FROM pg_stat_activity
+			WHERE datname = 'copy' AND pid <> pg_backend_pid() AND state <> 'idle'`)
+		if err != nil {
+			return seen
+		}
+		events, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return seen
+		}
+		for _, e := range events {
+			seen[e]++
+		}
+	}
+}
