@@ -35,6 +35,9 @@ func (c *Config) check(r *reader) {
 	r.want("OUBLI_BATCH_CLIENTS", c.BatchClients >= 1 && c.BatchClients <= 10_000)
 	r.want("OUBLI_CHUNK_TARGET", c.ChunkTarget >= 10*time.Millisecond && c.ChunkTarget <= 5*time.Second)
 	r.want(traceEndpointKey, validBaseURL(c.TraceEndpoint))
+	r.want("OUBLI_WORK_SHARE", c.WorkShare >= 1 && c.WorkShare <= 100)
+	r.want("OUBLI_MAX_REPLICA_LAG_MIB", c.MaxReplicaLagMiB >= 0 && c.MaxReplicaLagMiB <= 1<<20)
+	r.want("OUBLI_MAX_ACTIVE_SESSIONS", c.MaxActiveSessions >= 0 && c.MaxActiveSessions <= 100_000)
 	r.want("OUBLI_GRACE", c.Grace >= 0 && c.Grace <= 720*time.Hour)
 
 	if validListen(c.OpsListen) && !OnLoopback(c.OpsListen) && c.OpsPassword.Empty() && !r.blames("OUBLI_OPS_PASSWORD") {

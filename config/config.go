@@ -106,6 +106,20 @@ type Config struct {
 	// default, sends no spans.
 	TraceEndpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" want:"http://host:4318 or https://host"`
 
+	// WorkShare is the percentage of its time that a worker slot erases, 1..100;
+	// the rest of the time it leaves the database to others. Default 100.
+	WorkShare int `env:"OUBLI_WORK_SHARE" envDefault:"100" want:"1..100, a percentage"`
+
+	// MaxReplicaLagMiB makes workers wait while a replica of the database is
+	// further behind, in MiB of the write-ahead log. The workers' role needs
+	// pg_read_all_stats then. Default 0: they do not look.
+	MaxReplicaLagMiB int `env:"OUBLI_MAX_REPLICA_LAG_MIB" envDefault:"0" want:"0..1048576, MiB"`
+
+	// MaxActiveSessions makes workers wait while more sessions of others are at
+	// work in the database. The workers' role needs pg_read_all_stats then.
+	// Default 0: they do not look.
+	MaxActiveSessions int `env:"OUBLI_MAX_ACTIVE_SESSIONS" envDefault:"0" want:"0..100000"`
+
 	// Grace is how long a job waits before it starts unless the request says
 	// otherwise, 0s..720h: GDPR Art. 12(3) gives one month in all. Default 0s.
 	Grace time.Duration `env:"OUBLI_GRACE" envDefault:"0s" want:"0s..720h"`

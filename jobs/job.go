@@ -9,6 +9,7 @@ type Job struct {
 	TenantID      string           `json:"tenant_id"`
 	State         State            `json:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled"`
 	BlockedReason string           `json:"blocked_reason,omitempty" doc:"What the map does not know, while state is blocked"`
+	WaitingFor    string           `json:"waiting_for,omitempty" doc:"What holds the workers up for the moment, such as replicas that lag behind"`
 	Reason        Reason           `json:"reason" enum:"inactivity,subject_request"`
 	DryRun        bool             `json:"dry_run" doc:"Every change was taken back: counts and rows say what an erasure would do"`
 	Requested     int              `json:"requested" doc:"Clients of this job; always the sum of counts"`

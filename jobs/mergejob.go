@@ -8,6 +8,7 @@ type MergeJob struct {
 	TenantID      string           `json:"tenant_id"`
 	State         State            `json:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled"`
 	BlockedReason string           `json:"blocked_reason,omitempty" doc:"What the map does not know, while state is blocked"`
+	WaitingFor    string           `json:"waiting_for,omitempty" doc:"What holds the workers up for the moment, such as replicas that lag behind"`
 	Anonymous     bool             `json:"anonymous" doc:"The tenant's anonymous profile takes over, and not another client"`
 	DeleteSource  bool             `json:"delete_source" doc:"The sources are deleted once they are merged"`
 	FillBlanks    bool             `json:"fill_blanks" doc:"The target takes over what it lacks; never the anonymous profile"`
@@ -43,7 +44,7 @@ type MergeCounts struct {
 // AsMerge is the job as its readers see it when it is a merge.
 func (j Job) AsMerge() MergeJob {
 	m := MergeJob{
-		ID: j.ID, TenantID: j.TenantID, State: j.State, BlockedReason: j.BlockedReason, DryRun: j.DryRun, Requested: j.Requested,
+		ID: j.ID, TenantID: j.TenantID, State: j.State, BlockedReason: j.BlockedReason, WaitingFor: j.WaitingFor, DryRun: j.DryRun, Requested: j.Requested,
 		Counts: MergeCounts{Pending: j.Counts.Pending, Merged: j.Counts.Erased, MergedRetained: j.Counts.ErasedRetained,
 			Skipped: j.Counts.Skipped, Failed: j.Counts.Failed, NotFound: j.Counts.NotFound},
 		Exceptions: j.Exceptions, Rows: j.Rows, RetainedUntil: j.RetainedUntil, CreatedAt: j.CreatedAt, NotBefore: j.NotBefore,
@@ -58,7 +59,7 @@ func (j Job) AsMerge() MergeJob {
 // Job is the merge as a job, for whoever shows both kinds.
 func (m MergeJob) Job() Job {
 	return Job{
-		ID: m.ID, TenantID: m.TenantID, State: m.State, BlockedReason: m.BlockedReason, DryRun: m.DryRun, Requested: m.Requested,
+		ID: m.ID, TenantID: m.TenantID, State: m.State, BlockedReason: m.BlockedReason, WaitingFor: m.WaitingFor, DryRun: m.DryRun, Requested: m.Requested,
 		Counts: Counts{Pending: m.Counts.Pending, Erased: m.Counts.Merged, ErasedRetained: m.Counts.MergedRetained,
 			Skipped: m.Counts.Skipped, Failed: m.Counts.Failed, NotFound: m.Counts.NotFound},
 		Exceptions: m.Exceptions, Rows: m.Rows, RetainedUntil: m.RetainedUntil, CreatedAt: m.CreatedAt, NotBefore: m.NotBefore,

@@ -10,7 +10,7 @@ func TestAMergeIsTheSameJobInBothForms(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
 	want := Job{
-		ID: "a", TenantID: "b", State: Running, BlockedReason: "c", DryRun: true, Requested: 21,
+		ID: "a", TenantID: "b", State: Running, BlockedReason: "c", WaitingFor: "w", DryRun: true, Requested: 21,
 		Counts:     Counts{Pending: 1, Erased: 2, ErasedRetained: 3, Skipped: 4, Failed: 5, NotFound: 6},
 		Exceptions: map[string]int{"d": 7}, Rows: map[string]int64{"e": 8}, RetainedUntil: &Date{at},
 		CreatedAt: at, NotBefore: &at, StartedAt: &at, FinishedAt: &at, Mail: MailStatus{State: MailSent, Attempts: 9}, Comment: "f", CreatedBy: "g",

@@ -135,6 +135,7 @@ type Terms struct {
 type Chunk struct {
 	Clients  int // that have their outcome now
 	Deferred int // that live traffic held, and that wait for a later chunk
+	Waiting  int // sessions that waited for the chunk's locks just before it gave them back
 	Counts   Counts
 	Elapsed  time.Duration
 }

@@ -130,12 +130,13 @@ func (s *Store) eraseChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, key
 	}
 	s.opts.Failpoint("chunk:erased")
 	next := after(c, keys, verdict, rows)
-	if err := s.record(ctx, conn.Conn(), next, verdict); err != nil {
+	waiting, err := s.record(ctx, conn.Conn(), next, verdict)
+	if err != nil {
 		return jobs.Chunk{}, err
 	}
 	s.opts.Failpoint("chunk:committed")
 	*c = *next.Claim
-	return jobs.Chunk{Clients: len(keys) - len(verdict.deferred), Deferred: len(verdict.deferred), Counts: verdict.counts}, nil
+	return jobs.Chunk{Clients: len(keys) - len(verdict.deferred), Deferred: len(verdict.deferred), Waiting: waiting, Counts: verdict.counts}, nil
 }
 
 // release gives a connection back without an open transaction.
@@ -208,8 +209,15 @@ UPDATE oubli.tasks SET position = $3, erased = $4, erased_retained = $5, skipped
   codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = clock_timestamp() + $13::interval
 WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
+// waitingSQL counts the sessions that wait for a row of this transaction's: who
+// is first in line for one waits for the transaction itself.
+const waitingSQL = `
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid AND NOT granted`
+
 // record writes the outcomes and the progress and commits, in one round trip.
-func (s *Store) record(ctx context.Context, conn *pgx.Conn, n next, v *verdict) error {
+// It says how many sessions were waiting for that.
+func (s *Store) record(ctx context.Context, conn *pgx.Conn, n next, v *verdict) (waiting int, err error) {
 	b := &pgx.Batch{}
 	if len(v.exceptions) > 0 {
 		b.Queue(exceptionsSQL, exceptionArgs(n.JobID, v.exceptions)...)
@@ -224,14 +232,20 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n next, v *verdict) 
 	if len(v.conflicts) > 0 {
 		b.Queue(conflictsSQL, n.TaskID, v.conflicts)
 	}
+	writes := b.Len()
+	b.Queue(waitingSQL)
 	b.Queue("commit")
 	results := conn.SendBatch(ctx, b)
-	for range b.Len() {
+	for range writes {
 		if _, err := results.Exec(); err != nil {
-			return errors.Join(err, results.Close())
+			return 0, errors.Join(err, results.Close())
 		}
 	}
-	return results.Close()
+	if err := results.QueryRow().Scan(&waiting); err != nil {
+		return 0, errors.Join(err, results.Close())
+	}
+	_, err = results.Exec()
+	return waiting, errors.Join(err, results.Close())
 }
 
 const exceptionsSQL = `
@@ -282,7 +296,7 @@ func (s *Store) passOver(ctx context.Context, op string, c *jobs.Claim, v *verdi
 	if err := s.lockTask(ctx, conn.Conn(), c); err != nil {
 		return fault(op, err)
 	}
-	if err := s.record(ctx, conn.Conn(), next, v); err != nil {
+	if _, err := s.record(ctx, conn.Conn(), next, v); err != nil {
 		return fault(op, err)
 	}
 	*c = *next.Claim

@@ -14,7 +14,8 @@ import (
 // jobSQL reads jobs with the sums of their tasks: there is one truth for
 // counts, and it is the row that each chunk locks anyway.
 const jobSQL = `
-SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason, coalesce(j.reason, ''), j.dry_run, j.requested,
+SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason,
+  CASE WHEN j.finished_at IS NULL AND j.waits_until > now() THEN j.waits_for ELSE '' END, coalesce(j.reason, ''), j.dry_run, j.requested,
   coalesce(sums.erased, 0), coalesce(sums.erased_retained, 0), coalesce(sums.skipped, 0), coalesce(sums.failed, 0), coalesce(sums.not_found, 0),
   coalesce(codes.n, '{}'), coalesce(rows.n, '{}'), sums.retained_until,
   j.created_at, j.not_before, j.started_at, j.finished_at,
@@ -50,7 +51,7 @@ func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	var level *jobs.ResidueLevel
 	var found map[string]int64
 	c := &j.Counts
-	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.Reason, &j.DryRun, &j.Requested,
+	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.WaitingFor, &j.Reason, &j.DryRun, &j.Requested,
 		&c.Erased, &c.ErasedRetained, &c.Skipped, &c.Failed, &c.NotFound,
 		&j.Exceptions, &j.Rows, &until,
 		&j.CreatedAt, &j.NotBefore, &j.StartedAt, &j.FinishedAt,

@@ -23,15 +23,20 @@ type Options struct {
 	// cover the schema, so that editing it is enough to go on; nil: never. Its
 	// error must hold nothing of a client, and keeps the map as it is.
 	LoadMap      func() (*erasuremap.Map, error)
-	MaxConns     int32            // of the pool; 4 + one for each slot that erases
-	BatchClients int              // clients in one task; 1000
-	Grace        time.Duration    // between accepting a job and its start; 0
-	Lease        time.Duration    // how long a silent worker keeps its batch; 10 s
-	LockTimeout  time.Duration    // longest wait for one lock; 1 s
-	Lanes        int              // batches of one tenant that may run side by side; 2
-	Pause        time.Duration    // between rounds of refreshing statistics; 1 min
-	Window       int              // hints of one queue that wait in Redis at most; 64
-	Today        func() time.Time // the clock by which retention ends; time.Now
+	MaxConns     int32         // of the pool; 4 + one for each slot that erases
+	BatchClients int           // clients in one task; 1000
+	Grace        time.Duration // between accepting a job and its start; 0
+	Lease        time.Duration // how long a silent worker keeps its batch; 10 s
+	LockTimeout  time.Duration // longest wait for one lock; 1 s
+	Lanes        int           // batches of one tenant that may run side by side; 2
+	Pause        time.Duration // between rounds of refreshing statistics; 1 min
+	Window       int           // hints of one queue that wait in Redis at most; 64
+	// The database is left alone while a replica is further behind than
+	// MaxReplicaLag, in bytes of the write-ahead log, or more than MaxActive
+	// sessions of others are at work in it; 0: whatever they do.
+	MaxReplicaLag int64
+	MaxActive     int
+	Today         func() time.Time // the clock by which retention ends; time.Now
 	// Failpoint, when set, is called with the name of each place where a crash
 	// would hurt most. Tests kill the process there.
 	Failpoint func(name string)
@@ -81,6 +86,7 @@ type Store struct {
 
 	edited    atomic.Pointer[erasuremap.Map] // what LoadMap read instead of opts.Map
 	compiling turn
+	looked    look
 
 	statistics atomic.Pointer[error] // how the last round of refreshing them ended
 
@@ -108,9 +114,11 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, fault("open database", err)
 	}
 	s := &Store{pool: pool, opts: opts, fence: fenceSQL, compiling: make(turn, 1)}
-	if err := s.checkVersion(ctx); err != nil {
-		pool.Close()
-		return nil, err
+	for _, check := range []func(context.Context) error{s.checkVersion, s.checkSight} {
+		if err := check(ctx); err != nil {
+			pool.Close()
+			return nil, err
+		}
 	}
 	return s, nil
 }

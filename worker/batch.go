@@ -83,6 +83,12 @@ func (b *batch) erase(ctx context.Context) error {
 			}
 			continue
 		}
+		if goOn, err := b.calm(ctx); err != nil || !goOn {
+			return err
+		}
+		if b.isStopping() || ctx.Err() != nil {
+			continue // it was waiting
+		}
 		goOn, err := b.chunk(ctx)
 		if err != nil || !goOn {
 			return err
@@ -126,6 +132,7 @@ func (b *batch) chunk(ctx context.Context) (bool, error) {
 	if b.Kind == jobs.BatchTask {
 		b.steer.learn(n, chunk.Elapsed)
 	}
+	b.rest(ctx, chunk)
 	return true, nil
 }
 

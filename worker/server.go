@@ -29,6 +29,7 @@ type Options struct {
 
 	Concurrency int           // hints worked on at a time; 2
 	ChunkTarget time.Duration // transaction time that chunk sizes aim for; 100 ms
+	WorkShare   int           // percent of its time that a slot erases; 100
 	ChunkMax    int           // most clients in one transaction; 1000
 	Stop        time.Duration // how long Stop waits for chunks and mails under way; 20 s
 	MailRetry   time.Duration // first pause after mail trouble; it doubles up to an hour; 30 s
@@ -58,6 +59,9 @@ func (o Options) withDefaults() Options {
 	set(&o.Poll, 200*time.Millisecond)
 	if o.Concurrency == 0 {
 		o.Concurrency = 2
+	}
+	if o.WorkShare == 0 {
+		o.WorkShare = 100
 	}
 	if o.ChunkMax == 0 {
 		o.ChunkMax = 1000

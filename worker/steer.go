@@ -45,6 +45,14 @@ func (s *steer) learn(n int, elapsed time.Duration) {
 	s.size = min(max(s.size, 1), float64(s.max))
 }
 
+// yield makes the next chunk a little smaller, because others waited for this
+// one.
+func (s *steer) yield() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.size = max(s.size*0.7, 1)
+}
+
 // shrink halves the size, after trouble over locks.
 func (s *steer) shrink() {
 	s.mu.Lock()

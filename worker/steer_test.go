@@ -82,3 +82,18 @@ func TestSizesStayWithinTheirBounds(t *testing.T) {
 		t.Errorf("the first chunk is %d, want 10 at most", n)
 	}
 }
+
+func TestAChunkThatOthersWaitedForMakesTheNextALittleSmaller(t *testing.T) {
+	t.Parallel()
+	s := newSteer(target, 1000)
+	s.size = 200
+	s.yield()
+	if got := s.next(); got != 140 {
+		t.Errorf("after 200 somebody waited for: %d, want 140", got)
+	}
+	s.size = 1
+	s.yield()
+	if got := s.next(); got != 1 {
+		t.Errorf("after 1 somebody waited for: %d, want 1", got)
+	}
+}

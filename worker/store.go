@@ -34,11 +34,13 @@ type Claims interface {
 	Claim(ctx context.Context, taskID string) (*jobs.Claim, error)
 	ClaimNext(ctx context.Context, tenantID string) (*jobs.Claim, error)
 	Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error
+	Hold(ctx context.Context, c *jobs.Claim, reason string) error
 	Release(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error
 }
 
 // Eraser erases the clients of a claimed batch.
 type Eraser interface {
+	Strain(ctx context.Context) (reason string, err error)
 	EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error)
 	FailClient(ctx context.Context, c *jobs.Claim, code string) error
 	DeferClient(ctx context.Context, c *jobs.Claim) error

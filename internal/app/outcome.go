@@ -122,6 +122,9 @@ func (s *sheet) head(j jobs.Job) {
 	if j.BlockedReason != "" {
 		s.text("  blocked because: " + printable(j.BlockedReason))
 	}
+	if j.WaitingFor != "" {
+		s.text("  waiting: " + printable(j.WaitingFor))
+	}
 	by := "  tenant " + printable(j.TenantID)
 	if j.Reason != "" {
 		by += ", " + words(string(j.Reason))

@@ -111,6 +111,8 @@ func why(j jobs.Job) string {
 	switch {
 	case j.State == jobs.Blocked:
 		return printable(j.BlockedReason)
+	case j.WaitingFor != "":
+		return printable(j.WaitingFor)
 	case j.State == jobs.Scheduled && j.NotBefore != nil:
 		return "not before " + stamp(*j.NotBefore)
 	}

@@ -151,11 +151,15 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	if parts.Worker {
 		conns += 2 * s.cfg.Concurrency // a chunk, and the making of a profile beside it
 	}
-	s.store, err = repository.Open(ctx, repository.Options{
+	o := repository.Options{
 		URL: s.cfg.DatabaseURL.Reveal(), Map: m, LoadMap: file.load, MaxConns: int32(conns),
 		BatchClients: s.cfg.BatchClients, Grace: s.cfg.Grace,
 		Lease: s.tune.lease, Pause: s.tune.pause, Failpoint: s.tune.failpoint,
-	})
+	}
+	if parts.Worker {
+		o.MaxReplicaLag, o.MaxActive = int64(s.cfg.MaxReplicaLagMiB)<<20, s.cfg.MaxActiveSessions
+	}
+	s.store, err = repository.Open(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -199,7 +203,7 @@ func (s *Service) startWorker() error {
 	srv := worker.NewServer(worker.Options{
 		Claims: s.store, Eraser: s.store, Post: s.store, Sender: sender,
 		Redis: s.redis, Log: s.log,
-		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget,
+		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget, WorkShare: s.cfg.WorkShare,
 		MailRetry: s.tune.mailRetry,
 		Tracer:    s.tracer,
 		Kick:      s.pump.Kick,

@@ -2,6 +2,7 @@ package app
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -29,6 +30,7 @@ import (
 type stack struct {
 	*bookingdb.DB
 	redis   *local.Redis
+	queue   string // OUBLI_REDIS_URL; redis unless set
 	inbox   *local.Inbox
 	mapFile string
 	batch   int      // OUBLI_BATCH_CLIENTS
@@ -86,7 +88,7 @@ func (s *stack) extendMap(t *testing.T, section, text string) {
 // environ is what a service on this stack finds in its environment.
 func (s *stack) environ() []string {
 	return append([]string{
-		"OUBLI_DATABASE_URL=" + s.URL, "OUBLI_REDIS_URL=" + s.redis.URL(0), "OUBLI_SMTP_URL=" + s.inbox.URL(),
+		"OUBLI_DATABASE_URL=" + s.URL, "OUBLI_REDIS_URL=" + cmp.Or(s.queue, s.redis.URL(0)), "OUBLI_SMTP_URL=" + s.inbox.URL(),
 		"OUBLI_MAP=" + s.mapFile, "OUBLI_AUTH_SECRET=" + authSecret, "OUBLI_MAIL_FROM=oubli <oubli@example.org>",
 		"OUBLI_LISTEN=127.0.0.1:0", "OUBLI_OPS_LISTEN=127.0.0.1:0", "OUBLI_LOG_LEVEL=debug",
 		fmt.Sprintf("OUBLI_BATCH_CLIENTS=%d", s.batch), fmt.Sprintf("OUBLI_CONCURRENCY=%d", s.slots),

@@ -6,6 +6,8 @@ CREATE TABLE oubli.jobs (
                    'completed', 'completed_with_exceptions', 'failed', 'cancelled')),
   blocked_reason text NOT NULL DEFAULT '',
   blocked_until  timestamptz,                  -- no earlier than then does a blocked job go on
+  waits_for      text NOT NULL DEFAULT '',     -- what holds its workers up, until then:
+  waits_until    timestamptz,
   reason         text CHECK (reason IN ('inactivity', 'subject_request')), -- of an erasure
   merge          jsonb,                        -- of a merge: jobs.MergeTerms; the target until the job ends
   cutoff         timestamptz,                  -- activity since then is a reason to skip

@@ -1,0 +1,231 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// conf is a redis-server that runs from a file of settings, without the
+// password of its own that a lone server has.
+type conf struct {
+	den     *den
+	program string
+	lines   []string
+	port    int
+}
+
+func startConf(ctx context.Context, program, name string, lines ...string) (*conf, error) {
+	d, err := openDen(name, "KILL")
+	if err != nil {
+		return nil, err
+	}
+	c := &conf{den: d, program: program, lines: lines}
+	err = onFreePort(ctx, func(port int) error {
+		c.port = port
+		return c.start(ctx)
+	})
+	if err != nil {
+		return nil, errors.Join(err, d.close(syscall.SIGKILL))
+	}
+	return c, nil
+}
+
+func (c *conf) start(ctx context.Context) error {
+	lines := append([]string{"bind 127.0.0.1", fmt.Sprintf("port %d", c.port), fmt.Sprintf("dir %q", c.den.dir), `save ""`, "daemonize no"}, c.lines...)
+	if err := c.den.write("redis.conf", strings.Join(lines, "\n")+"\n"); err != nil {
+		return err
+	}
+	args := []string{c.den.path("redis.conf")}
+	if strings.HasPrefix(c.lines[0], "sentinel ") {
+		args = append(args, "--sentinel")
+	}
+	proc, err := c.den.spawn(c.program, args...)
+	if err != nil {
+		return err
+	}
+	err = await(ctx, proc, func(ctx context.Context) error {
+		_, err := c.ask(ctx, "PING")
+		return err
+	})
+	if err != nil {
+		c.den.stop(syscall.SIGKILL)
+		return fmt.Errorf("%w: %s", err, c.den.logTail())
+	}
+	return nil
+}
+
+func (c *conf) addr() string { return address(c.port) }
+
+// ask sends one command and gives the answer: a status, a number, or a text.
+func (c *conf) ask(ctx context.Context, command string) (string, error) {
+	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", c.addr())
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		return "", err
+	}
+	if _, err := fmt.Fprintf(conn, "%s\r\n", command); err != nil {
+		return "", err
+	}
+	r := bufio.NewReader(conn)
+	line, err := r.ReadString('\n')
+	if err != nil {
+		return "", err
+	}
+	line = strings.TrimSpace(line)
+	switch {
+	case strings.HasPrefix(line, "-"):
+		return "", fmt.Errorf("%s: %s", strings.Fields(command)[0], line[1:])
+	case strings.HasPrefix(line, "$"):
+		var n int
+		if _, err := fmt.Sscanf(line, "$%d", &n); err != nil || n < 0 {
+			return "", err
+		}
+		text := make([]byte, n)
+		for read := 0; read < n; {
+			k, err := r.Read(text[read:])
+			if err != nil {
+				return "", err
+			}
+			read += k
+		}
+		return string(text), nil
+	}
+	return strings.TrimLeft(line, "+:"), nil
+}
+
+// until asks again and again until an answer is right.
+func (c *conf) until(ctx context.Context, command string, right func(answer string) bool) error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		answer, err := c.ask(ctx, command)
+		if err == nil && right(answer) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w; the last answer was %q, %w", command, ctx.Err(), answer, err)
+		case <-tick.C:
+		}
+	}
+}
+
+// RedisCluster is a private Redis Cluster of three masters without replicas.
+type RedisCluster struct{ nodes []*conf }
+
+// StartRedisCluster runs three installed redis-servers as one cluster. It
+// returns a *MissingError when the machine has none.
+func StartRedisCluster(ctx context.Context) (_ *RedisCluster, err error) {
+	program, err := findRedis()
+	if err != nil {
+		return nil, err
+	}
+	c := &RedisCluster{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("start Redis Cluster: %w", err), c.Close())
+		}
+	}()
+	const slots = 16384
+	for range 3 {
+		// The bus has a port of its own; the default, 10000 further on, may lie
+		// where systems take the ports of outgoing connections from.
+		bus, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		n, err := startConf(ctx, program, "redis", "cluster-enabled yes", "cluster-node-timeout 2000", "appendonly yes",
+			"cluster-require-full-coverage no", fmt.Sprintf("cluster-port %d", bus))
+		if err != nil {
+			return nil, err
+		}
+		c.nodes = append(c.nodes, n)
+		i := len(c.nodes) - 1
+		for _, command := range []string{
+			fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", slots*i/3, slots*(i+1)/3-1),
+			fmt.Sprintf("CLUSTER SET-CONFIG-EPOCH %d", i+1),
+			fmt.Sprintf("CLUSTER MEET 127.0.0.1 %d %s", c.nodes[0].port, busOf(c.nodes[0])),
+		} {
+			if i == 0 && strings.HasPrefix(command, "CLUSTER MEET") {
+				continue
+			}
+			if _, err := n.ask(ctx, command); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, n := range c.nodes {
+		if err := n.until(ctx, "CLUSTER INFO", func(s string) bool {
+			return strings.Contains(s, "cluster_state:ok") && strings.Contains(s, "cluster_slots_ok:16384") && strings.Contains(s, "cluster_known_nodes:3")
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func busOf(c *conf) string {
+	for _, l := range c.lines {
+		if bus, found := strings.CutPrefix(l, "cluster-port "); found {
+			return bus
+		}
+	}
+	return ""
+}
+
+// URL returns what OUBLI_REDIS_URL wants.
+func (c *RedisCluster) URL() string {
+	var hosts []string
+	for _, n := range c.nodes {
+		hosts = append(hosts, n.addr())
+	}
+	return "redis-cluster://" + strings.Join(hosts, ",")
+}
+
+// Holder says which node holds the slot of a key.
+func (c *RedisCluster) Holder(ctx context.Context, key string) (int, error) {
+	slot, err := c.nodes[0].ask(ctx, "CLUSTER KEYSLOT "+key)
+	if err != nil {
+		return 0, err
+	}
+	var n int
+	if _, err := fmt.Sscan(slot, &n); err != nil {
+		return 0, err
+	}
+	const slots = 16384
+	for i := range c.nodes {
+		if n < slots*(i+1)/3 {
+			return i, nil
+		}
+	}
+	return 0, fmt.Errorf("slot %d", n)
+}
+
+// Kill ends a node as kill -9 does; Start runs it again with what it had.
+func (c *RedisCluster) Kill(node int) { c.nodes[node].den.stop(syscall.SIGKILL) }
+
+// Start runs a node again after Kill, and waits until the cluster is whole.
+func (c *RedisCluster) Start(ctx context.Context, node int) error {
+	if err := c.nodes[node].start(ctx); err != nil {
+		return err
+	}
+	return c.nodes[node].until(ctx, "CLUSTER INFO", func(s string) bool { return strings.Contains(s, "cluster_state:ok") })
+}
+
+// Close ends the nodes and removes their data. It may be called more than once.
+func (c *RedisCluster) Close() error {
+	var errs []error
+	for _, n := range c.nodes {
+		errs = append(errs, n.den.close(syscall.SIGKILL))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,56 @@
+package worker
+
+import (
+	"context"
+	"time"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+const (
+	// strainPause is how long a worker waits before it looks again whether the
+	// database is still to be left alone. A claim's lease is much longer.
+	strainPause = time.Second
+	// longestRest is well below a lease, which nothing prolongs meanwhile.
+	longestRest = 2 * time.Second
+)
+
+// calm waits while the database has better things to do, and tells the job's
+// readers why. It reports whether the task is still ours to go on with.
+func (b *batch) calm(ctx context.Context) (bool, error) {
+	for held := false; ; held = true {
+		reason, err := b.o.Eraser.Strain(ctx)
+		if err != nil {
+			return false, b.trouble(ctx, err)
+		}
+		if reason == "" || b.isStopping() || ctx.Err() != nil {
+			return true, nil
+		}
+		if !held {
+			b.log.Info().Str("why", reason).Msg("waiting between chunks")
+		}
+		if err := b.o.Claims.Hold(ctx, b.Claim, reason); err != nil {
+			return false, b.trouble(ctx, err)
+		}
+		b.pause(ctx, strainPause)
+	}
+}
+
+// rest lets others have their turn after a chunk: as long as the share of its
+// time wants that a slot may work, and when sessions had to wait for the
+// chunk's locks, as long as they can have waited. The next chunk is smaller
+// then.
+func (b *batch) rest(ctx context.Context, chunk jobs.Chunk) {
+	var pause time.Duration
+	if share := b.o.WorkShare; share < 100 {
+		pause = chunk.Elapsed * time.Duration(100-share) / time.Duration(share)
+	}
+	if chunk.Waiting > 0 {
+		b.log.Debug().Int("waiting", chunk.Waiting).Msg("others waited for the chunk")
+		b.steer.yield()
+		pause = max(pause, min(chunk.Elapsed, b.o.ChunkTarget))
+	}
+	if pause > 0 {
+		b.pause(ctx, min(pause, longestRest))
+	}
+}
