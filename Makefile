@@ -49,6 +49,16 @@ fuzz: ## run every fuzz target in turn; FUZZTIME=10m for each
 # CLIENTS is of one studio. At full size it takes about four minutes.
 CLIENTS ?= $(if $(QUICK),50000,1000000)
 
+# What make bench measures. RUNS=3 gives medians; ERASE is at most 100000.
+BENCH_CLIENTS ?= $(if $(QUICK),100000,1000000)
+RUNS  ?= 1
+ONLY  ?=
+
+.PHONY: bench
+bench: build ## measure erasing against what one would write by hand; QUICK=1, RUNS=3, ONLY=regexp
+	go run ./internal/bench/erasing -clients $(BENCH_CLIENTS) -runs $(RUNS) -only '$(ONLY)' $(if $(ERASE),-erase $(ERASE)) \
+		-json bin/bench.json -svg bin/bench.svg $(BENCHFLAGS)
+
 .PHONY: bench-select
 bench-select: ## measure selecting, previewing and confirming; QUICK=1 for a small one
 	@mkdir -p bin

@@ -34,13 +34,10 @@ const idle = 10 * time.Second
 
 // contenders lists the turns of a run.
 func contenders(p *program, s size) []turn {
-	sample := 20 * time.Second
-	if s.clients < 500_000 {
-		sample = 4 * time.Second
-	}
+	sample := s.scale(20 * time.Second)
 	direct := func(c *clone) string { return c.url() }
 	slow := func(c *clone) string { return c.slow.through(c.url()) }
-	gentle := setup{slots: 1, settings: []string{"OUBLI_CHUNK_TARGET=20ms"}, most: 2 * time.Minute}
+	gentle := setup{slots: 1, settings: []string{"OUBLI_CHUNK_TARGET=20ms", "OUBLI_WORK_SHARE=50"}, most: 2 * time.Minute}
 	return []turn{
 		{name: nameByHand, do: byHand},
 		{name: "oubli, 1 slot", prepare: p.prepare, do: p.erase(setup{slots: 1})},
@@ -56,6 +53,17 @@ func contenders(p *program, s size) []turn {
 		{name: "oubli, 2 slots" + besideBookings, beside: true, prepare: p.prepare, do: p.erase(setup{slots: 2})},
 		{name: "oubli, gentle" + besideBookings, beside: true, prepare: p.prepare, do: p.erase(gentle)},
 	}
+}
+
+// scale is for how long something is looked at: less in a small run.
+func (s size) scale(full time.Duration) time.Duration {
+	switch {
+	case s.clients >= 500_000:
+		return full
+	case s.clients >= 20_000:
+		return full / 3
+	}
+	return full / 8
 }
 
 // measure runs every turn as often as asked, and begins each run one further
@@ -74,6 +82,7 @@ func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*
 	effects := map[string]contents{} // of the hand-written transaction, by crowd
 	var c *clone
 	for run := range l.size.runs {
+		before := -1 // the turn whose copy is still there
 		for i := range turns {
 			t := turns[i]
 			if !l.size.only.MatchString(t.name) {
@@ -83,7 +92,7 @@ func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*
 			if t.one {
 				who = one
 			}
-			if !t.again || c == nil {
+			if !t.again || before != i-1 {
 				if c, err = l.clone(ctx); err != nil {
 					return r, err
 				}
@@ -92,7 +101,7 @@ func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*
 			if err != nil {
 				return r, fmt.Errorf("%s, %s: %w", t.name, who.name, err)
 			}
-			x.Run = run + 1
+			x.Run, before = run+1, i
 			if err := l.effect(ctx, c, x, effects); err != nil {
 				return r, fmt.Errorf("%s, %s: %w", t.name, who.name, err)
 			}
@@ -169,14 +178,10 @@ func (l *lab) beside(ctx context.Context, c *clone, who *crowd, x *result, f fun
 	}
 	defer live.close()
 	live.begin(ctx)
-	alone := idle
-	if l.size.clients < 500_000 {
-		alone = idle / 2
-	}
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-time.After(alone):
+	case <-time.After(l.size.scale(idle)):
 	}
 	quiet := time.Since(live.start)
 	err = f()

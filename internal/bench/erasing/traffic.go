@@ -143,7 +143,7 @@ type beside struct {
 func (t *traffic) sum(quiet, a, b time.Duration) beside {
 	var idle, during []time.Duration
 	ended := 0
-	const warm = 2 * time.Second
+	warm := min(2*time.Second, quiet/4)
 	for i, due := range t.due {
 		switch {
 		case due < warm:
