@@ -59,6 +59,10 @@ bench: build ## measure erasing against what one would write by hand; QUICK=1, R
 	go run ./internal/bench/erasing -clients $(BENCH_CLIENTS) -runs $(RUNS) -only '$(ONLY)' $(if $(ERASE),-erase $(ERASE)) \
 		-json bin/bench.json -svg bin/bench.svg $(BENCHFLAGS)
 
+.PHONY: bench-flat
+bench-flat: build ## measure one job of 10,000, 100,000 and a million clients; wants 40 GB of disk
+	go run ./internal/bench/erasing -flat -clients $(if $(QUICK),300000,3000000) -erase $(if $(QUICK),30000,100000) -json bin/bench-flat.json
+
 .PHONY: bench-select
 bench-select: ## measure selecting, previewing and confirming; QUICK=1 for a small one
 	@mkdir -p bin

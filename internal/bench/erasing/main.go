@@ -25,6 +25,7 @@ type size struct {
 	clients, erase int
 	runs           int
 	verbose        bool
+	flat           bool           // one tenant's jobs of every size, instead
 	profile        bool           // count what each statement costs
 	only           *regexp.Regexp // contenders whose names it finds
 }
@@ -38,6 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&s.runs, "runs", 1, "how often each contender runs, in turns")
 	flags.BoolVar(&s.verbose, "v", false, "tell how long each statement of the hand-written transaction takes")
 	flags.BoolVar(&s.profile, "profile", false, "print what each statement costs; wants pg_stat_statements")
+	flags.BoolVar(&s.flat, "flat", false, "measure one job of 10,000, of 100,000, and of all of one tenant's inactive clients instead: -clients 3000000 has a million of them")
 	only := flags.String("only", "", "a regular expression: only contenders whose names it finds")
 	file := flags.String("json", "", "file to write the figures to, after every contender")
 	chart := flags.String("svg", "", "file to draw the figures into, after every contender")

@@ -19,6 +19,7 @@ type turn struct {
 	name    string
 	one     bool // of the one tenant; else of several
 	beside  bool // bookings come in meanwhile
+	first   int  // only so many of the crowd; 0: all
 	again   bool // on the copy of the turn before
 	prepare func(ctx context.Context, c *clone) error
 	do      contender
@@ -34,6 +35,9 @@ const idle = 10 * time.Second
 
 // contenders lists the turns of a run.
 func contenders(p *program, s size) []turn {
+	if s.flat {
+		return flatTurns(p)
+	}
 	sample := s.scale(20 * time.Second)
 	direct := func(c *clone) string { return c.url() }
 	slow := func(c *clone) string { return c.slow.through(c.url()) }
@@ -91,6 +95,9 @@ func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*
 			who := several
 			if t.one {
 				who = one
+			}
+			if t.first > 0 {
+				who = who.part(0, t.first)
 			}
 			if !t.again || before != i-1 {
 				if c, err = l.clone(ctx); err != nil {

@@ -192,6 +192,7 @@ type setup struct {
 	slots    int
 	settings []string
 	url      func(*clone) string
+	inactive bool          // everybody of the biggest tenant who is, instead of the crowd
 	most     time.Duration // after which the job is cancelled and counted as far as it came; 0: never
 }
 
@@ -238,6 +239,9 @@ func (p *program) erase(s setup) contender {
 		}
 		if _, err := worker.ready(ctx); err != nil {
 			return err
+		}
+		if s.inactive {
+			return p.followInactive(ctx, apiclient.New("http://"+addr, p.token), r)
 		}
 		return p.follow(ctx, apiclient.New("http://"+addr, p.token), who, r, s.most)
 	}

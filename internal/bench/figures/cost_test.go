@@ -1,0 +1,58 @@
+package figures
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "rewrite the table of docs/scaling.md")
+
+// measured is what docs/performance.md says of one client. To redo the
+// arithmetic for another database, put its figures here and run
+//
+//	go test ./internal/bench/figures -run Scaling -update
+var measured = Cost{PerSecond: 3000, Rows: 21, WAL: 33 << 10, WorkerCPU: 0.04, Kept: 200, Batch: 1000}
+
+var loads = []Load{{1e4, 1}, {1e5, 1}, {1e6, 1}, {1e7, 1}, {1e7, 10}, {1e7, 100}, {1e9, 100}, {1e9, 1000}, {1e9, 10_000}}
+
+const scaling = "../../../docs/scaling.md"
+
+func TestTheTableOfScalingIsThatOfTheArithmetic(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile(scaling)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const head = "| clients | databases |"
+	from := strings.Index(string(page), head)
+	if from < 0 {
+		t.Fatal("docs/scaling.md has no table of loads")
+	}
+	to := from + strings.Index(string(page[from:])+"\n\n", "\n\n") + 1
+	want := measured.Table(loads)
+	if got := string(page[from:min(to, len(page))]); got != want {
+		if !*update {
+			t.Fatalf("docs/scaling.md has\n%s\nand the arithmetic gives\n%s", got, want)
+		}
+		if err := os.WriteFile(scaling, []byte(string(page[:from])+want+string(page[to:])), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTenTimesTheClientsTakeTenTimesAsLongOrTenTimesTheDatabases(t *testing.T) {
+	t.Parallel()
+	one := measured.Of(Load{1e6, 1})
+	if one.Time != time.Duration(1e6/measured.PerSecond*float64(time.Second)) || one.Slots != 2 {
+		t.Errorf("%+v", one)
+	}
+	if more := measured.Of(Load{1e7, 1}); more.Time.Round(time.Second) != (10*one.Time).Round(time.Second) || more.WALEach != 10*one.WALEach || more.Cores != one.Cores {
+		t.Errorf("ten times the clients: %+v, one: %+v", more, one)
+	}
+	if more := measured.Of(Load{1e7, 10}); more.Time != one.Time || more.WALEach != one.WALEach || more.Cores != 10*one.Cores || more.Hints != 10*one.Hints {
+		t.Errorf("ten times the databases: %+v, one: %+v", more, one)
+	}
+}
