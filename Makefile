@@ -68,11 +68,23 @@ bench-select: ## measure selecting, previewing and confirming; QUICK=1 for a sma
 	@mkdir -p bin
 	go run ./internal/bench/selecting -clients $(CLIENTS) -json bin/bench-select.json
 
+# How long faults come, and the seed that decides which; each has a default.
+DURATION ?= 2m
+SEED     ?= 0
+
+.PHONY: chaos
+chaos: ## break everything around oubli and see what holds; DURATION=10m SEED=7
+	@mkdir -p bin
+	go build -o bin/chaos ./internal/chaos/run
+	$(SERVERS) bin/chaos -duration $(DURATION) -seed $(SEED) -long $(ARGS)
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }
 	go vet ./...
+	go vet -tags chaos ./internal/app ./internal/chaos/... ./repository
 	go tool staticcheck ./...
+	go tool staticcheck -tags chaos ./internal/app ./internal/chaos/... ./repository
 
 .PHONY: mod
 mod: ## see that go.mod and go.sum are complete, tidy and genuine

@@ -41,8 +41,13 @@ func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key 
 		if job, err = s.insertErasure(ctx, tx, p, req, keys); err != nil {
 			return err
 		}
-		return remember(ctx, tx, key, job)
+		err = remember(ctx, tx, key, job)
+		s.opts.Failpoint("accept:stored")
+		return err
 	})
+	if err == nil {
+		s.opts.Failpoint("accept:committed")
+	}
 	return job, replayed, err
 }
 

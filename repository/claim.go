@@ -81,6 +81,9 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c != nil {
+		s.opts.Failpoint("claim:committed")
+	}
 	return c, nil
 }
 

@@ -58,6 +58,9 @@ func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
 		return nil, fault("dispatch", err)
 	}
 	due, err := pgx.CollectRows(rows, scanDispatch)
+	if len(due) > 0 {
+		s.opts.Failpoint("dispatch:marked")
+	}
 	return due, fault("dispatch", err)
 }
 

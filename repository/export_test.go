@@ -1,3 +1,5 @@
+//go:build !chaos
+
 package repository
 
 // Unfence takes the fence away, for the control that shows what it is for.

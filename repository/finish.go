@@ -15,7 +15,7 @@ import (
 // Finish ends a batch all of whose clients have their outcome and, when it was
 // the job's last, ends the job and inserts its mails in the same transaction.
 func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
-	return s.tx(ctx, "finish batch", func(tx pgx.Tx) error {
+	err := s.tx(ctx, "finish batch", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 			UPDATE oubli.tasks SET state = 'done', lease_until = NULL, lane = NULL
 			WHERE id = $1 AND attempt = $2 AND state = 'running' AND position = cardinality(keys)`, c.TaskID, c.Attempt)
@@ -25,8 +25,14 @@ func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
 		if tag.RowsAffected() == 0 {
 			return jobs.ErrFenced
 		}
-		return s.endJob(ctx, tx, c.JobID)
+		err = s.endJob(ctx, tx, c.JobID)
+		s.opts.Failpoint("finish:stored")
+		return err
 	})
+	if err == nil {
+		s.opts.Failpoint("finish:committed")
+	}
+	return err
 }
 
 // endJob ends a job none of whose tasks is open. The job's row is locked first

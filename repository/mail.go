@@ -40,6 +40,9 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 		_, err = tx.Exec(ctx, sentSQL, c.TaskID, c.Attempt)
 		return err
 	})
+	if err == nil {
+		s.opts.Failpoint("mail:recorded")
+	}
 	if !sent || err == nil {
 		return err
 	}

@@ -83,17 +83,21 @@ type cli struct {
 	stdout, stderr io.Writer
 	asks           bool // a person at a terminal can answer questions
 	draws          bool // stderr can redraw a line
+	tune           tuning
 }
 
 // Run is the whole program; the result is its exit code. Cancelling ctx stops
 // it as a signal would.
 func Run(ctx context.Context, args, environ []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	c := &cli{
+	return newCLI(environ, stdin, stdout, stderr).run(ctx, args)
+}
+
+func newCLI(environ []string, stdin io.Reader, stdout, stderr io.Writer) *cli {
+	return &cli{
 		environ: environ, readFile: os.ReadFile,
 		stdin: stdin, stdout: stdout, stderr: stderr,
 		asks: isTerminal(stdin) && isTerminal(stderr), draws: isTerminal(stderr),
 	}
-	return c.run(ctx, args)
 }
 
 // isTerminal reports whether a person sits at the other end.

@@ -53,6 +53,9 @@ var rules = []rule{
 	{"internal/bookingdb", []string{"internal/booking", "internal/erasuremap", "internal/testdb", "repository"}, anything, "it gives tests a database and looks at it from outside"},
 	{"internal/bench/erasing", []string{"jobs", "internal/app", "internal/apiclient", "internal/bench/figures", "internal/booking", "internal/local"}, anything, "it measures the whole program from outside, as its users meet it"},
 	{"internal/bench", []string{"jobs", "repository", "internal/bench/figures", "internal/booking", "internal/erasuremap", "internal/local"}, anything, "a benchmark is a user of the store, and starts servers as the demo does"},
+	{"internal/chaos/wire", nil, none, "what the fault driver and its processes say to each other belongs to neither"},
+	{"internal/chaos/child", []string{"jobs", "repository", "worker", "internal/app", "internal/chaos/wire"}, anything, "it is the whole program, built for trouble"},
+	{"internal/chaos", []string{"jobs", "internal/apiclient", "internal/booking", "internal/bookingdb", "internal/chaos", "internal/chaos/wire", "internal/httpapi", "internal/local"}, anything, "the fault driver looks at oubli from outside: through the API, the database and the mails"},
 	{"internal/app", []string{"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/booking", "internal/erasuremap", "internal/httpapi", "internal/local", "internal/mapinit", "internal/ops", "internal/plan", "internal/tracing"}, anything, "app knows everyone, but nothing that is for tests"},
 	{"cmd/oubli", []string{"internal/app"}, none, "main is thin, so that tests can run the whole program"},
 }

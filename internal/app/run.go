@@ -66,7 +66,7 @@ func (c *cli) runService(ctx context.Context, parts Parts) error {
 		return err
 	}
 	log := c.logger(cfg)
-	s, err := Start(ctx, cfg, parts, log)
+	s, err := start(ctx, cfg, parts, log, c.tune)
 	if err != nil {
 		return err
 	}

@@ -73,6 +73,11 @@ type tuning struct {
 	failpoint func(name string) // see repository.Options
 	mailRetry time.Duration     // see worker.Options
 	pause     time.Duration     // see repository.Options
+
+	// What the fault driver's own processes change; nothing else sets these.
+	onStore  func(*repository.Store)
+	onPump   func(*worker.PumpOptions)
+	onWorker func(*worker.Options)
 }
 
 // Start starts the parts. When one cannot be, those that were are stopped
@@ -164,6 +169,9 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 		return err
 	}
 	s.onStop("database", func(context.Context) error { s.store.Close(); return nil })
+	if s.tune.onStore != nil {
+		s.tune.onStore(s.store)
+	}
 	err = s.store.Cover(ctx)
 	if gaps, ok := errors.AsType[plan.Gaps](err); ok && !parts.Worker {
 		s.log.Error().Int("gaps", len(gaps)).Msg("the map does not cover the schema; jobs are accepted and wait: run oubli check")
@@ -176,6 +184,9 @@ func (s *Service) startPump(ctx context.Context, parts Parts) {
 	o := worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log, Count: s.metrics.Count, Round: s.metrics.ObserveLoop, Tracer: s.tracer}
 	if parts.Worker { // the API's database role may not write to the application's tables
 		o.Keeper = s.store
+	}
+	if s.tune.onPump != nil {
+		s.tune.onPump(&o)
 	}
 	s.pump = worker.NewPump(o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -200,7 +211,7 @@ func (s *Service) startWorker() error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	srv := worker.NewServer(worker.Options{
+	o := worker.Options{
 		Claims: s.store, Eraser: s.store, Post: s.store, Sender: sender,
 		Redis: s.redis, Log: s.log,
 		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget, WorkShare: s.cfg.WorkShare,
@@ -214,7 +225,11 @@ func (s *Service) startWorker() error {
 				s.metrics.CountBatchRetry(why)
 			}
 		},
-	})
+	}
+	if s.tune.onWorker != nil {
+		s.tune.onWorker(&o)
+	}
+	srv := worker.NewServer(o)
 	s.metrics.Works(s.cfg.Concurrency)
 	if err := srv.Start(); err != nil {
 		return err

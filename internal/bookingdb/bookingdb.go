@@ -39,7 +39,7 @@ type DB struct {
 func New(tb testing.TB, clients int) *DB {
 	tb.Helper()
 	return describe(tb, testdb.New(tb, testdb.Template{Name: fmt.Sprintf("booking%d", clients), Build: func(ctx context.Context, pool *pgxpool.Pool) error {
-		return build(ctx, pool, clients)
+		return Fill(ctx, pool, clients)
 	}}))
 }
 
@@ -54,7 +54,7 @@ func On(tb testing.TB, server string, clients int) *DB {
 	}
 	u.Path = "/booking"
 	db := Connect(tb, u.String())
-	if err := build(tb.Context(), db.Pool, clients); err != nil {
+	if err := Fill(tb.Context(), db.Pool, clients); err != nil {
 		tb.Fatal(err)
 	}
 	return describe(tb, db.Pool)
@@ -71,7 +71,9 @@ func Connect(tb testing.TB, url string) *DB {
 	return &DB{Pool: pool, URL: url}
 }
 
-func build(ctx context.Context, pool *pgxpool.Pool, clients int) error {
+// Fill makes of an empty database one with this many clients in four studios,
+// the control schema, and the roles with their rights.
+func Fill(ctx context.Context, pool *pgxpool.Pool, clients int) error {
 	if err := booking.Install(ctx, pool); err != nil {
 		return err
 	}
@@ -173,12 +175,28 @@ func grant(ctx context.Context, pool *pgxpool.Pool, m *erasuremap.Map) error {
 // as is the URL of the database for another role.
 func as(tb testing.TB, pool *pgxpool.Pool, role string) string {
 	tb.Helper()
-	u, err := url.Parse(testdb.URL(tb, pool))
+	u, err := asRole(testdb.URL(tb, pool), role)
 	if err != nil {
 		tb.Fatal(err)
 	}
+	return u
+}
+
+func asRole(database, role string) (string, error) {
+	u, err := url.Parse(database)
+	if err != nil {
+		return "", err
+	}
 	u.User = url.UserPassword(role, rolesPass)
-	return u.String()
+	return u.String(), nil
+}
+
+// RoleURLs are the URLs of a database for the workers' role and for the API's.
+func RoleURLs(database string) (worker, api string, err error) {
+	if worker, err = asRole(database, workerRole); err == nil {
+		api, err = asRole(database, apiRole)
+	}
+	return worker, api, err
 }
 
 // Map is the demo's map.

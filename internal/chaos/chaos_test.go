@@ -1,0 +1,228 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/apiclient"
+	"github.com/oubli/oubli/internal/chaos/wire"
+	"github.com/oubli/oubli/jobs"
+)
+
+// seed of the run that every test run makes; make chaos makes others.
+const seed = 20261122
+
+// openTestLab starts the servers for a test, with leases that run out soon.
+func openTestLab(t *testing.T, o Options) *lab {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes a minute, and a process of its own that the race detector does not see")
+	}
+	o.Seed, o.Lease, o.MailLease, o.Log = seed, 2*time.Second, 3*time.Second, t.Output()
+	l, err := openLab(t.Context(), o.withDefaults())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return l
+}
+
+func TestNothingIsLostAndNothingHappensTwiceWhateverBreaks(t *testing.T) {
+	l := openTestLab(t, Options{Clients: 3000, Round: 80 * time.Second, Pause: 100 * time.Millisecond, Outage: 600 * time.Millisecond, Piles: 2})
+	f := &Figures{Seed: seed}
+	if err := l.round(t.Context(), f); err != nil {
+		t.Error(err)
+	}
+	f.Write(t.Output())
+	if len(f.Violations) > 0 || f.Lost > 0 || f.Doubled > 0 {
+		t.Errorf("promises were broken:\n%s", strings.Join(f.Violations, "\n"))
+	}
+	// A driver that brings nothing finds nothing.
+	if n := f.Faults(); n < 15 || f.Jobs < 10 || f.Erased < 100 || f.Mails < 10 {
+		t.Errorf("only %d of %d faults, %d jobs, %d clients erased, %d mails", n, len(Kinds()), f.Jobs, f.Erased, f.Mails)
+	}
+}
+
+// control is a story that goes well, and goes wrong once a protection is taken
+// away.
+type control struct {
+	name    string
+	without func(*wire.Tuning)
+	story   func(t *testing.T, r *round)
+	finds   string // what the driver must say then
+}
+
+func TestTheDriverNoticesWhenAProtectionIsTakenAway(t *testing.T) {
+	l := openTestLab(t, Options{Clients: 600, Workers: 2})
+	for _, c := range []control{
+		{"the fence", func(t *wire.Tuning) { t.Unfenced = true }, wakeAmongHeirs, "is gone, and no job says so"},
+		{"the reconciler", func(t *wire.Tuning) { t.Unwatched = true }, loseHintsThatWait, "are stuck"},
+		{"the record of a mail", func(t *wire.Tuning) { t.Unmarked = true }, sendOneMail, "came again"},
+	} {
+		for name, without := range map[string]func(*wire.Tuning){"with": nil, "without": c.without} {
+			t.Run(name+" "+c.name, func(t *testing.T) {
+				r, err := l.openRound(t.Context(), seed, &Figures{}, func(_ string, tune *wire.Tuning) {
+					if without != nil {
+						without(tune)
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() {
+					if err := r.close(); err != nil {
+						t.Error(err)
+					}
+				}()
+				c.story(t, r)
+				found := strings.Join(r.violations, "\n")
+				if without == nil && found != "" {
+					t.Errorf("with %s in its place: %s", c.name, found)
+				}
+				if without != nil && !strings.Contains(found, c.finds) {
+					t.Errorf("without %s the driver finds nothing of the kind %q: %q", c.name, c.finds, found)
+				}
+			})
+		}
+	}
+}
+
+// erase asks for n clients of a studio, one batch. Nothing of them is retained:
+// an exception that is written twice would give a zombie away at once.
+func (r *round) erase(t *testing.T, n int) *order {
+	t.Helper()
+	rows, err := r.pool.Query(t.Context(), `
+		SELECT id::text FROM clients AS c WHERE studio_id = 1 AND NOT is_anonymous AND NOT legal_hold AND balance_cents = 0
+		  AND NOT EXISTS (SELECT FROM appointments WHERE client_id = c.id AND starts_at > now())
+		  AND NOT EXISTS (SELECT FROM invoices WHERE client_id = c.id) ORDER BY id LIMIT $1`, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(keys) < n {
+		t.Fatalf("found %d plain clients, want %d: %v", len(keys), n, err)
+	}
+	o := &order{tenant: "1", keys: keys}
+	r.feeder.submit(t.Context(), o, apiclient.Erasure{Reason: jobs.SubjectRequest})
+	if o.id == "" {
+		t.Fatal("the erasure was not accepted")
+	}
+	return o
+}
+
+func (r *round) mustSee(t *testing.T, what string, seen func() bool) {
+	t.Helper()
+	if !eventually(t.Context(), r.o.Patience, seen) {
+		r.tell()
+		t.Fatalf("waited in vain: %s", what)
+	}
+}
+
+// count runs a query that gives one number; -1 when it cannot.
+func (r *round) count(ctx context.Context, sql string, args ...any) (n int) {
+	if r.pool.QueryRow(ctx, sql, args...).Scan(&n) != nil {
+		return -1
+	}
+	return n
+}
+
+// wakeAmongHeirs stops a worker between two chunks for longer than its lease,
+// its heir too, and lets the first go on where it stood.
+func wakeAmongHeirs(t *testing.T, r *round) {
+	for _, w := range r.workers {
+		w.order("chunk:committed", wire.Stop)
+	}
+	o := r.erase(t, 16)
+	stopped := func() *process {
+		var who *process
+		r.mustSee(t, "a worker to stop between two chunks", func() bool {
+			for _, w := range r.workers {
+				select {
+				case <-w.hits:
+					who = w
+				default:
+				}
+			}
+			return who != nil
+		})
+		return who
+	}
+	zombie := stopped()
+	heir := stopped()
+	zombie.signal(syscall.SIGCONT)
+	r.mustSee(t, "all clients to be gone", func() bool {
+		return r.count(t.Context(), "SELECT count(*) FROM clients WHERE id::text = ANY($1)", o.keys) == 0
+	})
+	heir.signal(syscall.SIGCONT)
+	r.settleAndCheck(t)
+}
+
+// loseHintsThatWait empties Redis while nobody looks.
+func loseHintsThatWait(t *testing.T, r *round) {
+	for _, w := range r.workers {
+		w.signal(syscall.SIGSTOP)
+	}
+	r.erase(t, 16)
+	r.mustSee(t, "a hint to wait in Redis", func() bool {
+		return r.count(t.Context(), "SELECT count(*) FROM oubli.tasks WHERE dispatched_at IS NOT NULL") == 1 &&
+			r.keys.LLen(t.Context(), "asynq:{interactive}:pending").Val() == 1
+	})
+	if err := r.keys.FlushAll(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range r.workers {
+		w.signal(syscall.SIGCONT)
+	}
+	if r.workers[0].tuning.Unwatched {
+		patience := r.o.Patience
+		r.o.Patience = 8 * time.Second // four times as long as it takes with a reconciler
+		defer func() { r.o.Patience = patience }()
+	}
+	r.settleAndCheck(t)
+}
+
+// sendOneMail waits for twice the lease of a mail.
+func sendOneMail(t *testing.T, r *round) {
+	o := r.erase(t, 2)
+	r.mustSee(t, "the mails to come, and to come again if they can", func() bool {
+		if n := r.count(t.Context(), "SELECT count(*) FROM oubli.tasks WHERE kind = 'mail' AND state = 'done'"); n == len(o.notify) {
+			return true
+		}
+		return len(r.post.letters()) > len(o.notify)
+	})
+	if r.workers[0].tuning.Unmarked {
+		ended, err := r.checkJobs(t.Context())
+		if err == nil {
+			err = r.checkMails(t.Context(), ended)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	r.settleAndCheck(t)
+}
+
+func (r *round) settleAndCheck(t *testing.T) {
+	t.Helper()
+	if err := r.settle(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.violations) > 0 {
+		return
+	}
+	if err := r.check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

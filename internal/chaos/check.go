@@ -1,0 +1,329 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oubli/oubli/internal/booking"
+	"github.com/oubli/oubli/jobs"
+)
+
+// check looks at everything from outside, once all has settled.
+func (r *round) check(ctx context.Context) error {
+	for _, p := range r.processes() {
+		if err := p.awaitUp(ctx, r.o.Patience); err != nil {
+			return err
+		}
+	}
+	ended, err := r.checkJobs(ctx)
+	if err != nil {
+		return err
+	}
+	for _, look := range []func(context.Context) error{r.checkClients, r.checkRedis, r.checkControl, r.checkMetrics} {
+		if err := look(ctx); err != nil {
+			return err
+		}
+	}
+	return r.checkMails(ctx, ended)
+}
+
+// checkJobs holds what the API says against what was asked for: every request
+// has made one job, every job has ended, and its outcomes add up (I5, I12). It
+// returns when each has.
+func (r *round) checkJobs(ctx context.Context) (map[string]time.Time, error) {
+	ended := map[string]time.Time{}
+	orders := r.feeder.all()
+	r.figures.Jobs += len(orders)
+	for _, o := range orders {
+		if o.id == "" {
+			r.violated("order %d was never answered", o.number)
+			r.figures.Lost++
+			continue
+		}
+		var n int
+		if err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE comment = $1", fmt.Sprintf("order %d", o.number)).Scan(&n); err != nil {
+			return nil, err
+		}
+		if n != 1 {
+			r.violated("order %d has made %d jobs", o.number, n)
+			r.figures.Doubled += n - 1
+		}
+		job, err := r.client.Get(ctx, o.id)
+		if err != nil {
+			return nil, fmt.Errorf("read job of order %d: %w", o.number, err)
+		}
+		c := job.Counts
+		r.figures.Clients += job.Requested
+		if !job.State.Final() || job.FinishedAt == nil {
+			r.violated("order %d has not ended: %s %+v", o.number, job.State, c)
+			r.figures.Lost++
+			continue
+		}
+		ended[o.id] = *job.FinishedAt
+		if c.Total() != job.Requested || job.Requested != len(o.keys) || c.Pending < 0 || c.Pending > 0 && job.State != jobs.Cancelled {
+			r.violated("order %d for %d clients does not add up: %s, %d requested, %+v", o.number, len(o.keys), job.State, job.Requested, c)
+		}
+		if job.State == jobs.Cancelled && !o.cancelled {
+			r.violated("order %d is cancelled, and nobody asked for it", o.number)
+		}
+		if err := r.checkExceptions(ctx, o, job); err != nil {
+			return nil, err
+		}
+	}
+	return ended, nil
+}
+
+// checkExceptions holds the list of exceptions to the counts.
+func (r *round) checkExceptions(ctx context.Context, o *order, job jobs.Job) error {
+	var n jobs.Counts
+	seen := map[string]bool{}
+	for e, err := range r.client.Exceptions(ctx, o.id, "") {
+		if err != nil {
+			return err
+		}
+		n.Add(e.Outcome, 1)
+		if _, asked := slices.BinarySearch(o.keys, e.ClientID); !asked || seen[e.ClientID] {
+			r.violated("order %d has an exception for a client twice, or for one whom it did not ask for", o.number)
+		}
+		seen[e.ClientID] = true
+	}
+	c := job.Counts
+	if n.ErasedRetained != c.ErasedRetained || n.Skipped != c.Skipped || n.Failed != c.Failed || n.NotFound != c.NotFound {
+		r.violated("order %d lists %+v as exceptions and counts %+v", o.number, n, c)
+	}
+	return nil
+}
+
+// dealtSQL is what the tasks say of every client that has its outcome, rehearsals
+// apart.
+const dealtSQL = `
+	WITH dealt AS (
+	  SELECT t.job_id, unnest(t.keys[:t.position]) AS client, true AS dealt FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
+	  WHERE t.kind <> 'mail' AND NOT j.dry_run)
+	SELECT d.client, coalesce(e.outcome, 'erased'), coalesce(e.code, ''), EXISTS (SELECT FROM clients WHERE id::text = d.client)
+	FROM dealt AS d LEFT JOIN oubli.exceptions AS e ON e.job_id = d.job_id AND e.client_id = d.client`
+
+// checkClients holds the database to what the jobs say: every client is gone or
+// untouched, those who are gone were erased once, nobody else was touched, and
+// the sums are what they were (I1, I2, I3, I4, I9).
+func (r *round) checkClients(ctx context.Context) error {
+	before, err := pgxpool.New(ctx, r.pg.URL(pristine))
+	if err != nil {
+		return err
+	}
+	defer before.Close()
+	rows, err := r.pool.Query(ctx, dealtSQL)
+	if err != nil {
+		return err
+	}
+	erased := map[string]int{}
+	there := map[string]bool{}
+	failed := map[string]string{}
+	var client, outcome, code string
+	var exists bool
+	_, err = pgx.ForEachRow(rows, []any{&client, &outcome, &code, &exists}, func() error {
+		there[client] = exists
+		switch jobs.Outcome(outcome) {
+		case jobs.Erased, jobs.ErasedRetained:
+			erased[client]++
+		case jobs.FailedOutcome:
+			failed[client] = code
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for client, times := range erased {
+		switch {
+		case times > 1:
+			r.violated("client %s was erased %d times", client, times)
+			r.figures.Doubled++
+		case there[client]:
+			r.violated("client %s is there, and reported as erased", client)
+			r.figures.Lost++
+		}
+	}
+	if err := r.checkBlame(ctx, failed); err != nil {
+		return err
+	}
+	gone, err := r.gone(ctx, before)
+	if err != nil {
+		return err
+	}
+	r.figures.Erased += len(gone)
+	for _, id := range gone {
+		if erased[fmt.Sprint(id)] == 0 {
+			r.violated("client %d is gone, and no job says so", id)
+			r.figures.Lost++
+		}
+	}
+	return r.compare(ctx, before, gone)
+}
+
+// checkBlame: who failed was meant to.
+func (r *round) checkBlame(ctx context.Context, failed map[string]string) error {
+	for client, code := range failed {
+		var poisoned bool
+		if err := r.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM poison WHERE id::text = $1)", client).Scan(&poisoned); err != nil {
+			return err
+		}
+		if !(poisoned && code == poisonCode || client == r.feeder.killer && code == "worker_crashed") {
+			r.violated("client %s failed with %s, for no fault of its own", client, code)
+		}
+	}
+	return nil
+}
+
+// gone lists who was there when the round began and is not any more.
+func (r *round) gone(ctx context.Context, before *pgxpool.Pool) ([]int64, error) {
+	all := func(pool *pgxpool.Pool) ([]int64, error) {
+		rows, err := pool.Query(ctx, "SELECT id FROM clients WHERE NOT is_anonymous ORDER BY id")
+		if err != nil {
+			return nil, err
+		}
+		return pgx.CollectRows(rows, pgx.RowTo[int64])
+	}
+	was, err := all(before)
+	if err != nil {
+		return nil, err
+	}
+	is, err := all(r.pool)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(was, func(id int64) bool { _, still := slices.BinarySearch(is, id); return still }), nil
+}
+
+// compare holds the database against the one that the round began with.
+func (r *round) compare(ctx context.Context, before *pgxpool.Pool, gone []int64) error {
+	was, err := booking.UntouchedDigest(ctx, before, gone)
+	if err != nil {
+		return err
+	}
+	is, err := booking.UntouchedDigest(ctx, r.pool, gone)
+	if err != nil {
+		return err
+	}
+	for i := range was {
+		if was[i] != is[i] {
+			r.violated("rows of others in %s changed: %+v became %+v", was[i].Table, was[i], is[i])
+		}
+	}
+	sums, err := booking.Totals(ctx, before)
+	if err != nil {
+		return err
+	}
+	now, err := booking.Totals(ctx, r.pool)
+	if err != nil {
+		return err
+	}
+	for i := range sums {
+		if sums[i] != now[i] {
+			r.violated("sums changed: %+v became %+v", sums[i], now[i])
+		}
+	}
+	traces, err := booking.Traces(ctx, r.pool, gone)
+	if err != nil {
+		return err
+	}
+	for _, t := range traces {
+		if !t.Retained() {
+			r.violated("%d rows of %s.%s still tell of somebody erased", t.Count, t.Table, t.Column)
+		}
+	}
+	return nil
+}
+
+// checkRedis: hints hold ids and nothing else (I4).
+func (r *round) checkRedis(ctx context.Context) error {
+	for keys := r.keys.Scan(ctx, 0, "*", 1000).Iterator(); keys.Next(ctx); {
+		key := keys.Val()
+		var content any
+		switch r.keys.Type(ctx, key).Val() {
+		case "hash":
+			content = r.keys.HGetAll(ctx, key).Val()
+		case "list":
+			content = r.keys.LRange(ctx, key, 0, -1).Val()
+		case "zset":
+			content = r.keys.ZRange(ctx, key, 0, -1).Val()
+		case "set":
+			content = r.keys.SMembers(ctx, key).Val()
+		default:
+			content = r.keys.Get(ctx, key).Val()
+		}
+		if found := marker.FindString(fmt.Sprint(key, content)); found != "" {
+			r.violated("Redis tells of a client: %q under %s", found, key)
+		}
+	}
+	return nil
+}
+
+// checkControl: oubli's own tables hold keys and codes.
+func (r *round) checkControl(ctx context.Context) error {
+	rows, err := r.pool.Query(ctx, "SELECT relname FROM pg_class WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r'")
+	if err != nil {
+		return err
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, table := range tables {
+		rows, err := r.pool.Query(ctx, "SELECT t::text FROM oubli."+pgx.Identifier{table}.Sanitize()+" AS t")
+		if err != nil {
+			return err
+		}
+		texts, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return err
+		}
+		for _, text := range texts {
+			if found := marker.FindString(text); found != "" {
+				r.violated("control table %s tells of a client: %q", table, found)
+			}
+		}
+	}
+	return nil
+}
+
+// checkMetrics: every process answers, says that nothing is open, and names
+// nobody.
+func (r *round) checkMetrics(ctx context.Context) error {
+	for _, p := range r.processes() {
+		p.mu.Lock()
+		ops := p.ops
+		p.mu.Unlock()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+ops+"/metrics", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return fmt.Errorf("metrics of %s: %w", p.name, err)
+		}
+		b, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if err != nil {
+			return err
+		}
+		text := string(b)
+		if found := marker.FindString(text); found != "" {
+			r.violated("metrics of %s tell of a client: %q", p.name, found)
+		}
+		if !strings.Contains(text, "\noubli_oldest_open_job_age_seconds 0\n") && len(r.violations) == 0 {
+			r.violated("metrics of %s say that a job is open", p.name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+//go:build unix
+
+package chaos
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"mime/quotedprintable"
+	"slices"
+	"time"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// checkMails: one mail per job and recipient, after its end, never before; none
+// lost. It comes again only where nobody could know that it had come, and then
+// under the same Message-ID (I6).
+func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) error {
+	got := map[string][]letter{}
+	for _, l := range r.post.letters() {
+		got[l.to] = append(got[l.to], l)
+		r.readLetter(l)
+	}
+	r.figures.Mails += len(r.post.letters())
+	for _, o := range r.feeder.all() {
+		end, ok := ended[o.id]
+		if !ok {
+			continue // said already
+		}
+		for _, to := range o.notify {
+			letters := got[to]
+			delete(got, to)
+			switch {
+			case len(letters) == 0 && r.post.hasRefused(to):
+				r.figures.Refused++
+				if job, err := r.client.Get(ctx, o.id); err != nil || job.Mail.State != jobs.MailFailed {
+					r.violated("the mail of order %d was refused, and the job says %s", o.number, job.Mail.State)
+				}
+				continue
+			case len(letters) == 0:
+				r.violated("order %d: no mail to %s", o.number, to)
+				r.figures.Lost++
+				continue
+			}
+			for i, l := range letters {
+				if l.at.Before(end) {
+					r.violated("order %d: a mail came %s before the end", o.number, end.Sub(l.at))
+				}
+				if i > 0 {
+					r.again(o, letters[i-1], l)
+				}
+			}
+		}
+	}
+	for to := range got {
+		r.violated("a mail to %s, whom nobody named", to)
+	}
+	return nil
+}
+
+// again judges a mail that came a second time.
+func (r *round) again(o *order, first, second letter) {
+	if first.id != second.id || first.id == "" {
+		r.violated("order %d: two mails with the Message-IDs %q and %q", o.number, first.id, second.id)
+	}
+	if cause := r.doubt(first); cause != "" {
+		r.figures.doubted(cause)
+		return
+	}
+	r.figures.Doubled++
+	r.violated("order %d: the mail to %s came again after %s, without any doubt about the first", o.number, first.to, second.at.Sub(first.at))
+}
+
+// doubt names the reason for which nobody may have learnt or recorded that the
+// mail was accepted; empty when there was none.
+func (r *round) doubt(l letter) string {
+	if !l.answered {
+		return "the server's silence"
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.IndexFunc(r.troubled, func(w window) bool { return l.at.After(w.from) && l.at.Before(w.to) })
+	if i < 0 {
+		return ""
+	}
+	return r.troubled[i].cause
+}
+
+func (r *round) readLetter(l letter) {
+	text, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(l.data)))
+	if err != nil {
+		text = l.data
+	}
+	for _, b := range [][]byte{l.data, text} {
+		if found := marker.Find(b); found != nil {
+			r.violated("a mail tells of a client: %q", found)
+		}
+	}
+}

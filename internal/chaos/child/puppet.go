@@ -1,0 +1,104 @@
+//go:build chaos && unix
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/oubli/oubli/internal/app"
+	"github.com/oubli/oubli/internal/chaos/wire"
+	"github.com/oubli/oubli/repository"
+	"github.com/oubli/oubli/worker"
+)
+
+// puppet does at failpoints what it was ordered to.
+type puppet struct {
+	t wire.Tuning
+
+	mu      sync.Mutex
+	armed   map[string]wire.Deed
+	reports *json.Encoder
+}
+
+func newPuppet(t wire.Tuning, orders, reports *os.File) *puppet {
+	p := &puppet{t: t, armed: map[string]wire.Deed{}, reports: json.NewEncoder(reports)}
+	go p.obey(orders)
+	return p
+}
+
+// obey reads orders. When the driver is gone, nobody is left to stop us.
+func (p *puppet) obey(orders *os.File) {
+	for lines := bufio.NewScanner(orders); lines.Scan(); {
+		var o wire.Order
+		if json.Unmarshal(lines.Bytes(), &o) == nil {
+			p.mu.Lock()
+			p.armed[o.At] = o.Deed
+			p.mu.Unlock()
+		}
+	}
+	os.Exit(3)
+}
+
+// pass is the failpoint.
+func (p *puppet) pass(name string) {
+	if p.t.Slow > 0 {
+		time.Sleep(rand.N(p.t.Slow))
+	}
+	p.mu.Lock()
+	deed := p.armed[name]
+	delete(p.armed, name)
+	p.mu.Unlock()
+	if deed == wire.Nothing {
+		return
+	}
+	p.report(wire.Report{At: name})
+	p.act(deed)
+}
+
+func (p *puppet) act(deed wire.Deed) {
+	switch deed {
+	case wire.Kill:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {} // nothing may be done any more
+	case wire.Stop:
+		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+	}
+}
+
+func (p *puppet) report(r wire.Report) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	_ = p.reports.Encode(r)
+}
+
+func (p *puppet) tuning() app.Tuning {
+	return app.Tuning{
+		Lease:     p.t.Lease,
+		Failpoint: p.pass,
+		Store: func(s *repository.Store) {
+			if p.t.Unfenced {
+				s.Unfence()
+			}
+		},
+		Pump: func(o *worker.PumpOptions) {
+			o.Redis.AddHook(hintHook{p})
+			if p.t.Unwatched {
+				o.Watch = nil
+			}
+		},
+		Worker: func(o *worker.Options) {
+			o.MailLease, o.MailRetry, o.ChunkMax = p.t.MailLease, p.t.MailRetry, p.t.ChunkMax
+			o.Claims = claims{o.Claims, p}
+			o.Eraser = eraser{o.Eraser, p}
+			if p.t.Unmarked {
+				o.Post = forgetful{o.Post}
+			}
+		},
+	}
+}

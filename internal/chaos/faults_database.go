@@ -1,0 +1,232 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// databaseFaults are trouble of the one thing that must not forget.
+func databaseFaults() []fault {
+	return []fault{
+		{"database connections terminated", func(ctx context.Context, r *round) (relief, error) {
+			from := time.Now()
+			for range 3 {
+				if err := r.terminateBackends(ctx, 50); err != nil {
+					return relief{}, err
+				}
+				wait(ctx, 100*time.Millisecond)
+			}
+			r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+			return r.progress(ctx), nil
+		}},
+		{"database restarted at once", func(ctx context.Context, r *round) (relief, error) {
+			from := time.Now()
+			r.pg.Kill()
+			wait(ctx, r.outage())
+			err := r.pg.Start(ctx)
+			r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+			return r.progress(ctx), err
+		}},
+		{"database away", func(ctx context.Context, r *round) (relief, error) {
+			from := time.Now()
+			for _, p := range r.processes() {
+				p.db.cut()
+			}
+			wait(ctx, r.outage())
+			err := r.mendDatabase()
+			r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+			return r.progress(ctx), err
+		}},
+		{"database does not answer", func(ctx context.Context, r *round) (relief, error) {
+			from := time.Now()
+			for _, p := range r.processes() {
+				if err := p.db.silence(); err != nil {
+					return relief{}, err
+				}
+			}
+			wait(ctx, r.outage())
+			err := r.mendDatabase()
+			r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+			return r.progress(ctx), err
+		}},
+		{"database cut at the answer to COMMIT", func(ctx context.Context, r *round) (relief, error) {
+			return r.snip(ctx, func(p *process) link { return p.db }, "downstream", committed)
+		}},
+		{"too many database connections", tooMany},
+		{"a stranger holds clients", strangerHoldsClients},
+		{"a stranger locks a table", strangerLocksTable},
+		{"a stranger locks a task", strangerLocksTask},
+		{"the disk is full", diskFull},
+		{"the schema grows a column", schemaGrows},
+		{"a client whom the database refuses", refusedClient},
+	}
+}
+
+func (r *round) mendDatabase() error {
+	for _, p := range r.processes() {
+		if err := p.db.mend(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// terminateBackends ends about so many per cent of oubli's connections.
+func (r *round) terminateBackends(ctx context.Context, percent int) error {
+	_, err := r.pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'oubli' AND random() * 100 < $1`, percent)
+	return err
+}
+
+// tooMany takes every connection that the server has.
+func tooMany(ctx context.Context, r *round) (relief, error) {
+	worker, _, err := r.roles()
+	if err != nil {
+		return relief{}, err
+	}
+	from := time.Now()
+	var taken []*pgx.Conn
+	defer func() {
+		for _, c := range taken {
+			_ = c.Close(context.WithoutCancel(ctx))
+		}
+	}()
+	for round := range 2 {
+		for len(taken) < 300 {
+			c, err := pgx.Connect(ctx, worker)
+			if err != nil {
+				break
+			}
+			taken = append(taken, c)
+		}
+		if round == 0 {
+			if err := r.terminateBackends(ctx, 70); err != nil {
+				return relief{}, err
+			}
+		}
+	}
+	wait(ctx, r.outage())
+	for _, c := range taken {
+		_ = c.Close(ctx)
+	}
+	taken = nil
+	r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+	return r.progress(ctx), nil
+}
+
+// heldUp runs a statement in a stranger's transaction, which lasts a while.
+func (r *round) heldUp(ctx context.Context, sql string, args ...any) (relief, error) {
+	tx, err := r.pool.Begin(ctx)
+	if err != nil {
+		return relief{}, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '10s'"); err != nil {
+		return relief{}, err
+	}
+	if _, err := tx.Exec(ctx, sql, args...); err != nil {
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "55P03" || pg.Code == "40P01") {
+			err = errNotMet // it lost the race for its locks
+		}
+		return relief{}, err
+	}
+	wait(ctx, 2*r.outage())
+	if err := tx.Rollback(ctx); err != nil {
+		return relief{}, err
+	}
+	return r.progress(ctx), nil
+}
+
+func strangerHoldsClients(ctx context.Context, r *round) (relief, error) {
+	return r.heldUp(ctx, `SELECT FROM clients WHERE id IN (
+		SELECT unnest(keys[position + 1:])::bigint FROM oubli.tasks WHERE kind = 'batch' AND state IN ('pending', 'running') LIMIT 60) FOR UPDATE SKIP LOCKED`)
+}
+
+func strangerLocksTable(ctx context.Context, r *round) (relief, error) {
+	tables := []string{"appointments", "invoices", "clients", "client_notes"}
+	return r.heldUp(ctx, fmt.Sprintf("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", tables[r.IntN(len(tables))]))
+}
+
+func strangerLocksTask(ctx context.Context, r *round) (relief, error) {
+	return r.heldUp(ctx, `WITH few AS (SELECT id, job_id FROM oubli.tasks WHERE state IN ('pending', 'running') LIMIT 2 FOR UPDATE SKIP LOCKED)
+		SELECT FROM oubli.jobs WHERE id IN (SELECT job_id FROM few) FOR UPDATE SKIP LOCKED`)
+}
+
+// diskFull leaves PostgreSQL no room for a while. It may go down over it and
+// come back only once there is room again.
+func diskFull(ctx context.Context, r *round) (relief, error) {
+	if r.disk == nil {
+		return relief{}, errNotMet
+	}
+	from := time.Now()
+	free, err := r.disk.fill()
+	if err != nil {
+		return relief{}, err
+	}
+	// Writes that need room, so that somebody meets the limit.
+	_, _ = r.pool.Exec(ctx, "CREATE TABLE public.filler AS SELECT repeat(g::text, 100) AS filler FROM generate_series(1, 200000) AS g")
+	wait(ctx, r.outage())
+	if err := free(); err != nil {
+		return relief{}, err
+	}
+	if err := r.pool.Ping(ctx); err != nil {
+		r.say("the full disk took the database down")
+		r.pg.Kill()
+		if err := r.pg.Start(ctx); err != nil {
+			return relief{}, err
+		}
+	}
+	r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+	_, err = r.pool.Exec(ctx, "DROP TABLE IF EXISTS public.filler")
+	return r.progress(ctx), err
+}
+
+// schemaGrows adds a column that the map does not know. Nothing is erased
+// half-knowing: the jobs that meet it are blocked until it is gone.
+func schemaGrows(ctx context.Context, r *round) (relief, error) {
+	if _, err := r.pool.Exec(ctx, "SET lock_timeout = '10s'; ALTER TABLE appointments ADD COLUMN nickname text; RESET lock_timeout"); err != nil {
+		return relief{}, errNotMet
+	}
+	r.feeder.nudge(ctx)
+	blocked := eventually(ctx, 10*time.Second, func() bool {
+		var n int
+		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE state = 'blocked' AND blocked_reason LIKE '%nickname%'").Scan(&n)
+		return err == nil && n > 0
+	})
+	ok := eventually(ctx, r.o.Patience, func() bool {
+		_, err := r.pool.Exec(ctx, "ALTER TABLE appointments DROP COLUMN IF EXISTS nickname")
+		return err == nil
+	})
+	if !ok {
+		return relief{}, fmt.Errorf("the column cannot be dropped again")
+	}
+	if !blocked {
+		r.violated("nothing was blocked by a column that the map does not know")
+	}
+	after := r.progress(ctx)
+	return relief{after.since, func(ctx context.Context) bool {
+		var n int
+		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE state = 'blocked'").Scan(&n)
+		return err == nil && n == 0
+	}}, nil
+}
+
+// refusedClient asks for clients one of whom a trigger refuses to let go.
+func refusedClient(ctx context.Context, r *round) (relief, error) {
+	client := r.feeder.special(2)
+	if client == "" {
+		return relief{}, errNotMet
+	}
+	if _, err := r.pool.Exec(ctx, "INSERT INTO poison VALUES ($1::text::bigint)", client); err != nil {
+		return relief{}, err
+	}
+	r.feeder.askFor(ctx, 2, client)
+	return r.progress(ctx), nil
+}

@@ -1,0 +1,39 @@
+//go:build unix
+
+package chaos
+
+import "context"
+
+// operatorFaults are what people do to jobs in the middle of their work.
+func operatorFaults() []fault {
+	return []fault{
+		{"a job paused and resumed", func(ctx context.Context, r *round) (relief, error) {
+			o := r.feeder.open(ctx)
+			if o == nil {
+				return relief{}, errNotMet
+			}
+			if taken, err := r.step(ctx, o.id, "pause"); err != nil || !taken {
+				return relief{}, errNotMet
+			}
+			wait(ctx, r.outage())
+			eventually(ctx, r.o.Patience, func() bool {
+				_, err := r.step(ctx, o.id, "resume")
+				return err == nil
+			})
+			return r.progress(ctx), nil
+		}},
+		{"a job cancelled", func(ctx context.Context, r *round) (relief, error) {
+			o := r.feeder.open(ctx)
+			if o == nil {
+				return relief{}, errNotMet
+			}
+			r.feeder.mu.Lock()
+			o.cancelled = true
+			r.feeder.mu.Unlock()
+			if taken, err := r.step(ctx, o.id, "cancel"); err != nil || !taken {
+				return relief{}, errNotMet
+			}
+			return r.progress(ctx), nil
+		}},
+	}
+}

@@ -1,0 +1,320 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/apiclient"
+	"github.com/oubli/oubli/jobs"
+)
+
+// order is a job that was asked for, and what is known of it from outside.
+type order struct {
+	id        string
+	tenant    string
+	number    int
+	keys      []string // asked for, sorted, each once
+	notify    []string
+	dry       bool
+	cancelled bool // somebody asked for that
+}
+
+// dice may be thrown by several at once.
+type dice struct {
+	mu   sync.Mutex
+	rand *rand.Rand
+}
+
+func (d *dice) IntN(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.rand.IntN(n)
+}
+
+// feeder asks for jobs of many sizes.
+type feeder struct {
+	r    *round
+	rand *dice
+	busy sync.WaitGroup // those who are asking
+
+	mu     sync.Mutex
+	fresh  map[int64][]string // clients of a studio who were never asked for
+	used   map[int64][]string
+	orders []*order
+	asked  int
+	apart  map[int64][]string // clients whom no guard protects, for special tasks
+	killer string             // a client at whom every worker dies, if there is one
+}
+
+const studios = 4
+
+func newFeeder(ctx context.Context, r *round) (*feeder, error) {
+	f := &feeder{r: r, rand: &dice{rand: rand.New(rand.NewPCG(r.seed, 2))}, fresh: map[int64][]string{}, used: map[int64][]string{}, apart: map[int64][]string{}}
+	for s := int64(1); s <= studios; s++ {
+		rows, err := r.pool.Query(ctx, "SELECT id::text FROM clients WHERE studio_id = $1 AND NOT is_anonymous ORDER BY id", s)
+		if err != nil {
+			return nil, err
+		}
+		keys, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return nil, err
+		}
+		f.rand.rand.Shuffle(len(keys), func(a, b int) { keys[a], keys[b] = keys[b], keys[a] })
+		if f.apart[s], err = f.plain(ctx, keys); err != nil {
+			return nil, err
+		}
+		f.fresh[s] = slices.DeleteFunc(keys, func(k string) bool { return slices.Contains(f.apart[s], k) })
+	}
+	return f, nil
+}
+
+// plain are a few of these clients whom no guard protects.
+func (f *feeder) plain(ctx context.Context, keys []string) ([]string, error) {
+	rows, err := f.r.pool.Query(ctx, `
+		SELECT c.id::text FROM clients AS c WHERE id::text = ANY($1) AND NOT legal_hold AND balance_cents = 0
+		  AND NOT EXISTS (SELECT FROM appointments WHERE client_id = c.id AND starts_at > now())
+		  AND NOT EXISTS (SELECT FROM invoices WHERE client_id = c.id AND status = 'open')
+		ORDER BY id LIMIT 20`, keys)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
+// take picks clients of a studio, those who were never asked for first.
+func (f *feeder) take(studio int64, n int) []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n = min(n, len(f.fresh[studio]))
+	keys := slices.Clone(f.fresh[studio][:n])
+	f.fresh[studio] = f.fresh[studio][n:]
+	if len(f.used[studio]) > 0 && (n == 0 || f.rand.IntN(3) == 0) { // jobs overlap
+		keys = append(keys, f.used[studio][f.rand.IntN(len(f.used[studio]))])
+	}
+	f.used[studio] = append(f.used[studio], keys...)
+	return keys
+}
+
+// run asks for jobs until ctx ends. It waits while more are open than there
+// are workers for.
+func (f *feeder) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		var open int
+		err := f.r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE finished_at IS NULL").Scan(&open)
+		if err == nil && open < 6 {
+			f.next(ctx)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Duration(100+f.rand.IntN(400)) * time.Millisecond):
+		}
+	}
+}
+
+// next asks for a job of some kind.
+func (f *feeder) next(ctx context.Context) {
+	studio := int64(1 + f.rand.IntN(studios))
+	o := &order{tenant: fmt.Sprint(studio)}
+	switch n := f.rand.IntN(20); {
+	case n < 8:
+		o.keys = f.take(studio, 1+f.rand.IntN(5))
+	case n < 13:
+		o.keys = f.take(studio, 10+f.rand.IntN(50))
+	case n < 15:
+		o.keys = f.take(studio, 100+f.rand.IntN(150))
+	case n < 16: // somebody who never was, and somebody of another studio
+		o.keys = append(f.take(studio, 3), "99999999", f.foreign(studio))
+	case n < 17:
+		o.keys, o.dry = f.take(studio, 1+f.rand.IntN(60)), true
+	default:
+		f.selection(ctx, studio, n == 19)
+		return
+	}
+	f.submit(ctx, o, apiclient.Erasure{DryRun: o.dry, Reason: jobs.SubjectRequest})
+}
+
+func (f *feeder) foreign(studio int64) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	others := f.used[studio%studios+1]
+	if len(others) == 0 {
+		return "99999998"
+	}
+	return others[f.rand.IntN(len(others))]
+}
+
+// nudge lets somebody ask for a small job, so that every step of the protocol
+// is gone through soon.
+func (f *feeder) nudge(ctx context.Context) { f.busy.Go(func() { f.small(ctx) }) }
+
+func (f *feeder) small(ctx context.Context) {
+	studio := int64(1 + f.rand.IntN(studios))
+	o := &order{tenant: fmt.Sprint(studio), keys: f.take(studio, 2)}
+	f.submit(ctx, o, apiclient.Erasure{Reason: jobs.SubjectRequest})
+}
+
+// selection asks for the inactive clients of a studio, or for nobody of them.
+func (f *feeder) selection(ctx context.Context, studio int64, nobody bool) {
+	o := &order{tenant: fmt.Sprint(studio)}
+	var s jobs.Selection
+	try := func() (err error) {
+		o.keys = nil
+		s, err = f.r.client.CreateSelection(ctx, apiclient.Selection{TenantID: o.tenant, Period: "P1Y"})
+		if err != nil {
+			return err
+		}
+		var rest []string
+		for c, err := range f.r.client.Candidates(ctx, s.ID) {
+			if err != nil {
+				return err
+			}
+			if c.Blocked != nil {
+				continue
+			}
+			if nobody || len(o.keys) >= 90 {
+				rest = append(rest, c.ClientID)
+			} else {
+				o.keys = append(o.keys, c.ClientID)
+			}
+		}
+		if len(rest) > 0 {
+			s, err = f.r.client.Untick(ctx, s.ID, rest)
+		}
+		return err
+	}
+	if !f.patiently(ctx, "select", try) {
+		return
+	}
+	count := len(o.keys)
+	f.mu.Lock()
+	f.used[studio] = append(f.used[studio], o.keys...)
+	f.mu.Unlock()
+	f.submit(ctx, o, apiclient.Erasure{SelectionID: s.ID, ExpectedCount: &count, Reason: jobs.Inactivity})
+}
+
+// submit asks until there is an answer, always with the same key.
+func (f *feeder) submit(ctx context.Context, o *order, e apiclient.Erasure) {
+	f.mu.Lock()
+	f.asked++
+	o.number = f.asked
+	f.mu.Unlock()
+	e.TenantID, e.Comment = o.tenant, fmt.Sprintf("order %d", o.number)
+	for i := range 1 + f.rand.IntN(2) {
+		if o.dry { // there is nothing to tell anybody of
+			break
+		}
+		o.notify = append(o.notify, fmt.Sprintf("order%d.%d@studio.example", o.number, i))
+	}
+	e.Notify = o.notify
+	slices.Sort(o.keys)
+	o.keys = slices.Compact(o.keys)
+	if e.SelectionID == "" {
+		e.ClientIDs = o.keys
+	}
+	// From now on the request may have been accepted, whatever we hear.
+	f.mu.Lock()
+	f.orders = append(f.orders, o)
+	f.mu.Unlock()
+	key := fmt.Sprintf("%d-%d", f.r.seed, o.number)
+	// The driver's end does not leave a question open.
+	ctx = context.WithoutCancel(ctx)
+	f.patiently(ctx, "submit", func() error {
+		job, err := f.r.client.CreateErasure(ctx, e, key)
+		if err == nil {
+			f.mu.Lock()
+			o.id = job.ID
+			f.mu.Unlock()
+		}
+		return err
+	})
+}
+
+// patiently asks again for as long as the trouble is the infrastructure's.
+func (f *feeder) patiently(ctx context.Context, what string, try func() error) bool {
+	var last error
+	ok := eventually(ctx, f.r.o.Patience, func() bool {
+		last = try()
+		return last == nil || final(last)
+	})
+	if (!ok || last != nil) && ctx.Err() == nil {
+		f.r.violated("%s: %v", what, last)
+	}
+	return last == nil
+}
+
+// final reports whether asking again will not help.
+func final(err error) bool {
+	k := jobs.KindOf(err)
+	return !errors.Is(err, context.Canceled) && k != jobs.Unavailable && k != jobs.Internal
+}
+
+func (f *feeder) all() []*order {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.orders)
+}
+
+// open is a random order whose job has not ended, as far as the database says.
+func (f *feeder) open(ctx context.Context) *order {
+	rows, err := f.r.pool.Query(ctx, "SELECT id::text FROM oubli.jobs WHERE state IN ('running', 'scheduled') ORDER BY requested DESC, id")
+	if err != nil {
+		return nil
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil || len(ids) == 0 {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, o := range f.orders {
+		if o.id == ids[0] {
+			return o
+		}
+	}
+	return nil
+}
+
+// step takes a step with a job, as an administrator does, and reports whether
+// it was taken.
+func (r *round) step(ctx context.Context, id, step string) (bool, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.apiAddr+"/v1/erasures/"+id+"/"+step, nil)
+	if err != nil {
+		return false, err
+	}
+	req.Header.Set("Authorization", "Bearer "+r.token)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, err
+	}
+	_ = resp.Body.Close()
+	return resp.StatusCode < 300, nil
+}
+
+// special is a client of a studio who was never asked for and whom no guard
+// protects; empty when there is none left.
+func (f *feeder) special(studio int64) string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.apart[studio]) == 0 {
+		return ""
+	}
+	client := f.apart[studio][0]
+	f.apart[studio] = f.apart[studio][1:]
+	return client
+}
+
+// askFor asks for one client in particular, among others.
+func (f *feeder) askFor(ctx context.Context, studio int64, client string) {
+	o := &order{tenant: fmt.Sprint(studio), keys: append(f.take(studio, 12), client)}
+	f.submit(ctx, o, apiclient.Erasure{Reason: jobs.SubjectRequest})
+}

@@ -1,0 +1,111 @@
+//go:build unix
+
+package chaos
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+)
+
+// Figures are what a run has come to.
+type Figures struct {
+	Seed       uint64
+	Rounds     int
+	Jobs       int
+	Clients    int // that were asked for
+	Erased     int
+	Mails      int            // that were accepted
+	Refused    int            // mails that the server refused for good
+	InDoubt    map[string]int // mails that came again because nobody could know, by why
+	Lost       int            // clients, jobs and mails that should have been dealt with
+	Doubled    int            // clients and mails that were dealt with twice
+	Violations []string
+
+	mu    sync.Mutex
+	kinds map[string]*tally
+}
+
+// tally is how often a kind of fault came, and how soon it was got over.
+type tally struct {
+	times int
+	took  []time.Duration
+}
+
+// count counts a fault, with the time to get over it where it was measured.
+func (f *Figures) count(kind string, took time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.kinds == nil {
+		f.kinds = map[string]*tally{}
+	}
+	t := f.kinds[kind]
+	if t == nil {
+		t = &tally{}
+		f.kinds[kind] = t
+	}
+	t.times++
+	if took > 0 {
+		t.took = append(t.took, took)
+	}
+}
+
+// doubted counts a mail that came again, and why it had to.
+func (f *Figures) doubted(cause string) {
+	if f.InDoubt == nil {
+		f.InDoubt = map[string]int{}
+	}
+	f.InDoubt[cause]++
+}
+
+// Faults is how many faults came.
+func (f *Figures) Faults() (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, t := range f.kinds {
+		n += t.times
+	}
+	return n
+}
+
+// Of is how often a kind of fault came.
+func (f *Figures) Of(kind string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if t := f.kinds[kind]; t != nil {
+		return t.times
+	}
+	return 0
+}
+
+// Write prints the closing table.
+func (f *Figures) Write(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "fault\ttimes\tgot over: median\tworst\t")
+	for _, kind := range Kinds() {
+		f.mu.Lock()
+		k := f.kinds[kind]
+		f.mu.Unlock()
+		if k == nil {
+			continue
+		}
+		median, worst := "", ""
+		if slices.Sort(k.took); len(k.took) > 0 {
+			median, worst = seconds(k.took[len(k.took)/2]), seconds(k.took[len(k.took)-1])
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t\n", kind, k.times, median, worst)
+	}
+	_ = t.Flush()
+	fmt.Fprintf(w, "\nseed %d, %d rounds: %d faults, %d jobs, %d clients asked for, %d erased, %d mails\n",
+		f.Seed, f.Rounds, f.Faults(), f.Jobs, f.Clients, f.Erased, f.Mails)
+	fmt.Fprintf(w, "lost %d, doubled %d, mails refused for good %d, mails in doubt and repeated %v\n", f.Lost, f.Doubled, f.Refused, f.InDoubt)
+	if len(f.Violations) > 0 {
+		fmt.Fprintf(w, "BROKEN PROMISES:\n  %s\n", strings.Join(f.Violations, "\n  "))
+	}
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.1fs", d.Seconds()) }

@@ -1,0 +1,107 @@
+//go:build unix
+
+package chaos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// Run brings trouble upon oubli and reports what came of it. Promises that were
+// broken are in the figures; an error is the driver's own.
+func Run(ctx context.Context, o Options) (*Figures, error) {
+	o = o.withDefaults()
+	f := &Figures{Seed: o.Seed}
+	l, err := openLab(ctx, o)
+	if err != nil {
+		return f, err
+	}
+	end := time.Now().Add(o.Duration)
+	for {
+		err = l.round(ctx, f)
+		if err != nil || len(f.Violations) > 0 || time.Now().After(end) {
+			return f, errors.Join(err, l.Close())
+		}
+	}
+}
+
+// round lives through one round from its begin to its end.
+func (l *lab) round(ctx context.Context, f *Figures) (err error) {
+	r, err := l.openRound(ctx, f.Seed+uint64(f.Rounds), f, nil)
+	if err != nil {
+		return err
+	}
+	f.Rounds++
+	defer func() { err = errors.Join(err, r.close()) }()
+	feeding, stop := context.WithCancel(ctx)
+	r.feeder.busy.Go(func() { r.feeder.run(feeding) })
+	err = r.bringTrouble(ctx)
+	stop()
+	r.feeder.busy.Wait()
+	if err != nil {
+		return err
+	}
+	if err := r.settle(ctx); err != nil {
+		return err
+	}
+	err = r.check(ctx)
+	f.Violations = append(f.Violations, r.violations...)
+	if len(r.violations) > 0 {
+		r.tell()
+	}
+	return err
+}
+
+// settle takes all trouble away and waits until nothing is left to do.
+func (r *round) settle(ctx context.Context) error {
+	since := time.Now()
+	r.post.be(kind)
+	for _, p := range r.processes() {
+		p.signal(syscall.SIGCONT)
+		for _, l := range []link{p.db, p.redis, p.mail} {
+			if err := l.mend(); err != nil {
+				return err
+			}
+		}
+		p.mu.Lock()
+		p.tuning.Killer, p.tuning.Skew = "", 0
+		p.mu.Unlock()
+	}
+	for queue := range jobs.Queues() {
+		_ = r.dashboard(ctx, "POST", fmt.Sprintf("queues/%s:resume", queue))
+	}
+	for _, o := range r.feeder.all() {
+		_, _ = r.step(ctx, o.id, "resume") // wherever a resume was lost
+	}
+	left := "unknown"
+	ok := eventually(ctx, r.o.Patience, func() bool {
+		var jobs, mails int
+		err := r.pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM oubli.jobs WHERE finished_at IS NULL),
+			(SELECT count(*) FROM oubli.tasks WHERE kind = 'mail' AND state IN ('pending', 'running'))`).Scan(&jobs, &mails)
+		left = fmt.Sprintf("%d jobs and %d mails", jobs, mails)
+		return err == nil && jobs == 0 && mails == 0
+	})
+	if !ok {
+		r.violated("%s are stuck %s after all trouble has ended", left, r.o.Patience)
+	}
+	r.say("settled in %.1fs", time.Since(since).Seconds())
+	return ctx.Err()
+}
+
+// tell writes the last lines of every process's log, for whoever looks into a
+// broken promise.
+func (r *round) tell() {
+	for _, p := range r.processes() {
+		p.mu.Lock()
+		tail := p.tail[max(0, len(p.tail)-25):]
+		for _, line := range tail {
+			fmt.Fprintf(r.o.Log, "%s: %s\n", p.name, line)
+		}
+		p.mu.Unlock()
+	}
+}
