@@ -16,7 +16,7 @@ var clockGettime uintptr
 // What the assembly works with.
 var (
 	realClock  uintptr //lint:ignore U1000 the assembly reads it
-	skewBy     int64 // seconds
+	skewBy     int64   // seconds
 	skewedAddr uintptr
 )
 

@@ -38,6 +38,9 @@ func main() {
 	if o.Seed == 0 {
 		o.Seed = rand.Uint64N(1_000_000)
 	}
+	if o.Duration == 0 {
+		o.Round = 10 * time.Minute // long enough for one of each kind
+	}
 	o.Log = os.Stdout
 	fmt.Printf("seed %d\n", o.Seed)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
