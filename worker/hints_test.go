@@ -200,3 +200,36 @@ func TestAHintThatAnOperatorArchivesOrDeletesIsSentAgain(t *testing.T) {
 		})
 	}
 }
+
+// A Redis that lost some of its keys leaves halves of hints behind.
+func TestAHintOfWhichHalfIsLostIsSentAgain(t *testing.T) {
+	t.Parallel()
+	for name, lose := range map[string]func(*rig, string){
+		"its place in the queue": func(r *rig, _ string) { r.redis.Del(r.t.Context(), "asynq:{interactive}:pending") },
+		"its text":               func(r *rig, hint string) { r.redis.Del(r.t.Context(), "asynq:{interactive}:t:"+hint) },
+		"its text, and a worker took the rest": func(r *rig, hint string) {
+			r.redis.Del(r.t.Context(), "asynq:{interactive}:pending", "asynq:{interactive}:t:"+hint)
+			r.redis.LPush(r.t.Context(), "asynq:{interactive}:active", hint)
+			r.redis.HSet(r.t.Context(), "asynq:{interactive}:t:"+hint, "state", "active")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, 300)
+			s := r.store()
+			p, _ := r.pump(s)
+			j := r.accept(s, "1", r.db.Clients(t, 1, 10))
+			var hint string
+			bookingdb.Wait(t, "the hint", func() bool {
+				hints := r.redis.LRange(t.Context(), "asynq:{interactive}:pending", 0, -1).Val()
+				if len(hints) == 1 {
+					hint = hints[0]
+				}
+				return hint != ""
+			})
+			lose(r, hint)
+			r.work(s, p)
+			r.ended(s, j.ID)
+		})
+	}
+}

@@ -214,7 +214,11 @@ func (p *Pump) resend(ctx context.Context) error {
 	}
 	var lost []jobs.Dispatch
 	for _, d := range overdue {
-		gone, err := p.gone(d)
+		var gone bool
+		err := p.redis(ctx, func(ctx context.Context) (err error) {
+			gone, err = p.gone(ctx, d)
+			return err
+		})
 		if err != nil {
 			return errRedis
 		}
@@ -277,19 +281,31 @@ func (p *Pump) registerQueues(ctx context.Context) error {
 // gone reports whether no worker can still get this hint. One that a worker
 // took but never claimed counts as gone after a while: the worker died between
 // the two, and asynq would notice only minutes later.
-func (p *Pump) gone(d jobs.Dispatch) (bool, error) {
-	info, err := p.inspector.GetTaskInfo(string(d.Queue), d.HintID())
-	switch {
-	case errors.Is(err, asynq.ErrTaskNotFound), errors.Is(err, asynq.ErrQueueNotFound):
-		return true, nil
-	case err != nil:
+//
+// It reads asynq's own keys, because a Redis that lost some of them leaves
+// halves behind: a hint whose text is there and whose place in the queue is not
+// is pending for ever in the eyes of asynq's inspector.
+func (p *Pump) gone(ctx context.Context, d jobs.Dispatch) (bool, error) {
+	queue := "asynq:{" + string(d.Queue) + "}:"
+	var hint *redis.SliceCmd
+	var place *redis.IntCmd
+	_, err := p.o.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		hint = pipe.HMGet(ctx, queue+"t:"+d.HintID(), "msg", "state")
+		place = pipe.LPos(ctx, queue+"pending", d.HintID(), redis.LPosArgs{})
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
 		return false, err
 	}
-	switch info.State {
-	case asynq.TaskStateActive:
-		return d.Age > p.o.TakenAge, nil
-	case asynq.TaskStateArchived, asynq.TaskStateCompleted:
+	switch kept := hint.Val(); {
+	case len(kept) < 2 || kept[0] == nil:
 		return true, nil
+	case kept[1] == "active":
+		return d.Age > p.o.TakenAge, nil
+	case kept[1] == "pending":
+		// Whoever took it between the two answers claims the task, and a hint
+		// that comes twice changes nothing.
+		return errors.Is(place.Err(), redis.Nil), nil
 	}
-	return false, nil
+	return true, nil // archived, completed; nothing of ours is scheduled or retried
 }
