@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,9 +59,12 @@ func (r *round) checkJobs(ctx context.Context) (map[string]time.Time, error) {
 			r.violated("order %d has made %d jobs", o.number, n)
 			r.figures.Doubled += n - 1
 		}
-		job, err := r.client.Get(ctx, o.id)
+		job, err := r.read(ctx, o)
 		if err != nil {
 			return nil, fmt.Errorf("read job of order %d: %w", o.number, err)
+		}
+		if o.merge {
+			r.figures.Merges++
 		}
 		c := job.Counts
 		r.figures.Clients += job.Requested
@@ -83,11 +87,23 @@ func (r *round) checkJobs(ctx context.Context) (map[string]time.Time, error) {
 	return ended, nil
 }
 
+// read asks the API for the job of an order.
+func (r *round) read(ctx context.Context, o *order) (jobs.Job, error) {
+	if o.merge {
+		return r.client.GetMerge(ctx, o.id)
+	}
+	return r.client.Get(ctx, o.id)
+}
+
 // checkExceptions holds the list of exceptions to the counts.
 func (r *round) checkExceptions(ctx context.Context, o *order, job jobs.Job) error {
 	var n jobs.Counts
 	seen := map[string]bool{}
-	for e, err := range r.client.Exceptions(ctx, o.id, "") {
+	all := r.client.Exceptions(ctx, o.id, "")
+	if o.merge {
+		all = r.client.MergeExceptions(ctx, o.id)
+	}
+	for e, err := range all {
 		if err != nil {
 			return err
 		}
@@ -108,9 +124,9 @@ func (r *round) checkExceptions(ctx context.Context, o *order, job jobs.Job) err
 // apart.
 const dealtSQL = `
 	WITH dealt AS (
-	  SELECT t.job_id, unnest(t.keys[:t.position]) AS client, true AS dealt FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
+	  SELECT t.job_id, j.kind, unnest(t.keys[:t.position]) AS client FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
 	  WHERE t.kind <> 'mail' AND NOT j.dry_run)
-	SELECT d.client, coalesce(e.outcome, 'erased'), coalesce(e.code, ''), EXISTS (SELECT FROM clients WHERE id::text = d.client)
+	SELECT d.job_id::text, d.kind, d.client, coalesce(e.outcome, 'erased'), coalesce(e.code, ''), EXISTS (SELECT FROM clients WHERE id::text = d.client)
 	FROM dealt AS d LEFT JOIN oubli.exceptions AS e ON e.job_id = d.job_id AND e.client_id = d.client`
 
 // checkClients holds the database to what the jobs say: every client is gone or
@@ -129,15 +145,27 @@ func (r *round) checkClients(ctx context.Context) error {
 	erased := map[string]int{}
 	there := map[string]bool{}
 	failed := map[string]string{}
-	var client, outcome, code string
+	targets := map[string]string{} // of merges
+	for _, o := range r.feeder.all() {
+		if o.merge {
+			targets[o.id] = o.target
+		}
+	}
+	into := moved{}
+	var job, kind, client, outcome, code string
 	var exists bool
-	_, err = pgx.ForEachRow(rows, []any{&client, &outcome, &code, &exists}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&job, &kind, &client, &outcome, &code, &exists}, func() error {
 		there[client] = exists
 		switch jobs.Outcome(outcome) {
 		case jobs.Erased, jobs.ErasedRetained:
 			erased[client]++
+			if targets[job] != "" {
+				into[client] = targets[job]
+			}
 		case jobs.FailedOutcome:
-			failed[client] = code
+			if kind == string(jobs.Erasure) || !slices.Contains(mergeCodes, code) {
+				failed[client] = code
+			}
 		}
 		return nil
 	})
@@ -168,7 +196,25 @@ func (r *round) checkClients(ctx context.Context) error {
 			r.figures.Lost++
 		}
 	}
-	return r.compare(ctx, before, gone)
+	isGone := func(client string) bool {
+		id, err := strconv.ParseInt(client, 10, 64)
+		_, found := slices.BinarySearch(gone, id)
+		return err == nil && found
+	}
+	touched, err := r.checkMoved(ctx, before, into, isGone)
+	if err != nil {
+		return err
+	}
+	// What was merged lives on with its target.
+	traceless := slices.DeleteFunc(slices.Clone(gone), func(id int64) bool { return into.owner(fmt.Sprint(id), isGone) != "" })
+	for _, target := range touched {
+		id, err := strconv.ParseInt(target, 10, 64)
+		if err != nil {
+			return err
+		}
+		gone = append(gone, id)
+	}
+	return r.compare(ctx, before, gone, traceless)
 }
 
 // checkBlame: who failed was meant to.
@@ -205,13 +251,15 @@ func (r *round) gone(ctx context.Context, before *pgxpool.Pool) ([]int64, error)
 	return slices.DeleteFunc(was, func(id int64) bool { _, still := slices.BinarySearch(is, id); return still }), nil
 }
 
-// compare holds the database against the one that the round began with.
-func (r *round) compare(ctx context.Context, before *pgxpool.Pool, gone []int64) error {
-	was, err := booking.UntouchedDigest(ctx, before, gone)
+// compare holds the database against the one that the round began with: nothing
+// but what belongs to the changed is other than it was, and nothing tells of
+// the traceless.
+func (r *round) compare(ctx context.Context, before *pgxpool.Pool, changed, traceless []int64) error {
+	was, err := booking.UntouchedDigest(ctx, before, changed)
 	if err != nil {
 		return err
 	}
-	is, err := booking.UntouchedDigest(ctx, r.pool, gone)
+	is, err := booking.UntouchedDigest(ctx, r.pool, changed)
 	if err != nil {
 		return err
 	}
@@ -233,7 +281,7 @@ func (r *round) compare(ctx context.Context, before *pgxpool.Pool, gone []int64)
 			r.violated("sums changed: %+v became %+v", sums[i], now[i])
 		}
 	}
-	traces, err := booking.Traces(ctx, r.pool, gone)
+	traces, err := booking.Traces(ctx, r.pool, traceless)
 	if err != nil {
 		return err
 	}

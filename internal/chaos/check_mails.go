@@ -34,7 +34,7 @@ func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) erro
 			switch {
 			case len(letters) == 0 && r.post.hasRefused(to):
 				r.figures.Refused++
-				if job, err := r.client.Get(ctx, o.id); err != nil || job.Mail.State != jobs.MailFailed {
+				if job, err := r.read(ctx, o); err != nil || job.Mail.State != jobs.MailFailed {
 					r.violated("the mail of order %d was refused, and the job says %s", o.number, job.Mail.State)
 				}
 				continue

@@ -146,6 +146,7 @@ func (r *round) takenOver(ctx context.Context, held map[string]int, since time.T
 			known = true
 		}
 		err = r.pool.QueryRow(ctx, `SELECT count(*) `+stuck+` t.state IN ('pending', 'running')
+			AND (t.state = 'running' OR t.dispatched_at IS NOT NULL)
 			AND EXISTS (SELECT FROM unnest($1::uuid[], $2::int[]) AS was (id, no) WHERE was.id = t.id AND was.no = t.attempt + t.dispatch_no)`, ids, nos).Scan(&n)
 		return n, err
 	}

@@ -12,12 +12,12 @@ func operatorFaults() []fault {
 			if o == nil {
 				return relief{}, errNotMet
 			}
-			if taken, err := r.step(ctx, o.id, "pause"); err != nil || !taken {
+			if taken, err := r.step(ctx, o, "pause"); err != nil || !taken {
 				return relief{}, errNotMet
 			}
 			wait(ctx, r.outage())
 			eventually(ctx, r.o.Patience, func() bool {
-				_, err := r.step(ctx, o.id, "resume")
+				_, err := r.step(ctx, o, "resume")
 				return err == nil
 			})
 			return r.progress(ctx), nil
@@ -30,7 +30,7 @@ func operatorFaults() []fault {
 			r.feeder.mu.Lock()
 			o.cancelled = true
 			r.feeder.mu.Unlock()
-			if taken, err := r.step(ctx, o.id, "cancel"); err != nil || !taken {
+			if taken, err := r.step(ctx, o, "cancel"); err != nil || !taken {
 				return relief{}, errNotMet
 			}
 			return r.progress(ctx), nil

@@ -27,6 +27,17 @@ type order struct {
 	notify    []string
 	dry       bool
 	cancelled bool // somebody asked for that
+
+	merge  bool
+	target string // of a merge; empty: the anonymous profile
+}
+
+// path is where the API has the job.
+func (o *order) path() string {
+	if o.merge {
+		return "/v1/merges/" + o.id
+	}
+	return "/v1/erasures/" + o.id
 }
 
 // dice may be thrown by several at once.
@@ -125,7 +136,10 @@ func (f *feeder) run(ctx context.Context) {
 func (f *feeder) next(ctx context.Context) {
 	studio := int64(1 + f.rand.IntN(studios))
 	o := &order{tenant: fmt.Sprint(studio)}
-	switch n := f.rand.IntN(20); {
+	switch n := f.rand.IntN(26); {
+	case n >= 20:
+		f.merges(ctx, studio)
+		return
 	case n < 8:
 		o.keys = f.take(studio, 1+f.rand.IntN(5))
 	case n < 13:
@@ -204,40 +218,58 @@ func (f *feeder) selection(ctx context.Context, studio int64, nobody bool) {
 
 // submit asks until there is an answer, always with the same key.
 func (f *feeder) submit(ctx context.Context, o *order, e apiclient.Erasure) {
+	f.address(o)
+	e.TenantID, e.Comment, e.Notify = o.tenant, o.comment(), o.notify
+	f.note(o)
+	if e.SelectionID == "" {
+		e.ClientIDs = o.keys
+	}
+	// The driver's end does not leave a question open.
+	ctx = context.WithoutCancel(ctx)
+	f.patiently(ctx, "submit", func() error {
+		job, err := f.r.client.CreateErasure(ctx, e, f.key(o))
+		return f.answered(o, job, err)
+	})
+}
+
+// note keeps an order in mind: once it is sent it may have been accepted,
+// whatever we hear.
+func (f *feeder) note(o *order) {
+	slices.Sort(o.keys)
+	o.keys = slices.Compact(o.keys)
+	f.mu.Lock()
+	f.orders = append(f.orders, o)
+	f.mu.Unlock()
+}
+
+// key is the Idempotency-Key of an order.
+func (f *feeder) key(o *order) string { return fmt.Sprintf("%d-%d", f.r.seed, o.number) }
+
+func (f *feeder) answered(o *order, job jobs.Job, err error) error {
+	if err == nil {
+		f.mu.Lock()
+		o.id = job.ID
+		f.mu.Unlock()
+	}
+	return err
+}
+
+// address gives an order its number and recipients whom no other order has.
+func (f *feeder) address(o *order) {
 	f.mu.Lock()
 	f.asked++
 	o.number = f.asked
 	f.mu.Unlock()
-	e.TenantID, e.Comment = o.tenant, fmt.Sprintf("order %d", o.number)
 	for i := range 1 + f.rand.IntN(2) {
 		if o.dry { // there is nothing to tell anybody of
 			break
 		}
 		o.notify = append(o.notify, fmt.Sprintf("order%d.%d@studio.example", o.number, i))
 	}
-	e.Notify = o.notify
-	slices.Sort(o.keys)
-	o.keys = slices.Compact(o.keys)
-	if e.SelectionID == "" {
-		e.ClientIDs = o.keys
-	}
-	// From now on the request may have been accepted, whatever we hear.
-	f.mu.Lock()
-	f.orders = append(f.orders, o)
-	f.mu.Unlock()
-	key := fmt.Sprintf("%d-%d", f.r.seed, o.number)
-	// The driver's end does not leave a question open.
-	ctx = context.WithoutCancel(ctx)
-	f.patiently(ctx, "submit", func() error {
-		job, err := f.r.client.CreateErasure(ctx, e, key)
-		if err == nil {
-			f.mu.Lock()
-			o.id = job.ID
-			f.mu.Unlock()
-		}
-		return err
-	})
 }
+
+// comment marks the job of an order.
+func (o *order) comment() string { return fmt.Sprintf("order %d", o.number) }
 
 // patiently asks again for as long as the trouble is the infrastructure's.
 func (f *feeder) patiently(ctx context.Context, what string, try func() error) bool {
@@ -286,8 +318,8 @@ func (f *feeder) open(ctx context.Context) *order {
 
 // step takes a step with a job, as an administrator does, and reports whether
 // it was taken.
-func (r *round) step(ctx context.Context, id, step string) (bool, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.apiAddr+"/v1/erasures/"+id+"/"+step, nil)
+func (r *round) step(ctx context.Context, o *order, step string) (bool, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.apiAddr+o.path()+"/"+step, nil)
 	if err != nil {
 		return false, err
 	}

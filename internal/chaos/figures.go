@@ -16,7 +16,8 @@ import (
 type Figures struct {
 	Seed       uint64
 	Rounds     int
-	Jobs       int
+	Jobs       int // merges among them
+	Merges     int
 	Clients    int // that were asked for
 	Erased     int
 	Mails      int            // that were accepted
@@ -100,8 +101,8 @@ func (f *Figures) Write(w io.Writer) {
 		fmt.Fprintf(t, "%s\t%d\t%s\t%s\t\n", kind, k.times, median, worst)
 	}
 	_ = t.Flush()
-	fmt.Fprintf(w, "\nseed %d, %d rounds: %d faults, %d jobs, %d clients asked for, %d erased, %d mails\n",
-		f.Seed, f.Rounds, f.Faults(), f.Jobs, f.Clients, f.Erased, f.Mails)
+	fmt.Fprintf(w, "\nseed %d, %d rounds: %d faults, %d jobs, %d of them merges, %d clients asked for, %d gone, %d mails\n",
+		f.Seed, f.Rounds, f.Faults(), f.Jobs, f.Merges, f.Clients, f.Erased, f.Mails)
 	fmt.Fprintf(w, "lost %d, doubled %d, mails refused for good %d, mails in doubt and repeated %v\n", f.Lost, f.Doubled, f.Refused, f.InDoubt)
 	if len(f.Violations) > 0 {
 		fmt.Fprintf(w, "BROKEN PROMISES:\n  %s\n", strings.Join(f.Violations, "\n  "))

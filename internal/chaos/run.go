@@ -76,7 +76,7 @@ func (r *round) settle(ctx context.Context) error {
 		_ = r.dashboard(ctx, "POST", fmt.Sprintf("queues/%s:resume", queue))
 	}
 	for _, o := range r.feeder.all() {
-		_, _ = r.step(ctx, o.id, "resume") // wherever a resume was lost
+		_, _ = r.step(ctx, o, "resume") // wherever a resume was lost
 	}
 	left := "unknown"
 	ok := eventually(ctx, r.o.Patience, func() bool {
