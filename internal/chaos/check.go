@@ -107,6 +107,9 @@ func (r *round) checkExceptions(ctx context.Context, o *order, job jobs.Job) err
 		if err != nil {
 			return err
 		}
+		if e.Outcome == "merged_retained" {
+			e.Outcome = jobs.ErasedRetained
+		}
 		n.Add(e.Outcome, 1)
 		if _, asked := slices.BinarySearch(o.keys, e.ClientID); !asked || seen[e.ClientID] {
 			r.violated("order %d has an exception for a client twice, or for one whom it did not ask for", o.number)
