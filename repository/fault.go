@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
+	"syscall"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -33,7 +36,7 @@ func fault(op string, err error) error {
 	pg, answered := errors.AsType[*pgconn.PgError](err)
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
 		// A refused login is about this process, whatever its SQLSTATE's class.
-		cause := errors.New("cannot connect to PostgreSQL")
+		cause := fmt.Errorf("cannot connect to PostgreSQL: %s", broke(err))
 		if answered {
 			cause = fmt.Errorf("cannot connect to PostgreSQL: SQLSTATE %s", pg.Code)
 		}
@@ -53,7 +56,28 @@ func fault(op string, err error) error {
 		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: context.DeadlineExceeded}
 	}
 	// Whatever is left comes from the network; its text can hold addresses.
-	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: fmt.Errorf("connection to PostgreSQL: %T", rootOf(err))}
+	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: fmt.Errorf("connection to PostgreSQL: %s", broke(err))}
+}
+
+// broke says in which way a connection broke or never came to be, without the
+// text of the error.
+func broke(err error) string {
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		return errno.Error()
+	}
+	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
+		return "no such host"
+	}
+	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
+		return "no answer in time"
+	}
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return "closed by the server"
+	case errors.Is(err, net.ErrClosed):
+		return "closed"
+	}
+	return fmt.Sprintf("broken (%T)", rootOf(err))
 }
 
 // ours reports whether the program misread an answer, which no waiting mends.

@@ -78,9 +78,11 @@ func (b *batch) erase(ctx context.Context) error {
 			return b.giveBack(ctx, b.Claim, 0, false, "worker stopped")
 		}
 		if b.Crashes >= crashesToFail {
+			crashes := b.Crashes
 			if err := b.fail(ctx, codeCrash); err != nil {
 				return b.trouble(ctx, err)
 			}
+			b.log.Error().Int("crashes", crashes).Str("code", codeCrash).Msg("client failed: workers die over it")
 			continue
 		}
 		if goOn, err := b.calm(ctx); err != nil || !goOn {

@@ -1,0 +1,51 @@
+package repository_test
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/repository"
+)
+
+// What an operator reads of a database that is away says in which way, and
+// neither where it was nor who asked.
+func TestTroubleOnTheWayToTheDatabaseIsNamed(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	open := func() string {
+		_, err := repository.Open(t.Context(), repository.Options{URL: "postgres://anna:secret@" + l.Addr().String() + "/booking?sslmode=disable", Map: bookingdb.Map(t)})
+		if err == nil {
+			t.Fatal("opened")
+		}
+		if text := err.Error(); strings.Contains(text, "127.0.0.1") || strings.Contains(text, "anna") || strings.Contains(text, "booking") {
+			t.Errorf("says too much: %s", text)
+		}
+		return err.Error()
+	}
+	if got, want := open(), "cannot connect to PostgreSQL: closed by the server"; !strings.HasSuffix(got, want) {
+		// Some systems answer a close with unread data by a reset.
+		if !strings.HasSuffix(got, "connection reset by peer") {
+			t.Errorf("got %q, want … %s", got, want)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := open(), "cannot connect to PostgreSQL: connection refused"; !strings.HasSuffix(got, want) {
+		t.Errorf("got %q, want … %s", got, want)
+	}
+}
