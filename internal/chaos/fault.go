@@ -74,6 +74,7 @@ func (r *round) bring(ctx context.Context, f fault, piled bool) error {
 		p.signal(syscall.SIGCONT) // two may have stopped where one was to
 	}
 	after, err := f.bring(ctx, r)
+	r.calm = !piled
 	switch {
 	case errors.Is(err, errNotMet):
 		r.say("%-36s  nobody came by", f.name)
@@ -124,10 +125,7 @@ func (r *round) done(ctx context.Context) (n int, ok bool) {
 // takenOver is the relief from trouble of one process: all that it held, and
 // all hints that were under way, have come to somebody since.
 func (r *round) takenOver(ctx context.Context, held map[string]int, since time.Time) relief {
-	tasks, attempts := make([]string, 0, len(held)), make([]int, 0, len(held))
-	for task, attempt := range held {
-		tasks, attempts = append(tasks, task), append(attempts, attempt)
-	}
+	tasks, attempts := pairs(held)
 	// Nothing of a paused job is anybody's.
 	const stuck = `FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id WHERE (t.kind = 'mail' OR j.state IN ('scheduled', 'running')) AND `
 	var ids []string

@@ -119,25 +119,26 @@ func terminate(ctx context.Context, r *round) (relief, error) {
 	p := r.workers[r.IntN(len(r.workers))]
 	since, held := time.Now(), p.held()
 	p.terminate()
-	after := r.takenOver(ctx, held, since)
-	var left int
-	tasks := make([]string, 0, len(held))
-	for task := range held {
-		tasks = append(tasks, task)
+	if left, err := r.keeps(ctx, held); err == nil && left > 0 && r.calm {
+		r.violated("a terminated worker keeps %d tasks", left)
 	}
-	err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.tasks WHERE id = ANY($1::uuid[]) AND state = 'running' AND attempt = ANY($2)", tasks, values(held)).Scan(&left)
-	if err == nil && left > 0 && after.done != nil && !after.done(ctx) {
-		r.violated("a terminated worker keeps %d of %d tasks", left, len(held))
-	}
-	return after, nil
+	return r.takenOver(ctx, held, since), nil
 }
 
-func values(m map[string]int) []int {
-	all := make([]int, 0, len(m))
-	for _, v := range m {
-		all = append(all, v)
+// keeps counts the tasks that are still leased to whoever claimed them then.
+func (r *round) keeps(ctx context.Context, held map[string]int) (n int, err error) {
+	tasks, attempts := pairs(held)
+	err = r.pool.QueryRow(ctx, `SELECT count(*) FROM oubli.tasks AS t JOIN unnest($1::uuid[], $2::int[]) AS held (id, attempt)
+		ON held.id = t.id AND held.attempt = t.attempt WHERE t.state = 'running'`, tasks, attempts).Scan(&n)
+	return n, err
+}
+
+func pairs(held map[string]int) (tasks []string, attempts []int) {
+	tasks, attempts = []string{}, []int{}
+	for task, attempt := range held {
+		tasks, attempts = append(tasks, task), append(attempts, attempt)
 	}
-	return all
+	return tasks, attempts
 }
 
 // retune starts a process anew with another tuning.

@@ -37,6 +37,7 @@ type round struct {
 	apiAddr    string
 	feeder     *feeder
 	begun      time.Time
+	calm       bool // the last fault was got over before the next came
 
 	mu         sync.Mutex
 	violations []string
