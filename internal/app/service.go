@@ -354,7 +354,7 @@ func (s *Service) startOps() error {
 		Redis: redisOpt, Registry: s.registry, Log: s.log, Failures: limitsOf(s.cfg).Failures,
 		Checks: []ops.Check{
 			{Name: "database", Run: s.store.Ping},
-			{Name: "redis", Run: func(ctx context.Context) error { return s.redis.Ping(ctx).Err() }},
+			{Name: "redis", Run: s.pingRedis},
 			{Name: "map", Run: s.store.Covered},
 		},
 	})
@@ -370,6 +370,13 @@ func (s *Service) poolStats() ops.PoolStats {
 	st := s.store.PoolStat()
 	return ops.PoolStats{Max: int(st.MaxConns()), InUse: int(st.AcquiredConns()), Idle: int(st.IdleConns()),
 		Waits: st.EmptyAcquireCount(), Waited: st.EmptyAcquireWaitTime()}
+}
+
+func (s *Service) pingRedis(ctx context.Context) error {
+	if err := s.redis.Ping(ctx).Err(); err != nil {
+		return &jobs.Error{Kind: jobs.Unavailable, Msg: "Redis does not answer", Err: err}
+	}
+	return nil
 }
 
 // serve listens and serves until the service stops.
