@@ -74,7 +74,6 @@ func (r *round) bring(ctx context.Context, f fault, piled bool) error {
 		p.signal(syscall.SIGCONT) // two may have stopped where one was to
 	}
 	after, err := f.bring(ctx, r)
-	r.calm = !piled
 	switch {
 	case errors.Is(err, errNotMet):
 		r.say("%-36s  nobody came by", f.name)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,7 +38,6 @@ type round struct {
 	apiAddr    string
 	feeder     *feeder
 	begun      time.Time
-	calm       bool // the last fault was got over before the next came
 
 	mu         sync.Mutex
 	violations []string
@@ -166,6 +166,14 @@ func (r *round) trouble(cause string, from, to time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.troubled = append(r.troubled, window{cause, from, to})
+}
+
+// calm reports whether nothing was in trouble shortly before: what a worker
+// could not give back then is its own until the lease runs out.
+func (r *round) calm(at time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !slices.ContainsFunc(r.troubled, func(w window) bool { return w.to.After(at.Add(-15 * time.Second)) })
 }
 
 // marker finds whatever the generator writes about one client alone: see
