@@ -194,12 +194,23 @@ func schemaGrows(ctx context.Context, r *round) (relief, error) {
 	if _, err := r.pool.Exec(ctx, "SET lock_timeout = '10s'; ALTER TABLE appointments ADD COLUMN nickname text; RESET lock_timeout"); err != nil {
 		return relief{}, errNotMet
 	}
+	const erasedSQL = "SELECT coalesce(sum(erased + erased_retained), 0) FROM oubli.tasks"
+	var before, after int
+	if err := r.pool.QueryRow(ctx, erasedSQL).Scan(&before); err != nil {
+		return relief{}, err
+	}
 	r.feeder.nudge(ctx)
 	blocked := eventually(ctx, 10*time.Second, func() bool {
 		var n int
 		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE state = 'blocked' AND blocked_reason LIKE '%nickname%'").Scan(&n)
 		return err == nil && n > 0
 	})
+	if err := r.pool.QueryRow(ctx, erasedSQL).Scan(&after); err != nil {
+		return relief{}, err
+	}
+	if after != before {
+		r.violated("%d clients were erased under a column that the map does not know", after-before)
+	}
 	ok := eventually(ctx, r.o.Patience, func() bool {
 		_, err := r.pool.Exec(ctx, "ALTER TABLE appointments DROP COLUMN IF EXISTS nickname")
 		return err == nil
@@ -208,10 +219,9 @@ func schemaGrows(ctx context.Context, r *round) (relief, error) {
 		return relief{}, fmt.Errorf("the column cannot be dropped again")
 	}
 	if !blocked {
-		r.violated("nothing was blocked by a column that the map does not know")
+		return relief{}, errNotMet // workers that start just then refuse to
 	}
-	after := r.progress(ctx)
-	return relief{after.since, func(ctx context.Context) bool {
+	return relief{time.Now(), func(ctx context.Context) bool {
 		var n int
 		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE state = 'blocked'").Scan(&n)
 		return err == nil && n == 0
