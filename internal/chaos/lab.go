@@ -93,10 +93,12 @@ func (l *lab) build(ctx context.Context) error {
 // openDatabase starts PostgreSQL on a small disk of its own, where that can be
 // had, and fills the database that rounds begin with.
 func (l *lab) openDatabase(ctx context.Context) (err error) {
-	if l.disk, err = openDisk(); err != nil {
-		fmt.Fprintf(l.o.Log, "no disk of its own for the database (%v): it will not be full\n", err)
-	} else {
-		l.stops = append(l.stops, l.disk.Close)
+	if l.o.Disk {
+		if l.disk, err = openDisk(); err != nil {
+			fmt.Fprintf(l.o.Log, "no disk of its own for the database (%v): it will not be full\n", err)
+		} else {
+			l.stops = append(l.stops, l.disk.Close)
+		}
 	}
 	err = l.disk.within(func() error {
 		l.pg, err = local.StartPostgres(ctx, local.PostgresOptions{MaxConnections: 160, SharedBuffers: "96MB",

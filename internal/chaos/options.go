@@ -35,6 +35,9 @@ type Options struct {
 	// Long lets outages last longer than the timeouts that they shall
 	// outlast: half a minute and more, not a few seconds.
 	Long bool
+	// Disk puts the database on a small file system in memory, so that it can be
+	// full. It takes root, and a driver that is killed leaves it mounted.
+	Disk bool
 	// Log is told what happens; nil: nobody.
 	Log io.Writer
 }
