@@ -64,7 +64,7 @@ type control struct {
 }
 
 func TestTheDriverNoticesWhenAProtectionIsTakenAway(t *testing.T) {
-	l := openTestLab(t, Options{Clients: 600, Workers: 2})
+	l := openTestLab(t, Options{Clients: 1600, Workers: 2})
 	for _, c := range []control{
 		{"the fence", func(t *wire.Tuning) { t.Unfenced = true }, wakeAmongHeirs, "is gone, and no job says so"},
 		{"the reconciler", func(t *wire.Tuning) { t.Unwatched = true }, loseHintsThatWait, "are stuck"},
@@ -91,6 +91,7 @@ func TestTheDriverNoticesWhenAProtectionIsTakenAway(t *testing.T) {
 					t.Errorf("with %s in its place: %s", c.name, found)
 				}
 				if without != nil && !strings.Contains(found, c.finds) {
+					r.tell()
 					t.Errorf("without %s the driver finds nothing of the kind %q: %q", c.name, c.finds, found)
 				}
 			})
@@ -143,7 +144,7 @@ func wakeAmongHeirs(t *testing.T, r *round) {
 	for _, w := range r.workers {
 		w.order("chunk:committed", wire.Stop)
 	}
-	o := r.erase(t, 16)
+	o := r.erase(t, 36) // more than the first two chunks of both
 	stopped := func() *process {
 		var who *process
 		r.mustSee(t, "a worker to stop between two chunks", func() bool {
@@ -165,6 +166,10 @@ func wakeAmongHeirs(t *testing.T, r *round) {
 		return r.count(t.Context(), "SELECT count(*) FROM clients WHERE id::text = ANY($1)", o.keys) == 0
 	})
 	heir.signal(syscall.SIGCONT)
+	r.mustSee(t, "all three to lay down their work", func() bool {
+		return r.count(t.Context(), "SELECT count(*) FROM oubli.jobs WHERE finished_at IS NULL") == 0 &&
+			r.keys.LLen(t.Context(), "asynq:{interactive}:active").Val() == 0
+	})
 	r.settleAndCheck(t)
 }
 
