@@ -130,7 +130,9 @@ func (s *Store) Close() { s.pool.Close() }
 func (s *Store) PoolStat() *pgxpool.Stat { return s.pool.Stat() }
 
 // Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return fault("the database does not answer", s.pool.Ping(ctx)) }
+func (s *Store) Ping(ctx context.Context) error {
+	return fault("the database does not answer", s.pool.Ping(ctx))
+}
 
 func (s *Store) checkVersion(ctx context.Context) error {
 	conn, err := s.pool.Acquire(ctx)
