@@ -108,7 +108,7 @@ func TestWorkersThatAreKilledAnywhereLeaveNobodyHalfErased(t *testing.T) {
 	var all sync.WaitGroup
 	for range deaths {
 		slots <- struct{}{}
-		dead := s.process(t, strconv.Itoa(1+r.IntN(7)))
+		dead := s.process(t, strconv.Itoa(1+r.IntN(20)))
 		all.Go(func() {
 			<-dead
 			<-slots
@@ -116,7 +116,7 @@ func TestWorkersThatAreKilledAnywhereLeaveNobodyHalfErased(t *testing.T) {
 	}
 	bookingdb.Wait(t, "all deaths", func() bool { return len(slots) == 0 })
 	all.Wait()
-	if n := s.Int(t, "SELECT coalesce(sum(attempt), 0) FROM oubli.tasks WHERE kind = 'batch'"); n <= deaths {
+	if n := s.Int(t, "SELECT coalesce(sum(attempt), 0) FROM oubli.tasks WHERE kind = 'batch'"); n < deaths/2 { // some die before they claim anything
 		t.Errorf("only %d claims in spite of %d deaths", n, deaths)
 	}
 	if mails := s.inbox.Mails(); len(mails) > 0 {

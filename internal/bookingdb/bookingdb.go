@@ -5,6 +5,7 @@ package bookingdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oubli/oubli/internal/booking"
@@ -168,7 +170,14 @@ func grant(ctx context.Context, pool *pgxpool.Pool, m *erasuremap.Map) error {
 	if len(gaps) > 0 {
 		return gaps
 	}
-	_, err = pool.Exec(ctx, p.GrantScript(apiRole, workerRole))
+	// Roles are the server's, and another test may be changing them at this
+	// moment: PostgreSQL ends one of the two then.
+	for range 100 {
+		_, err = pool.Exec(ctx, p.GrantScript(apiRole, workerRole))
+		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "XX000" {
+			break
+		}
+	}
 	return err
 }
 
