@@ -40,6 +40,11 @@ func (s *stack) inStatistics(t *testing.T, clients []string) map[string]int {
 	return found
 }
 
+// insertCards gives every client a membership that bears their marker, however
+// few of them have one already.
+const insertCards = `INSERT INTO memberships (client_id, plan, card_number, starts_on, monthly_cents)
+	SELECT id, 'monthly', 'M-' || split_part(last_name, '-', 2), '2020-01-01', 100 FROM clients WHERE id = ANY($1::text[]::bigint[])`
+
 func residueReached(level jobs.ResidueLevel) func(jobs.Job) bool {
 	return func(j jobs.Job) bool { return j.Residue != nil && j.Residue.Level >= level }
 }
@@ -50,8 +55,7 @@ func TestTheStatisticsTellOfNobodyOnceAJobHasEnded(t *testing.T) {
 	asked := s.plain(t, 1, 80)
 	// ANALYZE alone would leave the statistics of a table without rows.
 	s.Exec(t, "DELETE FROM memberships WHERE client_id <> ALL($1::text[]::bigint[])", asked)
-	s.Exec(t, `INSERT INTO memberships (client_id, plan, card_number, starts_on, monthly_cents)
-		SELECT id, 'monthly', 'M-' || split_part(last_name, '-', 2), '2020-01-01', 100 FROM clients WHERE id = ANY($1::text[]::bigint[])`, asked)
+	s.Exec(t, insertCards, asked)
 	s.Exec(t, "CREATE STATISTICS cards (mcv) ON card_number, client_id FROM memberships")
 	s.Exec(t, "CREATE INDEX ON memberships (lower(card_number))")
 	s.Exec(t, "ANALYZE memberships")
@@ -78,10 +82,13 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 	s := newStack(t)
 	asked := s.plain(t, 1, 20)
 	s.Exec(t, "DELETE FROM memberships WHERE client_id <> ALL($1::text[]::bigint[])", asked)
-	s.Exec(t, "INSERT INTO memberships (client_id, plan, card_number, starts_on, monthly_cents) SELECT unnest($1::text[]::bigint[]), 'monthly', 'M', '2020-01-01', 100", asked)
+	s.Exec(t, insertCards, asked)
 	s.Exec(t, "DELETE FROM client_notes WHERE client_id <> ALL($1::text[]::bigint[])", asked)
 	s.Exec(t, "INSERT INTO client_notes (client_id, staff_id, body) SELECT id, 1, last_name FROM clients WHERE id = ANY($1::text[]::bigint[])", asked)
 	s.Exec(t, "ANALYZE memberships, client_notes")
+	if before := s.inStatistics(t, asked); before["memberships.card_number"] == 0 || before["client_notes.body"] == 0 {
+		t.Fatalf("the statistics tell of too little to begin with: %v", before)
+	}
 	owner := "owner_" + strings.ToLower(jobID[:8]) + s.Strings(t, "SELECT oid::text FROM pg_database WHERE datname = current_database()")[0]
 	s.Exec(t, "CREATE ROLE "+owner)
 	t.Cleanup(func() {
