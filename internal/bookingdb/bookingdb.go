@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -23,9 +25,19 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// Seed is the seed of every test database. A failure that depends on the data
-// can be looked at again.
-const Seed = 20260101
+// Seed is the seed of every test database, which OUBLI_TEST_SEED changes. The
+// rows depend on the present moment too, which guards look at: other seeds show
+// today what some other day would.
+var Seed = func() uint64 {
+	if given := os.Getenv("OUBLI_TEST_SEED"); given != "" {
+		seed, err := strconv.ParseUint(given, 10, 64)
+		if err != nil {
+			panic("OUBLI_TEST_SEED: " + err.Error())
+		}
+		return seed
+	}
+	return 20260101
+}()
 
 // DB is a seeded database and how it looked before anything was erased.
 type DB struct {
@@ -40,6 +52,7 @@ type DB struct {
 // New clones a database with this many clients in four studios.
 func New(tb testing.TB, clients int) *DB {
 	tb.Helper()
+	tb.Logf("booking data of seed %d", Seed)
 	return describe(tb, testdb.New(tb, testdb.Template{Name: fmt.Sprintf("booking%d", clients), Build: func(ctx context.Context, pool *pgxpool.Pool) error {
 		return Fill(ctx, pool, clients)
 	}}))
