@@ -61,7 +61,7 @@ func TestWritersThatRaceAnErasureEitherSaveTheirClientOrAreRefused(t *testing.T)
 	g := newGate(t, "chunk:committed")
 	service := s.start(t, both, tuning{failpoint: g.pass})
 	c := admin(t, service, "1")
-	for range 80 { // more of them, so that there is a race
+	for range 120 { // more of them, so that there is a race
 		s.newcomer(t, 1, "3 years")
 	}
 	s.countAgain(t)

@@ -46,10 +46,12 @@ func (g *generator) open(c, total int) *cohort {
 	r := g.rng
 	u := (float64(c) + r.Float64()) / float64(total)
 	ago := 20*day + time.Duration(float64(history)*math.Pow(1-u, 1.3))
-	// Every studio gets a cohort; after that the first studios are the big ones.
+	// Every studio gets a cohort; after that the first studios are the big ones,
+	// by the same shares whatever the seed.
 	s := c
-	if c >= len(g.studios) {
-		s = min(r.IntN(len(g.studios)), r.IntN(len(g.studios)))
+	if n := len(g.studios); c >= n {
+		_, place := math.Modf(float64(c) * (math.Sqrt(5) - 1) / 2)
+		s = min(n-1, int(float64(n)*(1-math.Sqrt(1-place))))
 	}
 	return &cohort{studio: g.studios[s], joined: g.now.Add(-ago)}
 }

@@ -11,6 +11,8 @@ import (
 // does is decided by its seed and by now.
 type generator struct {
 	rng     *rand.Rand
+	source  *rand.PCG
+	seed    uint64
 	now     time.Time
 	size    int // of a cohort
 	clients int
@@ -24,8 +26,11 @@ type generator struct {
 }
 
 func newGenerator(o Options) *generator {
+	source := rand.NewPCG(o.Seed, 0x6f75626c69)
 	g := &generator{
-		rng:     rand.New(rand.NewPCG(o.Seed, 0x6f75626c69)),
+		rng:     rand.New(source),
+		source:  source,
+		seed:    o.Seed,
 		now:     o.Now.UTC().Truncate(time.Second),
 		clients: o.Clients,
 		// Small databases get small cohorts, so that every studio has some.
@@ -39,6 +44,21 @@ func newGenerator(o Options) *generator {
 	}
 	return g
 }
+
+// chapter is one of the things that are made up about a cohort or a client.
+type chapter uint64
+
+const (
+	opening chapter = iota + 1
+	joining
+	attending
+	living
+)
+
+// begin lets chance start anew for a chapter about number n. What one of them
+// takes from chance, which depends on now, then changes nothing for the others:
+// another day gives much the same database.
+func (g *generator) begin(c chapter, n int64) { g.source.Seed(g.seed, uint64(c)<<56|uint64(n)) }
 
 func (g *generator) waveSize() int { return waveCohorts * g.size }
 
@@ -95,14 +115,19 @@ func (g *generator) wave() (_ *rows, done bool, err error) {
 	}
 	cohorts := make([]*cohort, g.cohortsOf(n))
 	for i := range cohorts {
+		g.begin(opening, int64(g.cohort+i))
 		cohorts[i] = g.open(g.cohort+i, g.cohorts)
 	}
 	for i := range n {
-		g.join(cohorts[i%len(cohorts)], g.nextID(clients))
+		id := g.nextID(clients)
+		g.begin(joining, id)
+		g.join(cohorts[i%len(cohorts)], id)
 	}
-	for _, c := range cohorts {
+	for i, c := range cohorts {
+		g.begin(attending, int64(g.cohort+i))
 		g.classes(c)
 		for _, p := range c.members {
+			g.begin(living, p.id)
 			g.visits(p)
 			g.bills(p)
 			if err := g.correspondence(p); err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/testdb"
@@ -39,6 +40,42 @@ func TestTheSameSeedWritesTheSameRows(t *testing.T) {
 	}
 	if sum.Clients != 90 || len(sum.Studios) != 4 {
 		t.Errorf("want 90 clients in 4 studios, got %+v", sum)
+	}
+}
+
+// A test that passes today must not fail on some other day for its data.
+func TestAnotherDayGivesMuchTheSameClients(t *testing.T) {
+	t.Parallel()
+	const who = "SELECT string_agg(concat_ws(' ', id, studio_id, first_name, last_name, email, phone, address_id, group_name, balance_cents, legal_hold, referred_by), E'\\n' ORDER BY id) FROM clients"
+	const what = "SELECT (SELECT count(*) FROM appointments) + (SELECT count(*) FROM invoices) + (SELECT count(*) FROM messages) + (SELECT count(*) FROM participations)"
+	var clients string
+	var least, most int
+	for _, later := range []time.Duration{0, time.Hour, 24 * time.Hour, 45 * 24 * time.Hour} {
+		db := testdb.New(t)
+		if err := booking.Install(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := booking.Seed(t.Context(), db, booking.Options{Seed: 1, Clients: 300, Now: now.Add(later)}); err != nil {
+			t.Fatal(err)
+		}
+		var text string
+		var rows int
+		if err := db.QueryRow(t.Context(), who).Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.QueryRow(t.Context(), what).Scan(&rows); err != nil {
+			t.Fatal(err)
+		}
+		if clients == "" {
+			clients, least, most = text, rows, rows
+		}
+		if text != clients {
+			t.Errorf("%s later the clients are others", later)
+		}
+		least, most = min(least, rows), max(most, rows)
+	}
+	if most-least > least/50 {
+		t.Errorf("they have from %d to %d rows, depending on the day", least, most)
 	}
 }
 

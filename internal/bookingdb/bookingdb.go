@@ -231,10 +231,14 @@ func Map(tb testing.TB) *erasuremap.Map {
 	return m
 }
 
-// Clients lists up to n clients of a studio, by id.
+// Clients lists n clients of a studio, by id.
 func (d *DB) Clients(tb testing.TB, studio int64, n int) []string {
 	tb.Helper()
-	return d.Strings(tb, "SELECT id::text FROM clients WHERE studio_id = $1 AND NOT is_anonymous ORDER BY id LIMIT $2", studio, n)
+	ids := d.Strings(tb, "SELECT id::text FROM clients WHERE studio_id = $1 AND NOT is_anonymous ORDER BY id LIMIT $2", studio, n)
+	if len(ids) != n {
+		tb.Fatalf("studio %d has %d clients, want %d", studio, len(ids), n)
+	}
+	return ids
 }
 
 // Strings runs a query that gives one column of texts.
