@@ -9,18 +9,22 @@ import (
 
 // ordered sorts the entries so that what an entry needs is still there when
 // its turn comes: rows that are found through a parent before the parent is
-// re-pointed, rows that refer to deleted rows before those, and links to the
-// clients themselves before anything else of equal standing. Within these
-// bounds the map's order holds.
+// re-pointed, rows that refer to deleted rows before those. Of equal standing
+// come links to the clients themselves first, and then what may give up for want
+// of profiles, before much work is lost with it. Within these bounds the map's
+// order holds.
 func (c *compiler) ordered() []*entry {
-	var rest []*entry
-	for _, unlinks := range []bool{true, false} {
-		for _, e := range c.entry {
-			if !e.owned() && (e.Erase == erasuremap.Unlink) == unlinks {
-				rest = append(rest, e)
-			}
+	standing := func(e *entry) int {
+		switch {
+		case e.Erase == erasuremap.Unlink:
+			return 0
+		case e.Erase == erasuremap.Reassign && len(c.collisions(e)) > 0:
+			return 1
 		}
+		return 2
 	}
+	rest := slices.DeleteFunc(slices.Clone(c.entry), (*entry).owned)
+	slices.SortStableFunc(rest, func(a, b *entry) int { return standing(a) - standing(b) })
 	return c.inOrder(rest, c.before)
 }
 
