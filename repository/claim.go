@@ -127,6 +127,19 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string) (*jobs.Claim, er
 	return s.Claim(ctx, id)
 }
 
+// Yield gives a task back where it stands, if a task of another tenant or
+// another queue waits for a free worker. It keeps its place before the tenant's
+// other tasks.
+func (s *Store) Yield(ctx context.Context, c *jobs.Claim) (bool, error) {
+	tag, err := s.pool.Exec(ctx, `
+		UPDATE oubli.tasks AS t SET state = 'pending', lease_until = NULL, lane = NULL, dispatched_at = NULL
+		WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND EXISTS (
+		  SELECT FROM oubli.tasks AS w
+		  WHERE w.state = 'pending' AND w.dispatched_at IS NOT NULL AND (w.tenant_id, w.queue) IS DISTINCT FROM (t.tenant_id, t.queue))`,
+		c.TaskID, c.Attempt)
+	return tag.RowsAffected() > 0, fault("give others a turn", err)
+}
+
 // Extend prolongs a lease that would run out in work that commits nothing. A
 // lease of 0 is the one that claims have.
 func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error {

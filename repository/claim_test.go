@@ -206,6 +206,40 @@ func TestTheNextBatchIsOfTheSameTenantAndTheSmallJobsFirst(t *testing.T) {
 	}
 }
 
+func TestATaskIsGivenBackOnlyForThoseWhoWait(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 100)
+	s := open(t, db)
+	_, tasks := plant(t, db, "1", jobs.Bulk, 2)
+	c := mustClaim(t, s, tasks[0])
+	yields := func(c *jobs.Claim, want bool, when string) {
+		t.Helper()
+		if given, err := s.Yield(t.Context(), c); given != want || err != nil {
+			t.Errorf("given back %t, %v, when %s", given, err, when)
+		}
+	}
+	hinted := func(task string) {
+		t.Helper()
+		db.Exec(t, "UPDATE oubli.tasks SET dispatched_at = now() WHERE id = $1", task)
+	}
+	yields(c, false, "nobody waits")
+	_, others := plant(t, db, "2", jobs.Bulk, 1)
+	yields(c, false, "nobody's hint waits")
+	hinted(tasks[1])
+	yields(c, false, "the job's own next batch waits")
+	hinted(others[0])
+	place := db.Strings(t, "SELECT run_at::text FROM oubli.tasks WHERE id = $1", tasks[0])[0]
+	yields(c, true, "tenant 2 waits")
+	yields(c, false, "it is no longer the caller's")
+	if n := db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE id = $1 AND state = 'pending' AND dispatched_at IS NULL AND lane IS NULL AND run_at::text = $2 AND failures + crashes = 0", tasks[0], place); n != 1 {
+		t.Error("it is not pending where it was")
+	}
+	mustClaim(t, s, others[0])
+	_, small := plant(t, db, "1", jobs.Interactive, 1)
+	hinted(small[0])
+	yields(mustClaim(t, s, tasks[0]), true, "the tenant's own small job waits")
+}
+
 func TestOnlyTroubleOfTheTasksOwnCountsAsAFailure(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)

@@ -16,7 +16,8 @@ const runnable = `(t.kind = 'mail' OR EXISTS (SELECT FROM oubli.jobs AS j WHERE 
 
 // dispatchSQL marks due tasks. No more hints of a queue wait in Redis than its
 // window, so that little is lost with it; a tenant has no more batches out than
-// it has lanes, and tenants take turns. Bulk hints that wait behind those of
+// it has lanes, and tenants take turns: nobody has a second one out while
+// others wait for their first. Bulk hints that wait behind those of
 // others take no turn from the same tenant's interactive batches, which would
 // wait with them; if all come at once, the one that finds no lane is handed
 // back.
@@ -39,9 +40,12 @@ due AS (
     -- What cannot be dispatched anyway need not be sorted.
     AND NOT EXISTS (SELECT FROM waiting WHERE waiting.queue = t.queue AND waiting.n >= $2)
     AND (t.kind = 'mail' OR coalesce(busy.urgent, 0) < $1)),
+turns AS (
+  SELECT *, count(*) FILTER (WHERE turn = 1) OVER (PARTITION BY queue) AS tenants FROM due),
 placed AS (
   SELECT id, row_number() OVER (PARTITION BY queue ORDER BY turn, run_at, id) + coalesce(waiting.n, 0) AS place
-  FROM due LEFT JOIN waiting USING (queue) WHERE kind = 'mail' OR turn <= $1),
+  FROM turns LEFT JOIN waiting USING (queue)
+  WHERE kind = 'mail' OR turn = 1 OR turn <= $1 AND waiting.n IS NULL AND tenants <= 1),
 mine AS (
   SELECT id FROM oubli.tasks
   WHERE id IN (SELECT id FROM placed WHERE place <= $2) AND state = 'pending' AND dispatched_at IS NULL

@@ -53,8 +53,18 @@ func TestATenantWithAThousandBatchesTakesItsTurnsAndNoMore(t *testing.T) {
 	for _, d := range first {
 		mustClaim(t, s, d.TaskID)
 	}
-	if n := owners(t, db, dispatch(t, s)); n["big"] > 1 || len(n) < 3 {
+	rest := dispatch(t, s)
+	if n := owners(t, db, rest); n["big"] > 0 || len(n) != 3 {
 		t.Errorf("then hints for %v, want the rest of the small tenants", n)
+	}
+	if more := dispatch(t, s); len(more) != 0 {
+		t.Errorf("%d hints more although those of others wait", len(more))
+	}
+	for _, d := range rest {
+		mustClaim(t, s, d.TaskID)
+	}
+	if n := owners(t, db, dispatch(t, s)); n["big"] != 1 || len(n) != 1 {
+		t.Errorf("at last hints for %v, want the big tenant's second lane", n)
 	}
 }
 
@@ -115,8 +125,8 @@ func TestDispatchersSideBySideMarkNoTaskTwice(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
-	for i := range 30 {
-		plant(t, db, fmt.Sprint(i), jobs.Bulk, 2)
+	for i := range 60 {
+		plant(t, db, fmt.Sprint(i), jobs.Bulk, 1)
 	}
 	var mu sync.Mutex
 	var all sync.WaitGroup

@@ -19,6 +19,7 @@ const (
 	crashesToOne    = 3                // silent deaths without progress after which clients go one by one
 	crashesToFail   = 6                // and after which the next client is held to be the cause
 	chunkTimeout    = 5 * time.Minute  // of one transaction; far beyond any target
+	turnChunks      = 3                // after which a batch lets those of others have a turn
 	retryPause      = 2 * time.Second  // before a batch is tried again after infrastructure trouble
 	operatorPause   = 30 * time.Second // that a job stays blocked, and its reason visible, when only an operator can tell whether it may go on
 )
@@ -36,7 +37,7 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 		err = run.erase(work)
 		span.SetAttributes(attribute.Int("oubli.clients", c.Position))
 		end(span, err)
-		if err != nil {
+		if err != nil || run.yielded {
 			return err
 		}
 		if s.isStopping() || ctx.Err() != nil {
@@ -68,6 +69,8 @@ type batch struct {
 	contention int  // chunks in a row that lost a race
 	stubborn   int  // refusals in a row of one single client
 	suspects   int  // position before which a client stands that the database refuses; 0: none known
+	chunks     int  // done since the claim
+	yielded    bool // given back, because others wait
 	careful    bool // workers died over this batch: one client at a time, so that the next death names the culprit
 }
 
@@ -93,6 +96,9 @@ func (b *batch) erase(ctx context.Context) error {
 		}
 		goOn, err := b.chunk(ctx)
 		if err != nil || !goOn {
+			return err
+		}
+		if err := b.takeTurns(ctx); err != nil || b.yielded {
 			return err
 		}
 	}
@@ -131,6 +137,7 @@ func (b *batch) chunk(ctx context.Context) (bool, error) {
 		return b.lostRace(ctx, "clients are locked by others")
 	}
 	b.contention = 0
+	b.chunks++
 	if b.Kind == jobs.BatchTask {
 		b.steer.learn(n, chunk.Elapsed)
 	}

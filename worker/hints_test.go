@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/jobs"
 	"github.com/oubli/oubli/repository"
+	"github.com/oubli/oubli/worker"
 )
 
 func TestErasuresOfTwoTenantsEndAndLeaveRedisEmpty(t *testing.T) {
@@ -45,6 +47,37 @@ func TestErasuresOfTwoTenantsEndAndLeaveRedisEmpty(t *testing.T) {
 	}
 	bookingdb.Wait(t, "hints to be acknowledged", func() bool { return len(r.hintKeys()) == 0 })
 	r.tellsNothing(t)
+}
+
+func TestBatchesOfTwoTenantsTakeTurns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 300)
+	s := r.store()
+	p, _ := r.pump(s)
+	first, second := r.accept(s, "1", r.db.Clients(t, 1, 20)).ID, r.accept(s, "2", r.db.Clients(t, 2, 20)).ID
+	bookingdb.Wait(t, "both hints to wait", func() bool {
+		return r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE dispatched_at IS NOT NULL") == 2
+	})
+	r.work(s, p, func(o *worker.Options) { o.Concurrency, o.ChunkMax = 1, 2 })
+	for _, id := range []string{first, second} {
+		if j := r.ended(s, id); j.State != jobs.Completed || j.Counts.Erased+j.Counts.ErasedRetained != 20 {
+			t.Errorf("job %+v", j)
+		}
+	}
+	var turns []string
+	for line := range strings.Lines(r.log.String()) {
+		for _, id := range []string{first, second} {
+			if strings.Contains(line, "chunk done") && strings.Contains(line, id) {
+				turns = append(turns, id)
+			}
+		}
+	}
+	if got := len(slices.Compact(slices.Clone(turns))); len(turns) < 20 || got < 5 {
+		t.Errorf("%d chunks in %d turns", len(turns), got)
+	}
+	if n := r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE kind = 'batch' AND (failures > 0 OR crashes > 0)"); n > 0 {
+		t.Errorf("%d batches had trouble", n)
+	}
 }
 
 // hintKeys are the keys of hints in Redis, in whatever state they are.

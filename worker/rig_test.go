@@ -190,11 +190,13 @@ func (l *logbook) Write(p []byte) (int, error) {
 	return l.b.Write(p)
 }
 
-func (l *logbook) contains(s string) bool {
+func (l *logbook) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return strings.Contains(l.b.String(), s)
+	return l.b.String()
 }
+
+func (l *logbook) contains(s string) bool { return strings.Contains(l.String(), s) }
 
 // post stands for the mail server: it counts what it took and gives the
 // answers that a test has prepared for a recipient.

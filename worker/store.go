@@ -33,6 +33,7 @@ type Keeper interface {
 type Claims interface {
 	Claim(ctx context.Context, taskID string) (*jobs.Claim, error)
 	ClaimNext(ctx context.Context, tenantID string) (*jobs.Claim, error)
+	Yield(ctx context.Context, c *jobs.Claim) (bool, error)
 	Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error
 	Hold(ctx context.Context, c *jobs.Claim, reason string) error
 	Release(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error
