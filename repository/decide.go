@@ -63,9 +63,11 @@ func (s *Store) opening(b *pgx.Batch, v *values) {
 	b.Queue("begin isolation level read committed")
 	// A process that is stopped in mid-chunk must not keep its locks. A plan
 	// made once serves every chunk: making it anew, or compiling it, costs more
-	// than knowing the keys could gain.
+	// than knowing the keys could gain. A chunk need not wait for the disk, since
+	// what says that it was done is lost with it; the commit that ends the batch
+	// waits for all before it.
 	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true), set_config('statement_timeout', $3, true), "+
-		"set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true)",
+		"set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true), set_config('synchronous_commit', 'off', true)",
 		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
 	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
 	b.Queue(fingerprintSQL)
