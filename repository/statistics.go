@@ -28,8 +28,9 @@ const analyzeWait = "10s"
 // RefreshStatistics replaces the statistics of the tables that jobs and sweeps
 // have erased from: histograms and lists of common values hold real values. It
 // is apart from the end of a job, which trouble here must not keep open. Jobs
-// that end close together share a round; a round that fails is repeated after
-// longer and longer pauses, up to sixty times the first.
+// that end close together share a round: it waits, though no longer than a pause,
+// until no other batch is under way. One that fails is repeated after longer and
+// longer pauses, up to sixty times the first.
 func (s *Store) RefreshStatistics(ctx context.Context) error {
 	var due bool
 	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.residues WHERE level = 0)").Scan(&due); err != nil || !due {
@@ -45,6 +46,8 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 		UPDATE oubli.residues SET tried = now(), tries = tries + 1
 		WHERE level = 0 AND (tried IS NULL OR tried <= now() - $1::interval * least(tries, 60))
 		  AND NOT EXISTS (SELECT FROM oubli.residues WHERE tried > now() - $1::interval)
+		  AND (EXISTS (SELECT FROM oubli.residues WHERE level = 0 AND since <= now() - $1::interval)
+		    OR NOT EXISTS (SELECT FROM oubli.tasks WHERE kind <> 'mail' AND (state = 'running' OR state = 'pending' AND dispatched_at IS NOT NULL)))
 		RETURNING id`, s.opts.Pause)
 	if err != nil {
 		return fault("look for statistics to refresh", err)
