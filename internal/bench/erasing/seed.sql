@@ -19,13 +19,14 @@ SELECT i, 'Lindenweg ' || i % 200, lpad((i % 90000)::text, 5, '0'), 'Musterstadt
 FROM generate_series(1, :clients) AS i;
 
 -- Studio 1 has two clients of five, 19 others share the rest. One client in ten
--- lives with the one before, one in twenty was recommended by another.
+-- lives with the one before, one in twenty was recommended by another of the
+-- studio's.
 -- table: clients
 INSERT INTO clients (id, studio_id, first_name, last_name, email, phone, birth_date, address_id, notes, group_name, balance_cents, legal_hold, referred_by, created_at, updated_at)
 SELECT i, CASE WHEN i % 5 < 2 THEN 1 ELSE 2 + (i / 5 * 3 + i % 5) % 19 END,
   'Given' || i % 997, 'Family' || i, 'person' || i || '@mail.example', '+49 30 ' || 1000000 + i, date '1960-01-01' + (i % 15000)::int,
   CASE WHEN i % 10 = 0 THEN i - 1 ELSE i END, CASE WHEN i % 8 = 0 THEN 'likes the early class' END, 'Members',
-  CASE WHEN i % 100 = 7 THEN -2500 ELSE 0 END, i % 200 = 9, CASE WHEN i % 20 = 3 THEN i - 1 - i / 20 % 2 END,
+  CASE WHEN i % 100 = 7 THEN -2500 ELSE 0 END, i % 200 = 9, CASE WHEN i % 20 = 3 AND i > 95 THEN i - 95 END,
   now() - interval '9 years' + i * (interval '9 years' / :clients), now()
 FROM generate_series(1, :clients) AS i;
 
