@@ -135,7 +135,7 @@ const sweepsShown = 50
 func (s *Store) Retention(ctx context.Context, tenant string) (jobs.Retention, error) {
 	r := jobs.Retention{TenantID: tenant, Kept: []jobs.Kept{}, Sweeps: []jobs.Sweep{}}
 	whose := holder(s.erasureMap(), tenant)
-	err := s.tx(ctx, "read retention", func(tx pgx.Tx) error {
+	err := s.snapshot(ctx, "read retention", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT rule, table_name, kept + due, years, due, overdue, refused, cleared, counted_at
 			FROM oubli.retained WHERE tenant_id = $1 ORDER BY table_name, name`, whose)
 		if err != nil {

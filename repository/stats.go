@@ -12,7 +12,7 @@ import (
 func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 	st := jobs.Stats{Jobs: map[jobs.State]int{}, Clients: map[jobs.Outcome]int64{},
 		Tasks: map[jobs.TaskKind]map[jobs.TaskState]int{}, Mails: map[jobs.MailState]int{}, Blocked: map[string]int{}}
-	err := s.tx(ctx, "read statistics", func(tx pgx.Tx) error {
+	err := s.snapshot(ctx, "read statistics", func(tx pgx.Tx) error {
 		var state jobs.State
 		var n int
 		rows, err := tx.Query(ctx, "SELECT state, count(*) FROM oubli.jobs GROUP BY 1")

@@ -168,6 +168,12 @@ func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	return fault(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, f))
 }
 
+// snapshot runs f in a read-only transaction whose statements all see the same
+// moment.
+func (s *Store) snapshot(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	return fault(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: "begin isolation level repeatable read read only"}, f))
+}
+
 // begin starts a READ COMMITTED transaction. One that idles, because its
 // process was stopped in the middle, ends with the lease: its locks would hold
 // up every other process.
