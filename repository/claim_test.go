@@ -172,7 +172,7 @@ func TestTheNextBatchIsOfTheSameTenantAndTheSmallJobsFirst(t *testing.T) {
 	s := open(t, db, func(o *repository.Options) { o.Lanes = 3 })
 	next := func(tenant string) *jobs.Claim {
 		t.Helper()
-		c, err := s.ClaimNext(t.Context(), tenant)
+		c, err := s.ClaimNext(t.Context(), tenant, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -203,6 +203,12 @@ func TestTheNextBatchIsOfTheSameTenantAndTheSmallJobsFirst(t *testing.T) {
 	}
 	if c := next("1"); c != nil {
 		t.Errorf("got %+v although all lanes are taken", c)
+	}
+	// Cut off from the queues, whoever is there takes what nobody can be told of.
+	_, unheard := plant(t, db, "3", jobs.Bulk, 1)
+	db.Exec(t, "UPDATE oubli.tasks SET dispatched_at = now() WHERE id = $1", unheard[0])
+	if c, err := s.ClaimNext(t.Context(), "2", true); err != nil || c == nil || c.TaskID != unheard[0] {
+		t.Errorf("cut off, got %+v, %v, want tenant 3's", c, err)
 	}
 }
 

@@ -29,7 +29,7 @@ func TestWhateverHappensInWhateverOrderTheInvariantsHold(t *testing.T) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			w := newWalk(t, seed)
-			steps := []func(){w.dispatch, w.claim, w.claim, w.claimNext, w.chunk, w.chunk, w.chunk, w.finish, w.crash, w.undead, w.undead,
+			steps := []func(){w.dispatch, w.claim, w.claim, w.claimNext, w.yield, w.chunk, w.chunk, w.chunk, w.finish, w.crash, w.undead, w.undead,
 				w.recover, w.loseHints, w.lock, w.unlock, w.pause, w.resume, w.sweep, w.mail}
 			for range 250 {
 				steps[w.IntN(len(steps))]()
@@ -121,7 +121,7 @@ func (w *walk) claim() {
 }
 
 func (w *walk) claimNext() {
-	c, err := w.s.ClaimNext(w.t.Context(), fmt.Sprint(1+w.IntN(2)))
+	c, err := w.s.ClaimNext(w.t.Context(), fmt.Sprint(1+w.IntN(2)), w.IntN(4) == 0)
 	w.must(err)
 	w.hold(c)
 }
@@ -152,6 +152,19 @@ func (w *walk) chunk() {
 	if errors.Is(err, jobs.ErrFenced) {
 		w.must(w.s.Release(w.t.Context(), c, 0, false, "fenced"))
 		w.held = slices.Delete(w.held, i, i+1)
+	}
+}
+
+func (w *walk) yield() {
+	i, c := w.batch(w.held)
+	if c == nil {
+		return
+	}
+	given, err := w.s.Yield(w.t.Context(), c)
+	w.must(err)
+	if given {
+		w.held = slices.Delete(w.held, i, i+1)
+		w.dead = append(w.dead, c)
 	}
 }
 

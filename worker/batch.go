@@ -28,7 +28,8 @@ const (
 const codeCrash = "worker_crashed"
 
 // batches works on a batch or a merge, and goes on with batches of the same
-// tenant as long as nobody else waits for a worker.
+// tenant as long as nobody else waits for a worker. While Redis is away it goes
+// on with what there is.
 func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 	for c != nil && err == nil {
 		run := &batch{Server: s, Claim: c, careful: c.Crashes >= crashesToOne,
@@ -46,7 +47,7 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 		}
 		// Before the kick: a hint for the batch that we can take ourselves
 		// would keep the lane idle until somebody looks into the queue.
-		c, err = s.o.Claims.ClaimNext(ctx, c.TenantID)
+		c, err = s.o.Claims.ClaimNext(ctx, c.TenantID, s.cutOff(ctx))
 		s.o.Kick()
 	}
 	return err

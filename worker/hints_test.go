@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/hibiken/asynq"
@@ -200,6 +201,39 @@ func TestAJobThatIsAcceptedWithoutRedisIsDoneWhenItIsBack(t *testing.T) {
 		t.Errorf("job %+v", j)
 	}
 	r.post.exactly(t, 1)
+}
+
+// A worker that nobody can tell what to do next does what it finds in the
+// database.
+func TestWorkUnderWayGoesOnWithoutRedis(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 600)
+	kill := sync.OnceFunc(r.server.Kill)
+	s := r.store(func(o *repository.Options) {
+		o.Failpoint = func(name string) {
+			if name == "chunk:committed" {
+				kill()
+			}
+		}
+	})
+	p, _ := r.pump(s)
+	first, second := r.accept(s, "1", r.db.Clients(t, 1, 60), "a@studio.example").ID, r.accept(s, "2", r.db.Clients(t, 2, 60), "a@studio.example").ID
+	bookingdb.Wait(t, "hints of both to wait", func() bool {
+		return r.db.Int(t, "SELECT count(DISTINCT tenant_id) FROM oubli.tasks WHERE dispatched_at IS NOT NULL") == 2
+	})
+	r.work(s, p, func(o *worker.Options) { o.Concurrency, o.ChunkMax = 1, 4 })
+	bookingdb.Wait(t, "all batches of both", func() bool {
+		return r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE kind = 'batch' AND state = 'done'") == 6
+	})
+	if err := r.server.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{first, second} {
+		if j := r.ended(s, id); j.State != jobs.Completed {
+			t.Errorf("job %+v", j)
+		}
+	}
+	r.post.exactly(t, 2)
 }
 
 // What an operator does on the dashboard to a hint does nothing to the task.

@@ -32,7 +32,7 @@ type Keeper interface {
 // Claims gives tasks to workers and takes them back.
 type Claims interface {
 	Claim(ctx context.Context, taskID string) (*jobs.Claim, error)
-	ClaimNext(ctx context.Context, tenantID string) (*jobs.Claim, error)
+	ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*jobs.Claim, error)
 	Yield(ctx context.Context, c *jobs.Claim) (bool, error)
 	Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error
 	Hold(ctx context.Context, c *jobs.Claim, reason string) error

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -64,7 +66,7 @@ func (b *batch) rest(ctx context.Context, chunk jobs.Chunk) {
 // A search for a client whom the database refuses, or at whom workers die, goes
 // on: whoever claims the batch next would begin it anew.
 func (b *batch) takeTurns(ctx context.Context) (err error) {
-	if b.chunks%turnChunks != 0 || b.Left() == 0 || b.careful || b.suspects > b.Position {
+	if b.chunks%turnChunks != 0 || b.Left() == 0 || b.careful || b.suspects > b.Position || b.cutOff(ctx) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
@@ -73,4 +75,18 @@ func (b *batch) takeTurns(ctx context.Context) (err error) {
 		return b.trouble(ctx, err)
 	}
 	return nil
+}
+
+// cutOff reports whether the hints that wait cannot be fetched. Of a cluster,
+// each queue has its own node.
+func (s *Server) cutOff(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 200*time.Millisecond)
+	defer cancel()
+	_, err := s.o.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+		for q := range jobs.Queues() {
+			pipe.Exists(ctx, "asynq:{"+string(q)+"}:pending")
+		}
+		return nil
+	})
+	return err != nil
 }
