@@ -109,7 +109,8 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 
 // ClaimNext takes the next batch of the same tenant without a detour through
 // Redis, so that a lane does not stand idle between two batches. It declines
-// when any hint waits for a free worker: then the queues' weights decide. Cut
+// when any hint waits for a free worker: then the queues' weights decide, and
+// when a merge of the tenant's waits for a lane. Cut
 // off from the queues, whose hints nobody can fetch, it takes any batch that has
 // a lane, of the same tenant first.
 func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*jobs.Claim, error) {
@@ -118,7 +119,8 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*j
 		SELECT t.id::text FROM oubli.tasks AS t
 		WHERE t.kind = 'batch' AND t.state = 'pending' AND t.run_at <= now()
 		  AND ($2 OR t.tenant_id = $1 AND t.dispatched_at IS NULL
-		    AND NOT EXISTS (SELECT FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL))
+		    AND NOT EXISTS (SELECT FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL)
+		    AND NOT EXISTS (SELECT FROM `+laneless+` AND w.kind = 'merge' AND w.tenant_id = $1))
 		  AND (NOT $2 OR (SELECT count(*) FROM oubli.tasks AS r WHERE r.tenant_id = t.tenant_id AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
 		  AND `+runnable+`
 		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID, cutOff, s.opts.Lanes).Scan(&id)
@@ -131,15 +133,23 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*j
 	return s.Claim(ctx, id)
 }
 
+// laneless are tasks of small jobs that may want a lane more than a free worker:
+// nobody has been told of them.
+const laneless = `oubli.tasks AS w JOIN oubli.jobs AS o ON o.id = w.job_id
+  WHERE w.state = 'pending' AND w.dispatched_at IS NULL AND w.run_at <= now() AND w.queue = 'interactive' AND o.state IN ('scheduled', 'running')`
+
 // Yield gives a task back where it stands, if a task of another tenant or
-// another queue waits for a free worker. It keeps its place before the tenant's
-// other tasks.
+// another queue waits for a free worker, or one of the tenant's small jobs for
+// its lane. What is small yields to nothing big. The task keeps its place before
+// the tenant's other ones.
 func (s *Store) Yield(ctx context.Context, c *jobs.Claim) (bool, error) {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE oubli.tasks AS t SET state = 'pending', lease_until = NULL, lane = NULL, dispatched_at = NULL
-		WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND EXISTS (
-		  SELECT FROM oubli.tasks AS w
-		  WHERE w.state = 'pending' AND w.dispatched_at IS NOT NULL AND (w.tenant_id, w.queue) IS DISTINCT FROM (t.tenant_id, t.queue))`,
+		WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND (
+		  EXISTS (SELECT FROM oubli.tasks AS w
+		    WHERE w.state = 'pending' AND w.dispatched_at IS NOT NULL AND (w.tenant_id, w.queue) IS DISTINCT FROM (t.tenant_id, t.queue)
+		      AND (t.queue = 'bulk' OR w.queue <> 'bulk'))
+		  OR t.queue = 'bulk' AND EXISTS (SELECT FROM `+laneless+` AND w.tenant_id = t.tenant_id))`,
 		c.TaskID, c.Attempt)
 	return tag.RowsAffected() > 0, fault("give others a turn", err)
 }

@@ -241,9 +241,30 @@ func TestATaskIsGivenBackOnlyForThoseWhoWait(t *testing.T) {
 		t.Error("it is not pending where it was")
 	}
 	mustClaim(t, s, others[0])
-	_, small := plant(t, db, "1", jobs.Interactive, 1)
-	hinted(small[0])
-	yields(mustClaim(t, s, tasks[0]), true, "the tenant's own small job waits")
+	_, small := plant(t, db, "1", jobs.Interactive, 2)
+	yields(mustClaim(t, s, tasks[0]), true, "the tenant's own small job waits for a lane")
+	hinted(small[1])
+	yields(mustClaim(t, s, tasks[0]), true, "it waits for a worker")
+	c = mustClaim(t, s, small[0])
+	yields(c, false, "a big job's waits, and the next of its own")
+	_, theirs := plant(t, db, "2", jobs.Interactive, 1)
+	hinted(theirs[0])
+	yields(c, true, "tenant 2's small job waits")
+}
+
+func TestAMergeThatWaitsForALaneComesBeforeTheNextBatch(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 100)
+	s := open(t, db)
+	plant(t, db, "1", jobs.Bulk, 2)
+	merge, tasks := plant(t, db, "1", jobs.Interactive, 1)
+	db.Exec(t, "UPDATE oubli.tasks SET kind = 'merge' WHERE id = $1", tasks[0])
+	for _, state := range []string{"running", "paused"} {
+		db.Exec(t, "UPDATE oubli.jobs SET state = $2 WHERE id = $1", merge, state)
+		if c, err := s.ClaimNext(t.Context(), "1", false); err != nil || (c != nil) != (state == "paused") {
+			t.Errorf("%+v, %v while the merge's job is %s", c, err, state)
+		}
+	}
 }
 
 func TestOnlyTroubleOfTheTasksOwnCountsAsAFailure(t *testing.T) {

@@ -32,7 +32,7 @@ busy AS (
 waiting AS (
   SELECT queue, sum(n) AS n FROM out WHERE NOT running GROUP BY 1),
 due AS (
-  SELECT t.id, t.queue, t.kind, t.run_at,
+  SELECT t.id, t.queue, t.kind, t.run_at, t.tenant_id,
     row_number() OVER (PARTITION BY t.tenant_id, t.kind = 'mail' ORDER BY t.queue <> 'interactive', t.run_at, t.id)
       + coalesce(CASE WHEN t.kind = 'mail' THEN 0 WHEN t.queue = 'interactive' THEN busy.urgent ELSE busy.lanes END, 0) AS turn
   FROM oubli.tasks AS t LEFT JOIN busy USING (tenant_id)
@@ -41,11 +41,13 @@ due AS (
     AND NOT EXISTS (SELECT FROM waiting WHERE waiting.queue = t.queue AND waiting.n >= $2)
     AND (t.kind = 'mail' OR coalesce(busy.urgent, 0) < $1)),
 turns AS (
-  SELECT *, count(*) FILTER (WHERE turn = 1) OVER (PARTITION BY queue) AS tenants FROM due),
+  SELECT *, count(*) FILTER (WHERE turn = 1) OVER (PARTITION BY queue)
+    - count(*) FILTER (WHERE turn = 1) OVER (PARTITION BY queue, tenant_id) AS others
+  FROM due WHERE kind = 'mail' OR turn <= $1),
 placed AS (
   SELECT id, row_number() OVER (PARTITION BY queue ORDER BY turn, run_at, id) + coalesce(waiting.n, 0) AS place
   FROM turns LEFT JOIN waiting USING (queue)
-  WHERE kind = 'mail' OR turn = 1 OR turn <= $1 AND waiting.n IS NULL AND tenants <= 1),
+  WHERE kind = 'mail' OR turn = 1 OR waiting.n IS NULL AND others = 0),
 mine AS (
   SELECT id FROM oubli.tasks
   WHERE id IN (SELECT id FROM placed WHERE place <= $2) AND state = 'pending' AND dispatched_at IS NULL

@@ -2,6 +2,7 @@ package repository_test
 
 import (
 	"fmt"
+	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -65,6 +66,24 @@ func TestATenantWithAThousandBatchesTakesItsTurnsAndNoMore(t *testing.T) {
 	}
 	if n := owners(t, db, dispatch(t, s)); n["big"] != 1 || len(n) != 1 {
 		t.Errorf("at last hints for %v, want the big tenant's second lane", n)
+	}
+}
+
+func TestNobodyHasASecondBatchOutWhileAnotherWaitsForTheFirst(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 100)
+	s := open(t, db)
+	_, big := plant(t, db, "big", jobs.Bulk, 3)
+	mustClaim(t, s, big[0])
+	_, small := plant(t, db, "small", jobs.Bulk, 1)
+	for _, want := range []map[string]int{{"small": 1}, {}} {
+		if n := owners(t, db, dispatch(t, s)); !maps.Equal(n, want) {
+			t.Errorf("hints for %v, want %v", n, want)
+		}
+	}
+	mustClaim(t, s, small[0])
+	if n := owners(t, db, dispatch(t, s)); !maps.Equal(n, map[string]int{"big": 1}) {
+		t.Errorf("hints for %v, want the big tenant's second lane", n)
 	}
 }
 

@@ -171,12 +171,14 @@ func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 // snapshot runs f in a read-only transaction whose statements all see the same
 // moment.
 func (s *Store) snapshot(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return fault(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: "begin isolation level repeatable read read only"}, f))
+	return fault(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.beginAt("repeatable read read only")}, f))
 }
 
 // begin starts a READ COMMITTED transaction. One that idles, because its
 // process was stopped in the middle, ends with the lease: its locks would hold
 // up every other process.
-func (s *Store) begin() string {
-	return "begin isolation level read committed; set local idle_in_transaction_session_timeout = '" + milliseconds(s.opts.Lease) + "'"
+func (s *Store) begin() string { return s.beginAt("read committed") }
+
+func (s *Store) beginAt(level string) string {
+	return "begin isolation level " + level + "; set local idle_in_transaction_session_timeout = '" + milliseconds(s.opts.Lease) + "'"
 }

@@ -38,8 +38,12 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 		err = run.erase(work)
 		span.SetAttributes(attribute.Int("oubli.clients", c.Position))
 		end(span, err)
-		if err != nil || run.yielded {
+		if err != nil {
 			return err
+		}
+		if run.yielded {
+			s.o.Kick()
+			return nil
 		}
 		if s.isStopping() || ctx.Err() != nil {
 			s.o.Kick()
@@ -47,7 +51,7 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 		}
 		// Before the kick: a hint for the batch that we can take ourselves
 		// would keep the lane idle until somebody looks into the queue.
-		c, err = s.o.Claims.ClaimNext(ctx, c.TenantID, s.cutOff(ctx))
+		c, err = s.o.Claims.ClaimNext(ctx, c.TenantID, s.cutOff())
 		s.o.Kick()
 	}
 	return err
@@ -95,12 +99,15 @@ func (b *batch) erase(ctx context.Context) error {
 		if b.isStopping() || ctx.Err() != nil {
 			continue // it was waiting
 		}
+		done := b.chunks
 		goOn, err := b.chunk(ctx)
 		if err != nil || !goOn {
 			return err
 		}
-		if err := b.takeTurns(ctx); err != nil || b.yielded {
-			return err
+		if b.chunks > done && b.chunks%turnChunks == 0 {
+			if err := b.takeTurns(ctx); err != nil || b.yielded {
+				return err
+			}
 		}
 	}
 	err := b.o.Eraser.Finish(ctx, b.Claim)

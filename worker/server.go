@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -91,6 +92,8 @@ type Server struct {
 	steer    *steer
 	stopping chan struct{}
 	stop     sync.Once
+
+	awayUntil atomic.Int64 // until when Redis counts as away, in Unix nanoseconds
 }
 
 // NewServer prepares a server; Start starts it.

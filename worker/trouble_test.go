@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -35,6 +36,51 @@ func TestAPoisonClientFailsAloneAndUnnamed(t *testing.T) {
 		t.Errorf("left %v, want %v", left, poison)
 	}
 	r.tellsNothing(t)
+}
+
+// That others wait for the worker keeps nobody from being set apart: a search
+// that began anew at each turn would never end.
+func TestPoisonAndStrangersAreSetApartWhileTenantsTakeTurns(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, 600)
+	r.db.Exec(t, "CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.email LIKE '%@private.example' THEN RAISE EXCEPTION 'not %', OLD.email; END IF; RETURN OLD; END $$")
+	r.db.Exec(t, "CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke()")
+	s := r.store()
+	p, _ := r.pump(s)
+	var ids []string
+	var held string
+	for studio := range int64(4) {
+		keys := r.db.Strings(t, "SELECT id::text FROM clients AS c WHERE studio_id = $1 AND NOT is_anonymous AND EXISTS (SELECT FROM appointments WHERE client_id = c.id) ORDER BY id LIMIT 9", studio+1)
+		if studio == 3 {
+			keys = keys[:1] // poison alone
+		}
+		r.db.Exec(t, "UPDATE clients SET email = 'vez' || id || '@private.example' WHERE id = $1::text::bigint", keys[len(keys)/2])
+		if studio == 0 {
+			held = keys[2]
+		}
+		ids = append(ids, r.accept(s, fmt.Sprint(studio+1), keys).ID)
+	}
+	tx, err := r.db.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(t.Context())) }()
+	if _, err := tx.Exec(t.Context(), "SELECT FROM appointments WHERE client_id = $1::text::bigint FOR UPDATE", held); err != nil {
+		t.Fatal(err)
+	}
+	r.work(s, p, func(o *worker.Options) { o.Concurrency, o.ChunkMax = 1, 4 })
+	for _, id := range ids[1:] {
+		if j := r.ended(s, id); j.Exceptions["P0001"] != 1 || j.Counts.Failed != 1 {
+			t.Errorf("job %+v", j)
+		}
+	}
+	bookingdb.Wait(t, "all but the one that is held", func() bool { return r.job(s, ids[0]).Counts.Pending == 1 })
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if j := r.ended(s, ids[0]); j.Exceptions["P0001"] != 1 || j.Counts.Failed != 1 {
+		t.Errorf("job %+v", j)
+	}
 }
 
 // A stranger who holds rows costs time and nothing else: no client is failed,

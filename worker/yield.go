@@ -57,36 +57,64 @@ func (b *batch) rest(ctx context.Context, chunk jobs.Chunk) {
 	}
 }
 
-// takeTurns gives the batch back after a few chunks, if another tenant's waits
-// for a worker: nobody waits for the end of somebody's batch. Batches that move
-// forward side by side through their clients' keys also find the same pages in
-// memory, since rows of all tenants lie together in the order of their days.
-// Nobody needs to be told: as long as hints wait, the next look is soon enough.
+// takeTurns gives the batch back if others wait for a worker: nobody waits for
+// the end of somebody's batch. Batches that move forward side by side through
+// their clients' keys also find the same pages in memory, since rows of all
+// tenants lie together in the order of their days.
 //
-// A search for a client whom the database refuses, or at whom workers die, goes
-// on: whoever claims the batch next would begin it anew.
+// It comes after chunks that were done, and not while a client is looked for whom
+// the database refuses, or at whom workers die: whoever claims the batch next
+// would begin the search anew.
 func (b *batch) takeTurns(ctx context.Context) (err error) {
-	if b.chunks%turnChunks != 0 || b.Left() == 0 || b.careful || b.suspects > b.Position || b.cutOff(ctx) {
+	if b.Left() == 0 || b.careful || b.suspects > b.Position || b.cutOff() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if b.yielded, err = b.o.Claims.Yield(ctx, b.Claim); err != nil {
+		b.yielded = true
 		return b.trouble(ctx, err)
 	}
 	return nil
 }
 
+const (
+	// silence is for how long Redis may keep a worker waiting that only wants to
+	// know whether it is there.
+	silence = 200 * time.Millisecond
+	// awayFor is how long it counts as away then, so that a worker does not wait
+	// again and again.
+	awayFor = time.Second
+)
+
 // cutOff reports whether the hints that wait cannot be fetched. Of a cluster,
 // each queue has its own node.
-func (s *Server) cutOff(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 200*time.Millisecond)
-	defer cancel()
-	_, err := s.o.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-		for q := range jobs.Queues() {
-			pipe.Exists(ctx, "asynq:{"+string(q)+"}:pending")
+func (s *Server) cutOff() bool {
+	if time.Now().UnixNano() < s.awayUntil.Load() {
+		return true
+	}
+	// The client may wait longer for an answer than a context says.
+	answer := make(chan error, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.Background(), silence)
+		defer cancel()
+		_, err := s.o.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
+			for q := range jobs.Queues() {
+				pipe.Exists(ctx, "asynq:{"+string(q)+"}:pending")
+			}
+			return nil
+		})
+		answer <- err
+	}()
+	timeout := time.NewTimer(silence)
+	defer timeout.Stop()
+	select {
+	case err := <-answer:
+		if err == nil {
+			return false
 		}
-		return nil
-	})
-	return err != nil
+	case <-timeout.C:
+	}
+	s.awayUntil.Store(time.Now().Add(awayFor).UnixNano())
+	return true
 }

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,19 +26,21 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// Seed is the seed of every test database, which OUBLI_TEST_SEED changes. The
+// seed is the seed of every test database, which OUBLI_TEST_SEED changes. The
 // rows depend on the present moment too, which guards look at: other seeds show
-// today what some other day would.
-var Seed = func() uint64 {
-	if given := os.Getenv("OUBLI_TEST_SEED"); given != "" {
-		seed, err := strconv.ParseUint(given, 10, 64)
-		if err != nil {
-			panic("OUBLI_TEST_SEED: " + err.Error())
-		}
-		return seed
+// today what some other day would. It is read when a test runs, so that results
+// of another seed are not taken for this one's.
+var seed = sync.OnceValue(func() uint64 {
+	given := os.Getenv("OUBLI_TEST_SEED")
+	if given == "" {
+		return 20260101
 	}
-	return 20260101
-}()
+	n, err := strconv.ParseUint(given, 10, 64)
+	if err != nil {
+		panic("OUBLI_TEST_SEED: " + err.Error())
+	}
+	return n
+})
 
 // DB is a seeded database and how it looked before anything was erased.
 type DB struct {
@@ -52,8 +55,8 @@ type DB struct {
 // New clones a database with this many clients in four studios.
 func New(tb testing.TB, clients int) *DB {
 	tb.Helper()
-	tb.Logf("booking data of seed %d", Seed)
-	return describe(tb, testdb.New(tb, testdb.Template{Name: fmt.Sprintf("booking%d", clients), Build: func(ctx context.Context, pool *pgxpool.Pool) error {
+	tb.Logf("booking data of seed %d", seed())
+	return describe(tb, testdb.New(tb, testdb.Template{Name: fmt.Sprintf("booking%d of seed %d", clients, seed()), Build: func(ctx context.Context, pool *pgxpool.Pool) error {
 		return Fill(ctx, pool, clients)
 	}}))
 }
@@ -92,7 +95,7 @@ func Fill(ctx context.Context, pool *pgxpool.Pool, clients int) error {
 	if err := booking.Install(ctx, pool); err != nil {
 		return err
 	}
-	if _, err := booking.Seed(ctx, pool, booking.Options{Seed: Seed, Clients: clients}); err != nil {
+	if _, err := booking.Seed(ctx, pool, booking.Options{Seed: seed(), Clients: clients}); err != nil {
 		return err
 	}
 	if _, _, err := repository.Migrate(ctx, pool.Config().ConnString()); err != nil {

@@ -71,6 +71,7 @@ CREATE TABLE oubli.tasks (
   UNIQUE (job_id, kind, number)
 );
 CREATE INDEX tasks_pending ON oubli.tasks (run_at) WHERE state = 'pending';
+CREATE INDEX tasks_dispatched ON oubli.tasks (dispatched_at) WHERE state = 'pending' AND dispatched_at IS NOT NULL;
 CREATE INDEX tasks_running ON oubli.tasks (tenant_id) WHERE state = 'running';
 -- Two batches of one tenant that run side by side never share a lane.
 CREATE UNIQUE INDEX tasks_lane ON oubli.tasks (tenant_id, lane) WHERE state = 'running' AND lane IS NOT NULL;
