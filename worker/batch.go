@@ -38,12 +38,8 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 		err = run.erase(work)
 		span.SetAttributes(attribute.Int("oubli.clients", c.Position))
 		end(span, err)
-		if err != nil {
-			return err
-		}
-		if run.yielded {
-			s.o.Kick()
-			return nil
+		if err != nil || run.yielded {
+			return err // the next look, of whichever process, is soon enough
 		}
 		if s.isStopping() || ctx.Err() != nil {
 			s.o.Kick()
