@@ -38,6 +38,7 @@ func (r *report) chart() string {
 		if len(live) == 0 {
 			live = append(live, bar{label: "bookings alone", value: x.Beside.IdleMS.P99, note: fmt.Sprintf("%.1f ms", x.Beside.IdleMS.P99)})
 		}
+		b.label = strings.TrimSuffix(x.Name, besideBookings)
 		b.value, b.note = x.Beside.DuringMS.P99, fmt.Sprintf("%.1f ms", x.Beside.DuringMS.P99)
 		live = append(live, b)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -100,7 +101,8 @@ func (r *report) settle() {
 }
 
 // median is the run of a contender that is in the middle by pace, whole: its
-// figures belong together.
+// figures belong together. Only the ratio is the middle one of its own kind,
+// because each belongs to two contenders.
 func (r *report) median(like *result) *result {
 	r.settle()
 	var same []*result
@@ -109,8 +111,13 @@ func (r *report) median(like *result) *result {
 			same = append(same, x)
 		}
 	}
-	slices.SortFunc(same, func(a, b *result) int { return int(1000 * (a.PerSecond - b.PerSecond)) })
-	return same[(len(same)-1)/2]
+	middle := (len(same) - 1) / 2
+	slices.SortFunc(same, func(a, b *result) int { return cmp.Compare(a.Ratio, b.Ratio) })
+	ratio := same[middle].Ratio
+	slices.SortFunc(same, func(a, b *result) int { return cmp.Compare(a.PerSecond, b.PerSecond) })
+	x := *same[middle]
+	x.Ratio = ratio
+	return &x
 }
 
 func (r *report) print(out io.Writer) error {
