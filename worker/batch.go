@@ -47,10 +47,24 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 		}
 		// Before the kick: a hint for the batch that we can take ourselves
 		// would keep the lane idle until somebody looks into the queue.
-		c, err = s.o.Claims.ClaimNext(ctx, c.TenantID, s.cutOff())
+		c, err = s.next(ctx, c.TenantID)
 		s.o.Kick()
 	}
 	return err
+}
+
+// next takes another batch for a worker that has done one. Without Redis it
+// looks again and again: no hint would bring it what it finds locked, resting or
+// not yet there.
+func (s *Server) next(ctx context.Context, tenant string) (*jobs.Claim, error) {
+	for {
+		alone := s.cutOff()
+		c, err := s.o.Claims.ClaimNext(ctx, tenant, alone)
+		if c != nil || err != nil || !alone || s.isStopping() || ctx.Err() != nil {
+			return c, err
+		}
+		s.pause(ctx, awayFor)
+	}
 }
 
 // idField is the log's name for the job of a task.
