@@ -226,6 +226,9 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n next, v *verdict) 
 	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease}
 	if len(v.deferred) > 0 {
 		b.Queue(recordSQL, append([]any{n.TaskID, n.Attempt, n.Keys}, sums...)...)
+		// The fence knows a claim that fell behind a crash of the server by its
+		// position. The order of the keys it cannot see: that must not be lost.
+		b.Queue("set local synchronous_commit to default")
 	} else {
 		b.Queue(progressSQL, append([]any{n.TaskID, n.Attempt}, sums...)...)
 	}

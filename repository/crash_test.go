@@ -1,0 +1,104 @@
+package repository_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/internal/local"
+	"github.com/oubli/oubli/jobs"
+	"github.com/oubli/oubli/repository"
+)
+
+// crashing is a server that writes what nobody waits for as late as it can, so
+// that a crash loses it.
+func crashing(t *testing.T) (db *bookingdb.DB, crash func()) {
+	t.Helper()
+	pg, err := local.StartPostgres(t.Context(), local.PostgresOptions{Settings: map[string]string{"wal_writer_delay": "10s", "autovacuum": "off"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = pg.Close() })
+	db = bookingdb.On(t, pg.URL("postgres"), 300)
+	return db, func() {
+		t.Helper()
+		pg.Kill()
+		if err := pg.Start(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		bookingdb.Wait(t, "the pool to notice", func() bool { return db.Pool.Ping(t.Context()) == nil })
+	}
+}
+
+// eventuallyErase erases the next chunk, over connections of before the crash
+// first.
+func eventuallyErase(t *testing.T, s *repository.Store, c *jobs.Claim, n int) (chunk jobs.Chunk, err error) {
+	t.Helper()
+	bookingdb.Wait(t, "a connection that lives", func() bool {
+		chunk, err = s.EraseChunk(t.Context(), c, n)
+		return jobs.KindOf(err) != jobs.Unavailable
+	})
+	return chunk, err
+}
+
+func TestACrashOfTheServerTakesAChunkAndItsRecordBackTogether(t *testing.T) {
+	t.Parallel()
+	db, crash := crashing(t)
+	erasable(t, db)
+	s := open(t, db)
+	keys := db.Clients(t, 1, 12)
+	j := accept(t, s, "1", keys)
+	c := claimFirst(t, s)
+	mustErase(t, s, c, 4) // with profiles, whose making waits for the disk
+	mustErase(t, s, c, 4)
+	crash()
+	at := db.Int(t, "SELECT position FROM oubli.tasks WHERE kind = 'batch'")
+	if gone := 12 - len(db.Existing(t, keys)); gone != at || at == 8 {
+		t.Errorf("%d clients are gone and %d recorded; the second chunk should have been lost", gone, at)
+	}
+	// Whoever still believes in it is stopped.
+	_, err := eventuallyErase(t, s, c, 4)
+	fenced(t, "the claim of before", err)
+	expire(t, db)
+	c = mustClaim(t, s, c.TaskID)
+	for c.Left() > 0 {
+		mustErase(t, s, c, 4)
+	}
+	if err := s.Finish(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	crash()
+	if got := job(t, open(t, db), j.ID); got.State != jobs.Completed || len(db.Existing(t, keys)) != 0 {
+		t.Errorf("what had ended is %s with %+v after a crash, and %v are there", got.State, got.Counts, db.Existing(t, keys))
+	}
+}
+
+func TestTheOrderOfClientsWhoWaitOutlivesACrash(t *testing.T) {
+	t.Parallel()
+	db, crash := crashing(t)
+	erasable(t, db)
+	s := open(t, db)
+	keys := db.Clients(t, 1, 12)
+	accept(t, s, "1", keys)
+	c := claimFirst(t, s)
+	hold(t, db, holdClients, c.Keys[:4])
+	if chunk := mustErase(t, s, c, 4); chunk.Deferred != 4 {
+		t.Fatalf("held clients: %+v", chunk)
+	}
+	crash()
+	if stored := db.Strings(t, "SELECT unnest(keys) FROM oubli.tasks WHERE kind = 'batch'"); !slices.Equal(stored, c.Keys) {
+		t.Errorf("stored are %v, and the worker goes on with %v", stored, c.Keys)
+	}
+	if chunk, err := eventuallyErase(t, s, c, 4); err != nil || chunk.Clients != 4 {
+		t.Fatalf("the others: %+v, %v", chunk, err)
+	}
+	// Somebody else ends what it has begun.
+	expire(t, db)
+	c = mustClaim(t, s, c.TaskID)
+	for c.Left() > 0 {
+		mustErase(t, s, c, 4)
+	}
+	if left := db.Existing(t, keys); len(left) > 0 {
+		t.Errorf("%v are there, and were recorded as erased", left)
+	}
+}
