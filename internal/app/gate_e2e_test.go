@@ -13,13 +13,13 @@ type gate struct {
 	entered chan struct{} // gets a signal whenever a worker arrives
 	open    func()
 	opened  chan struct{}
+	over    <-chan struct{} // the test is
 	names   []string
 }
 
 func newGate(t *testing.T, names ...string) *gate {
-	g := &gate{entered: make(chan struct{}, 1000), opened: make(chan struct{}), names: names}
+	g := &gate{entered: make(chan struct{}, 1000), opened: make(chan struct{}), over: t.Context().Done(), names: names}
 	g.open = sync.OnceFunc(func() { close(g.opened) })
-	t.Cleanup(g.open) // before the service stops, which waits for its workers
 	return g
 }
 
@@ -29,7 +29,10 @@ func (g *gate) pass(name string) {
 		return
 	}
 	g.entered <- struct{}{}
-	<-g.opened
+	select {
+	case <-g.opened:
+	case <-g.over: // the service stops next, and waits for its workers
+	}
 }
 
 // await waits for a worker to arrive at the gate.

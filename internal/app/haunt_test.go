@@ -141,7 +141,7 @@ func markersOf(t *testing.T, clients []string) map[string]bool {
 			all[m] = true
 		}
 		all[born(id)] = true
-		all[strconv.FormatInt(7_700_000_000_000_000+id, 10)] = true
+		all[taxNumber(id)] = true
 	}
 	return all
 }

@@ -2,8 +2,16 @@ package app
 
 import (
 	"bytes"
+	"strconv"
 	"time"
 )
+
+// taxNumbers is what the tax numbers that mark clients begin at. A rounder one
+// turns up in the noise of binary fractions: a mean of 0.7700000000000003 ms.
+const taxNumbers = 7_294_618_350_000_000
+
+// taxNumber is the number that marks a client.
+func taxNumber(client int64) string { return strconv.FormatInt(taxNumbers+client, 10) }
 
 // born is the date that marks a client.
 func born(client int64) string {
@@ -18,7 +26,7 @@ func marked(content []byte, wanted map[string]bool) []string {
 	for _, kind := range []struct {
 		prefix string
 		length int // of the whole; 0: up to the end of a number of base 16
-	}{{"vez", 11}, {"ext. ", 13}, {"2001:db8:", 0}, {"40", 10}, {"77000", 16}} {
+	}{{"vez", 11}, {"ext. ", 13}, {"2001:db8:", 0}, {"40", 10}, {"729461835", 16}} {
 		for rest := content; ; {
 			i := bytes.Index(rest, []byte(kind.prefix))
 			if i < 0 {

@@ -168,7 +168,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	if err != nil {
 		return err
 	}
-	s.onStop("database", func(context.Context) error { s.store.Close(); return nil })
+	s.onStop("database", s.closeStore)
 	if s.tune.onStore != nil {
 		s.tune.onStore(s.store)
 	}
@@ -178,6 +178,24 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 		return nil
 	}
 	return err
+}
+
+// closing is how long Stop waits for connections that are still in use when all
+// parts have been told to end. They are cut when the process ends.
+const closing = 2 * time.Second
+
+func (s *Service) closeStore(context.Context) error {
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		s.store.Close()
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-time.After(closing):
+		return fmt.Errorf("%d connections are still in use", s.store.PoolStat().AcquiredConns())
+	}
 }
 
 func (s *Service) startPump(ctx context.Context, parts Parts) {

@@ -86,16 +86,16 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 // markersOf. Of appointments, which stay, one of each client has it all.
 const plantSQL = `
 	ALTER TABLE clients ADD tags text[], ADD preferences jsonb, ADD tax_number bigint, ADD portrait bytea, ADD visited date[];
-	UPDATE clients SET birth_date = '4000-01-01'::date + id::int, tax_number = 7700000000000000 + id,
+	UPDATE clients SET birth_date = '4000-01-01'::date + id::int, tax_number = %[2]d + id,
 	  tags = ARRAY['regular', last_name], preferences = jsonb_build_object('contact', jsonb_build_object('name', last_name, 'born', '4000-01-01'::date + id::int)),
 	  portrait = convert_to(last_name, 'UTF8'), visited = ARRAY['4000-01-01'::date + id::int];
 	ALTER TABLE appointments ADD reminder_on date, ADD details jsonb, ADD guests text[], ADD policy numeric, ADD remind_at timestamptz;
-	UPDATE appointments a SET reminder_on = '4000-01-01'::date + c.id::int, remind_at = '4000-01-01'::date + c.id::int, policy = 7700000000000000 + c.id,
-	  guests = ARRAY[c.last_name], details = jsonb_build_object('room', 3, 'person', jsonb_build_object('name', c.last_name, 'tax', 7700000000000000 + c.id))
+	UPDATE appointments a SET reminder_on = '4000-01-01'::date + c.id::int, remind_at = '4000-01-01'::date + c.id::int, policy = %[2]d + c.id,
+	  guests = ARRAY[c.last_name], details = jsonb_build_object('room', 3, 'person', jsonb_build_object('name', c.last_name, 'tax', %[2]d + c.id))
 	FROM clients c WHERE a.id IN (SELECT min(id) FROM appointments GROUP BY client_id) AND c.id = a.client_id;
 	CREATE MATERIALIZED VIEW calendar AS SELECT id, client_name, guests, reminder_on FROM appointments;
 	CREATE UNIQUE INDEX ON calendar (id);
-	ALTER MATERIALIZED VIEW calendar OWNER TO %s;
+	ALTER MATERIALIZED VIEW calendar OWNER TO %[1]s;
 	CREATE STATISTICS people (mcv) ON last_name, tax_number FROM clients;
 	ANALYZE;`
 
@@ -123,7 +123,7 @@ const troubleSQL = `
 // plant fills the schema, writes the map for it, and gives the markers of all.
 func (h *haunt) plant(t *testing.T) map[string]bool {
 	t.Helper()
-	h.Exec(t, fmt.Sprintf(plantSQL, h.WorkerRole))
+	h.Exec(t, fmt.Sprintf(plantSQL, h.WorkerRole, taxNumbers))
 	h.Exec(t, troubleSQL)
 	h.extendMap(t, "triggers", `  - {name: refuse, table: clients, because: "a test"}`)
 	content := string(mustRead(t, h.mapFile))
@@ -150,7 +150,7 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 	var hold atomic.Bool
 	var chunks atomic.Int64
 	h.service = h.start(t, both, tuning{
-		lease: 6 * time.Second, mailRetry: 20 * time.Millisecond, pause: 50 * time.Millisecond,
+		lease: 20 * time.Second, mailRetry: 20 * time.Millisecond, pause: 50 * time.Millisecond,
 		failpoint: func(name string) {
 			if hold.Load() {
 				deadlock.pass(name)
