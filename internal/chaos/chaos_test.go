@@ -25,7 +25,7 @@ func openTestLab(t *testing.T, o Options) *lab {
 	if testing.Short() {
 		t.Skip("takes a minute, and a process of its own that the race detector does not see")
 	}
-	o.Seed, o.Lease, o.MailLease, o.Log = seed, 2*time.Second, 3*time.Second, t.Output()
+	o.Seed, o.Lease, o.MailLease, o.Log = seed, 2*time.Second, 5*time.Second, t.Output()
 	l, err := openLab(t.Context(), o.withDefaults())
 	if err != nil {
 		t.Fatal(err)

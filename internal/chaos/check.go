@@ -47,7 +47,7 @@ func (r *round) checkJobs(ctx context.Context) (map[string]time.Time, error) {
 	r.figures.Jobs += len(orders)
 	for _, o := range orders {
 		if o.id == "" {
-			r.violated("order %d was never answered", o.number)
+			r.violated("%s was never answered", o)
 			r.figures.Lost++
 			continue
 		}
@@ -56,7 +56,7 @@ func (r *round) checkJobs(ctx context.Context) (map[string]time.Time, error) {
 			return nil, err
 		}
 		if n != 1 {
-			r.violated("order %d has made %d jobs", o.number, n)
+			r.violated("%s has made %d jobs", o, n)
 			r.figures.Doubled += n - 1
 		}
 		job, err := r.read(ctx, o)
@@ -69,16 +69,16 @@ func (r *round) checkJobs(ctx context.Context) (map[string]time.Time, error) {
 		c := job.Counts
 		r.figures.Clients += job.Requested
 		if !job.State.Final() || job.FinishedAt == nil {
-			r.violated("order %d has not ended: %s %+v", o.number, job.State, c)
+			r.violated("%s has not ended: %s %+v", o, job.State, c)
 			r.figures.Lost++
 			continue
 		}
 		ended[o.id] = *job.FinishedAt
 		if c.Total() != job.Requested || job.Requested != len(o.keys) || c.Pending < 0 || c.Pending > 0 && job.State != jobs.Cancelled {
-			r.violated("order %d for %d clients does not add up: %s, %d requested, %+v", o.number, len(o.keys), job.State, job.Requested, c)
+			r.violated("%s for %d clients does not add up: %s, %d requested, %+v", o, len(o.keys), job.State, job.Requested, c)
 		}
 		if job.State == jobs.Cancelled && !o.cancelled {
-			r.violated("order %d is cancelled, and nobody asked for it", o.number)
+			r.violated("%s is cancelled, and nobody asked for it", o)
 		}
 		if err := r.checkExceptions(ctx, o, job); err != nil {
 			return nil, err
@@ -112,13 +112,13 @@ func (r *round) checkExceptions(ctx context.Context, o *order, job jobs.Job) err
 		}
 		n.Add(e.Outcome, 1)
 		if _, asked := slices.BinarySearch(o.keys, e.ClientID); !asked || seen[e.ClientID] {
-			r.violated("order %d has an exception for a client twice, or for one whom it did not ask for", o.number)
+			r.violated("%s has an exception for a client twice, or for one whom it did not ask for", o)
 		}
 		seen[e.ClientID] = true
 	}
 	c := job.Counts
 	if n.ErasedRetained != c.ErasedRetained || n.Skipped != c.Skipped || n.Failed != c.Failed || n.NotFound != c.NotFound {
-		r.violated("order %d lists %+v as exceptions and counts %+v", o.number, n, c)
+		r.violated("%s lists %+v as exceptions and counts %+v", o, n, c)
 	}
 	return nil
 }
@@ -148,6 +148,7 @@ func (r *round) checkClients(ctx context.Context) error {
 	erased := map[string]int{}
 	there := map[string]bool{}
 	failed := map[string]string{}
+	by := map[string][]string{} // the jobs that dealt with a client
 	targets := map[string]string{} // of merges
 	for _, o := range r.feeder.all() {
 		if o.merge {
@@ -159,6 +160,7 @@ func (r *round) checkClients(ctx context.Context) error {
 	var exists bool
 	_, err = pgx.ForEachRow(rows, []any{&job, &kind, &client, &outcome, &code, &exists}, func() error {
 		there[client] = exists
+		by[client] = append(by[client], job)
 		switch jobs.Outcome(outcome) {
 		case jobs.Erased, jobs.ErasedRetained:
 			erased[client]++
@@ -178,14 +180,14 @@ func (r *round) checkClients(ctx context.Context) error {
 	for client, times := range erased {
 		switch {
 		case times > 1:
-			r.violated("client %s was erased %d times", client, times)
+			r.violated("client %s was erased %d times: %v", client, times, by[client])
 			r.figures.Doubled++
 		case there[client]:
-			r.violated("client %s is there, and reported as erased", client)
+			r.violated("client %s is there, and reported as erased: %v", client, by[client])
 			r.figures.Lost++
 		}
 	}
-	if err := r.checkBlame(ctx, failed); err != nil {
+	if err := r.checkBlame(ctx, failed, by); err != nil {
 		return err
 	}
 	gone, err := r.gone(ctx, before)
@@ -221,14 +223,14 @@ func (r *round) checkClients(ctx context.Context) error {
 }
 
 // checkBlame: who failed was meant to.
-func (r *round) checkBlame(ctx context.Context, failed map[string]string) error {
+func (r *round) checkBlame(ctx context.Context, failed map[string]string, by map[string][]string) error {
 	for client, code := range failed {
 		var poisoned bool
 		if err := r.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM poison WHERE id::text = $1)", client).Scan(&poisoned); err != nil {
 			return err
 		}
 		if !(poisoned && code == poisonCode || client == r.feeder.killer && code == "worker_crashed") {
-			r.violated("client %s failed with %s, for no fault of its own", client, code)
+			r.violated("client %s failed with %s, for no fault of its own: %v", client, code, by[client])
 		}
 	}
 	return nil

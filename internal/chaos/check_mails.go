@@ -35,17 +35,17 @@ func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) erro
 			case len(letters) == 0 && r.post.hasRefused(to):
 				r.figures.Refused++
 				if job, err := r.read(ctx, o); err != nil || job.Mail.State != jobs.MailFailed {
-					r.violated("the mail of order %d was refused, and the job says %s", o.number, job.Mail.State)
+					r.violated("the mail of %s was refused, and the job says %s", o, job.Mail.State)
 				}
 				continue
 			case len(letters) == 0:
-				r.violated("order %d: no mail to %s", o.number, to)
+				r.violated("%s: no mail to %s", o, to)
 				r.figures.Lost++
 				continue
 			}
 			for i, l := range letters {
 				if l.at.Before(end) {
-					r.violated("order %d: a mail came %s before the end", o.number, end.Sub(l.at))
+					r.violated("%s: a mail came %s before the end", o, end.Sub(l.at))
 				}
 				if i > 0 {
 					r.again(o, letters[i-1], l)
@@ -62,14 +62,14 @@ func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) erro
 // again judges a mail that came a second time.
 func (r *round) again(o *order, first, second letter) {
 	if first.id != second.id || first.id == "" {
-		r.violated("order %d: two mails with the Message-IDs %q and %q", o.number, first.id, second.id)
+		r.violated("%s: two mails with the Message-IDs %q and %q", o, first.id, second.id)
 	}
 	if cause := r.doubt(first); cause != "" {
 		r.figures.doubted(cause)
 		return
 	}
 	r.figures.Doubled++
-	r.violated("order %d: the mail to %s came again after %s, without any doubt about the first", o.number, first.to, second.at.Sub(first.at))
+	r.violated("%s: the mail to %s came again after %s, without any doubt about the first", o, first.to, second.at.Sub(first.at))
 }
 
 // doubt names the reason for which nobody may have learnt or recorded that the

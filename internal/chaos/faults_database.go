@@ -23,7 +23,7 @@ func databaseFaults() []fault {
 				}
 				wait(ctx, 100*time.Millisecond)
 			}
-			r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+			r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
 			return r.progress(ctx), nil
 		}},
 		{"database restarted at once", func(ctx context.Context, r *round) (relief, error) {
@@ -31,7 +31,7 @@ func databaseFaults() []fault {
 			r.pg.Kill()
 			wait(ctx, r.outage())
 			err := r.pg.Start(ctx)
-			r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+			r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
 			return r.progress(ctx), err
 		}},
 		{"database away", func(ctx context.Context, r *round) (relief, error) {
@@ -41,7 +41,7 @@ func databaseFaults() []fault {
 			}
 			wait(ctx, r.outage())
 			err := r.mendDatabase()
-			r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+			r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
 			return r.progress(ctx), err
 		}},
 		{"database does not answer", func(ctx context.Context, r *round) (relief, error) {
@@ -53,7 +53,7 @@ func databaseFaults() []fault {
 			}
 			wait(ctx, r.outage())
 			err := r.mendDatabase()
-			r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+			r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
 			return r.progress(ctx), err
 		}},
 		{"database cut at the answer to COMMIT", func(ctx context.Context, r *round) (relief, error) {
@@ -117,7 +117,7 @@ func tooMany(ctx context.Context, r *round) (relief, error) {
 		_ = c.Close(ctx)
 	}
 	taken = nil
-	r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+	r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
 	return r.progress(ctx), nil
 }
 
@@ -183,7 +183,7 @@ func diskFull(ctx context.Context, r *round) (relief, error) {
 			return relief{}, err
 		}
 	}
-	r.trouble("the database", from.Add(-time.Second), time.Now().Add(time.Second))
+	r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
 	_, err = r.pool.Exec(ctx, "DROP TABLE IF EXISTS public.filler")
 	return r.progress(ctx), err
 }

@@ -83,7 +83,7 @@ func (r *round) strike(ctx context.Context, among []*process, at string, deed wi
 	if !came {
 		return relief{}, errNotMet
 	}
-	r.trouble("a killed process", since.Add(-time.Second), since.Add(time.Second))
+	r.trouble("a killed process", since.Add(-hesitation), since.Add(time.Second))
 	held := victim.held()
 	after := r.takenOver(ctx, held, since)
 	if deed == wire.Stop {
@@ -93,7 +93,7 @@ func (r *round) strike(ctx context.Context, among []*process, at string, deed wi
 		took := time.Since(since)
 		wait(ctx, time.Duration(r.IntN(1000))*time.Millisecond)
 		victim.signal(syscall.SIGCONT)
-		r.trouble("a stopped process", since.Add(-time.Second), time.Now().Add(time.Second))
+		r.trouble("a stopped process", since.Add(-hesitation), time.Now().Add(time.Second))
 		if after.done != nil {
 			after = relief{time.Now().Add(-took), func(context.Context) bool { return true }}
 		}
@@ -109,7 +109,7 @@ func (r *round) kill(ctx context.Context, victims ...*process) relief {
 		maps.Copy(held, p.held())
 		p.signal(syscall.SIGKILL)
 	}
-	r.trouble("a killed process", since.Add(-time.Second), time.Now().Add(time.Second))
+	r.trouble("a killed process", since.Add(-hesitation), time.Now().Add(time.Second))
 	return r.takenOver(ctx, held, since)
 }
 
@@ -204,7 +204,7 @@ func tenWorkers(ctx context.Context, r *round) (relief, error) {
 		maps.Copy(held, p.held())
 		p.retire(syscall.SIGKILL)
 	}
-	r.trouble("a killed process", since.Add(-time.Second), time.Now().Add(time.Second))
+	r.trouble("a killed process", since.Add(-hesitation), time.Now().Add(time.Second))
 	return r.takenOver(ctx, held, since), nil
 }
 
@@ -267,6 +267,6 @@ func (r *round) freeze(ctx context.Context, all ...*process) relief {
 	for _, p := range all {
 		p.signal(syscall.SIGCONT)
 	}
-	r.trouble("a stopped process", since, time.Now().Add(time.Second))
+	r.trouble("a stopped process", since.Add(-hesitation), time.Now().Add(time.Second))
 	return r.progress(ctx)
 }

@@ -140,7 +140,7 @@ func (r *round) snip(ctx context.Context, of func(*process) link, direction, tex
 			return relief{}, err
 		}
 	}
-	r.trouble("a cut connection", from, time.Now().Add(time.Second))
+	r.trouble("a cut connection", from.Add(-hesitation), time.Now().Add(time.Second))
 	if !bitten {
 		return relief{}, errNotMet
 	}

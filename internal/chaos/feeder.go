@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,6 +40,9 @@ func (o *order) path() string {
 	}
 	return "/v1/erasures/" + o.id
 }
+
+// String names the order and, once it has one, its job.
+func (o *order) String() string { return strings.TrimSpace(fmt.Sprintf("order %d %s", o.number, o.id)) }
 
 // dice may be thrown by several at once.
 type dice struct {

@@ -155,6 +155,7 @@ func (d *dialogue) Data(r io.Reader) error {
 	if _, err := body.ReadFrom(r); err != nil {
 		return err
 	}
+	hung := false
 	switch {
 	case p.in(tempData):
 		return refusal(452)
@@ -165,6 +166,7 @@ func (d *dialogue) Data(r io.Reader) error {
 		changed := p.changed
 		p.mu.Unlock()
 		<-changed
+		hung = true // the sender may have gone meanwhile
 	}
 	dropped := p.in(dropWhole)
 	m, err := mail.ReadMessage(bytes.NewReader(body.Bytes()))
@@ -172,7 +174,7 @@ func (d *dialogue) Data(r io.Reader) error {
 		return err
 	}
 	p.mu.Lock()
-	p.got = append(p.got, letter{to: d.to, id: m.Header.Get("Message-ID"), data: body.Bytes(), at: time.Now(), answered: !dropped})
+	p.got = append(p.got, letter{to: d.to, id: m.Header.Get("Message-ID"), data: body.Bytes(), at: time.Now(), answered: !dropped && !hung})
 	p.mu.Unlock()
 	if dropped {
 		_ = d.conn.Conn().Close()

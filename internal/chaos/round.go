@@ -160,6 +160,11 @@ func (r *round) say(format string, args ...any) {
 	fmt.Fprintf(r.o.Log, "%7.1fs  %s\n", time.Since(r.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
+// hesitation is how long it may take from the acceptance of a mail to the record
+// of it, on a machine that has other things to do. A mail that was accepted so
+// shortly before a fault may have lost its record to it.
+const hesitation = 3 * time.Second
+
 // trouble notes a time in which a sender may not have learnt that its mail was
 // accepted, or may not have been able to record it.
 func (r *round) trouble(cause string, from, to time.Time) {

@@ -6,6 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -93,15 +96,25 @@ func (r *round) settle(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// tell writes the last lines of every process's log, for whoever looks into a
-// broken promise.
+// tell writes what the logs say of the jobs that a broken promise names, or else
+// how they end.
 func (r *round) tell() {
+	const of, last = 30, 6 // lines of each log
+	named := jobID.FindAllString(strings.Join(r.violations, " "), -1)
 	for _, p := range r.processes() {
 		p.mu.Lock()
-		tail := p.tail[max(0, len(p.tail)-25):]
-		for _, line := range tail {
+		tail := slices.Clone(p.tail)
+		p.mu.Unlock()
+		about := slices.DeleteFunc(slices.Clone(tail), func(line string) bool {
+			return !slices.ContainsFunc(named, func(id string) bool { return strings.Contains(line, id) })
+		})
+		if len(about) == 0 {
+			about = tail[max(0, len(tail)-last):]
+		}
+		for _, line := range about[:min(of, len(about))] {
 			fmt.Fprintf(r.o.Log, "%s: %s\n", p.name, line)
 		}
-		p.mu.Unlock()
 	}
 }
+
+var jobID = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
