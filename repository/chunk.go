@@ -48,8 +48,11 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 			}
 			continue
 		}
-		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000") {
-			return jobs.Chunk{}, s.explain(ctx, pg)
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000" || pg.Code == "0A000") {
+			if err := s.explain(ctx, p, pg); !errors.Is(err, errStalePlan) {
+				return jobs.Chunk{}, err
+			}
+			continue
 		}
 		chunk.Elapsed = time.Since(start)
 		return chunk, fault("erase chunk", err)
@@ -66,11 +69,16 @@ func chunkOf(c *jobs.Claim, n int) int {
 }
 
 // explain tells apart what an error of class 42 in a chunk means: the schema is
-// no longer what the map says, the role lacks a right, or something that only
-// these clients meet, such as a trigger that names a table which is gone.
-func (s *Store) explain(ctx context.Context, pg *pgconn.PgError) error {
-	if _, err := s.planned(s.cover(ctx, true)); err != nil {
+// no longer what the map says, or only not what the plan is for; the role lacks a
+// right; or something that only these clients meet, such as a trigger that names
+// a table which is gone.
+func (s *Store) explain(ctx context.Context, p *plan.Plan, pg *pgconn.PgError) error {
+	now, err := s.planned(s.cover(ctx, true))
+	if err != nil {
 		return err
+	}
+	if now.Fingerprint != p.Fingerprint {
+		return errStalePlan
 	}
 	cause := errors.New(describe(pg))
 	switch pg.Code {

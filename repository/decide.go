@@ -39,12 +39,11 @@ FOR UPDATE OF t`
 const statementTimeout = 2 * time.Minute
 
 // decide opens the chunk's transaction and finds out, in one round trip, who
-// is erased: the fence, the schema, the tenant's lock, the clients' locks, and
+// is erased: the fence, the tenant's lock, the clients' locks, the schema, and
 // then the guards on a snapshot that is newer than all of these.
 func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (*verdict, error) {
 	b := &pgx.Batch{}
-	s.opening(b, v)
-	if err := v.queue(b, p.LiveProfiles, p.Lock, p.Judge); err != nil {
+	if err := errors.Join(s.opening(b, p, v), v.queue(b, p.LiveProfiles, p.Judge)); err != nil {
 		return nil, err
 	}
 	results := conn.SendBatch(ctx, b)
@@ -54,8 +53,10 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *val
 
 // opening begins a transaction that works for a task. Batches share the
 // tenant's lock; a merge, which may touch any of the tenant's rows, has it
-// alone.
-func (s *Store) opening(b *pgx.Batch, v *values) {
+// alone. The schema is looked at last: by then it cannot change any more. No
+// table that is written to can get a column, and no table can get a reference
+// to these clients.
+func (s *Store) opening(b *pgx.Batch, p *plan.Plan, v *values) error {
 	lock := "pg_advisory_xact_lock_shared"
 	if v.claim.Kind == jobs.MergeTask {
 		lock = "pg_advisory_xact_lock"
@@ -70,46 +71,54 @@ func (s *Store) opening(b *pgx.Batch, v *values) {
 		"set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true), set_config('synchronous_commit', 'off', true)",
 		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
 	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
-	b.Queue(fingerprintSQL)
 	b.Queue("SELECT "+lock+"("+tenantLock+")", holder(v.m, v.claim.TenantID))
-}
-
-// readOpening says whether the task may go on, with the plan that it has.
-func readOpening(results pgx.BatchResults, p *plan.Plan) error {
-	for range 2 { // begin, settings
-		if _, err := results.Exec(); err != nil {
-			return err
-		}
-	}
-	var goOn bool
-	err := results.QueryRow().Scan(&goOn)
-	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !goOn) {
-		return jobs.ErrFenced
-	}
-	if err != nil {
-		return err
-	}
-	var live string
-	if err := results.QueryRow().Scan(&live); err != nil {
-		return err
-	}
-	if live != p.Fingerprint {
-		return errStalePlan
-	}
-	_, err = results.Exec() // the tenant's lock
+	err := v.queue(b, p.Lock, p.Pin)
+	b.Queue(fingerprintSQL)
 	return err
 }
 
+// readOpening says whether the task may go on, with the plan that it has, and
+// which clients are locked.
+func readOpening(results pgx.BatchResults, p *plan.Plan) (locked map[string][]*string, err error) {
+	for range 2 { // begin, settings
+		if _, err := results.Exec(); err != nil {
+			return nil, err
+		}
+	}
+	var goOn bool
+	err = results.QueryRow().Scan(&goOn)
+	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !goOn) {
+		return nil, jobs.ErrFenced
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, err := results.Exec(); err != nil { // the tenant's lock
+		return nil, err
+	}
+	if locked, err = readLocked(results, p.Owned); err != nil {
+		return nil, err
+	}
+	if _, err := results.Exec(); err != nil { // the tables' shape
+		return nil, err
+	}
+	var live string
+	if err := results.QueryRow().Scan(&live); err != nil {
+		return nil, err
+	}
+	if live != p.Fingerprint {
+		return nil, errStalePlan
+	}
+	return locked, nil
+}
+
 func readVerdict(results pgx.BatchResults, p *plan.Plan, v *values) (*verdict, error) {
-	if err := readOpening(results, p); err != nil {
+	locked, err := readOpening(results, p)
+	if err != nil {
 		return nil, err
 	}
 	out := &verdict{owned: map[string][]string{}, profiles: map[int]string{}}
 	if err := out.readProfiles(results); err != nil {
-		return nil, err
-	}
-	locked, err := readLocked(results, p.Owned)
-	if err != nil {
 		return nil, err
 	}
 	if err := out.readJudgement(results, p, v, locked); err != nil {

@@ -67,8 +67,7 @@ func (s *Store) decideMerge(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v
 	target := *v
 	target.keys = []string{terms.Target}
 	b := &pgx.Batch{}
-	s.opening(b, v)
-	err := errors.Join(v.queue(b, p.LiveProfiles, p.Lock, p.Merge.Exists), target.queue(b, p.Known), v.queue(b, p.Merge.Guards), v.queue(b, hold...))
+	err := errors.Join(s.opening(b, p, v), v.queue(b, p.LiveProfiles, p.Merge.Exists), target.queue(b, p.Known), v.queue(b, p.Merge.Guards), v.queue(b, hold...))
 	for _, x := range p.Merge.Conflicts {
 		err = errors.Join(err, v.queue(b, x.Statement))
 	}
@@ -81,15 +80,12 @@ func (s *Store) decideMerge(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v
 }
 
 func readMergeVerdict(results pgx.BatchResults, p *plan.Plan, v *values, holds int) (*verdict, error) {
-	if err := readOpening(results, p); err != nil {
+	locked, err := readOpening(results, p)
+	if err != nil {
 		return nil, err
 	}
 	out := &verdict{owned: map[string][]string{}, profiles: map[int]string{}}
 	if err := out.readProfiles(results); err != nil {
-		return nil, err
-	}
-	locked, err := readLocked(results, p.Owned)
-	if err != nil {
 		return nil, err
 	}
 	held, err := readLocked(results, nil)

@@ -202,6 +202,9 @@ func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) err
 		if errors.Is(err, pgx.ErrNoRows) {
 			return jobs.ErrFenced
 		}
+		if err == nil {
+			_, err = tx.Exec(ctx, w.plan.Pin.SQL)
+		}
 		var live string
 		if err == nil {
 			err = tx.QueryRow(ctx, fingerprintSQL).Scan(&live)

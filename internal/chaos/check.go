@@ -148,7 +148,7 @@ func (r *round) checkClients(ctx context.Context) error {
 	erased := map[string]int{}
 	there := map[string]bool{}
 	failed := map[string]string{}
-	by := map[string][]string{} // the jobs that dealt with a client
+	by := map[string][]string{}    // the jobs that dealt with a client
 	targets := map[string]string{} // of merges
 	for _, o := range r.feeder.all() {
 		if o.merge {

@@ -36,6 +36,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.Retained = c.retainedRules()
 	full.Preview = c.previewStatement()
 	full.Lock = c.lockStatement()
+	full.Pin = c.pinStatement()
 	full.Judge = c.judgeStatement()
 	full.LiveProfiles = c.liveProfilesStatement()
 	full.NewProfile = c.newProfileStatement()

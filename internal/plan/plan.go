@@ -18,6 +18,7 @@ type Plan struct {
 	Known         Statement   // → (key, whether it is an anonymous profile) of the clients given that are the tenant's
 	Tenant        Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
 	Lock          Statement   // locks clients → (key, owned columns…)
+	Pin           Statement   // keeps the shape of all tables as it is until the transaction ends
 	Judge         Statement   // → (key, code of the guard that holds or NULL, latest day kept under each of Retained)
 	Retained      []string    // retention rules, one for each day that Judge gives
 	Law           Statement   // () → (country, fiscal year's end, time zone, today); no row: no such tenant. Zero when nothing is retained, or without a tenant table
@@ -134,5 +135,5 @@ func (p *Plan) SweepStatements() []Statement {
 
 // Statements lists all that a chunk runs, in order.
 func (p *Plan) Statements() []Statement {
-	return append([]Statement{p.Lock, p.Judge}, p.Erase...)
+	return append([]Statement{p.Lock, p.Pin, p.Judge}, p.Erase...)
 }
