@@ -110,18 +110,18 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 // ClaimNext takes the next batch of the same tenant without a detour through
 // Redis, so that a lane does not stand idle between two batches. It declines
 // when any hint waits for a free worker: then the queues' weights decide, and
-// when a merge of the tenant's waits for a lane. Cut
-// off from the queues, whose hints nobody can fetch, it takes any batch that has
-// a lane, of the same tenant first.
+// when a merge of the tenant's waits to be dispatched. Cut off from the queues,
+// whose hints nobody can fetch, it takes any batch that has a lane and any
+// merge, of the same tenant first.
 func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*jobs.Claim, error) {
 	var id string
 	err := s.pool.QueryRow(ctx, `
 		SELECT t.id::text FROM oubli.tasks AS t
-		WHERE t.kind = 'batch' AND t.state = 'pending' AND t.run_at <= now()
+		WHERE (t.kind = 'batch' OR $2 AND t.kind = 'merge') AND t.state = 'pending' AND t.run_at <= now()
 		  AND ($2 OR t.tenant_id = $1 AND t.dispatched_at IS NULL
 		    AND NOT EXISTS (SELECT FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL)
 		    AND NOT EXISTS (SELECT FROM `+laneless+` AND w.kind = 'merge' AND w.tenant_id = $1))
-		  AND (NOT $2 OR (SELECT count(*) FROM oubli.tasks AS r WHERE r.tenant_id = t.tenant_id AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
+		  AND (NOT $2 OR t.kind = 'merge' OR (SELECT count(*) FROM oubli.tasks AS r WHERE r.tenant_id = t.tenant_id AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
 		  AND `+runnable+`
 		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID, cutOff, s.opts.Lanes).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -210,6 +210,11 @@ func TestTheNextBatchIsOfTheSameTenantAndTheSmallJobsFirst(t *testing.T) {
 	if c, err := s.ClaimNext(t.Context(), "2", true); err != nil || c == nil || c.TaskID != unheard[0] {
 		t.Errorf("cut off, got %+v, %v, want tenant 3's", c, err)
 	}
+	_, merge := plant(t, db, "2", jobs.Interactive, 1)
+	db.Exec(t, "UPDATE oubli.tasks SET kind = 'merge', dispatched_at = now() WHERE id = $1", merge[0])
+	if c, err := s.ClaimNext(t.Context(), "2", true); err != nil || c == nil || c.TaskID != merge[0] {
+		t.Errorf("cut off, got %+v, %v, want the merge", c, err)
+	}
 }
 
 func TestATaskIsGivenBackOnlyForThoseWhoWait(t *testing.T) {

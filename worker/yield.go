@@ -87,8 +87,8 @@ const (
 	awayFor = time.Second
 )
 
-// cutOff reports whether the hints that wait cannot be fetched. Of a cluster,
-// each queue has its own node.
+// cutOff reports whether the hints of batches and merges cannot be fetched. Of a
+// cluster, each queue has its own node.
 func (s *Server) cutOff() bool {
 	if time.Now().UnixNano() < s.awayUntil.Load() {
 		return true
@@ -99,7 +99,7 @@ func (s *Server) cutOff() bool {
 		ctx, cancel := context.WithTimeout(context.Background(), silence)
 		defer cancel()
 		_, err := s.o.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
-			for q := range jobs.Queues() {
+			for _, q := range []jobs.Queue{jobs.Interactive, jobs.Bulk} {
 				pipe.Exists(ctx, "asynq:{"+string(q)+"}:pending")
 			}
 			return nil
