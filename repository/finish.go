@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -84,7 +85,7 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 		return err
 	}
 	if job.Counts.Erased+job.Counts.ErasedRetained > 0 && !job.DryRun {
-		if err := leavesResidue(ctx, tx, &j.id); err != nil {
+		if err := errors.Join(leavesResidue(ctx, tx, &j.id), j.wantsSecondLook(ctx, tx)); err != nil {
 			return err
 		}
 	}

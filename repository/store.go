@@ -29,7 +29,7 @@ type Options struct {
 	Lease        time.Duration // how long a silent worker keeps its batch; 10 s
 	LockTimeout  time.Duration // longest wait for one lock; 1 s
 	Lanes        int           // batches of one tenant that may run side by side; 2
-	Pause        time.Duration // between rounds of refreshing statistics; 1 min
+	Pause        time.Duration // between rounds of refreshing statistics, and before a second look; 1 min
 	Window       int           // hints of one queue that wait in Redis at most; 64
 	// The database is left alone while a replica is further behind than
 	// MaxReplicaLag, in bytes of the write-ahead log, or more than MaxActive

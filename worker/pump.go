@@ -84,6 +84,7 @@ func (p *Pump) Run(ctx context.Context) {
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "blocked jobs", p.unblock) })
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "views", p.o.Keeper.RefreshViews) })
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "statistics", p.o.Keeper.RefreshStatistics) })
+		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "second looks", p.lookAgain) })
 		both.Go(func() { p.every(ctx, 60*p.o.Reconcile, nil, "retention", p.retire) })
 	}
 	both.Wait()
@@ -263,6 +264,15 @@ func (p *Pump) retire(ctx context.Context) error {
 		for code, rows := range t.Refused {
 			p.o.Log.Error().Str("table", t.Table).Int64("rows", rows).Str("code", code).Msg("retention is over, and the database refuses to clear rows")
 		}
+	}
+	return err
+}
+
+// lookAgain erases what was written of clients while they were erased.
+func (p *Pump) lookAgain(ctx context.Context) error {
+	late, err := p.o.Keeper.LookAgain(ctx)
+	for table, rows := range late {
+		p.o.Log.Info().Str("table", table).Int64("rows", rows).Msg("rows were written of clients while they were erased; erased them too")
 	}
 	return err
 }

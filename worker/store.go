@@ -26,6 +26,7 @@ type Keeper interface {
 	Unblock(ctx context.Context) (int, error)
 	RefreshViews(ctx context.Context) error
 	RefreshStatistics(ctx context.Context) error
+	LookAgain(ctx context.Context) (rows map[string]int64, err error)
 	SweepRetained(ctx context.Context) ([]jobs.Swept, error)
 }
 

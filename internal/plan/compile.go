@@ -43,6 +43,8 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.Crowds = c.crowdStatements()
 	full.Erase = c.eraseStatements(order)
 	full.Strip = c.rowStatements(order)
+	full.Late = c.lateStatements(order)
+	full.Back = c.backStatement()
 	full.SharedProfile = slices.ContainsFunc(full.Erase, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
 	full.Merge = c.mergePlan(order)
 	full.Sweep = c.sweeps()

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/oubli/oubli/internal/erasuremap"
@@ -24,6 +25,35 @@ func (c *compiler) rowStatements(order []*entry) []Statement {
 		all = append(all, c.rows(e)...)
 	}
 	return all
+}
+
+// lateStatements are those of soft references: whoever writes one need not
+// touch the client's row, and so does not wait for its lock.
+func (c *compiler) lateStatements(order []*entry) []Statement {
+	var all []Statement
+	for _, e := range order {
+		refers := func(fk ForeignKey) bool { return fk.to(c.client) && slices.Contains(fk.Columns, e.Reference) }
+		if e.reference != nil && !e.through() && !slices.ContainsFunc(e.rel.Foreign, refers) {
+			all = append(all, c.rows(e)...)
+		}
+	}
+	return all
+}
+
+// backStatement finds keys that are in use again: somebody else's by now, and
+// perhaps in another tenant.
+func (c *compiler) backStatement() Statement {
+	if c.m.Client.Erase != erasuremap.DeleteClient {
+		return Statement{}
+	}
+	l := link{rel: c.client, key: c.key}
+	if c.scoped {
+		l.tenant = c.tenant
+	}
+	t := &text{}
+	key := ident("c", c.key.Name)
+	t.add("SELECT %s::text\nFROM %s AS \"c\"\nWHERE %s", key, c.client.ident(), c.ofChunk(t, l, "c"))
+	return t.statement("clients: back", c.name(c.client))
 }
 
 // rows are the statements for the rows of one entry; none when they stay as

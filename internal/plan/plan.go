@@ -24,6 +24,8 @@ type Plan struct {
 	Law           Statement   // () → (country, fiscal year's end, time zone, today); no row: no such tenant. Zero when nothing is retained, or without a tenant table
 	Erase         []Statement // in order
 	Strip         []Statement // Erase without the clients' own rows and what these point to: a merge that leaves its source
+	Back          Statement   // → (key) of the clients given that are there, whoever's they are; zero when erased clients stay
+	Late          []Statement // Erase for rows that a client may get after it is gone: no foreign key refuses them
 	LiveProfiles  Statement   // → (slot, key)
 	NewProfile    Statement   // inserts one anonymous profile → (key)
 	Crowds        []Statement // → (how many profiles of a lane the clients' rows want that a unique index keeps apart)

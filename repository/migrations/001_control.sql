@@ -131,6 +131,17 @@ CREATE TABLE oubli.stale_views (
   since timestamptz NOT NULL DEFAULT now()
 );
 
+-- Jobs whose clients are looked for once more: where no foreign key refuses it,
+-- somebody may have written of them while they were erased. Every transaction up
+-- to xid must have ended, and some time passed.
+CREATE TABLE oubli.second_looks (
+  job_id uuid PRIMARY KEY REFERENCES oubli.jobs ON DELETE CASCADE,
+  since  timestamptz NOT NULL DEFAULT now(),
+  xid    xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  batch  integer NOT NULL DEFAULT 0          -- the last that was looked at
+);
+CREATE INDEX second_looks_since ON oubli.second_looks (since);
+
 -- How far what was erased has left the disk: one row for each job that erased
 -- somebody, and for what a sweep has cleared. docs/fine-print.md names the levels.
 CREATE TABLE oubli.residues (
