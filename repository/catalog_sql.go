@@ -103,6 +103,10 @@ SELECT jsonb_build_object(
       FROM pg_rewrite AS w
       WHERE w.ev_class = rel.oid AND w.ev_type IN ('2', '3', '4') AND w.ev_enabled <> 'D'),
     'row_security', nullif(row_security_active(rel.oid), false),
+    'detaching', (
+      SELECT jsonb_agg(c.relname ORDER BY c.relname)
+      FROM part JOIN pg_inherits AS i ON i.inhparent = part.relid JOIN pg_class AS c ON c.oid = i.inhrelid
+      WHERE part.root = rel.oid AND i.inhdetachpending),
     'reads', (
       SELECT jsonb_agg(DISTINCT jsonb_build_object('schema', n.nspname, 'name', c.relname))
       FROM copied JOIN pg_class AS c ON c.oid = copied.source JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -141,5 +145,6 @@ SELECT encode(sha256(convert_to(concat_ws(E'\n',
    FROM rel JOIN pg_rewrite AS w ON w.ev_class = rel.oid CROSS JOIN LATERAL (
      SELECT DISTINCT refobjid FROM pg_depend
      WHERE classid = 'pg_rewrite'::regclass AND objid = w.oid AND refclassid = 'pg_class'::regclass) AS read
-   WHERE relkind IN ('v', 'm') AND EXISTS (SELECT FROM rel WHERE relkind = 'm'))
+   WHERE relkind IN ('v', 'm') AND EXISTS (SELECT FROM rel WHERE relkind = 'm')),
+  (SELECT string_agg(inhrelid::text, ',' ORDER BY inhrelid) FROM pg_inherits WHERE inhdetachpending)
 ), 'UTF8')), 'hex')`

@@ -48,16 +48,16 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 			}
 			continue
 		}
-		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000" || pg.Code == "0A000") {
-			if err := s.explain(ctx, p, pg); !errors.Is(err, errStalePlan) {
-				return jobs.Chunk{}, err
+		if err != nil {
+			if err = s.explain(ctx, p, err); errors.Is(err, errStalePlan) {
+				continue
 			}
-			continue
+			return jobs.Chunk{}, err
 		}
 		chunk.Elapsed = time.Since(start)
-		return chunk, fault("erase chunk", err)
+		return chunk, nil
 	}
-	return jobs.Chunk{}, &jobs.Error{Kind: jobs.Internal, Code: "profiles", Msg: "erase chunk: profiles never sufficed"}
+	return jobs.Chunk{}, &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: "erase chunk: the schema or the anonymous profiles change again and again"}
 }
 
 // chunkOf is how many clients go into one transaction.
@@ -68,17 +68,25 @@ func chunkOf(c *jobs.Claim, n int) int {
 	return n
 }
 
-// explain tells apart what an error of class 42 in a chunk means: the schema is
-// no longer what the map says, or only not what the plan is for; the role lacks a
-// right; or something that only these clients meet, such as a trigger that names
-// a table which is gone.
-func (s *Store) explain(ctx context.Context, p *plan.Plan, pg *pgconn.PgError) error {
-	now, err := s.planned(s.cover(ctx, true))
-	if err != nil {
+// explain tells what an error of a chunk means. Before any client is blamed it
+// looks whether the schema is no longer what the map says, or only not what the
+// plan is for. Of class 42 is also a right that the role lacks, or something
+// that only these clients meet, such as a trigger that names a table which is gone.
+func (s *Store) explain(ctx context.Context, p *plan.Plan, err error) error {
+	pg, _ := errors.AsType[*pgconn.PgError](err)
+	strange := pg != nil && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000")
+	err = fault("erase chunk", err)
+	if jobs.KindOf(err) != jobs.Invalid && !strange {
 		return err
 	}
-	if now.Fingerprint != p.Fingerprint {
+	now, uncovered := s.planned(s.cover(ctx, strange))
+	switch {
+	case uncovered != nil:
+		return uncovered
+	case now.Fingerprint != p.Fingerprint:
 		return errStalePlan
+	case !strange:
+		return err
 	}
 	cause := errors.New(describe(pg))
 	switch pg.Code {
@@ -169,20 +177,23 @@ func (s *Store) eraseFor(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *v
 			return nil, cmp.Or[error](err, &needProfiles{s.moreSlots(0, v.claim.Lane)})
 		}
 	}
-	return erase(ctx, conn, v)
+	return erase(ctx, conn, p, v)
 }
 
 // erase runs the statements in one pipelined round trip and counts the
-// rows of each table.
-func erase(ctx context.Context, conn *pgx.Conn, v *values) (map[string]int64, error) {
+// rows of each table. Then it looks whether the plan is still for this schema.
+// From there on that cannot change: nobody adds a column, a trigger or a foreign
+// key to a table that was written to, nor a column to one that was read.
+func erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (map[string]int64, error) {
 	rows := map[string]int64{}
 	if len(v.keys) == 0 {
 		return rows, nil
 	}
 	b := &pgx.Batch{}
-	if err := v.queue(b, v.run...); err != nil {
+	if err := v.queue(b, slices.Concat(v.run, []plan.Statement{p.Pin})...); err != nil {
 		return nil, err
 	}
+	b.Queue(fingerprintSQL)
 	results := conn.SendBatch(ctx, b)
 	for _, st := range v.run {
 		tag, err := results.Exec()
@@ -201,6 +212,16 @@ func erase(ctx context.Context, conn *pgx.Conn, v *values) (map[string]int64, er
 			return nil, errors.Join(&jobs.Error{Kind: jobs.Invalid, Code: "wrong_count",
 				Msg: "the client's own row was not the one row that changed: a trigger or a rule is in the way"}, results.Close())
 		}
+	}
+	if _, err := results.Exec(); err != nil { // the pin
+		return nil, errors.Join(err, results.Close())
+	}
+	var live string
+	if err := results.QueryRow().Scan(&live); err != nil {
+		return nil, errors.Join(err, results.Close())
+	}
+	if live != p.Fingerprint {
+		return nil, errors.Join(errStalePlan, results.Close())
 	}
 	return rows, results.Close()
 }
@@ -234,9 +255,6 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n next, v *verdict) 
 	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease}
 	if len(v.deferred) > 0 {
 		b.Queue(recordSQL, append([]any{n.TaskID, n.Attempt, n.Keys}, sums...)...)
-		// The fence knows a claim that fell behind a crash of the server by its
-		// position. The order of the keys it cannot see: that must not be lost.
-		b.Queue("set local synchronous_commit to default")
 	} else {
 		b.Queue(progressSQL, append([]any{n.TaskID, n.Attempt}, sums...)...)
 	}

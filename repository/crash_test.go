@@ -73,7 +73,7 @@ func TestACrashOfTheServerTakesAChunkAndItsRecordBackTogether(t *testing.T) {
 	}
 }
 
-func TestTheOrderOfClientsWhoWaitOutlivesACrash(t *testing.T) {
+func TestAClaimWhoseClientsWereNotPutBackAfterAllIsStopped(t *testing.T) {
 	t.Parallel()
 	db, crash := crashing(t)
 	erasable(t, db)
@@ -81,18 +81,17 @@ func TestTheOrderOfClientsWhoWaitOutlivesACrash(t *testing.T) {
 	keys := db.Clients(t, 1, 12)
 	accept(t, s, "1", keys)
 	c := claimFirst(t, s)
-	hold(t, db, holdClients, c.Keys[:4])
+	let := hold(t, db, holdClients, c.Keys[:4])
 	if chunk := mustErase(t, s, c, 4); chunk.Deferred != 4 {
 		t.Fatalf("held clients: %+v", chunk)
 	}
+	let()
 	crash()
-	if stored := db.Strings(t, "SELECT unnest(keys) FROM oubli.tasks WHERE kind = 'batch'"); !slices.Equal(stored, c.Keys) {
-		t.Errorf("stored are %v, and the worker goes on with %v", stored, c.Keys)
+	if stored := db.Strings(t, "SELECT unnest(keys) FROM oubli.tasks WHERE kind = 'batch'"); slices.Equal(stored, c.Keys) {
+		t.Fatal("nothing was lost")
 	}
-	if chunk, err := eventuallyErase(t, s, c, 4); err != nil || chunk.Clients != 4 {
-		t.Fatalf("the others: %+v, %v", chunk, err)
-	}
-	// Somebody else ends what it has begun.
+	_, err := eventuallyErase(t, s, c, 4)
+	fenced(t, "a claim that believes in another order", err)
 	expire(t, db)
 	c = mustClaim(t, s, c.TaskID)
 	for c.Left() > 0 {
@@ -100,5 +99,20 @@ func TestTheOrderOfClientsWhoWaitOutlivesACrash(t *testing.T) {
 	}
 	if left := db.Existing(t, keys); len(left) > 0 {
 		t.Errorf("%v are there, and were recorded as erased", left)
+	}
+}
+
+func TestWhatHasEndedOutlivesACrashWhateverTheServerIsSetTo(t *testing.T) {
+	t.Parallel()
+	db, crash := crashing(t)
+	erasable(t, db)
+	db.Exec(t, "ALTER DATABASE booking SET synchronous_commit = off")
+	s := open(t, db)
+	keys := db.Clients(t, 1, 3)
+	j := accept(t, s, "1", keys)
+	work(t, s, 3)
+	crash()
+	if got := job(t, open(t, db), j.ID); got.State != jobs.Completed || len(db.Existing(t, keys)) != 0 {
+		t.Errorf("what had ended is %s with %+v after a crash, and %v are there", got.State, got.Counts, db.Existing(t, keys))
 	}
 }

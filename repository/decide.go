@@ -26,12 +26,14 @@ type verdict struct {
 // share it and merges take it alone.
 const tenantLock = "hashtextextended('oubli:tenant:' || $1::text, 0)"
 
-// fenceSQL locks the task's row if the task is still the caller's, and says
-// whether its job wants to go on.
+// fenceSQL locks the task's row if the task is still the caller's and stands
+// where the caller believes it to, and says whether its job wants to go on. A
+// crash of the server can take the last chunks back: then the position is
+// another or, after chunks that only put clients back, the next client.
 const fenceSQL = `
 SELECT j.state = 'running'
 FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
-WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND t.position = $3
+WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND t.position = $3 AND t.keys[$3 + 1] IS NOT DISTINCT FROM $4
 FOR UPDATE OF t`
 
 // statementTimeout bounds each statement of a chunk, so that one that takes too
@@ -39,8 +41,8 @@ FOR UPDATE OF t`
 const statementTimeout = 2 * time.Minute
 
 // decide opens the chunk's transaction and finds out, in one round trip, who
-// is erased: the fence, the tenant's lock, the clients' locks, the schema, and
-// then the guards on a snapshot that is newer than all of these.
+// is erased: the fence, the tenant's lock, the clients' locks, and then the
+// guards on a snapshot that is newer than all of these.
 func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (*verdict, error) {
 	b := &pgx.Batch{}
 	if err := errors.Join(s.opening(b, p, v), v.queue(b, p.LiveProfiles, p.Judge)); err != nil {
@@ -53,9 +55,7 @@ func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *val
 
 // opening begins a transaction that works for a task. Batches share the
 // tenant's lock; a merge, which may touch any of the tenant's rows, has it
-// alone. The schema is looked at last: by then it cannot change any more. No
-// table that is written to can get a column, and no table can get a reference
-// to these clients.
+// alone.
 func (s *Store) opening(b *pgx.Batch, p *plan.Plan, v *values) error {
 	lock := "pg_advisory_xact_lock_shared"
 	if v.claim.Kind == jobs.MergeTask {
@@ -70,15 +70,20 @@ func (s *Store) opening(b *pgx.Batch, p *plan.Plan, v *values) error {
 	b.Queue("SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true), set_config('statement_timeout', $3, true), "+
 		"set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true), set_config('synchronous_commit', 'off', true)",
 		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
-	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position)
+	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position, nextKey(v.claim))
 	b.Queue("SELECT "+lock+"("+tenantLock+")", holder(v.m, v.claim.TenantID))
-	err := v.queue(b, p.Lock, p.Pin)
-	b.Queue(fingerprintSQL)
-	return err
+	return v.queue(b, p.Lock)
 }
 
-// readOpening says whether the task may go on, with the plan that it has, and
-// which clients are locked.
+// nextKey is the key of the client whose turn it is; nil at the end.
+func nextKey(c *jobs.Claim) *string {
+	if c.Position == len(c.Keys) {
+		return nil
+	}
+	return &c.Keys[c.Position]
+}
+
+// readOpening says whether the task may go on, and which clients are locked.
 func readOpening(results pgx.BatchResults, p *plan.Plan) (locked map[string][]*string, err error) {
 	for range 2 { // begin, settings
 		if _, err := results.Exec(); err != nil {
@@ -96,20 +101,7 @@ func readOpening(results pgx.BatchResults, p *plan.Plan) (locked map[string][]*s
 	if _, err := results.Exec(); err != nil { // the tenant's lock
 		return nil, err
 	}
-	if locked, err = readLocked(results, p.Owned); err != nil {
-		return nil, err
-	}
-	if _, err := results.Exec(); err != nil { // the tables' shape
-		return nil, err
-	}
-	var live string
-	if err := results.QueryRow().Scan(&live); err != nil {
-		return nil, err
-	}
-	if live != p.Fingerprint {
-		return nil, errStalePlan
-	}
-	return locked, nil
+	return readLocked(results, p.Owned)
 }
 
 func readVerdict(results pgx.BatchResults, p *plan.Plan, v *values) (*verdict, error) {
@@ -230,7 +222,7 @@ func (v *verdict) except(e jobs.Exception) {
 // is no longer the caller's.
 func (s *Store) lockTask(ctx context.Context, conn *pgx.Conn, c *jobs.Claim) error {
 	var goOn bool
-	err := conn.QueryRow(ctx, s.fence, c.TaskID, c.Attempt, c.Position).Scan(&goOn)
+	err := conn.QueryRow(ctx, s.fence, c.TaskID, c.Attempt, c.Position, nextKey(c)).Scan(&goOn)
 	if errors.Is(err, pgx.ErrNoRows) || (err == nil && !goOn) {
 		return jobs.ErrFenced
 	}

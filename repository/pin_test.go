@@ -43,14 +43,14 @@ func TestASchemaThatChangesWhileAChunkWaitsForItsLocksIsSeen(t *testing.T) {
 	}
 }
 
-func TestNoTableChangesItsColumnsUnderAChunk(t *testing.T) {
+func TestNoTableChangesItsColumnsBeforeTheCommit(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
 	var refused, changed []string
 	s := open(t, db, func(o *repository.Options) {
 		o.Failpoint = func(at string) {
-			if at != "chunk:decided" {
+			if at != "chunk:erased" {
 				return
 			}
 			for _, table := range bookingdb.Map(t).Tables {
@@ -69,6 +69,101 @@ func TestNoTableChangesItsColumnsUnderAChunk(t *testing.T) {
 		t.Errorf("chunk: %+v", chunk)
 	}
 	if len(changed) > 0 || !slices.Contains(refused, "messages") || len(db.Existing(t, keys)) > 0 {
-		t.Errorf("changed in mid-chunk: %v; not: %v", changed, refused)
+		t.Errorf("changed before the commit: %v; not: %v", changed, refused)
+	}
+}
+
+// midChunk runs a migration once a chunk has decided whom to erase, and gives
+// the chunk's error.
+func midChunk(t *testing.T, db *bookingdb.DB, keys []string, migration string) error {
+	t.Helper()
+	migrated := false
+	s := open(t, db, func(o *repository.Options) {
+		o.Failpoint = func(at string) {
+			if at == "chunk:decided" && !migrated {
+				migrated = true
+				db.Exec(t, migration)
+			}
+		}
+	})
+	accept(t, s, "1", keys)
+	_, err := s.EraseChunk(t.Context(), claimFirst(t, s), len(keys))
+	if !migrated {
+		t.Fatal("the chunk decided nothing")
+	}
+	return err
+}
+
+func TestAMigrationInMidChunkUndoesTheChunk(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ migration, gap string }{
+		"a trigger that keeps copies": {`
+			CREATE TABLE history (id bigint GENERATED ALWAYS AS IDENTITY, old text);
+			CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO history (old) VALUES (OLD::text); RETURN OLD; END $$;
+			CREATE TRIGGER keep BEFORE DELETE ON client_notes FOR EACH ROW EXECUTE FUNCTION keep();
+			CREATE TRIGGER keep BEFORE UPDATE ON appointments FOR EACH ROW EXECUTE FUNCTION keep()`, "public.client_notes"},
+		"a foreign key that deletes more": {`
+			CREATE TABLE reminders (id bigint PRIMARY KEY, note bigint REFERENCES client_notes ON DELETE CASCADE);
+			INSERT INTO reminders SELECT id, id FROM client_notes`, "public.reminders"},
+		"a column": {`
+			ALTER TABLE participations ADD nickname text;
+			UPDATE participations SET nickname = 'Lulu' WHERE false`, "public.participations.nickname"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			db := bookingdb.New(t, 300)
+			erasable(t, db)
+			keys := db.Clients(t, 1, 20)
+			err := midChunk(t, db, keys, c.migration)
+			if e, ok := err.(*jobs.Error); !ok || e.Code != jobs.CodeSchema || !strings.Contains(e.Msg, c.gap) {
+				t.Errorf("the chunk ends with %v", err)
+			}
+			if left := db.Existing(t, keys); len(left) != len(keys) {
+				t.Errorf("only %d of %d are there", len(left), len(keys))
+			}
+			if strings.Contains(c.migration, "history") && db.Int(t, "SELECT count(*) FROM history") > 0 {
+				t.Error("copies are left")
+			}
+		})
+	}
+}
+
+// A migration that the map already knows costs a chunk, and blocks nothing.
+func TestAChunkThatMeetsANewIndexIsDoneAgain(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 300)
+	erasable(t, db)
+	keys := db.Clients(t, 1, 5)
+	if err := midChunk(t, db, keys, "CREATE INDEX ON client_notes (created_at)"); err != nil {
+		t.Error(err)
+	}
+	if left := db.Existing(t, keys); len(left) > 0 {
+		t.Errorf("%v are left", left)
+	}
+}
+
+// Rows of a partition that is on its way out are passed by, in silence.
+func TestAPartitionThatIsBeingDetachedBlocks(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 300)
+	erasable(t, db)
+	db.Exec(t, "DROP TABLE messages_default") // beside which PostgreSQL detaches none concurrently
+	partition := db.Strings(t, "SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'messages'::regclass ORDER BY 1 LIMIT 1")[0]
+	reader := hold(t, db, "SELECT FROM messages") // for which the detaching waits
+	detached := make(chan error, 1)
+	go func() {
+		_, err := db.Pool.Exec(t.Context(), "ALTER TABLE messages DETACH PARTITION "+partition+" CONCURRENTLY")
+		detached <- err
+	}()
+	bookingdb.Wait(t, "the partition to be on its way out", func() bool {
+		return db.Int(t, "SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 1
+	})
+	s := open(t, db)
+	if err := s.Cover(t.Context()); err == nil || !strings.Contains(err.Error(), "is being detached") {
+		t.Errorf("with a partition on its way out: %v", err)
+	}
+	reader()
+	if err := <-detached; err != nil {
+		t.Fatal(err)
 	}
 }

@@ -37,7 +37,7 @@ func (s *Store) rehearse(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *v
 			profiles[slot] = key
 		}
 		v.profile, v.profiles = profiles[1], s.lane(profiles, lane)
-		rows, err := erase(ctx, conn, v)
+		rows, err := erase(ctx, conn, p, v)
 		if err != nil && !is(err, needProfilesState) {
 			return nil, err
 		}

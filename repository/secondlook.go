@@ -58,7 +58,7 @@ func (s *Store) LookAgain(ctx context.Context) (map[string]int64, error) {
 		}
 		var c *jobs.Claim
 		var rows map[string]int64
-		err = s.tx(ctx, "look again", func(tx pgx.Tx) (err error) {
+		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, func(tx pgx.Tx) (err error) {
 			c, rows, err = s.lookAgain(ctx, tx, p)
 			return err
 		})
@@ -71,9 +71,9 @@ func (s *Store) LookAgain(ctx context.Context) (map[string]int64, error) {
 			continue
 		case err != nil && c != nil:
 			_, postponed := s.pool.Exec(ctx, "UPDATE oubli.second_looks SET since = now() WHERE job_id = $1", c.JobID)
-			return all, errors.Join(err, fault("postpone second look", postponed))
+			return all, errors.Join(fault("look again", err), fault("postpone second look", postponed))
 		case err != nil || c == nil:
-			return all, err
+			return all, fault("look again", err)
 		}
 		for table, n := range rows {
 			all[table] += n
@@ -116,16 +116,6 @@ func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan) (*jobs.C
 // somebody's again is left alone. That is looked at afterwards: what the
 // statements could see of a newcomer, they can see of the newcomer's own row too.
 func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.Claim) (map[string]int64, error) {
-	if _, err := tx.Exec(ctx, p.Pin.SQL); err != nil {
-		return nil, err
-	}
-	var live string
-	if err := tx.QueryRow(ctx, fingerprintSQL).Scan(&live); err != nil {
-		return nil, err
-	}
-	if live != p.Fingerprint {
-		return nil, errStalePlan
-	}
 	if err := s.lawOf(ctx, p, c); err != nil {
 		return nil, err
 	}
@@ -142,7 +132,7 @@ func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.
 		if _, err := tx.Exec(ctx, "savepoint late"); err != nil {
 			return nil, err
 		}
-		rows, err := erase(ctx, tx.Conn(), v)
+		rows, err := erase(ctx, tx.Conn(), p, v)
 		if is(err, needProfilesState) {
 			err = &needProfiles{s.moreSlots(len(v.profiles), c.Lane)}
 		}

@@ -27,7 +27,7 @@ type Options struct {
 	BatchClients int           // clients in one task; 1000
 	Grace        time.Duration // between accepting a job and its start; 0
 	Lease        time.Duration // how long a silent worker keeps its batch; 10 s
-	LockTimeout  time.Duration // longest wait for one lock; 1 s
+	LockTimeout  time.Duration // longest wait for one lock; half a second, so that the server, whose default is one, finds no deadlock before
 	Lanes        int           // batches of one tenant that may run side by side; 2
 	Pause        time.Duration // between rounds of refreshing statistics, and before a second look; 1 min
 	Window       int           // hints of one queue that wait in Redis at most; 64
@@ -58,7 +58,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Lease = 10 * time.Second
 	}
 	if o.LockTimeout == 0 {
-		o.LockTimeout = time.Second
+		o.LockTimeout = 500 * time.Millisecond
 	}
 	if o.Pause == 0 {
 		o.Pause = time.Minute
@@ -109,6 +109,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "oubli"
 	}
+	cfg.AfterConnect = durable
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fault("open database", err)
@@ -121,6 +122,13 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// durable lets commits wait for the disk where the server's settings would not:
+// a mail must not tell of what a crash can take back. Chunks see to themselves.
+func durable(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
+	return err
 }
 
 // Close gives the connections back. It waits for those in use.

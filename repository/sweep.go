@@ -202,22 +202,29 @@ func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) err
 		if errors.Is(err, pgx.ErrNoRows) {
 			return jobs.ErrFenced
 		}
-		if err == nil {
-			_, err = tx.Exec(ctx, w.plan.Pin.SQL)
+		// Before, so that no row is blamed for what a migration did; and after,
+		// when none can come in between any more.
+		same := func(tx pgx.Tx) error { return w.sameSchema(ctx, tx) }
+		for _, step := range []func(pgx.Tx) error{same, f, same} {
+			if err == nil {
+				err = step(tx)
+			}
 		}
-		var live string
-		if err == nil {
-			err = tx.QueryRow(ctx, fingerprintSQL).Scan(&live)
-		}
-		if err == nil && live != w.plan.Fingerprint {
-			// The map may not know something by now: look again before more is changed.
-			return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeSchema, Msg: "the schema has changed"}
-		}
-		if err != nil {
-			return err
-		}
-		return f(tx)
+		return err
 	})
+}
+
+// sameSchema refuses to go on when the map may not know something by now.
+func (w *sweep) sameSchema(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, w.plan.Pin.SQL); err != nil {
+		return err
+	}
+	var live string
+	err := tx.QueryRow(ctx, fingerprintSQL).Scan(&live)
+	if err == nil && live != w.plan.Fingerprint {
+		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeSchema, Msg: "the schema has changed"}
+	}
+	return err
 }
 
 // giveBack notes what was wrong, and lets the sweep rest.

@@ -120,12 +120,7 @@ func (b *batch) erase(ctx context.Context) error {
 			}
 		}
 	}
-	err := b.o.Eraser.Finish(ctx, b.Claim)
-	if errors.Is(err, jobs.ErrFenced) {
-		b.o.Count(jobs.FenceLost, 1)
-		return nil
-	}
-	if err != nil {
+	if err := b.o.Eraser.Finish(ctx, b.Claim); err != nil {
 		return b.trouble(ctx, err)
 	}
 	b.log.Info().Int("erased", b.Counts.Erased).Int("erased_retained", b.Counts.ErasedRetained).

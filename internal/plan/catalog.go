@@ -29,6 +29,9 @@ type Relation struct {
 	// RowSecurity says that policies hide rows from the role that read the
 	// catalog.
 	RowSecurity bool `json:"row_security,omitempty"`
+	// Detaching are partitions that statements on the table do not see any more,
+	// while their rows are still in it for all who have begun before.
+	Detaching []string `json:"detaching,omitempty"`
 	// Reads are the relations that a materialized view copies from, be it
 	// through views.
 	Reads []Reference `json:"reads,omitempty"`

@@ -22,7 +22,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	c.resolveNames()
 	for _, check := range []func(){
 		c.checkTwice, c.checkActions, c.checkUniqueness, c.checkReferences, c.checkProfile, c.checkSlots,
-		c.coverForeignKeys, c.coverColumns, c.coverHooks, c.coverRowSecurity, c.coverCopies, c.coverOutside,
+		c.coverForeignKeys, c.coverColumns, c.coverHooks, c.coverRowSecurity, c.coverDetaching, c.coverCopies, c.coverOutside,
 	} {
 		check()
 	}

@@ -43,6 +43,17 @@ func (c *compiler) coverRowSecurity() {
 	}
 }
 
+// coverDetaching records a gap for every partition on its way out of its table:
+// statements on the table pass its rows by, and it is no table of its own yet.
+func (c *compiler) coverDetaching() {
+	for _, r := range c.used() {
+		for _, partition := range r.Detaching {
+			c.gap(c.at(r), r, "", fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s FINALIZE, and map or drop it", r.ident(), ident(partition)),
+				"its partition %s is being detached, and the rows in it cannot be reached", partition)
+		}
+	}
+}
+
 // coverCopies records a gap for every materialized view that holds a copy of
 // mapped rows.
 func (c *compiler) coverCopies() {

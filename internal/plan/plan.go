@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/oubli/oubli/internal/erasuremap"
@@ -137,5 +138,5 @@ func (p *Plan) SweepStatements() []Statement {
 
 // Statements lists all that a chunk runs, in order.
 func (p *Plan) Statements() []Statement {
-	return append([]Statement{p.Lock, p.Pin, p.Judge}, p.Erase...)
+	return slices.Concat([]Statement{p.Lock, p.Judge}, p.Erase, []Statement{p.Pin})
 }
