@@ -68,7 +68,7 @@ func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t
 	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[:1]}).ID, "the first job", mailed)
 	bookingdb.Wait(t, "every loop to come round", func() bool {
 		_, text := look(t, service, "/metrics")
-		return strings.Count(text, "\noubli_loop_last_success_timestamp_seconds{") == 7
+		return strings.Count(text, "\noubli_loop_last_success_timestamp_seconds{") == 8
 	})
 	calm := scrapeAll(t, service)
 	expectAlerts(t, "all is well", looks{calm, calm})
@@ -86,10 +86,10 @@ func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t
 		t.Errorf("no %s in\n%s", want, text)
 	}
 
-	// Everything that there is to see is there now, with what a sweep counts,
-	// which may come later than this test.
-	s.Exec(t, "INSERT INTO oubli.retained (tenant_id, name, rule, table_name, counted_at) VALUES ('1', 'invoices', 'invoice', 'invoices', now()) ON CONFLICT DO NOTHING")
+	// What a sweep would count, of a table that none comes to.
+	s.Exec(t, "INSERT INTO oubli.retained (tenant_id, name, rule, table_name, counted_at, due, overdue, refused) VALUES ('1', 'receipts', 'invoice', 'receipts', now(), 2, 2, 1)")
 	all := scrapeAll(t, service)
+	expectAlerts(t, "rows are kept for too long", looks{blocked, all}, "OubliBlockedBySchema", "OubliRetentionOverdue", "OubliRetentionRefused")
 	described(t, all)
 	named(t, all)
 }
