@@ -83,7 +83,6 @@ func (r *round) strike(ctx context.Context, among []*process, at string, deed wi
 	if !came {
 		return relief{}, errNotMet
 	}
-	r.trouble("a killed process", since.Add(-hesitation), since.Add(time.Second))
 	held := victim.held()
 	after := r.takenOver(ctx, held, since)
 	if deed == wire.Stop {
@@ -109,7 +108,6 @@ func (r *round) kill(ctx context.Context, victims ...*process) relief {
 		maps.Copy(held, p.held())
 		p.signal(syscall.SIGKILL)
 	}
-	r.trouble("a killed process", since.Add(-hesitation), time.Now().Add(time.Second))
 	return r.takenOver(ctx, held, since)
 }
 
@@ -204,7 +202,6 @@ func tenWorkers(ctx context.Context, r *round) (relief, error) {
 		maps.Copy(held, p.held())
 		p.retire(syscall.SIGKILL)
 	}
-	r.trouble("a killed process", since.Add(-hesitation), time.Now().Add(time.Second))
 	return r.takenOver(ctx, held, since), nil
 }
 
@@ -234,7 +231,6 @@ func killerClient(ctx context.Context, r *round) (relief, error) {
 		if err != nil {
 			return false
 		}
-		r.trouble("a killed process", since, time.Now().Add(time.Second))
 		for _, p := range r.workers { // they need not come back: nobody dies any more
 			p.mu.Lock()
 			p.tuning.Killer = ""

@@ -28,8 +28,9 @@ type process struct {
 	db    link
 	redis link
 	mail  link
-	watch func(line string) // is shown every line of the log
-	odd   func(what string) // is told of an end that nobody ordered
+	watch func(line string)  // is shown every line of the log
+	odd   func(what string)  // is told of an end that nobody ordered
+	dies  func(at time.Time) // is told of every end but an orderly one
 
 	mu      sync.Mutex
 	tuning  wire.Tuning
@@ -51,7 +52,8 @@ type process struct {
 // place makes links of its own for a process and starts it.
 func (r *round) place(name string, t wire.Tuning, args ...string) (*process, error) {
 	p := &process{name: name, args: args, lab: r.lab, tuning: t, holds: map[string]int{}, hits: make(chan string, 100),
-		watch: r.readLog, odd: func(what string) { r.violated("%s %s", name, what) }, done: make(chan struct{})}
+		watch: r.readLog, odd: func(what string) { r.violated("%s %s", name, what) }, done: make(chan struct{}),
+		dies: func(at time.Time) { r.trouble("a killed process", at.Add(-hesitation), at.Add(time.Second)) }}
 	worker, api, err := r.roles()
 	if err != nil {
 		return nil, err
@@ -142,7 +144,9 @@ func (p *process) run() error {
 	var readers sync.WaitGroup
 	readers.Go(func() { p.readLog(logs) })
 	readers.Go(func() { p.readReports(take) })
-	err = p.cmd.Wait()
+	if err = p.cmd.Wait(); err != nil {
+		p.dies(time.Now())
+	}
 	readers.Wait()
 	_ = give.Close()
 	p.mu.Lock()
