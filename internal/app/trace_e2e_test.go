@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oubli/oubli/internal/apiclient"
 	"github.com/oubli/oubli/internal/bookingdb"
@@ -183,11 +184,11 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 	two := admin(t, h.service, "2")
 	second := mustErase(t, two, apiclient.Erasure{ClientIDs: h.studio(t, 2), DryRun: false})
 	until(t, two, second.ID, "some to be erased", func(j jobs.Job) bool { return j.Counts.Erased > 0 })
-	h.Exec(t, "ALTER TABLE participations ADD remark text")
-	h.Exec(t, "UPDATE participations SET remark = (SELECT last_name FROM clients c WHERE c.id = client_id) WHERE id % 50 = 0")
+	h.migrate(t, "ALTER TABLE participations ADD remark text")
+	h.migrate(t, "UPDATE participations SET remark = (SELECT last_name FROM clients c WHERE c.id = client_id) WHERE id % 50 = 0")
 	until(t, two, second.ID, "the job to be blocked, or too late", func(j jobs.Job) bool { return j.State == jobs.Blocked || ended(j) })
 	h.lookAround(t)
-	h.Exec(t, "ALTER TABLE participations DROP remark")
+	h.migrate(t, "ALTER TABLE participations DROP remark")
 
 	// Studio 3: cancelled in the middle. Studio 4: by selection, rehearsed first.
 	three := admin(t, h.service, "3")
@@ -324,6 +325,22 @@ func (h *haunt) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
 	hold.Store(false)
 	g.open()
 	<-done
+}
+
+// migrate changes the schema beside the workers, again when it meets them in a
+// deadlock.
+func (h *haunt) migrate(t *testing.T, sql string) {
+	t.Helper()
+	bookingdb.Wait(t, "the migration", func() bool {
+		_, err := h.Pool.Exec(t.Context(), sql)
+		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code == "40P01" {
+			return false
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return true
+	})
 }
 
 // cutConnections ends whatever the workers' role is in the middle of.
