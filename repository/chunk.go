@@ -74,9 +74,10 @@ func chunkOf(c *jobs.Claim, n int) int {
 // that only these clients meet, such as a trigger that names a table which is gone.
 func (s *Store) explain(ctx context.Context, p *plan.Plan, err error) error {
 	pg, _ := errors.AsType[*pgconn.PgError](err)
-	strange := pg != nil && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000")
+	strange := pg != nil && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000" || pg.Code == "0A000")
 	err = fault("erase chunk", err)
-	if jobs.KindOf(err) != jobs.Invalid && !strange {
+	blames := jobs.KindOf(err) == jobs.Invalid || jobs.KindOf(err) == jobs.Internal && !errors.Is(err, jobs.ErrFenced) && !errors.Is(err, context.Canceled)
+	if !blames && !strange {
 		return err
 	}
 	now, uncovered := s.planned(s.cover(ctx, strange))
@@ -186,16 +187,17 @@ func (s *Store) eraseFor(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *v
 // key to a table that was written to, nor a column to one that was read.
 func erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (map[string]int64, error) {
 	rows := map[string]int64{}
+	run := v.run
 	if len(v.keys) == 0 {
-		return rows, nil
+		run = nil // nobody is left out of a schema that the map does not know either
 	}
 	b := &pgx.Batch{}
-	if err := v.queue(b, slices.Concat(v.run, []plan.Statement{p.Pin})...); err != nil {
+	if err := v.queue(b, slices.Concat(run, []plan.Statement{p.Pin})...); err != nil {
 		return nil, err
 	}
 	b.Queue(fingerprintSQL)
 	results := conn.SendBatch(ctx, b)
-	for _, st := range v.run {
+	for _, st := range run {
 		tag, err := results.Exec()
 		if err != nil {
 			return nil, errors.Join(err, results.Close())

@@ -128,6 +128,35 @@ func TestAMigrationInMidChunkUndoesTheChunk(t *testing.T) {
 	}
 }
 
+func TestNobodyIsLeftOutUnderASchemaThatTheMapDoesNotKnow(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		clients   []string
+		migration string
+	}{
+		"for not being there": {[]string{"98", "99"}, "CREATE TABLE points (id int PRIMARY KEY, holder bigint REFERENCES clients)"},
+		"for being in a view": {[]string{"1", "2"}, `
+			ALTER TABLE clients RENAME TO people;
+			CREATE VIEW clients AS SELECT p.id, p.name FROM people AS p CROSS JOIN (SELECT 1) AS one; -- whose rows cannot be locked
+			GRANT ALL ON clients TO PUBLIC`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShape(t, noTenant, noTenantSQL)
+			accept(t, s.store, "1", c.clients)
+			claim := claimFirst(t, s.store)
+			s.Exec(t, c.migration)
+			_, err := s.store.EraseChunk(t.Context(), claim, 2)
+			if e, ok := err.(*jobs.Error); !ok || e.Code != jobs.CodeSchema {
+				t.Errorf("the chunk ends with %v", err)
+			}
+			if n := s.Int(t, "SELECT count(*) FROM oubli.exceptions"); n != 0 {
+				t.Errorf("%d exceptions are recorded", n)
+			}
+		})
+	}
+}
+
 // A migration that the map already knows costs a chunk, and blocks nothing.
 func TestAChunkThatMeetsANewIndexIsDoneAgain(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 // does not have exist only until then.
 func (s *Store) rehearse(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values, d *verdict) (map[string]int64, error) {
 	if len(v.keys) == 0 {
-		return map[string]int64{}, nil
+		return erase(ctx, conn, p, v)
 	}
 	lane := v.claim.Lane
 	var wanted []int

@@ -3,7 +3,9 @@ package repository
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,25 +13,31 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// wantsSecondLook has the clients of an erasure looked for again. Whoever writes
-// a row with a foreign key to a client waits for its lock, and is refused once
-// it is gone. A soft reference is written without asking, by a transaction that
-// had the client in its hands when the chunk began.
+// wantsSecondLook has the clients of a job looked for again, if it has erased
+// them. Whoever writes a row with a foreign key to a client waits for its lock,
+// and is refused once it is gone. A soft reference is written without asking, by
+// a transaction that had the client in its hands when the chunk began.
 func (j lockedJob) wantsSecondLook(ctx context.Context, tx pgx.Tx) error {
-	if j.kind != jobs.Erasure {
-		return nil // a merge looks before it commits, and its sources live on
-	}
-	_, err := tx.Exec(ctx, "INSERT INTO oubli.second_looks (job_id) VALUES ($1)", j.id)
+	_, err := tx.Exec(ctx, `
+		INSERT INTO oubli.second_looks (job_id, open)
+		SELECT id, ARRAY(SELECT virtualtransaction FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND pid <> pg_backend_pid())
+		FROM oubli.jobs WHERE id = $1 AND (kind = 'erasure' OR (merge ->> 'anonymous')::boolean AND (merge ->> 'delete_source')::boolean)`, j.id)
 	return err
 }
 
-// nextLookSQL takes the job that has waited longest. Where transaction numbers
-// have begun anew, as after a restore, an hour must do.
+// Patience with transactions that do not end, and with looks that fail.
+const (
+	openFor = "1 hour" // numbers of transactions begin anew after a restore
+	lookFor = "1 day"
+)
+
+// nextLookSQL takes the job that has waited longest.
 const nextLookSQL = `
-SELECT l.job_id::text, l.batch, j.tenant_id, j.country, j.tenant_locale
+SELECT l.job_id::text, l.batch, j.tenant_id, j.country, j.tenant_locale, l.since < now() - interval '` + lookFor + `'
 FROM oubli.second_looks AS l JOIN oubli.jobs AS j ON j.id = l.job_id
-WHERE l.since <= now() - $1::interval
-  AND (l.xid < pg_snapshot_xmin(pg_current_snapshot()) OR l.since <= now() - interval '1 hour')
+WHERE l.since <= now() - $1::interval AND (l.tried IS NULL OR l.tried <= now() - $1::interval)
+  AND (l.since < now() - interval '` + openFor + `' OR l.xid < pg_snapshot_xmin(pg_current_snapshot()) AND NOT EXISTS (
+    SELECT FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND virtualtransaction = ANY(l.open)))
 ORDER BY l.since LIMIT 1
 FOR UPDATE OF l SKIP LOCKED`
 
@@ -39,16 +47,17 @@ SELECT t.number, ARRAY(
   SELECT k FROM unnest(t.keys[:t.position]) AS k
   WHERE NOT EXISTS (SELECT FROM oubli.exceptions AS e WHERE e.job_id = t.job_id AND e.client_id = k AND e.outcome <> 'erased_retained'))
 FROM oubli.tasks AS t
-WHERE t.job_id = $1 AND t.kind = 'batch' AND t.number > $2
+WHERE t.job_id = $1 AND t.kind <> 'mail' AND t.number > $2
 ORDER BY t.number LIMIT 1`
 
 // LookAgain erases what was written of clients while they were erased, a pause
-// after the end of their job. It says how many rows of which tables that were.
+// after the end of their job. It says how many rows of which tables that were. A
+// look that fails is tried again after a pause, for a day.
 func (s *Store) LookAgain(ctx context.Context) (map[string]int64, error) {
 	all := map[string]int64{}
 	for {
-		var due bool
-		err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.second_looks WHERE since <= now() - $1::interval)", s.opts.Pause).Scan(&due)
+		var due, failed bool
+		err := s.pool.QueryRow(ctx, "SELECT count(*) > 0, coalesce(bool_or(tried IS NOT NULL), false) FROM oubli.second_looks WHERE since <= now() - $1::interval", s.opts.Pause).Scan(&due, &failed)
 		if err != nil || !due {
 			return all, fault("look for second looks", err)
 		}
@@ -56,24 +65,30 @@ func (s *Store) LookAgain(ctx context.Context) (map[string]int64, error) {
 		if err != nil {
 			return all, err
 		}
-		var c *jobs.Claim
+		look := &secondLook{}
 		var rows map[string]int64
 		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, func(tx pgx.Tx) (err error) {
-			c, rows, err = s.lookAgain(ctx, tx, p)
+			rows, err = s.lookAgain(ctx, tx, p, look)
 			return err
 		})
 		want, need := errors.AsType[*needProfiles](err)
 		if need {
-			err = s.makeProfiles(ctx, p, c, want.slots)
+			err = s.makeProfiles(ctx, p, &look.Claim, want.slots)
 		}
 		switch {
 		case errors.Is(err, errStalePlan), need && err == nil:
 			continue
-		case err != nil && c != nil:
-			_, postponed := s.pool.Exec(ctx, "UPDATE oubli.second_looks SET since = now() WHERE job_id = $1", c.JobID)
-			return all, errors.Join(fault("look again", err), fault("postpone second look", postponed))
-		case err != nil || c == nil:
+		case err != nil && look.JobID != "":
+			err = s.postpone(ctx, look, fault("look again", err))
+			s.looks.Store(&err)
+			return all, err
+		case err != nil:
 			return all, fault("look again", err)
+		case look.JobID == "":
+			if last := s.looks.Load(); last != nil && failed { // between tries
+				return all, *last
+			}
+			return all, nil
 		}
 		for table, n := range rows {
 			all[table] += n
@@ -81,35 +96,53 @@ func (s *Store) LookAgain(ctx context.Context) (map[string]int64, error) {
 	}
 }
 
-// lookAgain deals with one batch, or with the end of a job that has no more.
-// Without a claim there is none whose time has come.
-func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan) (*jobs.Claim, map[string]int64, error) {
+// secondLook is a job whose second look is due, and its next batch.
+type secondLook struct {
+	jobs.Claim
+	old bool // it has been tried for long enough
+}
+
+// postpone lets a look that failed rest, or gives it up.
+func (s *Store) postpone(ctx context.Context, look *secondLook, cause error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	sql, what := "UPDATE oubli.second_looks SET tried = now() WHERE job_id = $1", "put off"
+	if look.old {
+		sql, what = "DELETE FROM oubli.second_looks WHERE job_id = $1", "given up"
+	}
+	_, err := s.pool.Exec(ctx, sql, look.JobID)
+	return errors.Join(fmt.Errorf("second look at job %s is %s: %w", look.JobID, what, cause), fault("put off second look", err))
+}
+
+// lookAgain deals with one batch, or with the end of a job that has no more. It
+// names no job when the time of none has come.
+func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook) (map[string]int64, error) {
 	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
 		milliseconds(s.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	c := &jobs.Claim{Lane: 1}
-	err := tx.QueryRow(ctx, nextLookSQL, s.opts.Pause).Scan(&c.JobID, &c.Number, &c.TenantID, &c.Terms.Country, &c.Terms.Locale)
+	look.Lane = 1
+	err := tx.QueryRow(ctx, nextLookSQL, s.opts.Pause).Scan(&look.JobID, &look.Number, &look.TenantID, &look.Terms.Country, &look.Terms.Locale, &look.old)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil, nil
+		return nil, nil
 	}
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	err = tx.QueryRow(ctx, nextBatchSQL, c.JobID, c.Number).Scan(&c.Number, &c.Keys)
+	err = tx.QueryRow(ctx, nextBatchSQL, look.JobID, look.Number).Scan(&look.Number, &look.Keys)
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && len(p.Late) == 0 {
-		_, err = tx.Exec(ctx, "DELETE FROM oubli.second_looks WHERE job_id = $1", c.JobID)
-		return c, nil, err
+		_, err = tx.Exec(ctx, "DELETE FROM oubli.second_looks WHERE job_id = $1", look.JobID)
+		return nil, err
 	}
 	if err != nil {
-		return c, nil, err
+		return nil, err
 	}
-	rows, err := s.eraseLate(ctx, tx, p, c)
+	rows, err := s.eraseLate(ctx, tx, p, &look.Claim)
 	if err != nil {
-		return c, nil, err
+		return nil, err
 	}
-	_, err = tx.Exec(ctx, "UPDATE oubli.second_looks SET batch = $2 WHERE job_id = $1", c.JobID, c.Number)
-	return c, rows, err
+	_, err = tx.Exec(ctx, "UPDATE oubli.second_looks SET batch = $2 WHERE job_id = $1", look.JobID, look.Number)
+	return rows, err
 }
 
 // eraseLate erases rows that refer to these clients, who are gone. A key that is
@@ -125,7 +158,7 @@ func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.
 		return nil, err
 	}
 	v.profile, v.profiles = profiles[1], s.lane(profiles, c.Lane)
-	if v.profile == "" && p.SharedProfile {
+	if v.profile == "" && plan.TakesProfile(p.Late) {
 		return nil, &needProfiles{[]int{1}}
 	}
 	for {
@@ -143,8 +176,11 @@ func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.
 		if err != nil {
 			return nil, err
 		}
-		if len(back) > 0 {
+		if left := len(v.keys); len(back) > 0 {
 			v.keys = slices.DeleteFunc(slices.Clone(v.keys), func(k string) bool { return slices.Contains(back, k) })
+			if len(v.keys) == left {
+				return nil, &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: "keys came back that were not asked for"}
+			}
 			if _, err := tx.Exec(ctx, "rollback to savepoint late"); err != nil {
 				return nil, err
 			}
@@ -164,9 +200,6 @@ func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.
 
 // keysBack lists those of the keys that are a client's.
 func keysBack(ctx context.Context, tx pgx.Tx, p *plan.Plan, v *values) ([]string, error) {
-	if p.Back.SQL == "" || len(v.keys) == 0 {
-		return nil, nil
-	}
 	args, err := v.bind(p.Back)
 	if err != nil {
 		return nil, err

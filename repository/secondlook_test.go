@@ -23,6 +23,26 @@ func looksAgain(t *testing.T, s *repository.Store, want map[string]int64) {
 	}
 }
 
+// looksUntil looks again until all transactions of before have ended, those of
+// other tests' databases too, and until rows are found.
+func looksUntil(t *testing.T, s *repository.Store, want map[string]int64) {
+	t.Helper()
+	found := map[string]int64{}
+	bookingdb.Wait(t, "the second look", func() bool {
+		rows, err := s.LookAgain(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for table, n := range rows {
+			found[table] += n
+		}
+		return len(found) > 0
+	})
+	if !maps.Equal(found, want) {
+		t.Errorf("the second look finds %v, want %v", found, want)
+	}
+}
+
 func written(t *testing.T, db *bookingdb.DB) int {
 	t.Helper()
 	return db.Int(t, "SELECT count(*) FROM audit_log WHERE action = 'late'")
@@ -38,23 +58,24 @@ func TestWhatIsWrittenOfClientsWhileTheyAreErasedIsErasedToo(t *testing.T) {
 	accept(t, s, "1", keys)
 	db.Exec(t, writeOf, "Invoice", keys)
 
-	// Of everybody, by somebody who has not committed yet.
+	// Of everybody, by somebody who has read them before, and writes afterwards.
 	tx, err := db.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), writeOf, "Client", append(others, keys...)); err != nil {
+	if _, err := tx.Exec(t.Context(), "SELECT FROM clients"); err != nil {
 		t.Fatal(err)
 	}
 	work(t, s, 2)
 	looksAgain(t, s, map[string]int64{})
+	if _, err := tx.Exec(t.Context(), writeOf, "Client", append(others, keys...)); err != nil {
+		t.Fatal(err)
+	}
+	looksAgain(t, s, map[string]int64{})
 	if err := tx.Commit(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	bookingdb.Wait(t, "all transactions of before to end", func() bool {
-		return db.Int(t, "SELECT count(*) FROM oubli.second_looks WHERE xid >= pg_snapshot_xmin(pg_current_snapshot())") == 0
-	})
-	looksAgain(t, s, map[string]int64{"audit_log": 4})
+	looksUntil(t, s, map[string]int64{"audit_log": 4})
 	if n := db.Int(t, "SELECT count(*) FROM audit_log WHERE subject_type = 'Client' AND subject_id::text = ANY($1)", keys[:4]); n != 0 {
 		t.Errorf("%d rows tell of the erased", n)
 	}
@@ -81,10 +102,7 @@ func TestAKeyThatIsSomebodysAgainIsLeftAlone(t *testing.T) {
 	work(t, s, 3)
 	db.Exec(t, "INSERT INTO clients (id, studio_id, first_name) VALUES ($1::text::bigint, 2, 'Nova')", keys[1])
 	db.Exec(t, writeOf, "Client", keys)
-	bookingdb.Wait(t, "the second look", func() bool {
-		rows, err := s.LookAgain(t.Context())
-		return err == nil && rows["audit_log"] == 2
-	})
+	looksUntil(t, s, map[string]int64{"audit_log": 2})
 	if n := db.Int(t, "SELECT count(*) FROM audit_log WHERE subject_type = 'Client' AND subject_id::text = $1", keys[1]); n != 1 {
 		t.Errorf("the newcomer has %d rows", n)
 	}
@@ -126,4 +144,102 @@ func TestASecondLookWaitsForAMapThatFits(t *testing.T) {
 		_, err := s.LookAgain(t.Context())
 		return err == nil && written(t, db) == 0
 	})
+}
+
+// letters refer to clients without a foreign key, and have pages.
+const lettersSQL = noTenantSQL + `
+	CREATE TABLE letters (id bigint PRIMARY KEY, client_id bigint, body text);
+	CREATE INDEX ON letters (client_id);
+	CREATE TABLE pages (id bigint PRIMARY KEY, letter_id bigint REFERENCES letters, body text);
+	CREATE INDEX ON pages (letter_id);`
+
+func TestALateRowTakesWhatBelongsToItAlong(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ letters, pages, left string }{
+		"deleted": {"erase: delete", "erase: delete", "|"},
+		"kept":    {"erase: reassign, columns: {body: null}", "erase: keep, columns: {body: null}", "letter |page "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newShape(t, noTenant+`tables:
+  - {table: letters, reference: client_id, `+c.letters+`}
+  - {table: pages, through: letters, reference: letter_id, `+c.pages+`}
+`, lettersSQL, impatient)
+			s.eraseAll(t, "1", "1", "2")
+			s.Exec(t, "INSERT INTO letters VALUES (1, 1, 'dear client'); INSERT INTO pages VALUES (1, 1, 'dear client')")
+			looksUntil(t, s.store, map[string]int64{"letters": 1, "pages": 1})
+			left := strings.Join(s.Strings(t, "SELECT 'letter ' || coalesce(body, '') FROM letters"), "") + "|" +
+				strings.Join(s.Strings(t, "SELECT 'page ' || coalesce(body, '') FROM pages"), "")
+			if left != c.left {
+				t.Errorf("left are %q, want %q", left, c.left)
+			}
+		})
+	}
+}
+
+func TestANewcomerWhoseKeyIsSpelledOtherwiseIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, `client: {table: clients, key: id, erase: delete, anonymous: {name: {value: anonymous}}}
+tables:
+  - {table: letters, reference: client_id, erase: delete}
+`, `
+		CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+		CREATE TABLE clients (id text COLLATE nocase DEFAULT gen_random_uuid()::text PRIMARY KEY, name text NOT NULL);
+		INSERT INTO clients VALUES ('Anna', 'client 1'), ('Bert', 'client 2');
+		CREATE TABLE letters (id bigint PRIMARY KEY, client_id text COLLATE nocase, body text);
+		CREATE INDEX ON letters (client_id);`, impatient)
+	s.eraseAll(t, "1", "Anna", "Bert")
+	s.Exec(t, "INSERT INTO clients VALUES ('ANNA', 'somebody else')")
+	s.Exec(t, "INSERT INTO letters VALUES (1, 'ANNA', 'dear somebody else'), (2, 'Bert', 'dear Bert')")
+	looksUntil(t, s.store, map[string]int64{"letters": 1})
+	if left := s.Strings(t, "SELECT client_id FROM letters"); len(left) != 1 || left[0] != "ANNA" {
+		t.Errorf("left are letters to %v", left)
+	}
+}
+
+func TestWhereErasedClientsStayNobodyLooksAgain(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, `client: {table: clients, key: id, erase: anonymize, anonymous: {name: {value: anonymous}}, columns: {name: {value: nobody}}}
+tables:
+  - {table: letters, reference: client_id, erase: delete}
+`, lettersSQL+"DROP TABLE pages", impatient)
+	s.eraseAll(t, "1", "1", "2")
+	s.Exec(t, "UPDATE clients SET name = 'back again' WHERE id = 1; INSERT INTO letters VALUES (1, 1, 'a new contract')")
+	bookingdb.Wait(t, "the second look", func() bool {
+		looksAgain(t, s.store, map[string]int64{})
+		return s.Int(t, "SELECT count(*) FROM oubli.second_looks") == 0
+	})
+	if n := s.Int(t, "SELECT count(*) FROM letters"); n != 1 {
+		t.Errorf("%d letters are left", n)
+	}
+}
+
+// A look that cannot end well is tried for a day and then given up, and says so
+// all the while.
+func TestALookThatFailsIsGivenUpInTheEnd(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, noTenant+`tables:
+  - {table: letters, reference: client_id, erase: delete}
+triggers:
+  - {name: refuse, table: letters, because: "a test"}
+`, lettersSQL+`DROP TABLE pages;
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '23503'; END $$;
+		CREATE TRIGGER refuse BEFORE DELETE ON letters FOR EACH ROW EXECUTE FUNCTION refuse()`, impatient)
+	s.eraseAll(t, "1", "1", "2")
+	s.Exec(t, "INSERT INTO letters VALUES (1, 1, 'dear client')")
+	refused := func(how string) {
+		t.Helper()
+		bookingdb.Wait(t, "the look to be "+how, func() bool {
+			_, err := s.store.LookAgain(t.Context())
+			return err != nil && strings.Contains(err.Error(), how) && strings.Contains(err.Error(), "23503")
+		})
+	}
+	refused("put off")
+	s.Exec(t, "UPDATE oubli.second_looks SET tried = now() + interval '1 hour'")
+	if _, err := s.store.LookAgain(t.Context()); err == nil {
+		t.Error("between two tries all seems well")
+	}
+	s.Exec(t, "UPDATE oubli.second_looks SET tried = NULL, since = since - interval '25 hours'")
+	refused("given up")
+	looksAgain(t, s.store, map[string]int64{})
 }

@@ -89,6 +89,7 @@ type Store struct {
 	looked    look
 
 	statistics atomic.Pointer[error] // how the last round of refreshing them ended
+	looks      atomic.Pointer[error] // how the last second look failed
 
 	fence string // fenceSQL, which a test takes away to see what it is for
 }

@@ -191,7 +191,7 @@ func (w *sweep) claim(ctx context.Context) (bool, error) {
 // fenced runs f in a transaction of a sweep that is still ours, under the
 // schema that the plan is for.
 func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return w.tx(ctx, op, func(tx pgx.Tx) error {
+	err := w.tx(ctx, op, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
 			milliseconds(w.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
 			return err
@@ -202,16 +202,18 @@ func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) err
 		if errors.Is(err, pgx.ErrNoRows) {
 			return jobs.ErrFenced
 		}
-		// Before, so that no row is blamed for what a migration did; and after,
-		// when none can come in between any more.
-		same := func(tx pgx.Tx) error { return w.sameSchema(ctx, tx) }
-		for _, step := range []func(pgx.Tx) error{same, f, same} {
-			if err == nil {
-				err = step(tx)
-			}
+		if err == nil {
+			err = f(tx)
+		}
+		if err == nil {
+			err = w.sameSchema(ctx, tx)
 		}
 		return err
 	})
+	if err != nil && !errors.Is(err, jobs.ErrFenced) && ctx.Err() == nil { // no row is blamed for what a migration did
+		err = cmp.Or[error](w.tx(ctx, op, func(tx pgx.Tx) error { return w.sameSchema(ctx, tx) }), err)
+	}
+	return err
 }
 
 // sameSchema refuses to go on when the map may not know something by now.

@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 )
@@ -45,7 +44,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	full.Strip = c.rowStatements(order)
 	full.Late = c.lateStatements(order)
 	full.Back = c.backStatement()
-	full.SharedProfile = slices.ContainsFunc(full.Erase, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
+	full.SharedProfile = TakesProfile(full.Erase)
 	full.Merge = c.mergePlan(order)
 	full.Sweep = c.sweeps()
 	full.Refresh = c.refreshStatements()

@@ -27,32 +27,53 @@ func (c *compiler) rowStatements(order []*entry) []Statement {
 	return all
 }
 
-// lateStatements are those of soft references: whoever writes one need not
-// touch the client's row, and so does not wait for its lock.
+// lateStatements are those of soft references, and of what belongs to their rows:
+// whoever writes one need not touch the client's row, and so does not wait for
+// its lock. Where erased clients stay there are none: nothing would tell whether
+// a client has come back to life.
 func (c *compiler) lateStatements(order []*entry) []Statement {
+	if c.m.Client.Erase != erasuremap.DeleteClient {
+		return nil
+	}
 	var all []Statement
 	for _, e := range order {
-		refers := func(fk ForeignKey) bool { return fk.to(c.client) && slices.Contains(fk.Columns, e.Reference) }
-		if e.reference != nil && !e.through() && !slices.ContainsFunc(e.rel.Foreign, refers) {
+		if c.late(e, nil) {
 			all = append(all, c.rows(e)...)
 		}
 	}
 	return all
 }
 
+// late reports whether the entry's rows may come after their client has gone.
+// Ways that lead in a circle lead nowhere.
+func (c *compiler) late(e *entry, seen []*entry) bool {
+	switch {
+	case e.owned() || slices.Contains(seen, e):
+		return false
+	case e.through():
+		return slices.ContainsFunc(e.parents, func(p *entry) bool { return c.late(p, append(seen, e)) })
+	}
+	return !slices.ContainsFunc(e.rel.Foreign, func(fk ForeignKey) bool { return fk.to(c.client) && fk.holds(e.rel, e.Reference) })
+}
+
+// holds reports whether the key refuses every row whose column names nobody. One
+// of several columns does not look at rows with a NULL among them.
+func (fk ForeignKey) holds(r *Relation, column string) bool {
+	other := func(name string) bool { return name != column && !r.Column(name).NotNull }
+	return slices.Contains(fk.Columns, column) && !slices.ContainsFunc(fk.Columns, other)
+}
+
 // backStatement finds keys that are in use again: somebody else's by now, and
-// perhaps in another tenant.
+// perhaps in another tenant. It gives them as they were asked for, however the
+// type compares them.
 func (c *compiler) backStatement() Statement {
-	if c.m.Client.Erase != erasuremap.DeleteClient {
-		return Statement{}
-	}
-	l := link{rel: c.client, key: c.key}
-	if c.scoped {
-		l.tenant = c.tenant
-	}
 	t := &text{}
-	key := ident("c", c.key.Name)
-	t.add("SELECT %s::text\nFROM %s AS \"c\"\nWHERE %s", key, c.client.ident(), c.ofChunk(t, l, "c"))
+	keys := t.array(Arg{Kind: ArgKeys}, "text")
+	cond := ident("c", c.key.Name) + ` = "k"."key"::` + keyType(c.key, c.key)
+	if c.scoped {
+		cond += " AND " + ident("c", c.tenant.Name) + " = " + t.scalar(Arg{Kind: ArgTenant}, keyType(c.tenant, c.tenant))
+	}
+	t.add("SELECT \"k\".\"key\"\nFROM unnest(%s) AS \"k\" (\"key\")\nWHERE EXISTS (SELECT FROM %s AS \"c\" WHERE %s)", keys, c.client.ident(), cond)
 	return t.statement("clients: back", c.name(c.client))
 }
 

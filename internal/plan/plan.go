@@ -25,8 +25,8 @@ type Plan struct {
 	Law           Statement   // () → (country, fiscal year's end, time zone, today); no row: no such tenant. Zero when nothing is retained, or without a tenant table
 	Erase         []Statement // in order
 	Strip         []Statement // Erase without the clients' own rows and what these point to: a merge that leaves its source
-	Back          Statement   // → (key) of the clients given that are there, whoever's they are; zero when erased clients stay
-	Late          []Statement // Erase for rows that a client may get after it is gone: no foreign key refuses them
+	Back          Statement   // → (key) of the clients given that are there, whoever's they are
+	Late          []Statement // Erase for rows that may come after their client has gone: no foreign key refuses them
 	LiveProfiles  Statement   // → (slot, key)
 	NewProfile    Statement   // inserts one anonymous profile → (key)
 	Crowds        []Statement // → (how many profiles of a lane the clients' rows want that a unique index keeps apart)
@@ -134,6 +134,12 @@ func (p *Plan) SweepStatements() []Statement {
 		all = append(all, s.Statements()...)
 	}
 	return all
+}
+
+// TakesProfile reports whether any of the statements re-points rows to the
+// tenant's shared profile.
+func TakesProfile(all []Statement) bool {
+	return slices.ContainsFunc(all, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
 }
 
 // Statements lists all that a chunk runs, in order.

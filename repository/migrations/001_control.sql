@@ -132,13 +132,15 @@ CREATE TABLE oubli.stale_views (
 );
 
 -- Jobs whose clients are looked for once more: where no foreign key refuses it,
--- somebody may have written of them while they were erased. Every transaction up
--- to xid must have ended, and some time passed.
+-- somebody may have written of them while they were erased. Every transaction
+-- that was open at the end of the job must have ended, and some time passed.
 CREATE TABLE oubli.second_looks (
   job_id uuid PRIMARY KEY REFERENCES oubli.jobs ON DELETE CASCADE,
   since  timestamptz NOT NULL DEFAULT now(),
-  xid    xid8 NOT NULL DEFAULT pg_current_xact_id(),
-  batch  integer NOT NULL DEFAULT 0          -- the last that was looked at
+  xid    xid8 NOT NULL DEFAULT pg_current_xact_id(), -- prepared transactions have no other name
+  open   text[] NOT NULL,                            -- virtual transactions: most have written nothing yet
+  batch  integer NOT NULL DEFAULT 0,                 -- the last that was looked at
+  tried  timestamptz                                 -- when a look last failed
 );
 CREATE INDEX second_looks_since ON oubli.second_looks (since);
 
