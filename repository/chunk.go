@@ -26,8 +26,7 @@ import (
 // Of a merge it merges the next source, whatever n is.
 func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
 	start := time.Now()
-	const tries = 100 // profiles are made as they are needed, a few at a time
-	for range tries {
+	for range chunkTries {
 		p := s.plan.Load()
 		if p == nil || len(p.Erase) == 0 {
 			var err error
@@ -57,8 +56,14 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 		chunk.Elapsed = time.Since(start)
 		return chunk, nil
 	}
-	return jobs.Chunk{}, &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: "erase chunk: the schema or the anonymous profiles change again and again"}
+	return jobs.Chunk{}, errUnsteady
 }
+
+// chunkTries is how often the same is begun anew: profiles are made as they are
+// needed, a few at a time.
+const chunkTries = 100
+
+var errUnsteady = &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: "the schema or the anonymous profiles change again and again"}
 
 // chunkOf is how many clients go into one transaction.
 func chunkOf(c *jobs.Claim, n int) int {

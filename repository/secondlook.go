@@ -55,7 +55,7 @@ ORDER BY t.number LIMIT 1`
 // look that fails is tried again after a pause, for a day.
 func (s *Store) LookAgain(ctx context.Context) (map[string]int64, error) {
 	all := map[string]int64{}
-	for {
+	for again := 0; ; {
 		var due, failed bool
 		err := s.pool.QueryRow(ctx, "SELECT count(*) > 0, coalesce(bool_or(tried IS NOT NULL), false) FROM oubli.second_looks WHERE since <= now() - $1::interval", s.opts.Pause).Scan(&due, &failed)
 		if err != nil || !due {
@@ -77,6 +77,9 @@ func (s *Store) LookAgain(ctx context.Context) (map[string]int64, error) {
 		}
 		switch {
 		case errors.Is(err, errStalePlan), need && err == nil:
+			if again++; again > chunkTries {
+				return all, errUnsteady
+			}
 			continue
 		case err != nil && look.JobID != "":
 			err = s.postpone(ctx, look, fault("look again", err))
