@@ -2,6 +2,7 @@ package repository_test
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -105,6 +106,29 @@ func TestAKeyThatIsSomebodysAgainIsLeftAlone(t *testing.T) {
 	looksUntil(t, s, map[string]int64{"audit_log": 2})
 	if n := db.Int(t, "SELECT count(*) FROM audit_log WHERE subject_type = 'Client' AND subject_id::text = $1", keys[1]); n != 1 {
 		t.Errorf("the newcomer has %d rows", n)
+	}
+}
+
+func TestOfMergesOnlyThoseIntoNobodyAreLookedAtAgain(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 300)
+	erasable(t, db)
+	s := open(t, db, impatient)
+	keys := db.Clients(t, 1, 4)
+	strangers(t, db, keys...)
+	for target, sources := range map[string][]string{"": keys[:1], keys[1]: keys[2:3]} {
+		if j := merge(t, s, db, mergeRequest("1", target, sources, keepTarget)); j.State != jobs.Completed {
+			t.Fatalf("the merge into %q: %s, %v", target, j.State, j.Exceptions)
+		}
+	}
+	if j := merge(t, s, db, mergeRequest("1", "", keys[3:], keepSource)); j.State != jobs.Completed {
+		t.Fatalf("the merge that leaves its source: %s, %v", j.State, j.Exceptions)
+	}
+	db.Exec(t, writeOf, "Client", keys)
+	looksUntil(t, s, map[string]int64{"audit_log": 1})
+	left := db.Strings(t, "SELECT subject_id::text FROM audit_log WHERE action = 'late' ORDER BY array_position($1::text[], subject_id::text)", keys)
+	if !slices.Equal(left, keys[1:]) {
+		t.Errorf("late rows are left of %v, want %v", left, keys[1:])
 	}
 }
 

@@ -71,20 +71,6 @@ func (c *compiler) lockStatement() Statement {
 	return t.statement("clients: lock", c.name(c.client))
 }
 
-// pinStatement reads nothing from any table that erasing changes. PostgreSQL
-// lets nobody change their columns before the transaction ends, so that what is
-// read of the catalog from then on stays true. Partitions follow their parent.
-func (c *compiler) pinStatement() Statement {
-	t := &text{}
-	for i, name := range c.changed() {
-		if i > 0 {
-			t.add("\nUNION ALL ")
-		}
-		t.add("SELECT FROM ONLY %s WHERE false", name)
-	}
-	return t.statement("tables: keep their columns", c.name(c.client))
-}
-
 // judgeStatement says of every client which guard holds, if any, and from what
 // day the latest of what the law keeps of it is. It runs after the lock, on a newer snapshot.
 func (c *compiler) judgeStatement() Statement {

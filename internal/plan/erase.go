@@ -27,6 +27,20 @@ func (c *compiler) rowStatements(order []*entry) []Statement {
 	return all
 }
 
+// pinStatement reads nothing from any table that erasing changes. PostgreSQL
+// lets nobody change their columns before the transaction ends, so that what is
+// read of the catalog from then on stays true. Partitions follow their parent.
+func (c *compiler) pinStatement() Statement {
+	t := &text{}
+	for i, name := range c.changed() {
+		if i > 0 {
+			t.add("\nUNION ALL ")
+		}
+		t.add("SELECT FROM ONLY %s WHERE false", name)
+	}
+	return t.statement("tables: keep their columns", c.name(c.client))
+}
+
 // lateStatements are those of soft references, and of what belongs to their rows:
 // whoever writes one need not touch the client's row, and so does not wait for
 // its lock. Where erased clients stay there are none: nothing would tell whether
