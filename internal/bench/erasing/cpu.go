@@ -40,14 +40,21 @@ func (l *lab) serverCPU(ctx context.Context) time.Duration {
 	if !ok {
 		return 0
 	}
-	_, total, _ := stat(postmaster)
-	all, _ := filepath.Glob("/proc/[0-9]*")
-	for _, dir := range all {
-		if parent, cpu, ok := stat(filepath.Base(dir)); ok && parent == postmaster {
-			total += cpu
+	// A process that ends meanwhile becomes part of its parent's account: then
+	// the sum is drawn up anew.
+	for {
+		_, own, _ := stat(postmaster)
+		total := own
+		all, _ := filepath.Glob("/proc/[0-9]*")
+		for _, dir := range all {
+			if parent, cpu, ok := stat(filepath.Base(dir)); ok && parent == postmaster {
+				total += cpu
+			}
+		}
+		if _, now, _ := stat(postmaster); now == own || ctx.Err() != nil {
+			return total
 		}
 	}
-	return total
 }
 
 // waits looks a hundred times a second at what oubli's or the contender's
