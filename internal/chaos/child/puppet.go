@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"os"
+	"os/signal"
 	"sync"
 	"syscall"
 	"time"
@@ -24,10 +25,12 @@ type puppet struct {
 	mu      sync.Mutex
 	armed   map[string]wire.Deed
 	reports *json.Encoder
+	awake   chan os.Signal // gets what ends a stop
 }
 
 func newPuppet(t wire.Tuning, orders, reports *os.File) *puppet {
-	p := &puppet{t: t, armed: map[string]wire.Deed{}, reports: json.NewEncoder(reports)}
+	p := &puppet{t: t, armed: map[string]wire.Deed{}, reports: json.NewEncoder(reports), awake: make(chan os.Signal, 1)}
+	signal.Notify(p.awake, syscall.SIGCONT)
 	go p.obey(orders)
 	return p
 }
@@ -67,7 +70,14 @@ func (p *puppet) act(deed wire.Deed) {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // nothing may be done any more
 	case wire.Stop:
+		select {
+		case <-p.awake: // what ended an earlier stop
+		default:
+		}
+		// Any thread may take the signal, and until one has, this one would run on,
+		// into the next transaction.
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		<-p.awake
 	}
 }
 
