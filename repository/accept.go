@@ -2,10 +2,6 @@ package repository
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,33 +18,16 @@ import (
 // transaction. Redis takes no part, so it may be down. A key that is known
 // with the same hash gives the first answer again, and replayed is true.
 func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
-	p, err := s.basics(ctx)
-	if err != nil {
-		return jobs.Job{}, false, err
-	}
-	keys, err := canonicalKeys(p.KeyKind, "client_ids", req.ClientIDs)
-	if err != nil {
-		return jobs.Job{}, false, err
-	}
-	if err := overridable(p, req.Override); err != nil {
-		return jobs.Job{}, false, err
-	}
-	err = s.tx(ctx, "accept erasure", func(tx pgx.Tx) error {
-		job, replayed, err = replay(ctx, tx, key)
-		if err != nil || replayed {
-			return err
+	return s.acceptOnce(ctx, "accept erasure", key, func(tx pgx.Tx, p *plan.Plan) (jobs.Job, error) {
+		keys, err := canonicalKeys(p.KeyKind, "client_ids", req.ClientIDs)
+		if err != nil {
+			return jobs.Job{}, err
 		}
-		if job, err = s.insertErasure(ctx, tx, p, req, keys); err != nil {
-			return err
+		if err := overridable(p, req.Override); err != nil {
+			return jobs.Job{}, err
 		}
-		err = remember(ctx, tx, key, job)
-		s.opts.Failpoint("accept:stored")
-		return err
+		return s.insertErasure(ctx, tx, p, req, keys)
 	})
-	if err == nil {
-		s.opts.Failpoint("accept:committed")
-	}
-	return job, replayed, err
 }
 
 func overridable(p *plan.Plan, override []string) error {
@@ -161,62 +140,6 @@ func tenantFacts(ctx context.Context, db querier, p *plan.Plan, tenant string) (
 		return "", "", &jobs.Error{Kind: jobs.Invalid, Code: "unknown_tenant", Msg: "no such tenant"}
 	}
 	return country, locale, err
-}
-
-// replay looks for an earlier request under the same key. The lock makes a
-// repeat that comes while the first is still being stored a conflict rather
-// than a second job.
-func replay(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
-	stored, seal := sealed(key)
-	var free bool
-	if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || E'\\x01' || $2, 0))", key.Caller, stored).Scan(&free); err != nil {
-		return job, false, err
-	}
-	if !free {
-		return job, false, &jobs.Error{Kind: jobs.Conflict, Code: "idempotency_in_flight", Msg: "a request with this Idempotency-Key is being stored: ask again"}
-	}
-	var hash, answer []byte
-	err = tx.QueryRow(ctx, "SELECT hash, answer FROM oubli.idempotency_keys WHERE caller = $1 AND key = $2", key.Caller, stored).Scan(&hash, &answer)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return job, false, nil
-	}
-	if err != nil {
-		return job, false, err
-	}
-	if !hmac.Equal(hash, seal) {
-		return job, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused", Msg: "this Idempotency-Key belongs to another request: use a new one"}
-	}
-	var a remembered
-	err = json.Unmarshal(answer, &a)
-	a.Job.Merge = a.Merge
-	return a.Job, true, err
-}
-
-// remembered is a job as it was answered, with what its JSON leaves out.
-type remembered struct {
-	jobs.Job
-	Merge *jobs.MergeTerms `json:"merge,omitempty"`
-}
-
-// sealed is what is stored of a key. Whoever reads the table could otherwise
-// try requests until one has the hash, and so learn which client went into which
-// other; without the key, which is not stored, they cannot.
-func sealed(key jobs.IdempotencyKey) (stored string, seal []byte) {
-	name := sha256.Sum256([]byte(key.Caller + "\x01" + key.Key))
-	mac := hmac.New(sha256.New, []byte(key.Key))
-	mac.Write(key.Hash[:])
-	return hex.EncodeToString(name[:]), mac.Sum(nil)
-}
-
-func remember(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey, job jobs.Job) error {
-	answer, err := json.Marshal(remembered{job, job.Merge})
-	if err != nil {
-		return err
-	}
-	stored, seal := sealed(key)
-	_, err = tx.Exec(ctx, "INSERT INTO oubli.idempotency_keys (caller, key, hash, job_id, answer) VALUES ($1, $2, $3, $4, $5)",
-		key.Caller, stored, seal, job.ID, answer)
-	return err
 }
 
 // list is never nil, because the columns that take it are NOT NULL.

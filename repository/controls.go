@@ -95,10 +95,7 @@ func (s *Store) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (j
 	if !old.State.Final() {
 		return jobs.Job{}, &jobs.Error{Kind: jobs.Conflict, Code: "wrong_state", Msg: "a job that is " + string(old.State) + " cannot be retried: it has not ended"}
 	}
-	p, err := s.basics(ctx)
-	if err != nil {
-		return jobs.Job{}, err
-	}
+	p, noPlan := s.basics(ctx) // a repeat is answered without a plan
 	var job jobs.Job
 	err = s.tx(ctx, "retry job", func(tx pgx.Tx) error {
 		if _, err := lockJob(ctx, tx, id); err != nil {
@@ -112,6 +109,8 @@ func (s *Store) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (j
 			return err
 		case !errors.Is(err, pgx.ErrNoRows):
 			return err
+		case noPlan != nil:
+			return noPlan
 		}
 		rows, err := tx.Query(ctx, "SELECT client_id FROM oubli.exceptions WHERE job_id = $1 AND outcome IN ('failed', 'skipped')", id)
 		if err != nil {

@@ -19,41 +19,39 @@ import (
 // transaction. A source or a target that is no client of the tenant is refused
 // here; one that is erased before its turn comes meets its outcome there.
 func (s *Store) AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
-	p, err := s.basics(ctx)
-	if err != nil {
-		return jobs.Job{}, false, err
-	}
-	if req.Target != "" && p.Merge != nil && len(p.Merge.Refused) > 0 {
-		return jobs.Job{}, false, merging(p.Merge.Refused)
-	}
-	keys, err := canonicalKeys(p.KeyKind, "source_client_ids", req.SourceIDs)
-	if err != nil {
-		return jobs.Job{}, false, err
-	}
-	if req.Target != "" {
-		target, ok := canonicalKey(p.KeyKind, req.Target)
-		if !ok {
-			return jobs.Job{}, false, refuse("bad_client_id", "target.client_id must be a key of type %s", p.KeyKind)
+	return s.acceptOnce(ctx, "accept merge", key, func(tx pgx.Tx, p *plan.Plan) (jobs.Job, error) {
+		keys, target, err := mergeKeys(p, req)
+		if err != nil {
+			return jobs.Job{}, err
 		}
 		req.Target = target
-	}
-	if slices.Contains(keys, req.Target) {
-		return jobs.Job{}, false, refuse("target_is_source", "target.client_id is one of source_client_ids: a client cannot be merged into itself")
-	}
-	err = s.tx(ctx, "accept merge", func(tx pgx.Tx) error {
-		job, replayed, err = replay(ctx, tx, key)
-		if err != nil || replayed {
-			return err
-		}
 		if err := knownClients(ctx, tx, p, req, keys); err != nil {
-			return err
+			return jobs.Job{}, err
 		}
-		if job, err = s.insertMerge(ctx, tx, p, req, keys); err != nil {
-			return err
-		}
-		return remember(ctx, tx, key, job)
+		return s.insertMerge(ctx, tx, p, req, keys)
 	})
-	return job, replayed, err
+}
+
+// mergeKeys gives the canonical keys of a merge's sources and of its target,
+// and refuses a merge that the map does not allow.
+func mergeKeys(p *plan.Plan, req jobs.MergeRequest) (sources []string, target string, err error) {
+	if req.Target != "" && p.Merge != nil && len(p.Merge.Refused) > 0 {
+		return nil, "", merging(p.Merge.Refused)
+	}
+	sources, err = canonicalKeys(p.KeyKind, "source_client_ids", req.SourceIDs)
+	if err != nil {
+		return nil, "", err
+	}
+	if req.Target != "" {
+		var ok bool
+		if target, ok = canonicalKey(p.KeyKind, req.Target); !ok {
+			return nil, "", refuse("bad_client_id", "target.client_id must be a key of type %s", p.KeyKind)
+		}
+	}
+	if slices.Contains(sources, target) {
+		return nil, "", refuse("target_is_source", "target.client_id is one of source_client_ids: a client cannot be merged into itself")
+	}
+	return sources, target, nil
 }
 
 func refuse(code, msg string, a ...any) error {
