@@ -122,7 +122,7 @@ func (s *Store) eraseChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, key
 	}
 	defer release(ctx, conn)
 
-	v := &values{claim: c, law: c.Terms.Law, m: p.Map, keys: keys, run: p.Erase, shared: p.SharedProfile}
+	v := &values{claim: c, law: c.Terms.Law, m: p.Map, keys: keys, run: p.Erase, shared: p.UsesSharedProfile}
 	decide := s.decide
 	if merge := c.Terms.Merge; merge != nil {
 		if err := mayMerge(p, merge); err != nil {
@@ -197,7 +197,7 @@ func erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (map[st
 		run = nil // nobody is left out of a schema that the map does not know either
 	}
 	b := &pgx.Batch{}
-	if err := v.queue(b, slices.Concat(run, []plan.Statement{p.Pin})...); err != nil {
+	if err := v.queue(b, slices.Concat(run, []plan.Statement{p.LockTables})...); err != nil {
 		return nil, err
 	}
 	b.Queue(fingerprintSQL)
@@ -207,7 +207,7 @@ func erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (map[st
 		if err != nil {
 			return nil, errors.Join(err, results.Close())
 		}
-		if st.None {
+		if st.FindsNone {
 			if tag.RowsAffected() > 0 {
 				return nil, errors.Join(&jobs.Error{Kind: jobs.Invalid, Code: "left_behind",
 					Msg: "rows of " + st.Table + " stayed with the source: a trigger is in the way, or somebody wrote them meanwhile"}, results.Close())
@@ -215,7 +215,7 @@ func erase(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (map[st
 			continue
 		}
 		rows[st.Table] += tag.RowsAffected()
-		if st.Client && tag.RowsAffected() != int64(len(v.keys)) {
+		if st.ClientRows && tag.RowsAffected() != int64(len(v.keys)) {
 			return nil, errors.Join(&jobs.Error{Kind: jobs.Invalid, Code: "wrong_count",
 				Msg: "the client's own row was not the one row that changed: a trigger or a rule is in the way"}, results.Close())
 		}

@@ -45,7 +45,7 @@ const statementTimeout = 2 * time.Minute
 // guards on a snapshot that is newer than all of these.
 func (s *Store) decide(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v *values) (*verdict, error) {
 	b := &pgx.Batch{}
-	if err := errors.Join(s.opening(b, p, v), v.queue(b, p.LiveProfiles, p.Judge)); err != nil {
+	if err := errors.Join(s.opening(b, p, v), v.queue(b, p.LiveProfiles, p.Guards)); err != nil {
 		return nil, err
 	}
 	results := conn.SendBatch(ctx, b)
@@ -72,7 +72,7 @@ func (s *Store) opening(b *pgx.Batch, p *plan.Plan, v *values) error {
 		milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
 	b.Queue(s.fence, v.claim.TaskID, v.claim.Attempt, v.claim.Position, nextKey(v.claim))
 	b.Queue("SELECT "+lock+"("+tenantLock+")", holder(v.m, v.claim.TenantID))
-	return v.queue(b, p.Lock)
+	return v.queue(b, p.LockClients)
 }
 
 // nextKey is the key of the client whose turn it is; nil at the end.
@@ -101,7 +101,7 @@ func readOpening(results pgx.BatchResults, p *plan.Plan) (locked map[string][]*s
 	if _, err := results.Exec(); err != nil { // the tenant's lock
 		return nil, err
 	}
-	return readLocked(results, p.Owned)
+	return readLocked(results, p.OwnedColumns)
 }
 
 func readVerdict(results pgx.BatchResults, p *plan.Plan, v *values) (*verdict, error) {
@@ -116,7 +116,7 @@ func readVerdict(results pgx.BatchResults, p *plan.Plan, v *values) (*verdict, e
 	if err := out.readJudgement(results, p, v, locked); err != nil {
 		return nil, err
 	}
-	out.keepOwned(p.Owned, locked)
+	out.keepOwned(p.OwnedColumns, locked)
 	return out, nil
 }
 
@@ -192,7 +192,7 @@ func (v *verdict) readJudgement(results pgx.BatchResults, p *plan.Plan, values *
 	for _, key := range values.keys {
 		j, exists := found[key]
 		_, held := locked[key]
-		until, err := values.lastDay(p.Retained, j.kept)
+		until, err := values.lastDay(p.RetentionRules, j.kept)
 		switch {
 		case err != nil:
 			return err

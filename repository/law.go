@@ -42,7 +42,7 @@ func (s *Store) law(ctx context.Context, p *plan.Plan, tenant string) (*jobs.Law
 // all the same where no foreign key says otherwise; then what was known when
 // the job was accepted must do.
 func (s *Store) lawOf(ctx context.Context, p *plan.Plan, c *jobs.Claim) error {
-	if c.Terms.Law != nil || len(p.Retained) == 0 {
+	if c.Terms.Law != nil || len(p.RetentionRules) == 0 {
 		return nil
 	}
 	law, err := s.law(ctx, p, c.TenantID)

@@ -69,11 +69,11 @@ func knownClients(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.MergeRe
 	if req.Target != "" {
 		v.keys = append(slices.Clone(keys), req.Target)
 	}
-	args, err := v.bind(p.Known)
+	args, err := v.bind(p.FindClients)
 	if err != nil {
 		return err
 	}
-	rows, err := tx.Query(ctx, p.Known.SQL, args...)
+	rows, err := tx.Query(ctx, p.FindClients.SQL, args...)
 	if err != nil {
 		return err
 	}

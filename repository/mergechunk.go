@@ -28,22 +28,22 @@ func mayMerge(p *plan.Plan, m *jobs.MergeTerms) error {
 func mergeRun(p *plan.Plan, m *jobs.MergeTerms) (run []plan.Statement, shared bool) {
 	if m.Anonymous {
 		if m.DeleteSource {
-			return p.Erase, p.SharedProfile
+			return p.Erase, p.UsesSharedProfile
 		}
-		return p.Strip, p.SharedProfile
+		return p.EraseRelatedRows, p.UsesSharedProfile
 	}
-	run = slices.Clone(p.Merge.Clear)
+	run = slices.Clone(p.Merge.DeleteRows)
 	if m.Conflicts == jobs.KeepTarget {
-		run = append(run, p.Merge.Drop...)
+		run = append(run, p.Merge.DropDuplicates...)
 	}
-	run = append(run, p.Merge.Move...)
+	run = append(run, p.Merge.MoveRows...)
 	switch {
 	case m.DeleteSource && m.FillBlanks:
-		return append(run, p.Merge.FillDelete...), p.Merge.SharedProfile
+		return append(run, p.Merge.FillAndEraseSource...), p.Merge.UsesSharedProfile
 	case m.DeleteSource:
-		return append(run, p.Merge.Delete...), p.Merge.SharedProfile
-	case m.FillBlanks && p.Merge.Fill.SQL != "":
-		run = append(run, p.Merge.Fill)
+		return append(run, p.Merge.EraseSource...), p.Merge.UsesSharedProfile
+	case m.FillBlanks && p.Merge.FillTarget.SQL != "":
+		run = append(run, p.Merge.FillTarget)
 	}
 	return run, false
 }
@@ -62,12 +62,12 @@ func (s *Store) decideMerge(ctx context.Context, conn *pgx.Conn, p *plan.Plan, v
 	terms := v.claim.Terms.Merge
 	var hold []plan.Statement
 	if terms.Conflicts == jobs.KeepTarget {
-		hold = p.Merge.Hold
+		hold = p.Merge.LockConflicts
 	}
 	target := *v
 	target.keys = []string{terms.Target}
 	b := &pgx.Batch{}
-	err := errors.Join(s.opening(b, p, v), v.queue(b, p.LiveProfiles, p.Merge.Exists), target.queue(b, p.Known), v.queue(b, p.Merge.Guards), v.queue(b, hold...))
+	err := errors.Join(s.opening(b, p, v), v.queue(b, p.LiveProfiles, p.Merge.LockTarget), target.queue(b, p.FindClients), v.queue(b, p.Merge.Guards), v.queue(b, hold...))
 	for _, x := range p.Merge.Conflicts {
 		err = errors.Join(err, v.queue(b, x.Statement))
 	}
@@ -123,7 +123,7 @@ func readMergeVerdict(results pgx.BatchResults, p *plan.Plan, v *values, holds i
 	case code != "":
 		out.failAll(code)
 	}
-	out.keepOwned(p.Owned, locked)
+	out.keepOwned(p.OwnedColumns, locked)
 	return out, nil
 }
 
@@ -170,9 +170,9 @@ func (v *verdict) readConflicts(results pgx.BatchResults, all []plan.Conflict, m
 		}
 		v.conflicts[x.Statement.Table] += n
 		switch {
-		case x.Value:
+		case x.CarriesValue:
 			code = jobs.CodeValueConflict
-		case code == "" && (m.Conflicts == jobs.FailOnConflict || x.Stuck || stuck > 0):
+		case code == "" && (m.Conflicts == jobs.FailOnConflict || x.NeverDropped || stuck > 0):
 			code = jobs.CodeConflict
 		}
 	}

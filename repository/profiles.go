@@ -59,7 +59,7 @@ func (s *Store) moreSlots(n, lane int) []int {
 // crowd is how many profiles of its lane the given clients want.
 func crowd(ctx context.Context, db querier, p *plan.Plan, v *values) (int, error) {
 	most := 0
-	for _, st := range p.Crowds {
+	for _, st := range p.CountProfiles {
 		args, err := v.bind(st)
 		if err != nil {
 			return 0, err

@@ -22,7 +22,7 @@ func noteReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) error {
 		if err != nil {
 			return fault("find what the map's expressions read", err)
 		}
-		p.Reads(probe, tables...)
+		p.NoteReads(probe, tables...)
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func (s *Store) recountTenant(ctx context.Context, p *plan.Plan, tenant string) 
 	if err != nil {
 		return fault("count again", err)
 	}
-	for _, sw := range p.Sweep {
+	for _, sw := range p.Sweeps {
 		k, err := s.count(ctx, sw, v)
 		if err == nil {
 			err = s.tx(ctx, "count again", func(tx pgx.Tx) error { return noteKept(ctx, tx, tenant, sw, k) })

@@ -138,7 +138,7 @@ ALTER TABLE visits ADD FOREIGN KEY (day, hall) REFERENCES halls`); err != nil {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, relation(t, cat, "visits").Foreign, []plan.ForeignKey{
+	same(t, relation(t, cat, "visits").ForeignKeys, []plan.ForeignKey{
 		{Name: "visits_a_hall_fkey", Columns: []string{"hall"}, ParentSchema: "public", Parent: "halls", ParentColumns: []string{"id"}},
 		{Name: "visits_a_parent_tenant_fkey", Columns: []string{"parent", "tenant"}, ParentSchema: "public", Parent: "parents", ParentColumns: []string{"id", "tenant"}, OnDelete: "cascade"},
 		{Name: "visits_day_hall_fkey", Columns: []string{"day", "hall"}, ParentSchema: "public", Parent: "halls", ParentColumns: []string{"day", "id"}},

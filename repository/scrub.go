@@ -169,7 +169,7 @@ func (s *Scrubber) files(ctx context.Context) ([]File, error) {
 		  pg_has_role(relowner, 'USAGE') OR (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()), catalog
 		FROM named LEFT JOIN oubli.rewrites ON relation = name
 		CROSS JOIN (SELECT max(since) FROM oubli.residues WHERE level < 2) AS latest (since)
-		ORDER BY catalog, 2, 1`, append(statisticsCatalogs, s.plan.Touched...))
+		ORDER BY catalog, 2, 1`, append(statisticsCatalogs, s.plan.AffectedTables...))
 	if err != nil {
 		return nil, fault("list tables", err)
 	}

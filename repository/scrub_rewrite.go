@@ -114,7 +114,7 @@ func (s *Scrubber) freshen(ctx context.Context, o ScrubOptions, done *Scrubbed) 
 		return fault("read levels", err)
 	}
 	o.Step(ScrubStep{What: "statistics"})
-	err := analyzeAll(s.plan.Touched, func(table string) error {
+	err := analyzeAll(s.plan.AffectedTables, func(table string) error {
 		return fault("refresh statistics", pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
 			err := analyze(ctx, tx, table)
 			if errors.Is(err, errLeft) {

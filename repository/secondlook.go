@@ -133,7 +133,7 @@ func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *se
 		return nil, err
 	}
 	err = tx.QueryRow(ctx, nextBatchSQL, look.JobID, look.Number).Scan(&look.Number, &look.Keys)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && len(p.Late) == 0 {
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && len(p.EraseLateRows) == 0 {
 		_, err = tx.Exec(ctx, "DELETE FROM oubli.second_looks WHERE job_id = $1", look.JobID)
 		return nil, err
 	}
@@ -155,13 +155,13 @@ func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.
 	if err := s.lawOf(ctx, p, c); err != nil {
 		return nil, err
 	}
-	v := &values{claim: c, law: c.Terms.Law, m: p.Map, keys: c.Keys, run: p.Late}
+	v := &values{claim: c, law: c.Terms.Law, m: p.Map, keys: c.Keys, run: p.EraseLateRows}
 	profiles, err := liveProfiles(ctx, tx, p, v)
 	if err != nil {
 		return nil, err
 	}
 	v.profile, v.profiles = profiles[1], s.lane(profiles, c.Lane)
-	if v.profile == "" && plan.TakesProfile(p.Late) {
+	if v.profile == "" && plan.UsesSharedProfile(p.EraseLateRows) {
 		return nil, &needProfiles{[]int{1}}
 	}
 	for {
@@ -203,11 +203,11 @@ func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.
 
 // keysBack lists those of the keys that are a client's.
 func keysBack(ctx context.Context, tx pgx.Tx, p *plan.Plan, v *values) ([]string, error) {
-	args, err := v.bind(p.Back)
+	args, err := v.bind(p.KeysInUse)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, p.Back.SQL, args...)
+	rows, err := tx.Query(ctx, p.KeysInUse.SQL, args...)
 	if err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 		}
 		return nil
 	}
-	err = analyzeAll(p.Touched, func(table string) error {
+	err = analyzeAll(p.AffectedTables, func(table string) error {
 		return s.tx(ctx, "refresh statistics", func(tx pgx.Tx) error { return analyze(ctx, tx, table) })
 	})
 	if err == nil {

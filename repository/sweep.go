@@ -28,7 +28,7 @@ const (
 // first trouble; each is noted with its sweep.
 func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 	p, err := s.covered(ctx)
-	if err != nil || len(p.Sweep) == 0 {
+	if err != nil || len(p.Sweeps) == 0 {
 		return nil, err
 	}
 	tenants, err := s.unswept(ctx, p)
@@ -58,7 +58,7 @@ func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 
 func (s *Store) sweepTenant(ctx context.Context, p *plan.Plan, tenant string, done map[string]*jobs.Swept) error {
 	var errs []error
-	for _, sw := range p.Sweep {
+	for _, sw := range p.Sweeps {
 		run := sweep{Store: s, plan: p, Sweep: sw, tenant: tenant, refused: map[string]int64{}}
 		errs = append(errs, run.run(ctx))
 		run.addTo(done)
@@ -84,8 +84,8 @@ func (s *Store) unswept(ctx context.Context, p *plan.Plan) ([]string, error) {
 }
 
 func sweepNames(p *plan.Plan) []string {
-	names := make([]string, len(p.Sweep))
-	for i, sw := range p.Sweep {
+	names := make([]string, len(p.Sweeps))
+	for i, sw := range p.Sweeps {
 		names[i] = sw.Name
 	}
 	return names
@@ -218,7 +218,7 @@ func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) err
 
 // sameSchema refuses to go on when the map may not know something by now.
 func (w *sweep) sameSchema(ctx context.Context, tx pgx.Tx) error {
-	if _, err := tx.Exec(ctx, w.plan.Pin.SQL); err != nil {
+	if _, err := tx.Exec(ctx, w.plan.LockTables.SQL); err != nil {
 		return err
 	}
 	var live string

@@ -20,7 +20,7 @@ func (w *sweep) sweep(ctx context.Context) error {
 	if before.due == 0 {
 		return w.finish(ctx, before)
 	}
-	after := make([]*string, w.Row)
+	after := make([]*string, w.RowColumns)
 	for {
 		rows, err := w.find(ctx, after)
 		if err != nil {
@@ -70,13 +70,13 @@ func (w *sweep) find(ctx context.Context, after []*string) ([][]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	names := make([][]string, w.Row)
+	names := make([][]string, w.RowColumns)
 	err = w.tx(ctx, "find what is over", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, w.Find.SQL, args...)
 		if err != nil {
 			return err
 		}
-		name, into := make([]string, w.Row), make([]any, w.Row)
+		name, into := make([]string, w.RowColumns), make([]any, w.RowColumns)
 		for i := range name {
 			into[i] = &name[i]
 		}

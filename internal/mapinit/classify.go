@@ -104,7 +104,7 @@ func oneEach(r *plan.Relation, reference string) bool {
 // joinTable reports whether the table only joins two others: all it has are
 // keys and the times that a framework keeps.
 func joinTable(r *plan.Relation) bool {
-	if len(r.Foreign) < 2 {
+	if len(r.ForeignKeys) < 2 {
 		return false
 	}
 	for i := range r.Columns {

@@ -66,7 +66,7 @@ func (p *proposal) rule(e *rows, c *plan.Column) rule {
 }
 
 func (p *proposal) isStep(r *plan.Relation, column string) bool {
-	return slices.ContainsFunc(r.Foreign, func(fk plan.ForeignKey) bool {
+	return slices.ContainsFunc(r.ForeignKeys, func(fk plan.ForeignKey) bool {
 		parent := p.parent(fk)
 		return parent != nil && parent != p.studio && p.step(fk, parent) == column
 	})
@@ -74,7 +74,7 @@ func (p *proposal) isStep(r *plan.Relation, column string) bool {
 
 // link proposes what becomes of a foreign key that no entry follows.
 func (p *proposal) link(e *rows, c *plan.Column) rule {
-	for _, fk := range e.rel.Foreign {
+	for _, fk := range e.rel.ForeignKeys {
 		parent := p.parent(fk)
 		if !slices.Contains(fk.Columns, c.Name) || parent == nil || p.step(fk, parent) != c.Name {
 			continue

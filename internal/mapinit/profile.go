@@ -72,7 +72,7 @@ func (p *proposal) needed(c *plan.Column) rule {
 	what := p.concept(p.client, c)
 	switch {
 	case isForeign(p.client, c.Name):
-		for _, fk := range p.client.Foreign {
+		for _, fk := range p.client.ForeignKeys {
 			if slices.Contains(fk.Columns, c.Name) {
 				return rule{c.Name, todo, fmt.Sprintf("names a row of %s: {value: …}, or {sql: …} that finds one", fk.Parent)}
 			}

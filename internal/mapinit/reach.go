@@ -99,7 +99,7 @@ func (p *proposal) others(e *rows) {
 // direct lists the entries of a relation whose rows name the client itself.
 func (p *proposal) direct(r *plan.Relation) {
 	var list []*rows
-	for _, fk := range r.Foreign {
+	for _, fk := range r.ForeignKeys {
 		if p.parent(fk) != p.client {
 			continue
 		}
@@ -171,7 +171,7 @@ func (p *proposal) further() bool {
 			continue
 		}
 		best, rank := (*rows)(nil), -1
-		for _, fk := range r.Foreign {
+		for _, fk := range r.ForeignKeys {
 			parent := p.parent(fk)
 			if parent == nil || parent == r || len(p.of(parent)) == 0 {
 				continue
@@ -237,7 +237,7 @@ func (p *proposal) follow(e *rows) {
 // owned lists the tables that the client's row points to and that hold
 // something of this client alone.
 func (p *proposal) owned() {
-	for _, fk := range p.client.Foreign {
+	for _, fk := range p.client.ForeignKeys {
 		parent := p.parent(fk)
 		if parent == nil || parent == p.client || parent == p.studio || len(p.of(parent)) > 0 {
 			continue
@@ -268,7 +268,7 @@ func (p *proposal) loops() {
 			continue
 		}
 		for _, r := range []*plan.Relation{e.rel, p.client} {
-			for _, fk := range r.Foreign {
+			for _, fk := range r.ForeignKeys {
 				reference := p.step(fk, e.rel)
 				if p.parent(fk) != e.rel || r.Column(reference).NotNull {
 					continue

@@ -8,7 +8,7 @@ import (
 )
 
 func isForeign(r *plan.Relation, column string) bool {
-	return slices.ContainsFunc(r.Foreign, func(fk plan.ForeignKey) bool { return slices.Contains(fk.Columns, column) })
+	return slices.ContainsFunc(r.ForeignKeys, func(fk plan.ForeignKey) bool { return slices.Contains(fk.Columns, column) })
 }
 
 var referenceEnds = setOf(`id ids uuid guid ref refs key pk fk no nr uid`)
@@ -90,7 +90,7 @@ func typeColumn(r *plan.Relation, c *plan.Column) string {
 		return ""
 	}
 	if list[0] == "object" {
-		for _, fk := range r.Foreign {
+		for _, fk := range r.ForeignKeys {
 			if contentTypes(r, fk.Columns[0]) != "" {
 				return fk.Columns[0]
 			}
@@ -109,7 +109,7 @@ func typeColumn(r *plan.Relation, c *plan.Column) string {
 // contentTypes is the table of Django's content types, as schema.table, when
 // the column refers to it.
 func contentTypes(r *plan.Relation, column string) string {
-	for _, fk := range r.Foreign {
+	for _, fk := range r.ForeignKeys {
 		if fk.Parent == "django_content_type" && slices.Equal(fk.Columns, []string{column}) {
 			return fk.ParentSchema + "." + fk.Parent
 		}

@@ -59,7 +59,7 @@ var tenantWords = setOf(`studio tenant account organization organisation company
 // findTenant looks for the column that says whose client a row is.
 func (p *proposal) findTenant(given string) {
 	best, rank := plan.ForeignKey{}, 0
-	for _, fk := range p.client.Foreign {
+	for _, fk := range p.client.ForeignKeys {
 		parent := p.parent(fk)
 		if parent == nil || parent == p.client {
 			continue

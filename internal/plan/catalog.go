@@ -17,15 +17,15 @@ type Catalog struct {
 // Relation is a table, partitioned table, or materialized view. Partitions are
 // not listed; what hangs on a partition alone is listed on its root.
 type Relation struct {
-	Schema     string       `json:"schema"`
-	Name       string       `json:"name"`
-	Kind       string       `json:"kind"` // pg_class.relkind: r, p, m
-	Columns    []Column     `json:"columns"`
-	PrimaryKey []string     `json:"primary_key,omitempty"`
-	Indexes    []Index      `json:"indexes,omitempty"`
-	Foreign    []ForeignKey `json:"foreign,omitempty"`
-	Triggers   []Hook       `json:"triggers,omitempty"`
-	Rules      []Hook       `json:"rules,omitempty"`
+	Schema      string       `json:"schema"`
+	Name        string       `json:"name"`
+	Kind        string       `json:"kind"` // pg_class.relkind: r, p, m
+	Columns     []Column     `json:"columns"`
+	PrimaryKey  []string     `json:"primary_key,omitempty"`
+	Indexes     []Index      `json:"indexes,omitempty"`
+	ForeignKeys []ForeignKey `json:"foreign,omitempty"`
+	Triggers    []Hook       `json:"triggers,omitempty"`
+	Rules       []Hook       `json:"rules,omitempty"`
 	// RowSecurity says that policies hide rows from the role that read the
 	// catalog.
 	RowSecurity bool `json:"row_security,omitempty"`
@@ -134,8 +134,8 @@ func (r *Relation) Column(name string) *Column {
 // foreignTo is the foreign key of column towards parent, if there is one. A
 // key of several columns counts when one of them is the column.
 func (r *Relation) foreignTo(column string, parent *Relation) *ForeignKey {
-	for i := range r.Foreign {
-		if fk := &r.Foreign[i]; fk.to(parent) && slices.Contains(fk.Columns, column) {
+	for i := range r.ForeignKeys {
+		if fk := &r.ForeignKeys[i]; fk.to(parent) && slices.Contains(fk.Columns, column) {
 			return fk
 		}
 	}
@@ -144,7 +144,7 @@ func (r *Relation) foreignTo(column string, parent *Relation) *ForeignKey {
 
 // isForeign reports whether column is part of any foreign key.
 func (r *Relation) isForeign(column string) bool {
-	return slices.ContainsFunc(r.Foreign, func(fk ForeignKey) bool { return slices.Contains(fk.Columns, column) })
+	return slices.ContainsFunc(r.ForeignKeys, func(fk ForeignKey) bool { return slices.Contains(fk.Columns, column) })
 }
 
 // uniqueBy reports whether no two rows agree on these columns.

@@ -15,7 +15,7 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 	if !c.resolveClient() {
 		return nil, c.gaps // without keys and tenants nothing else can be judged
 	}
-	basics := Plan{Map: m, Fingerprint: cat.Fingerprint, KeyKind: keyKind(c.key), Known: c.knownStatement(), Tenant: c.tenantStatement(), compiled: c}
+	basics := Plan{Map: m, Fingerprint: cat.Fingerprint, KeyKind: keyKind(c.key), FindClients: c.knownStatement(), Tenant: c.tenantStatement(), compiled: c}
 	c.resolveTables()
 	c.resolveLinks()
 	c.resolveNames()
@@ -30,25 +30,25 @@ func Compile(m *erasuremap.Map, cat *Catalog) (*Plan, error) {
 		return &basics, c.gaps
 	}
 	full := basics
-	full.Owned = c.ownedColumns()
+	full.OwnedColumns = c.ownedColumns()
 	full.Law = c.lawStatement()
-	full.Retained = c.retainedRules()
+	full.RetentionRules = c.retainedRules()
 	full.Preview = c.previewStatement()
-	full.Lock = c.lockStatement()
-	full.Pin = c.pinStatement()
-	full.Judge = c.judgeStatement()
+	full.LockClients = c.lockStatement()
+	full.LockTables = c.pinStatement()
+	full.Guards = c.judgeStatement()
 	full.LiveProfiles = c.liveProfilesStatement()
 	full.NewProfile = c.newProfileStatement()
-	full.Crowds = c.crowdStatements()
+	full.CountProfiles = c.crowdStatements()
 	full.Erase = c.eraseStatements(order)
-	full.Strip = c.rowStatements(order)
-	full.Late = c.lateStatements(order)
-	full.Back = c.backStatement()
-	full.SharedProfile = TakesProfile(full.Erase)
+	full.EraseRelatedRows = c.rowStatements(order)
+	full.EraseLateRows = c.lateStatements(order)
+	full.KeysInUse = c.backStatement()
+	full.UsesSharedProfile = UsesSharedProfile(full.Erase)
 	full.Merge = c.mergePlan(order)
-	full.Sweep = c.sweeps()
+	full.Sweeps = c.sweeps()
 	full.Refresh = c.refreshStatements()
-	full.Touched = c.touched()
+	full.AffectedTables = c.touched()
 	return &full, nil
 }
 

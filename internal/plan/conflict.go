@@ -22,7 +22,7 @@ func (c *compiler) conflicts(e *entry) []Conflict {
 	t, name := &text{}, c.name(e.rel)
 	t.add("WITH %s\nSELECT count(*) FILTER (WHERE %s),\n  count(*) FILTER (WHERE %s)\nFROM mine", c.mine(t, e, indexes, nil),
 		c.clashes(t, e, indexes, anybodys), c.clashes(t, e, indexes, strangers))
-	return []Conflict{{Statement: t.statement(name+": count rows that meet others at the target", name), Value: c.valuable(e.rel), Stuck: !c.droppable(e)}}
+	return []Conflict{{Statement: t.statement(name+": count rows that meet others at the target", name), CarriesValue: c.valuable(e.rel), NeverDropped: !c.droppable(e)}}
 }
 
 // valuable reports whether the map says that rows of the relation carry value:
@@ -45,7 +45,7 @@ func (c *compiler) valuables() []Conflict {
 		if e.CarriesValue && e.staysBehind() {
 			t, name := &text{}, c.name(e.rel)
 			t.add("SELECT count(*), 0::bigint\nFROM %s AS \"t\"\nWHERE %s", e.rel.ident(), c.belongs(t, e, "t"))
-			all = append(all, Conflict{Statement: t.statement(name+": count rows that carry value", name), Value: true, OnDelete: true})
+			all = append(all, Conflict{Statement: t.statement(name+": count rows that carry value", name), CarriesValue: true, OnDelete: true})
 		}
 	}
 	return all
@@ -259,8 +259,8 @@ func (c *compiler) referrers(e *entry) []referrer {
 	var all []referrer
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
-		for k := range r.Foreign {
-			if fk := &r.Foreign[k]; fk.to(e.rel) {
+		for k := range r.ForeignKeys {
+			if fk := &r.ForeignKeys[k]; fk.to(e.rel) {
 				all = append(all, referrer{pointer: pointer{r, fk.pairs()}})
 			}
 		}

@@ -12,8 +12,8 @@ import (
 func (c *compiler) coverForeignKeys() {
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
-		for k := range r.Foreign {
-			fk := &r.Foreign[k]
+		for k := range r.ForeignKeys {
+			fk := &r.ForeignKeys[k]
 			parent := c.cat.parent(fk)
 			if parent == nil || (parent != c.client && !c.belonging(parent)) || c.covered(r, fk, parent) {
 				continue

@@ -67,7 +67,7 @@ func (c *compiler) late(e *entry, seen []*entry) bool {
 	case e.through():
 		return slices.ContainsFunc(e.parents, func(p *entry) bool { return c.late(p, append(seen, e)) })
 	}
-	return !slices.ContainsFunc(e.rel.Foreign, func(fk ForeignKey) bool { return fk.to(c.client) && fk.holds(e.rel, e.Reference) })
+	return !slices.ContainsFunc(e.rel.ForeignKeys, func(fk ForeignKey) bool { return fk.to(c.client) && fk.holds(e.rel, e.Reference) })
 }
 
 // holds reports whether the key refuses every row whose column names nobody. One
@@ -146,7 +146,7 @@ func (c *compiler) clientRow() Statement {
 		t.add("DELETE FROM %s AS \"t\"\nWHERE %s", c.client.ident(), c.theseClients(t, "t"))
 		s = t.statement(name+": delete", name)
 	}
-	s.Client = true
+	s.ClientRows = true
 	return s
 }
 
@@ -195,8 +195,8 @@ func (c *compiler) pointers(e *entry) []pointer {
 	var all []pointer
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
-		for k := range r.Foreign {
-			if fk := &r.Foreign[k]; fk.to(e.rel) {
+		for k := range r.ForeignKeys {
+			if fk := &r.ForeignKeys[k]; fk.to(e.rel) {
 				all = append(all, pointer{r, fk.pairs()})
 			}
 		}

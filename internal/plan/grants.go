@@ -80,7 +80,7 @@ type further struct {
 // Reads notes that a probe's expression reads these tables. What an expression
 // means only PostgreSQL can tell; without the note a right would be missing
 // that no grant gives.
-func (p *Plan) Reads(probe Probe, tables ...erasuremap.Name) {
+func (p *Plan) NoteReads(probe Probe, tables ...erasuremap.Name) {
 	for _, n := range tables {
 		if r := p.compiled.cat.Relation(n); r != nil && r != probe.rel {
 			p.compiled.reads = append(p.compiled.reads, further{r, probe})
@@ -126,7 +126,7 @@ func (c *compiler) workerGrants() []Grant {
 			g.Update = append(g.Update, e.pairs[0].target) // for FOR UPDATE
 			for i := range c.cat.Relations {
 				r := &c.cat.Relations[i]
-				if slices.ContainsFunc(r.Foreign, func(fk ForeignKey) bool { return fk.to(e.rel) }) {
+				if slices.ContainsFunc(r.ForeignKeys, func(fk ForeignKey) bool { return fk.to(e.rel) }) {
 					l.of(r, "may point to "+c.name(e.rel))
 				}
 			}

@@ -28,7 +28,7 @@ func (c *compiler) link(r *Relation, reference *Column) link {
 		l.tenant = c.tenant
 		return l
 	}
-	for _, fk := range r.Foreign {
+	for _, fk := range r.ForeignKeys {
 		at := slices.Index(fk.ParentColumns, c.tenant.Name)
 		if fk.to(c.client) && fk.target(reference.Name) == c.key.Name && at >= 0 {
 			if col := r.Column(fk.Columns[at]); col.NotNull || c.scoped {
@@ -53,8 +53,8 @@ func (c *compiler) resolveLink(pos erasuremap.Pos, r *Relation, reference *Colum
 		c.gap(pos, r, reference.Name, "name the column that holds the client's key", "its type %s cannot hold a key of type %s", reference.Type, c.key.Type)
 	}
 	var keys []*ForeignKey
-	for i := range r.Foreign {
-		if fk := &r.Foreign[i]; fk.to(c.client) && slices.Contains(fk.Columns, reference.Name) {
+	for i := range r.ForeignKeys {
+		if fk := &r.ForeignKeys[i]; fk.to(c.client) && slices.Contains(fk.Columns, reference.Name) {
 			keys = append(keys, fk)
 		}
 	}

@@ -18,28 +18,28 @@ type Merge struct {
 	// keep nobody from erasing; with them there are no statements.
 	Refused Gaps
 
-	Exists    Statement   // → (key) of the target, locked, if it is a client of the tenant
-	Guards    Statement   // → (key, code or NULL, NULL) of the source
-	Hold      []Statement // locks what Drop decides about
-	Conflicts []Conflict  // rows of which the target has the like already
-	Clear     []Statement // deletes what a merge deletes, before Drop could give it to the target
-	Drop      []Statement // lets the target's rows win
-	Move      []Statement
-	Fill      Statement   // fills the target's blanks and leaves the source alone; SQL "" when there is nothing to fill
-	Delete    []Statement // what is left of the source and its row, as an erasure would
+	LockTarget     Statement   // → (key) of the target, locked, if it is a client of the tenant
+	Guards         Statement   // → (key, code or NULL, NULL) of the source
+	LockConflicts  []Statement // locks what DropDuplicates decides about
+	Conflicts      []Conflict  // rows of which the target has the like already
+	DeleteRows     []Statement // deletes what a merge deletes, before DropDuplicates could give it to the target
+	DropDuplicates []Statement // lets the target's rows win
+	MoveRows       []Statement
+	FillTarget     Statement   // fills the target's blanks and leaves the source alone; SQL "" when there is nothing to fill
+	EraseSource    []Statement // what is left of the source and its row, as an erasure would
 	// FillDelete is Delete with the target's blanks filled in the statement that
 	// deletes the source: until then a unique index may keep the two apart.
-	FillDelete []Statement
+	FillAndEraseSource []Statement
 	// SharedProfile says that Delete may leave rows to the anonymous profile.
-	SharedProfile bool
+	UsesSharedProfile bool
 }
 
 // Conflict counts rows of the source that cannot be moved as they are.
 type Conflict struct {
-	Statement Statement // → (count, how many of them meet a row that is not the target's)
-	Value     bool      // they carry value, so that a merge never drops them
-	Stuck     bool      // they never give way, whatever is asked for
-	OnDelete  bool      // a conflict only for a merge that deletes the source
+	Statement    Statement // → (count, how many of them meet a row that is not the target's)
+	CarriesValue bool      // they carry value, so that a merge never drops them
+	NeverDropped bool      // they never give way, whatever is asked for
+	OnDelete     bool      // a conflict only for a merge that deletes the source
 }
 
 func (c *compiler) mergePlan(order []*entry) *Merge {
@@ -48,23 +48,23 @@ func (c *compiler) mergePlan(order []*entry) *Merge {
 		return m
 	}
 	moving := c.mergeOrder()
-	m.Exists = c.targetStatement()
+	m.LockTarget = c.targetStatement()
 	m.Guards = c.mergeGuards()
 	for _, e := range moving {
-		m.Hold = append(m.Hold, c.hold(e)...)
+		m.LockConflicts = append(m.LockConflicts, c.hold(e)...)
 		m.Conflicts = append(m.Conflicts, c.conflicts(e)...)
-		m.Drop = append(m.Drop, c.drop(e)...)
+		m.DropDuplicates = append(m.DropDuplicates, c.drop(e)...)
 		if e.Merge == erasuremap.Delete {
-			m.Clear = append(m.Clear, c.move(e))
+			m.DeleteRows = append(m.DeleteRows, c.move(e))
 		} else {
-			m.Move = append(m.Move, c.move(e))
+			m.MoveRows = append(m.MoveRows, c.move(e))
 		}
 	}
 	m.Conflicts = append(m.Conflicts, c.valuables()...)
-	m.Fill = c.fill(false)
-	m.Delete = c.leftovers(order, c.clientRow())
-	m.FillDelete = c.leftovers(order, c.fill(true))
-	m.SharedProfile = slices.ContainsFunc(m.Delete, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
+	m.FillTarget = c.fill(false)
+	m.EraseSource = c.leftovers(order, c.clientRow())
+	m.FillAndEraseSource = c.leftovers(order, c.fill(true))
+	m.UsesSharedProfile = slices.ContainsFunc(m.EraseSource, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
 	return m
 }
 
@@ -73,9 +73,9 @@ func (m *Merge) All() []Statement {
 	if len(m.Refused) > 0 {
 		return nil
 	}
-	all := append(m.Statements(), m.Delete...)
-	if m.Fill.SQL != "" {
-		all = append(all, m.Fill)
+	all := append(m.Statements(), m.EraseSource...)
+	if m.FillTarget.SQL != "" {
+		all = append(all, m.FillTarget)
 	}
 	return all
 }
@@ -100,11 +100,11 @@ func (m *Merge) Statements() []Statement {
 	if len(m.Refused) > 0 {
 		return nil
 	}
-	all := append([]Statement{m.Exists, m.Guards}, m.Hold...)
+	all := append([]Statement{m.LockTarget, m.Guards}, m.LockConflicts...)
 	for _, x := range m.Conflicts {
 		all = append(all, x.Statement)
 	}
-	return slices.Concat(all, m.Clear, m.Drop, m.Move, m.FillDelete)
+	return slices.Concat(all, m.DeleteRows, m.DropDuplicates, m.MoveRows, m.FillAndEraseSource)
 }
 
 // mergeRefused are the gaps that concern merges alone.
@@ -143,7 +143,7 @@ func (c *compiler) checkMove(e *entry) {
 	}
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
-		for _, fk := range r.Foreign {
+		for _, fk := range r.ForeignKeys {
 			if fk.to(e.rel) && slices.Contains(fk.ParentColumns, e.Reference) {
 				c.gap(e.Pos, e.rel, e.Reference, "merge: keep, or let the foreign key refer to another column",
 					"a merge cannot write the column: foreign key %s of %s refers to it", fk.Name, c.name(r))
@@ -157,8 +157,8 @@ func (c *compiler) checkMove(e *entry) {
 func (c *compiler) checkMergeDelete(e *entry) {
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
-		for k := range r.Foreign {
-			fk := &r.Foreign[k]
+		for k := range r.ForeignKeys {
+			fk := &r.ForeignKeys[k]
 			named := slices.ContainsFunc(c.entry, func(x *entry) bool {
 				return x.rel == r && x.Where == "" && x.Merge == erasuremap.Delete && c.follows(x, fk)
 			})
@@ -190,7 +190,7 @@ func (c *compiler) mergeOrder() []*entry {
 			return true
 		}
 		return b.Merge == erasuremap.Delete && a.rel != b.rel &&
-			slices.ContainsFunc(a.rel.Foreign, func(fk ForeignKey) bool { return fk.to(b.rel) && !fk.Deferred })
+			slices.ContainsFunc(a.rel.ForeignKeys, func(fk ForeignKey) bool { return fk.to(b.rel) && !fk.Deferred })
 	})
 }
 
@@ -316,7 +316,7 @@ func (c *compiler) fill(deletes bool) Statement {
 	}
 	t.add("WITH s AS (\n  %s\n)\nUPDATE %s AS \"c\"\nSET %s\nFROM s\nWHERE %s", source, c.client.ident(), strings.Join(set, ",\n  "), c.thisTarget(t, "c"))
 	s := t.statement(what, name)
-	s.Client = true
+	s.ClientRows = true
 	return s
 }
 
@@ -357,7 +357,7 @@ func (c *compiler) leftBehind() []Statement {
 		t, name := &text{}, c.name(e.rel)
 		t.add("SELECT\nFROM %s AS \"t\"\nWHERE %s\nLIMIT 1", e.rel.ident(), c.belongs(t, e, "t"))
 		s := t.statement(name+": see that none is left", name)
-		s.None = true
+		s.FindsNone = true
 		all = append(all, s)
 	}
 	return all

@@ -59,7 +59,7 @@ func (c *compiler) before(a, b *entry) bool {
 	if b.Erase != erasuremap.Delete || a.rel == b.rel {
 		return false
 	}
-	return slices.ContainsFunc(a.rel.Foreign, func(fk ForeignKey) bool {
+	return slices.ContainsFunc(a.rel.ForeignKeys, func(fk ForeignKey) bool {
 		return fk.to(b.rel) && !fk.Deferred && (a.Erase == erasuremap.Unlink || !c.unlinked(a.rel, &fk))
 	})
 }

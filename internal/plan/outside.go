@@ -58,8 +58,8 @@ func (c *compiler) coverOutside() {
 
 // reaches reports whether a foreign key of r is a gap already.
 func (c *compiler) reaches(r *Relation) bool {
-	for k := range r.Foreign {
-		if parent := c.cat.parent(&r.Foreign[k]); parent != nil && (parent == c.client || c.belonging(parent)) {
+	for k := range r.ForeignKeys {
+		if parent := c.cat.parent(&r.ForeignKeys[k]); parent != nil && (parent == c.client || c.belonging(parent)) {
 			return true
 		}
 	}

@@ -13,31 +13,31 @@ type Plan struct {
 	Map         *erasuremap.Map
 	Fingerprint string // of the catalog that it was compiled with
 
-	KeyKind KeyKind  // of the client's key
-	Owned   []string // columns of the client's row that Lock returns after the key
+	KeyKind      KeyKind  // of the client's key
+	OwnedColumns []string // columns of the client's row that LockClients returns after the key
 
-	Known         Statement   // → (key, whether it is an anonymous profile) of the clients given that are the tenant's
-	Tenant        Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
-	Lock          Statement   // locks clients → (key, owned columns…)
-	Pin           Statement   // keeps the shape of all tables as it is until the transaction ends
-	Judge         Statement   // → (key, code of the guard that holds or NULL, latest day kept under each of Retained)
-	Retained      []string    // retention rules, one for each day that Judge gives
-	Law           Statement   // () → (country, fiscal year's end, time zone, today); no row: no such tenant. Zero when nothing is retained, or without a tenant table
-	Erase         []Statement // in order
-	Strip         []Statement // Erase without the clients' own rows and what these point to: a merge that leaves its source
-	Back          Statement   // → (key) of the clients given that are there, whoever's they are
-	Late          []Statement // Erase for rows that may come after their client has gone: no foreign key refuses them
-	LiveProfiles  Statement   // → (slot, key)
-	NewProfile    Statement   // inserts one anonymous profile → (key)
-	Crowds        []Statement // → (how many profiles of a lane the clients' rows want that a unique index keeps apart)
-	SharedProfile bool        // erasing re-points rows to slot 1, which must exist
-	Preview       Statement   // → (key, name, created at, last activity) of given keys
+	FindClients       Statement   // → (key, whether it is an anonymous profile) of the clients given that are the tenant's
+	Tenant            Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
+	LockClients       Statement   // locks clients → (key, owned columns…)
+	LockTables        Statement   // keeps the shape of all tables as it is until the transaction ends
+	Guards            Statement   // → (key, code of the guard that holds or NULL, latest day kept under each of RetentionRules)
+	RetentionRules    []string    // retention rules, one for each day that Guards gives
+	Law               Statement   // () → (country, fiscal year's end, time zone, today); no row: no such tenant. Zero when nothing is retained, or without a tenant table
+	Erase             []Statement // in order
+	EraseRelatedRows  []Statement // Erase without the clients' own rows and what these point to: a merge that leaves its source
+	KeysInUse         Statement   // → (key) of the clients given that are there, whoever's they are
+	EraseLateRows     []Statement // Erase for rows that may come after their client has gone: no foreign key refuses them
+	LiveProfiles      Statement   // → (slot, key)
+	NewProfile        Statement   // inserts one anonymous profile → (key)
+	CountProfiles     []Statement // → (how many profiles of a lane the clients' rows want that a unique index keeps apart)
+	UsesSharedProfile bool        // erasing re-points rows to slot 1, which must exist
+	Preview           Statement   // → (key, name, created at, last activity) of given keys
 
 	Merge *Merge // into another client
 
-	Sweep   []Sweep     // apply the rules of retained columns whose time is over
-	Refresh []Statement // materialized views, at the end of a job
-	Touched []string    // quoted names of the tables and views that hold what is erased
+	Sweeps         []Sweep     // apply the rules of retained columns whose time is over
+	Refresh        []Statement // materialized views, at the end of a job
+	AffectedTables []string    // quoted names of the tables and views that hold what is erased
 
 	compiled *compiler
 }
@@ -61,9 +61,9 @@ type Statement struct {
 	Args  []Arg // Args[0] is $1
 	// Client says that the statement acts on the clients' own rows and must
 	// therefore change exactly one row for each key.
-	Client bool
+	ClientRows bool
 	// None says that the statement looks for rows that must not be there.
-	None bool
+	FindsNone bool
 }
 
 // Arg is where a parameter's value comes from. All but ArgCutoff, ArgNow,
@@ -124,13 +124,13 @@ func (s Statement) String() string {
 
 // Basics is the plan without what erases: keys and tenants.
 func (p *Plan) Basics() *Plan {
-	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, Known: p.Known, Tenant: p.Tenant}
+	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, FindClients: p.FindClients, Tenant: p.Tenant}
 }
 
 // SweepStatements lists all that sweeps run.
 func (p *Plan) SweepStatements() []Statement {
 	var all []Statement
-	for _, s := range p.Sweep {
+	for _, s := range p.Sweeps {
 		all = append(all, s.Statements()...)
 	}
 	return all
@@ -138,11 +138,11 @@ func (p *Plan) SweepStatements() []Statement {
 
 // TakesProfile reports whether any of the statements re-points rows to the
 // tenant's shared profile.
-func TakesProfile(all []Statement) bool {
+func UsesSharedProfile(all []Statement) bool {
 	return slices.ContainsFunc(all, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
 }
 
 // Statements lists all that a chunk runs, in order.
 func (p *Plan) Statements() []Statement {
-	return slices.Concat([]Statement{p.Lock, p.Judge}, p.Erase, []Statement{p.Pin})
+	return slices.Concat([]Statement{p.LockClients, p.Guards}, p.Erase, []Statement{p.LockTables})
 }

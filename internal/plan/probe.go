@@ -207,7 +207,7 @@ func (p *Plan) All() []Statement {
 	if len(p.Erase) == 0 {
 		return nil
 	}
-	all := slices.Concat([]Statement{p.Tenant, p.Known}, p.Statements(), p.Crowds, []Statement{p.LiveProfiles, p.NewProfile, p.Back, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
+	all := slices.Concat([]Statement{p.Tenant, p.FindClients}, p.Statements(), p.CountProfiles, []Statement{p.LiveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
 }
 

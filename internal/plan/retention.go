@@ -61,7 +61,7 @@ func (c *compiler) retainedEntries() []*entry {
 	return all
 }
 
-// retainedRules are the rules of the days that Judge gives, in their order.
+// retainedRules are the rules of the days that Plan.Guards gives, in their order.
 func (c *compiler) retainedRules() []string {
 	var rules []string
 	for _, e := range c.retainedEntries() {

@@ -78,8 +78,8 @@ func (e *entry) onProfile(seen []*entry) bool {
 func (c *compiler) checkReferences() {
 	for i := range c.cat.Relations {
 		r := &c.cat.Relations[i]
-		for k := range r.Foreign {
-			fk := &r.Foreign[k]
+		for k := range r.ForeignKeys {
+			fk := &r.ForeignKeys[k]
 			parent := c.cat.parent(fk)
 			if parent == nil {
 				continue

@@ -13,10 +13,10 @@ import (
 // the tenant's anonymous profiles.
 type Sweep struct {
 	// Name tells two entries of one table apart: books are kept by it.
-	Name  string
-	Table string // as the map writes it
-	Rule  string // the retention
-	Row   int    // columns that name a row
+	Name       string
+	Table      string // as the map writes it
+	Rule       string // the retention
+	RowColumns int    // columns that name a row
 
 	Count Statement // → (day, rows): what is not cleared yet, by the day it is dated; without a date, by a very early one
 	Find  Statement // → the row's name: what is over, in order, after a place
@@ -33,7 +33,7 @@ func (c *compiler) sweeps() []Sweep {
 			continue
 		}
 		all = append(all, Sweep{
-			Name: fmt.Sprintf("%s by %s (entry %d)", c.name(e.rel), e.Reference, i+1), Table: c.name(e.rel), Rule: e.Retain.Rule, Row: len(rowID(e.rel)),
+			Name: fmt.Sprintf("%s by %s (entry %d)", c.name(e.rel), e.Reference, i+1), Table: c.name(e.rel), Rule: e.Retain.Rule, RowColumns: len(rowID(e.rel)),
 			Count: c.countKept(e), Find: c.findOver(e), Clear: c.clearOver(e),
 		})
 	}

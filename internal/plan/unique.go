@@ -65,7 +65,7 @@ func (c *compiler) oneRowEach(e *entry, x *Index) bool {
 }
 
 func (c *compiler) holdsTenant(r *Relation, column string) bool {
-	for _, fk := range r.Foreign {
+	for _, fk := range r.ForeignKeys {
 		parent := c.cat.parent(&fk)
 		switch at := slices.Index(fk.Columns, column); {
 		case at < 0:

@@ -103,7 +103,7 @@ func loosePairs(m *erasuremap.Map, cat *Catalog) []Warning {
 func (r *Relation) served(condition string, columns ...string) bool {
 	column := columns[0]
 	beside := func(key string) bool {
-		return slices.ContainsFunc(r.Foreign, func(fk ForeignKey) bool {
+		return slices.ContainsFunc(r.ForeignKeys, func(fk ForeignKey) bool {
 			return slices.Contains(fk.Columns, column) && slices.Contains(fk.Columns, key)
 		})
 	}
