@@ -63,9 +63,9 @@ type Report struct {
 	FinishedAt    time.Time      `json:"finished_at"`
 }
 
-// Letter is one report to one recipient. ID is the same for every attempt; a
-// repeat is recognised by the Message-ID made from it.
-type Letter struct {
+// ReportMail is the report of a job to one recipient. ID is the same for every
+// attempt: a repeat is recognised by the Message-ID made from it.
+type ReportMail struct {
 	ID string
 	To string
 	Report

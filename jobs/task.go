@@ -112,8 +112,8 @@ type Claim struct {
 	Terms         Terms
 
 	// Of a mail.
-	Letter Letter
-	Age    time.Duration // since the job ended
+	Mail ReportMail
+	Age  time.Duration // since the job ended
 }
 
 // Left is the number of clients of the batch that wait for their outcome.

@@ -1,6 +1,6 @@
 // Package mailer tells administrators by e-mail how a job ended.
 //
-// [Mailer.Render] turns a [jobs.Letter] into a message in the recipient's
+// [Mailer.Render] turns a [jobs.ReportMail] into a message in the recipient's
 // language, text and HTML. The same letter always gives the same bytes: its
 // Date is the end of the job and its Message-ID and MIME boundary come from the
 // letter's id, so that a repeat is recognised by whoever receives it twice.

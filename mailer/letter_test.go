@@ -20,9 +20,9 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // sample is a letter whose numbers all differ, so that each can be found.
-func sample(locale string, s jobs.State) jobs.Letter {
+func sample(locale string, s jobs.State) jobs.ReportMail {
 	started := time.Date(2026, time.March, 1, 23, 58, 4, 0, time.FixedZone("CET", 3600))
-	l := jobs.Letter{
+	l := jobs.ReportMail{
 		ID: "0197f3a2-5c1e-7d40-9a6b-2f8e4c1d7b30",
 		To: "marie@studio.example",
 		Report: jobs.Report{
@@ -98,7 +98,7 @@ func golden(t *testing.T, path string, got []byte) {
 	}
 }
 
-func render(t *testing.T, m *Mailer, l jobs.Letter) *Message {
+func render(t *testing.T, m *Mailer, l jobs.ReportMail) *Message {
 	t.Helper()
 	msg, err := m.Render(l)
 	if err != nil {
@@ -209,14 +209,14 @@ func TestALetterNeverClaimsAnEndThatDidNotHappen(t *testing.T) {
 		for _, kind := range []jobs.Kind{jobs.Erasure, jobs.Merge} {
 			words := w.of(kind)
 			for name, c := range map[string]struct {
-				change   func(*jobs.Letter)
+				change   func(*jobs.ReportMail)
 				sentence string
 			}{
-				"cancelled half way":   {func(l *jobs.Letter) {}, words.CancelledSome},
-				"cancelled at once":    {func(l *jobs.Letter) { l.Counts = jobs.Counts{Pending: 7}; l.StartedAt = nil }, words.CancelledNone},
-				"failed altogether":    {func(l *jobs.Letter) { l.State = jobs.Failed; l.Counts = jobs.Counts{Failed: 7} }, words.FailedNone},
-				"failed half way":      {func(l *jobs.Letter) { l.State = jobs.Failed }, words.FailedSome},
-				"everybody was spared": {func(l *jobs.Letter) { l.State = jobs.CompletedWithExceptions; l.Counts = jobs.Counts{Skipped: 7} }, words.DoneNone},
+				"cancelled half way":   {func(l *jobs.ReportMail) {}, words.CancelledSome},
+				"cancelled at once":    {func(l *jobs.ReportMail) { l.Counts = jobs.Counts{Pending: 7}; l.StartedAt = nil }, words.CancelledNone},
+				"failed altogether":    {func(l *jobs.ReportMail) { l.State = jobs.Failed; l.Counts = jobs.Counts{Failed: 7} }, words.FailedNone},
+				"failed half way":      {func(l *jobs.ReportMail) { l.State = jobs.Failed }, words.FailedSome},
+				"everybody was spared": {func(l *jobs.ReportMail) { l.State = jobs.CompletedWithExceptions; l.Counts = jobs.Counts{Skipped: 7} }, words.DoneNone},
 			} {
 				l := sample(w.Language, jobs.Cancelled)
 				l.Kind = kind

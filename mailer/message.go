@@ -33,7 +33,7 @@ func (m *Message) Bytes() []byte { return bytes.Clone(m.raw) }
 // Render writes the letter. The same letter gives the same bytes. Errors of
 // the kind Invalid are a letter without an id, an address that is none and a
 // job that has not ended; any other is a fault of this package.
-func (m *Mailer) Render(l jobs.Letter) (*Message, error) {
+func (m *Mailer) Render(l jobs.ReportMail) (*Message, error) {
 	if l.ID == "" {
 		return nil, refused("mail_id", "a letter without an id, whose repeats nobody could recognise")
 	}
@@ -65,7 +65,7 @@ func (m *Mailer) Render(l jobs.Letter) (*Message, error) {
 	return msg, nil
 }
 
-func (m *Message) compose(l jobs.Letter, from, to *mail.Address) error {
+func (m *Message) compose(l jobs.ReportMail, from, to *mail.Address) error {
 	// The random boundary of a library would make every repeat another message.
 	digest := sha256.Sum256([]byte(l.ID))
 	g := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("oubli-"+hex.EncodeToString(digest[:12])))

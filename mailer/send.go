@@ -28,7 +28,7 @@ const farewell = 2 * time.Second
 // good, or the letter cannot be written. The code is "smtp_" and the server's
 // reply code where there is one. With code "smtp_in_doubt" the message may have
 // been accepted (RFC 1047); a repeat has the same Message-ID.
-func (m *Mailer) Send(ctx context.Context, l jobs.Letter) error {
+func (m *Mailer) Send(ctx context.Context, l jobs.ReportMail) error {
 	msg, err := m.Render(l)
 	if err != nil {
 		return err

@@ -56,11 +56,11 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	err := s.tx(ctx, "claim task", func(tx pgx.Tx) error {
 		claim := &jobs.Claim{TaskID: taskID}
 		var until *time.Time
-		var letter []byte
+		var mail []byte
 		k := &claim.Counts
 		err := tx.QueryRow(ctx, claimSQL, taskID, s.opts.Lease, s.opts.Lanes).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
-			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &letter)
+			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.handBack(ctx, tx, taskID)
 		}
@@ -70,8 +70,8 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 		if until != nil {
 			claim.RetainedUntil = &jobs.Date{Time: *until}
 		}
-		if letter != nil {
-			if err := json.Unmarshal(letter, &claim.Letter); err != nil {
+		if mail != nil {
+			if err := json.Unmarshal(mail, &claim.Mail); err != nil {
 				return err
 			}
 		}

@@ -107,12 +107,12 @@ func insertMails(ctx context.Context, tx pgx.Tx, tenant string, notify []string,
 		if err != nil {
 			return err
 		}
-		letter, err := json.Marshal(jobs.Letter{ID: id.String(), To: to, Report: report})
+		mail, err := json.Marshal(jobs.ReportMail{ID: id.String(), To: to, Report: report})
 		if err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, `INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, letter) VALUES ($1, $2, $3, 'mail', 'mail', $4, $5)`,
-			id, report.JobID, tenant, i+1, letter)
+			id, report.JobID, tenant, i+1, mail)
 		if err != nil {
 			return err
 		}

@@ -16,7 +16,7 @@ func claimMail(t *testing.T, s *repository.Store) (jobs.Job, *jobs.Claim) {
 	t.Helper()
 	j := accept(t, s, "1", nil)
 	c := claimFirst(t, s)
-	if c.Kind != jobs.MailTask || c.Letter.To != "admin@studio.example" || c.Letter.JobID != j.ID || c.Letter.State != jobs.Completed {
+	if c.Kind != jobs.MailTask || c.Mail.To != "admin@studio.example" || c.Mail.JobID != j.ID || c.Mail.State != jobs.Completed {
 		t.Fatalf("claim: %+v", c)
 	}
 	return j, c
@@ -71,8 +71,8 @@ func TestAMailIsSentByItsHolderAlone(t *testing.T) {
 		t.Fatalf("recover: %d, %v", n, err)
 	}
 	second := mustClaim(t, s, first.TaskID)
-	if second.Letter.ID != first.Letter.ID {
-		t.Errorf("the repeat is letter %s, the first try was %s", second.Letter.ID, first.Letter.ID)
+	if second.Mail.ID != first.Mail.ID {
+		t.Errorf("the repeat is letter %s, the first try was %s", second.Mail.ID, first.Mail.ID)
 	}
 	sent := 0
 	send := func(context.Context) error { sent++; return nil }

@@ -260,7 +260,7 @@ func (w *walk) mail() {
 			}
 			*from = slices.Delete(*from, i, i+1)
 			w.mayFail(w.s.Deliver(w.t.Context(), c, func(context.Context) error {
-				w.sent[c.Letter.ID]++
+				w.sent[c.Mail.ID]++
 				return nil
 			}))
 			return

@@ -50,10 +50,10 @@ FROM oubli.tasks AS t
 WHERE t.job_id = $1 AND t.kind <> 'mail' AND t.number > $2
 ORDER BY t.number LIMIT 1`
 
-// LookAgain erases what was written of clients while they were erased, a pause
+// RunSecondLooks erases what was written of clients while they were erased, a pause
 // after the end of their job. It says how many rows of which tables that were. A
 // look that fails is tried again after a pause, for a day.
-func (s *Store) LookAgain(ctx context.Context) (map[string]int64, error) {
+func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 	all := map[string]int64{}
 	for again := 0; ; {
 		var due, failed bool

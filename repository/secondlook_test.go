@@ -19,7 +19,7 @@ const writeOf = "INSERT INTO audit_log (subject_type, subject_id, action, data) 
 
 func looksAgain(t *testing.T, s *repository.Store, want map[string]int64) {
 	t.Helper()
-	if rows, err := s.LookAgain(t.Context()); err != nil || !maps.Equal(rows, want) {
+	if rows, err := s.RunSecondLooks(t.Context()); err != nil || !maps.Equal(rows, want) {
 		t.Errorf("the second look finds %v, %v, want %v", rows, err, want)
 	}
 }
@@ -30,7 +30,7 @@ func looksUntil(t *testing.T, s *repository.Store, want map[string]int64) {
 	t.Helper()
 	found := map[string]int64{}
 	bookingdb.Wait(t, "the second look", func() bool {
-		rows, err := s.LookAgain(t.Context())
+		rows, err := s.RunSecondLooks(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,7 +157,7 @@ func TestASecondLookWaitsForAMapThatFits(t *testing.T) {
 	db.Exec(t, writeOf, "Client", keys)
 	db.Exec(t, "ALTER TABLE participations ADD nickname text")
 	bookingdb.Wait(t, "the look to be refused", func() bool {
-		_, err := s.LookAgain(t.Context())
+		_, err := s.RunSecondLooks(t.Context())
 		return err != nil && strings.Contains(err.Error(), "public.participations.nickname")
 	})
 	if n := written(t, db); n != 3 {
@@ -165,7 +165,7 @@ func TestASecondLookWaitsForAMapThatFits(t *testing.T) {
 	}
 	db.Exec(t, "ALTER TABLE participations DROP nickname")
 	bookingdb.Wait(t, "the second look", func() bool {
-		_, err := s.LookAgain(t.Context())
+		_, err := s.RunSecondLooks(t.Context())
 		return err == nil && written(t, db) == 0
 	})
 }
@@ -254,13 +254,13 @@ triggers:
 	refused := func(how string) {
 		t.Helper()
 		bookingdb.Wait(t, "the look to be "+how, func() bool {
-			_, err := s.store.LookAgain(t.Context())
+			_, err := s.store.RunSecondLooks(t.Context())
 			return err != nil && strings.Contains(err.Error(), how) && strings.Contains(err.Error(), "23503")
 		})
 	}
 	refused("put off")
 	s.Exec(t, "UPDATE oubli.second_looks SET tried = now() + interval '1 hour'")
-	if _, err := s.store.LookAgain(t.Context()); err == nil {
+	if _, err := s.store.RunSecondLooks(t.Context()); err == nil {
 		t.Error("between two tries all seems well")
 	}
 	s.Exec(t, "UPDATE oubli.second_looks SET tried = NULL, since = since - interval '25 hours'")

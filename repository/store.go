@@ -116,7 +116,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, fault("open database", err)
 	}
 	s := &Store{pool: pool, opts: opts, fence: fenceSQL, compiling: make(turn, 1)}
-	for _, check := range []func(context.Context) error{s.checkVersion, s.checkSight} {
+	for _, check := range []func(context.Context) error{s.checkVersion, s.checkStatsPermission} {
 		if err := check(ctx); err != nil {
 			pool.Close()
 			return nil, err

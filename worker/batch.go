@@ -42,13 +42,13 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 			return err // the next look, of whichever process, is soon enough
 		}
 		if s.isStopping() || ctx.Err() != nil {
-			s.o.Kick()
+			s.o.Wake()
 			return nil
 		}
-		// Before the kick: a hint for the batch that we can take ourselves
+		// Before the wake: a hint for the batch that we can take ourselves
 		// would keep the lane idle until somebody looks into the queue.
 		c, err = s.next(ctx, c.TenantID)
-		s.o.Kick()
+		s.o.Wake()
 	}
 	return err
 }
@@ -152,7 +152,7 @@ func (b *batch) chunk(ctx context.Context) (bool, error) {
 	b.contention = 0
 	b.chunks++
 	if b.Kind == jobs.BatchTask {
-		b.steer.learn(n, chunk.Elapsed)
+		b.sizes.learn(n, chunk.Elapsed)
 	}
 	b.rest(ctx, chunk)
 	return true, nil
@@ -162,7 +162,7 @@ func (b *batch) chunk(ctx context.Context) (bool, error) {
 // after workers died, and half of what is left of a chunk that was refused, so
 // that the culprit soon stands alone.
 func (b *batch) size() int {
-	n := min(b.steer.next(), b.Left())
+	n := min(b.sizes.next(), b.Left())
 	if b.careful || b.Kind == jobs.MergeTask {
 		return 1
 	}
@@ -175,7 +175,7 @@ func (b *batch) size() int {
 // shrink makes chunks smaller, which a merge's cannot be.
 func (b *batch) shrink() {
 	if b.Kind == jobs.BatchTask {
-		b.steer.shrink()
+		b.sizes.halve()
 	}
 }
 

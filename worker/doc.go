@@ -4,7 +4,7 @@
 // id and nothing else, may come twice, late, out of order, or never, and only
 // a claim in the database decides whether there is anything to do.
 //
-// Every process runs a [Pump], which sends hints for tasks that are due and
+// Every process runs a [Dispatcher], which sends hints for tasks that are due and
 // finds out which hints and workers are gone. Workers also run a [Server],
 // whose handlers claim batches and erase them chunk by chunk.
 package worker

@@ -19,8 +19,8 @@ func TestErasuresOfTwoTenantsEndAndLeaveRedisEmpty(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 600)
 	first, second := r.store(), r.store()
-	p1, _ := r.pump(first)
-	p2, _ := r.pump(second)
+	p1, _ := r.dispatcher(first)
+	p2, _ := r.dispatcher(second)
 	r.work(first, p1)
 	r.work(second, p2)
 	mine, theirs, few := r.db.Clients(t, 1, 90), r.db.Clients(t, 2, 90), r.db.Clients(t, 3, 3)
@@ -54,7 +54,7 @@ func TestBatchesOfTwoTenantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 300)
 	s := r.store()
-	p, _ := r.pump(s)
+	p, _ := r.dispatcher(s)
 	first, second := r.accept(s, "1", r.db.Clients(t, 1, 20)).ID, r.accept(s, "2", r.db.Clients(t, 2, 20)).ID
 	bookingdb.Wait(t, "both hints to wait", func() bool {
 		return r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE dispatched_at IS NOT NULL") == 2
@@ -193,7 +193,7 @@ func TestAJobThatIsAcceptedWithoutRedisIsDoneWhenItIsBack(t *testing.T) {
 	s := r.run()
 	r.server.Kill()
 	j := r.accept(s, "1", r.db.Clients(t, 1, 30), "a@studio.example")
-	bookingdb.Wait(t, "the pump to notice", func() bool { return r.log.contains("Redis does not answer") })
+	bookingdb.Wait(t, "the dispatcher to notice", func() bool { return r.log.contains("Redis does not answer") })
 	if err := r.server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func TestWorkUnderWayGoesOnWithoutRedis(t *testing.T) {
 			}
 		}
 	})
-	p, _ := r.pump(s)
+	p, _ := r.dispatcher(s)
 	first, second := r.accept(s, "1", r.db.Clients(t, 1, 60), "a@studio.example").ID, r.accept(s, "2", r.db.Clients(t, 2, 60), "a@studio.example").ID
 	bookingdb.Wait(t, "hints of both to wait", func() bool {
 		return r.db.Int(t, "SELECT count(DISTINCT tenant_id) FROM oubli.tasks WHERE dispatched_at IS NOT NULL") == 2
@@ -247,7 +247,7 @@ func TestAHintThatAnOperatorArchivesOrDeletesIsSentAgain(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 300)
 			s := r.store()
-			p, _ := r.pump(s)
+			p, _ := r.dispatcher(s)
 			j := r.accept(s, "1", r.db.Clients(t, 1, 10))
 			var hints []*asynq.TaskInfo
 			bookingdb.Wait(t, "the hint", func() bool {
@@ -284,7 +284,7 @@ func TestAHintOfWhichHalfIsLostIsSentAgain(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 300)
 			s := r.store()
-			p, _ := r.pump(s)
+			p, _ := r.dispatcher(s)
 			j := r.accept(s, "1", r.db.Clients(t, 1, 10))
 			var hint string
 			bookingdb.Wait(t, "the hint", func() bool {

@@ -25,13 +25,13 @@ func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
 
 func (s *Server) post(ctx context.Context, c *jobs.Claim) error {
 	id := "erasure_id"
-	if c.Letter.Kind == jobs.Merge {
+	if c.Mail.Kind == jobs.Merge {
 		id = "merge_id"
 	}
 	log := s.o.Log.With().Str(id, c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
 	if c.Crashes >= crashesToFail && c.Age >= s.o.MailExpiry {
 		log.Error().Int("crashes", c.Crashes).Msg("mail given up: workers die over it")
-		return s.o.Post.GiveUp(context.WithoutCancel(ctx), c, codeCrash)
+		return s.o.Mails.GiveUp(context.WithoutCancel(ctx), c, codeCrash)
 	}
 	switch err := s.o.Claims.Extend(ctx, c, s.o.MailLease); {
 	case errors.Is(err, jobs.ErrFenced):
@@ -40,12 +40,12 @@ func (s *Server) post(ctx context.Context, c *jobs.Claim) error {
 	case err != nil:
 		return s.mailTrouble(ctx, c, err)
 	}
-	err := s.o.Post.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Letter) })
+	err := s.o.Mails.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Mail) })
 	wentWrong(trace.SpanFromContext(ctx), err)
 	switch {
 	case err == nil:
 		log.Info().Msg("mail sent")
-		s.o.Kick()
+		s.o.Wake()
 		return nil
 	case errors.Is(err, jobs.ErrFenced):
 		s.o.Count(jobs.FenceLost, 1)
@@ -55,7 +55,7 @@ func (s *Server) post(ctx context.Context, c *jobs.Claim) error {
 		return s.mailTrouble(ctx, c, err)
 	}
 	log.Error().Err(err).Msg("mail refused for good")
-	return s.o.Post.GiveUp(context.WithoutCancel(ctx), c, reasonOf(err))
+	return s.o.Mails.GiveUp(context.WithoutCancel(ctx), c, reasonOf(err))
 }
 
 func (s *Server) mailTrouble(ctx context.Context, c *jobs.Claim, err error) error {

@@ -46,7 +46,7 @@ func TestAMailIsGivenUpAfterItsExpiry(t *testing.T) {
 	r := newRig(t, 100)
 	r.post.answers = map[string][]error{"a@studio.example": {later}}
 	s := r.store()
-	p, _ := r.pump(s)
+	p, _ := r.dispatcher(s)
 	r.work(s, p, func(o *worker.Options) { o.MailExpiry = time.Nanosecond })
 	if j := r.ended(s, r.accept(s, "1", nil, "a@studio.example").ID); j.State != jobs.Completed || j.Mail.State != jobs.MailFailed || j.Mail.Attempts != 1 {
 		t.Errorf("job %+v", j)
@@ -63,8 +63,8 @@ func TestTheMailTellsHowTheJobEnded(t *testing.T) {
 	s := r.run()
 	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
 	r.post.exactly(t, 1)
-	l := r.post.letters[0]
+	l := r.post.mails[0]
 	if l.JobID != j.ID || l.State != j.State || l.Counts != j.Counts || l.Counts.Pending != 0 || l.Counts.Skipped != 2 || l.Counts.NotFound != 1 || !l.FinishedAt.Equal(*j.FinishedAt) {
-		t.Errorf("letter %+v\nof job %+v", l, j)
+		t.Errorf("mail %+v\nof job %+v", l, j)
 	}
 }

@@ -33,7 +33,7 @@ type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
 
-// rig is a database, a Redis, a pump, and the workers that a test starts. All
+// rig is a database, a Redis, a dispatcher, and the workers that a test starts. All
 // is real but the mail server.
 type rig struct {
 	t      *testing.T
@@ -90,10 +90,10 @@ func (r *rig) store(change ...func(*repository.Options)) *repository.Store {
 	return s
 }
 
-// pump runs a pump until the test ends or stop is called.
-func (r *rig) pump(s *repository.Store) (p *worker.Pump, stop func()) {
+// dispatcher runs a dispatcher until the test ends or stop is called.
+func (r *rig) dispatcher(s *repository.Store) (p *worker.Dispatcher, stop func()) {
 	r.t.Helper()
-	p = worker.NewPump(worker.PumpOptions{Outbox: s, Watch: s, Keeper: s, Redis: r.newRedis(), Log: r.logger(),
+	p = worker.NewDispatcher(worker.DispatcherOptions{Outbox: s, Recovery: s, Maintenance: s, Redis: r.newRedis(), Log: r.logger(),
 		Interval: 20 * time.Millisecond, Reconcile: 50 * time.Millisecond, HintAge: 100 * time.Millisecond, TakenAge: time.Second})
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan struct{})
@@ -110,10 +110,10 @@ func (r *rig) pump(s *repository.Store) (p *worker.Pump, stop func()) {
 }
 
 // work starts a worker, which stops with the test if not before.
-func (r *rig) work(s *repository.Store, p *worker.Pump, change ...func(*worker.Options)) *worker.Server {
+func (r *rig) work(s *repository.Store, p *worker.Dispatcher, change ...func(*worker.Options)) *worker.Server {
 	r.t.Helper()
-	o := worker.Options{Claims: s, Eraser: s, Post: s, Sender: r.post, Redis: r.newRedis(), Log: r.logger(),
-		Poll: 10 * time.Millisecond, MailRetry: 10 * time.Millisecond, Kick: p.Kick}
+	o := worker.Options{Claims: s, Eraser: s, Mails: s, Sender: r.post, Redis: r.newRedis(), Log: r.logger(),
+		Poll: 10 * time.Millisecond, MailRetry: 10 * time.Millisecond, Wake: p.Wake}
 	for _, f := range change {
 		f(&o)
 	}
@@ -125,11 +125,11 @@ func (r *rig) work(s *repository.Store, p *worker.Pump, change ...func(*worker.O
 	return srv
 }
 
-// run starts the usual: one process with a pump and a worker.
+// run starts the usual: one process with a dispatcher and a worker.
 func (r *rig) run(change ...func(*repository.Options)) *repository.Store {
 	r.t.Helper()
 	s := r.store(change...)
-	p, _ := r.pump(s)
+	p, _ := r.dispatcher(s)
 	r.work(s, p)
 	return s
 }
@@ -202,14 +202,14 @@ func (l *logbook) contains(s string) bool { return strings.Contains(l.String(), 
 // answers that a test has prepared for a recipient.
 type post struct {
 	mu      sync.Mutex
-	taken   map[string]int // by letter
-	letters []jobs.Letter
+	taken   map[string]int // by mail
+	mails   []jobs.ReportMail
 	answers map[string][]error
 }
 
 func newPost() *post { return &post{taken: map[string]int{}, answers: map[string][]error{}} }
 
-func (p *post) Send(_ context.Context, l jobs.Letter) error {
+func (p *post) Send(_ context.Context, l jobs.ReportMail) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if next := p.answers[l.To]; len(next) > 0 {
@@ -217,16 +217,16 @@ func (p *post) Send(_ context.Context, l jobs.Letter) error {
 		return next[0]
 	}
 	p.taken[l.ID]++
-	p.letters = append(p.letters, l)
+	p.mails = append(p.mails, l)
 	return nil
 }
 
-// exactly fails the test unless this many letters were taken, each once.
+// exactly fails the test unless this many mails were taken, each once.
 func (p *post) exactly(t *testing.T, n int) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.letters) != n || len(p.taken) != n {
-		t.Errorf("%d letters were sent %d times, want %d once each", len(p.taken), len(p.letters), n)
+	if len(p.mails) != n || len(p.taken) != n {
+		t.Errorf("%d mails were sent %d times, want %d once each", len(p.taken), len(p.mails), n)
 	}
 }

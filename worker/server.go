@@ -23,7 +23,7 @@ import (
 type Options struct {
 	Claims Claims
 	Eraser Eraser
-	Post   Post
+	Mails  Mails
 	Sender Sender
 	Redis  redis.UniversalClient
 	Log    zerolog.Logger
@@ -40,7 +40,7 @@ type Options struct {
 
 	Tracer trace.Tracer // nil: no spans
 
-	Kick     func()                               // called when a task was given back or ended, and others may be due
+	Wake     func()                               // called when a task was given back or ended, and others may be due
 	Observe  func(jobs.Chunk)                     // called after each chunk
 	Retrying func(kind jobs.TaskKind, why string) // called when a task is given back because of trouble
 	Count    func(e jobs.Event, n int)            // called when something happened n times
@@ -67,8 +67,8 @@ func (o Options) withDefaults() Options {
 	if o.ChunkMax == 0 {
 		o.ChunkMax = 1000
 	}
-	if o.Kick == nil {
-		o.Kick = func() {}
+	if o.Wake == nil {
+		o.Wake = func() {}
 	}
 	if o.Observe == nil {
 		o.Observe = func(jobs.Chunk) {}
@@ -89,7 +89,7 @@ func (o Options) withDefaults() Options {
 type Server struct {
 	o        Options
 	asynq    *asynq.Server
-	steer    *steer
+	sizes    *sizeController
 	stopping chan struct{}
 	stop     sync.Once
 
@@ -103,7 +103,7 @@ func NewServer(o Options) *Server {
 	for q, w := range jobs.Queues() {
 		weights[string(q)] = w
 	}
-	s := &Server{o: o, steer: newSteer(o.ChunkTarget, o.ChunkMax), stopping: make(chan struct{})}
+	s := &Server{o: o, sizes: newSizeController(o.ChunkTarget, o.ChunkMax), stopping: make(chan struct{})}
 	s.asynq = asynq.NewServerFromRedisClient(o.Redis, asynq.Config{
 		Concurrency:              o.Concurrency,
 		Queues:                   weights,
@@ -206,7 +206,7 @@ func (s *Server) pause(ctx context.Context, d time.Duration) {
 func (s *Server) giveBack(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	defer s.o.Kick()
+	defer s.o.Wake()
 	return s.o.Claims.Release(ctx, c, delay, failure, reason)
 }
 

@@ -13,20 +13,20 @@ type Outbox interface {
 	Undispatch(ctx context.Context, lost []jobs.Dispatch) error
 }
 
-// Watch is what the database knows of tasks that are overdue.
-type Watch interface {
+// Recovery is what the database knows of tasks that are overdue.
+type Recovery interface {
 	Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error)
 	Recover(ctx context.Context) (int, error)
 	Tidy(ctx context.Context) error
 }
 
-// Keeper does what only workers may: it judges the map as they do, and writes
+// Maintenance does what only workers may: it judges the map as they do, and writes
 // to the application's tables.
-type Keeper interface {
+type Maintenance interface {
 	Unblock(ctx context.Context) (int, error)
 	RefreshViews(ctx context.Context) error
 	RefreshStatistics(ctx context.Context) error
-	LookAgain(ctx context.Context) (rows map[string]int64, err error)
+	RunSecondLooks(ctx context.Context) (rows map[string]int64, err error)
 	SweepRetained(ctx context.Context) ([]jobs.Swept, error)
 }
 
@@ -42,7 +42,7 @@ type Claims interface {
 
 // Eraser erases the clients of a claimed batch.
 type Eraser interface {
-	Strain(ctx context.Context) (reason string, err error)
+	CheckLoad(ctx context.Context) (reason string, err error)
 	EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error)
 	FailClient(ctx context.Context, c *jobs.Claim, code string) error
 	DeferClient(ctx context.Context, c *jobs.Claim) error
@@ -50,14 +50,14 @@ type Eraser interface {
 	Block(ctx context.Context, jobID, reason string, atLeast time.Duration) error
 }
 
-// Post records what becomes of a claimed mail.
-type Post interface {
+// Mails records what becomes of a claimed mail.
+type Mails interface {
 	Deliver(ctx context.Context, c *jobs.Claim, send func(context.Context) error) error
 	GiveUp(ctx context.Context, c *jobs.Claim, reason string) error
 }
 
-// Sender hands a letter to a mail server. An error of kind Unavailable is
+// Sender hands a mail to a mail server. An error of kind Unavailable is
 // worth another try, any other is final.
 type Sender interface {
-	Send(ctx context.Context, l jobs.Letter) error
+	Send(ctx context.Context, l jobs.ReportMail) error
 }

@@ -46,7 +46,7 @@ func TestPoisonAndStrangersAreSetApartWhileTenantsTakeTurns(t *testing.T) {
 	r.db.Exec(t, "CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.email LIKE '%@private.example' THEN RAISE EXCEPTION 'not %', OLD.email; END IF; RETURN OLD; END $$")
 	r.db.Exec(t, "CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke()")
 	s := r.store()
-	p, _ := r.pump(s)
+	p, _ := r.dispatcher(s)
 	var ids []string
 	var held string
 	for studio := range int64(4) {
@@ -143,7 +143,7 @@ func TestAClientAtWhomWorkersDieFailsInTheEndAndTheOthersAreErased(t *testing.T)
 	r := newRig(t, 300)
 	keys := r.db.Clients(t, 1, 8)
 	s := r.store()
-	p, _ := r.pump(s)
+	p, _ := r.dispatcher(s)
 	r.work(s, p, func(o *worker.Options) { o.Eraser = mortal{s, keys[4]} })
 	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
 	if j.State != jobs.CompletedWithExceptions || j.Exceptions["worker_crashed"] != 1 || j.Counts.Erased+j.Counts.ErasedRetained != 7 {
@@ -175,12 +175,12 @@ func TestAStoppedWorkersBatchIsTakenOver(t *testing.T) {
 			}
 		}
 	})
-	p, stop := r.pump(sleeper)
+	p, stop := r.dispatcher(sleeper)
 	r.work(sleeper, p)
 	keys := r.db.Clients(t, 1, 60)
 	id := r.accept(sleeper, "1", keys, "a@studio.example").ID
 	<-here
-	stop() // its pump is stopped with it
+	stop() // its dispatcher is stopped with it
 
 	s := r.run(func(o *repository.Options) { o.Lanes = 1 })
 	if j := r.ended(s, id); j.State != jobs.Completed || j.Counts.NotFound != 0 {
@@ -203,7 +203,7 @@ func TestAWorkerThatStopsGivesItsBatchBackAtOnce(t *testing.T) {
 	r := newRig(t, 600)
 	begun := make(chan struct{}, 1000)
 	s := r.store(func(o *repository.Options) { o.BatchClients, o.Lease = 1000, time.Hour })
-	p, _ := r.pump(s)
+	p, _ := r.dispatcher(s)
 	srv := r.work(s, p, func(o *worker.Options) {
 		o.ChunkMax = 2
 		o.Observe = func(jobs.Chunk) { begun <- struct{}{} }

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	// strainPause is how long a worker waits before it looks again whether the
+	// loadCheckPause is how long a worker waits before it looks again whether the
 	// database is still to be left alone. A claim's lease is much longer.
-	strainPause = time.Second
+	loadCheckPause = time.Second
 	// longestRest is well below a lease, which nothing prolongs meanwhile.
 	longestRest = 2 * time.Second
 )
@@ -21,7 +21,7 @@ const (
 // readers why. It reports whether the task is still ours to go on with.
 func (b *batch) calm(ctx context.Context) (bool, error) {
 	for held := false; ; held = true {
-		reason, err := b.o.Eraser.Strain(ctx)
+		reason, err := b.o.Eraser.CheckLoad(ctx)
 		if err != nil {
 			return false, b.trouble(ctx, err)
 		}
@@ -34,7 +34,7 @@ func (b *batch) calm(ctx context.Context) (bool, error) {
 		if err := b.o.Claims.Hold(ctx, b.Claim, reason); err != nil {
 			return false, b.trouble(ctx, err)
 		}
-		b.pause(ctx, strainPause)
+		b.pause(ctx, loadCheckPause)
 	}
 }
 
@@ -49,7 +49,7 @@ func (b *batch) rest(ctx context.Context, chunk jobs.Chunk) {
 	}
 	if chunk.Waiting > 0 {
 		b.log.Debug().Int("waiting", chunk.Waiting).Msg("others waited for the chunk")
-		b.steer.yield()
+		b.sizes.reduce()
 		pause = max(pause, min(chunk.Elapsed, b.o.ChunkTarget))
 	}
 	if pause > 0 {

@@ -56,7 +56,7 @@ func FuzzAddresses(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q is a sender for the settings and not for the mailer: %v", from, err)
 		}
-		msg, err := m.Render(jobs.Letter{ID: "id", To: to, Report: jobs.Report{State: jobs.Completed, FinishedAt: time.Unix(1e9, 0)}})
+		msg, err := m.Render(jobs.ReportMail{ID: "id", To: to, Report: jobs.Report{State: jobs.Completed, FinishedAt: time.Unix(1e9, 0)}})
 		if err != nil {
 			t.Fatalf("%q was accepted and cannot be written to: %v", to, err)
 		}

@@ -23,8 +23,8 @@ func TestAnErasureAskedForWhileRedisIsDownIsDoneWhenItIsBack(t *testing.T) {
 	if a := send(t, service, http.MethodGet, "/v1/erasures/"+job.ID, mustMint(t, "1", jobs.Admin), "", ""); a.status != http.StatusOK || a.job.State != jobs.Scheduled {
 		t.Errorf("while Redis is down, the job reads as %+v", a)
 	}
-	// The pump has tried, and taken its marks back.
-	bookingdb.Wait(t, "the pump to find Redis away", func() bool {
+	// The dispatcher has tried, and taken its marks back.
+	bookingdb.Wait(t, "the dispatcher to find Redis away", func() bool {
 		return s.Int(t, "SELECT count(*) FROM oubli.tasks WHERE dispatch_no > 0 AND dispatched_at IS NULL") > 0
 	})
 	if err := s.redis.Start(t.Context()); err != nil {

@@ -35,23 +35,23 @@ type Parts struct {
 	Worker bool // the handlers that erase and mail
 }
 
-// Service is a running API, worker, or both, with the pump that every process
+// Service is a running API, worker, or both, with the dispatcher that every process
 // has and the listener for operations.
 type Service struct {
 	APIAddr string // where the API listens; empty without one
 	OpsAddr string
 
-	cfg      config.Config
-	log      zerolog.Logger
-	tune     tuning
-	store    *repository.Store
-	redis    redis.UniversalClient
-	pump     *worker.Pump
-	registry *prometheus.Registry
-	metrics  *ops.Metrics
-	tracer   trace.Tracer
-	stops    []stop
-	failed   chan error
+	cfg        config.Config
+	log        zerolog.Logger
+	tune       tuning
+	store      *repository.Store
+	redis      redis.UniversalClient
+	dispatcher *worker.Dispatcher
+	registry   *prometheus.Registry
+	metrics    *ops.Metrics
+	tracer     trace.Tracer
+	stops      []stop
+	failed     chan error
 }
 
 // stop undoes one step of starting.
@@ -75,9 +75,9 @@ type tuning struct {
 	pause     time.Duration     // see repository.Options
 
 	// What the fault driver's own processes change; nothing else sets these.
-	onStore  func(*repository.Store)
-	onPump   func(*worker.PumpOptions)
-	onWorker func(*worker.Options)
+	onStore      func(*repository.Store)
+	onDispatcher func(*worker.DispatcherOptions)
+	onWorker     func(*worker.Options)
 }
 
 // Start starts the parts. When one cannot be, those that were are stopped
@@ -107,7 +107,7 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 	redis.SetLogger(redisLog{log})
 	s.redis = cfg.Redis.NewClient()
 	s.onStop("Redis client", func(context.Context) error { return s.redis.Close() })
-	s.startPump(ctx, parts)
+	s.startDispatcher(ctx, parts)
 	if parts.Worker {
 		if err := s.startWorker(); err != nil {
 			return nil, err
@@ -152,7 +152,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	conns := 6 // requests, the pump's loops, readiness
+	conns := 6 // requests, the dispatcher's loops, readiness
 	if parts.Worker {
 		conns += 2 * s.cfg.Concurrency // a chunk, and the making of a profile beside it
 	}
@@ -198,22 +198,22 @@ func (s *Service) closeStore(context.Context) error {
 	}
 }
 
-func (s *Service) startPump(ctx context.Context, parts Parts) {
-	o := worker.PumpOptions{Outbox: s.store, Watch: s.store, Redis: s.redis, Log: s.log, Count: s.metrics.Count, Round: s.metrics.ObserveLoop, Tracer: s.tracer}
+func (s *Service) startDispatcher(ctx context.Context, parts Parts) {
+	o := worker.DispatcherOptions{Outbox: s.store, Recovery: s.store, Redis: s.redis, Log: s.log, Count: s.metrics.Count, Round: s.metrics.ObserveLoop, Tracer: s.tracer}
 	if parts.Worker { // the API's database role may not write to the application's tables
-		o.Keeper = s.store
+		o.Maintenance = s.store
 	}
-	if s.tune.onPump != nil {
-		s.tune.onPump(&o)
+	if s.tune.onDispatcher != nil {
+		s.tune.onDispatcher(&o)
 	}
-	s.pump = worker.NewPump(o)
+	s.dispatcher = worker.NewDispatcher(o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		s.pump.Run(ctx)
+		s.dispatcher.Run(ctx)
 	}()
-	s.onStop("pump", func(stop context.Context) error {
+	s.onStop("dispatcher", func(stop context.Context) error {
 		cancel()
 		select {
 		case <-done:
@@ -230,12 +230,12 @@ func (s *Service) startWorker() error {
 		return &exitError{exitUsage, err}
 	}
 	o := worker.Options{
-		Claims: s.store, Eraser: s.store, Post: s.store, Sender: sender,
+		Claims: s.store, Eraser: s.store, Mails: s.store, Sender: sender,
 		Redis: s.redis, Log: s.log,
 		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget, WorkShare: s.cfg.WorkShare,
 		MailRetry: s.tune.mailRetry,
 		Tracer:    s.tracer,
-		Kick:      s.pump.Kick,
+		Wake:      s.dispatcher.Wake,
 		Observe:   func(c jobs.Chunk) { s.metrics.ObserveChunk(c.Clients, c.Elapsed) },
 		Count:     s.metrics.Count,
 		Retrying: func(kind jobs.TaskKind, why string) {
@@ -277,7 +277,7 @@ func (s *Service) startAPI() error {
 	if err != nil {
 		return &exitError{exitUsage, err}
 	}
-	handler, err := httpapi.New(httpapi.Options{Store: kicking{s.store, s.pump, s.tracer}, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: moduleVersion(), Observe: s.metrics.ObserveRequest, Limits: limitsOf(s.cfg)})
+	handler, err := httpapi.New(httpapi.Options{Store: waking{s.store, s.dispatcher, s.tracer}, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: moduleVersion(), Observe: s.metrics.ObserveRequest, Limits: limitsOf(s.cfg)})
 	if err != nil {
 		return err
 	}
@@ -309,52 +309,52 @@ func limitsOf(cfg config.Config) httpapi.Limits {
 	return l
 }
 
-// kicking lets the pump send hints at once after a request that makes tasks
+// waking lets the dispatcher send hints at once after a request that makes tasks
 // due, its mails included.
-type kicking struct {
+type waking struct {
 	*repository.Store
-	pump   *worker.Pump
-	tracer trace.Tracer
+	dispatcher *worker.Dispatcher
+	tracer     trace.Tracer
 }
 
-func (k kicking) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
+func (k waking) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
 	return k.accept(ctx, func(ctx context.Context) (jobs.Job, bool, error) { return k.Store.AcceptErasure(ctx, req, key) })
 }
 
-func (k kicking) AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
+func (k waking) AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
 	return k.accept(ctx, func(ctx context.Context) (jobs.Job, bool, error) { return k.Store.AcceptMerge(ctx, req, key) })
 }
 
-func (k kicking) accept(ctx context.Context, store func(context.Context) (jobs.Job, bool, error)) (jobs.Job, bool, error) {
+func (k waking) accept(ctx context.Context, store func(context.Context) (jobs.Job, bool, error)) (jobs.Job, bool, error) {
 	ctx, span := k.tracer.Start(ctx, "accept job")
 	job, replayed, err := store(ctx)
 	span.SetAttributes(attribute.String("oubli.job", job.ID), attribute.Int("oubli.clients", job.Requested))
 	span.End()
-	k.kick(err)
+	k.wake(err)
 	return job, replayed, err
 }
 
-func (k kicking) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+func (k waking) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	job, err := k.Store.Cancel(ctx, kind, tenant, id)
-	k.kick(err)
+	k.wake(err)
 	return job, err
 }
 
-func (k kicking) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+func (k waking) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	job, err := k.Store.Resume(ctx, kind, tenant, id)
-	k.kick(err)
+	k.wake(err)
 	return job, err
 }
 
-func (k kicking) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error) {
+func (k waking) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error) {
 	job, err := k.Store.Retry(ctx, tenant, id, by)
-	k.kick(err)
+	k.wake(err)
 	return job, err
 }
 
-func (k kicking) kick(err error) {
+func (k waking) wake(err error) {
 	if err == nil {
-		k.pump.Kick()
+		k.dispatcher.Wake()
 	}
 }
 
@@ -426,7 +426,7 @@ func (s *Service) openTo(name string, addr net.Addr) error {
 }
 
 // redisLog lets through what go-redis says of failed connections, at a level
-// at which an outage does not fill the log: the pump tells of it once.
+// at which an outage does not fill the log: the dispatcher tells of it once.
 type redisLog struct{ log zerolog.Logger }
 
 func (l redisLog) Printf(_ context.Context, format string, args ...any) {

@@ -220,7 +220,7 @@ func (j *journal) tellsOfNobody(t *testing.T) {
 	}
 }
 
-// hint sends a hint as no pump would: about whatever task, whenever.
+// hint sends a hint as no dispatcher would: about whatever task, whenever.
 func (s *stack) hint(t *testing.T, kind jobs.TaskKind, task string) {
 	t.Helper()
 	c := asynq.NewClientFromRedisClient(s.redisClient(t))

@@ -16,8 +16,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// hintFaults are hints as no pump sends them, and what hands at the dashboard
-// can do to those of the pump.
+// hintFaults are hints as no dispatcher sends them, and what hands at the dashboard
+// can do to those of the dispatcher.
 func hintFaults() []fault {
 	all := []fault{{"hints doubled, late, out of order, unknown", strangeHints}}
 	for _, action := range []string{"pending_tasks:delete_all", "pending_tasks:archive_all", "archived_tasks:run_all", "active_tasks:cancel_all"} {

@@ -52,7 +52,7 @@ func (e eraser) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 }
 
 // forgetful sends mails and keeps no record of it.
-type forgetful struct{ worker.Post }
+type forgetful struct{ worker.Mails }
 
 func (forgetful) Deliver(ctx context.Context, _ *jobs.Claim, send func(context.Context) error) error {
 	return send(ctx)

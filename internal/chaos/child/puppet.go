@@ -96,10 +96,10 @@ func (p *puppet) tuning() app.Tuning {
 				s.Unfence()
 			}
 		},
-		Pump: func(o *worker.PumpOptions) {
+		Dispatcher: func(o *worker.DispatcherOptions) {
 			o.Redis.AddHook(hintHook{p})
 			if p.t.Unwatched {
-				o.Watch = nil
+				o.Recovery = nil
 			}
 		},
 		Worker: func(o *worker.Options) {
@@ -107,7 +107,7 @@ func (p *puppet) tuning() app.Tuning {
 			o.Claims = claims{o.Claims, p}
 			o.Eraser = eraser{o.Eraser, p}
 			if p.t.Unmarked {
-				o.Post = forgetful{o.Post}
+				o.Mails = forgetful{o.Mails}
 			}
 		},
 	}

@@ -83,7 +83,7 @@ func TestAnOverworkedDatabaseIsLeftAlone(t *testing.T) {
 	db := bookingdb.New(t, 300)
 	limits := func(o *repository.Options) { o.URL, o.MaxActive = testdb.URL(t, db.Pool), 1 }
 	s := open(t, db, limits)
-	if reason, err := s.Strain(t.Context()); reason != "" || err != nil {
+	if reason, err := s.CheckLoad(t.Context()); reason != "" || err != nil {
 		t.Errorf("an idle database: %q, %v", reason, err)
 	}
 	ctx, stop := context.WithCancel(t.Context())
@@ -92,13 +92,13 @@ func TestAnOverworkedDatabaseIsLeftAlone(t *testing.T) {
 		go func() { _, _ = db.Pool.Exec(ctx, "SELECT pg_sleep(60)") }()
 	}
 	bookingdb.Wait(t, "the database to be found busy", func() bool {
-		reason, err := s.Strain(t.Context())
+		reason, err := s.CheckLoad(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return reason == "2 sessions of others are at work, 1 are allowed"
 	})
-	if reason, err := open(t, db).Strain(t.Context()); reason != "" || err != nil {
+	if reason, err := open(t, db).CheckLoad(t.Context()); reason != "" || err != nil {
 		t.Errorf("without limits: %q, %v", reason, err)
 	}
 }
@@ -128,14 +128,14 @@ func TestAReplicaThatLagsBehindIsWaitedFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	strain := func() string {
-		reason, err := s.Strain(t.Context())
+	load := func() string {
+		reason, err := s.CheckLoad(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return reason
 	}
-	if reason := strain(); reason != "" {
+	if reason := load(); reason != "" {
 		t.Errorf("without a replica: %q", reason)
 	}
 	r := newReplica(t, url)
@@ -154,9 +154,9 @@ func TestAReplicaThatLagsBehindIsWaitedFor(t *testing.T) {
 		return lsn
 	}
 	r.replayed(t, position()-3<<20)
-	bookingdb.Wait(t, "the lag to be noticed", func() bool { return strings.HasPrefix(strain(), "a replica is 3 MiB behind") })
+	bookingdb.Wait(t, "the lag to be noticed", func() bool { return strings.HasPrefix(load(), "a replica is 3 MiB behind") })
 	r.replayed(t, position())
-	bookingdb.Wait(t, "the replica to have caught up", func() bool { return strain() == "" })
+	bookingdb.Wait(t, "the replica to have caught up", func() bool { return load() == "" })
 }
 
 // replica is a standby that says how far it is, and does nothing.

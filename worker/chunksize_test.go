@@ -9,7 +9,7 @@ const target = 100 * time.Millisecond
 
 func TestChunksGrowSlowlyToTheTarget(t *testing.T) {
 	t.Parallel()
-	s := newSteer(target, 1000)
+	s := newSizeController(target, 1000)
 	sizes := []int{s.next()}
 	for range 30 {
 		n, size := s.next(), s.size
@@ -32,7 +32,7 @@ func TestAChunkThatOutlastsTheTargetShrinksTheNextAtMostByHalf(t *testing.T) {
 		time.Hour:       100,
 		target:          200,
 	} {
-		s := newSteer(target, 1000)
+		s := newSizeController(target, 1000)
 		s.size = 200
 		s.learn(200, took)
 		if got := s.next(); got != want {
@@ -44,22 +44,22 @@ func TestAChunkThatOutlastsTheTargetShrinksTheNextAtMostByHalf(t *testing.T) {
 // A few clients cost a round trip, as many do: their rate says nothing.
 func TestASmallChunkDoesNotShrinkTheNext(t *testing.T) {
 	t.Parallel()
-	s := newSteer(target, 1000)
+	s := newSizeController(target, 1000)
 	s.size = 400
 	for range 50 {
 		s.learn(1, 8*time.Millisecond)
 	}
 	if s.next() != 400 {
-		t.Errorf("single clients steered to %d", s.next())
+		t.Errorf("single clients led to %d", s.next())
 	}
 	if s.learn(3, 2*target); s.next() != 200 {
-		t.Errorf("three clients that took twice the target steered to %d, want half of 400", s.next())
+		t.Errorf("three clients that took twice the target led to %d, want half of 400", s.next())
 	}
 }
 
 func TestSizesStayWithinTheirBounds(t *testing.T) {
 	t.Parallel()
-	s := newSteer(target, 70)
+	s := newSizeController(target, 70)
 	for range 100 {
 		s.learn(s.next(), time.Nanosecond)
 	}
@@ -67,7 +67,7 @@ func TestSizesStayWithinTheirBounds(t *testing.T) {
 		t.Errorf("grown to %d, want 70 at most", s.next())
 	}
 	for range 100 {
-		s.shrink()
+		s.halve()
 		s.learn(s.next(), time.Hour)
 	}
 	if s.next() != 1 {
@@ -78,21 +78,21 @@ func TestSizesStayWithinTheirBounds(t *testing.T) {
 	if s.next() != 1 {
 		t.Errorf("nothing learned from nothing, and the size is %d", s.next())
 	}
-	if n := newSteer(target, 10).next(); n != 10 {
+	if n := newSizeController(target, 10).next(); n != 10 {
 		t.Errorf("the first chunk is %d, want 10 at most", n)
 	}
 }
 
 func TestAChunkThatOthersWaitedForMakesTheNextALittleSmaller(t *testing.T) {
 	t.Parallel()
-	s := newSteer(target, 1000)
+	s := newSizeController(target, 1000)
 	s.size = 200
-	s.yield()
+	s.reduce()
 	if got := s.next(); got != 140 {
 		t.Errorf("after 200 somebody waited for: %d, want 140", got)
 	}
 	s.size = 1
-	s.yield()
+	s.reduce()
 	if got := s.next(); got != 1 {
 		t.Errorf("after 1 somebody waited for: %d, want 1", got)
 	}

@@ -9,28 +9,28 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// lookEvery is for how long an answer of Strain is good for all workers of the
+// lookEvery is for how long an answer of CheckLoad is good for all workers of the
 // process.
 const lookEvery = time.Second
 
-// look is the last answer of Strain.
+// look is the last answer of CheckLoad.
 type look struct {
 	mu     sync.Mutex
 	at     time.Time
 	reason string
 }
 
-// strainSQL gives how far the furthest replica is behind, and how many sessions
+// loadSQL gives how far the furthest replica is behind, and how many sessions
 // of others are at work. pg_basebackup and the like have no replay position.
-const strainSQL = `
+const loadSQL = `
 SELECT coalesce((SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) FROM pg_stat_replication), 0)::bigint,
   (SELECT count(*) FROM pg_stat_activity
    WHERE state = 'active' AND backend_type = 'client backend' AND datname = current_database()
      AND application_name <> current_setting('application_name'))`
 
-// Strain says why the database had better be left alone for now; the reason is
+// CheckLoad says why the database had better be left alone for now; the reason is
 // empty when it need not be. Without limits it asks nothing.
-func (s *Store) Strain(ctx context.Context) (reason string, err error) {
+func (s *Store) CheckLoad(ctx context.Context) (reason string, err error) {
 	if s.opts.MaxReplicaLag == 0 && s.opts.MaxActive == 0 {
 		return "", nil
 	}
@@ -41,8 +41,8 @@ func (s *Store) Strain(ctx context.Context) (reason string, err error) {
 	}
 	var behind int64
 	var active int
-	if err := s.pool.QueryRow(ctx, strainSQL).Scan(&behind, &active); err != nil {
-		return "", fault("look at the database's strain", err)
+	if err := s.pool.QueryRow(ctx, loadSQL).Scan(&behind, &active); err != nil {
+		return "", fault("look at the database's load", err)
 	}
 	switch {
 	case s.opts.MaxReplicaLag > 0 && behind > s.opts.MaxReplicaLag:
@@ -54,9 +54,9 @@ func (s *Store) Strain(ctx context.Context) (reason string, err error) {
 	return reason, nil
 }
 
-// checkSight makes sure that a limit can be kept: PostgreSQL shows other
+// checkStatsPermission makes sure that a limit can be kept: PostgreSQL shows other
 // sessions' doings to some roles only, and nothing would be seen of a lag.
-func (s *Store) checkSight(ctx context.Context) error {
+func (s *Store) checkStatsPermission(ctx context.Context) error {
 	if s.opts.MaxReplicaLag == 0 && s.opts.MaxActive == 0 {
 		return nil
 	}

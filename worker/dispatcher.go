@@ -15,18 +15,18 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// PumpOptions is what a Pump needs. Zero durations stand for the defaults that
+// DispatcherOptions is what a Dispatcher needs. Zero durations stand for the defaults that
 // the comments name.
-type PumpOptions struct {
-	Outbox    Outbox
-	Watch     Watch  // nil: only dispatch
-	Keeper    Keeper // nil in a process that does not work
-	Redis     redis.UniversalClient
-	Log       zerolog.Logger
-	Interval  time.Duration // between looks for due tasks; 300 ms
-	Reconcile time.Duration // between looks for what is lost; 1 s
-	HintAge   time.Duration // before a hint is looked for in Redis; 2 s
-	TakenAge  time.Duration // before a hint that a worker took, and never claimed, is sent again; 10 s
+type DispatcherOptions struct {
+	Outbox      Outbox
+	Recovery    Recovery    // nil: only dispatch
+	Maintenance Maintenance // nil in a process that does not work
+	Redis       redis.UniversalClient
+	Log         zerolog.Logger
+	Interval    time.Duration // between looks for due tasks; 300 ms
+	Reconcile   time.Duration // between looks for what is lost; 1 s
+	HintAge     time.Duration // before a hint is looked for in Redis; 2 s
+	TakenAge    time.Duration // before a hint that a worker took, and never claimed, is sent again; 10 s
 
 	Tracer trace.Tracer // nil: no spans
 
@@ -34,17 +34,17 @@ type PumpOptions struct {
 	Round func(loop string, err error) // called after each round of a loop
 }
 
-// Pump sends a hint for every task that is due, and again when it is lost.
-type Pump struct {
-	o         PumpOptions
+// Dispatcher sends a hint for every task that is due, and again when it is lost.
+type Dispatcher struct {
+	o         DispatcherOptions
 	client    *asynq.Client
 	inspector *asynq.Inspector
-	kick      chan struct{}
+	wake      chan struct{}
 	redisDown bool
 }
 
-// NewPump prepares a pump; Run starts it.
-func NewPump(o PumpOptions) *Pump {
+// NewDispatcher prepares a dispatcher; Run starts it.
+func NewDispatcher(o DispatcherOptions) *Dispatcher {
 	for field, value := range map[*time.Duration]time.Duration{
 		&o.Interval: 300 * time.Millisecond, &o.Reconcile: time.Second, &o.HintAge: 2 * time.Second, &o.TakenAge: 10 * time.Second,
 	} {
@@ -61,38 +61,38 @@ func NewPump(o PumpOptions) *Pump {
 	if o.Round == nil {
 		o.Round = func(string, error) {}
 	}
-	return &Pump{o: o, client: asynq.NewClientFromRedisClient(o.Redis), inspector: asynq.NewInspectorFromRedisClient(o.Redis), kick: make(chan struct{}, 1)}
+	return &Dispatcher{o: o, client: asynq.NewClientFromRedisClient(o.Redis), inspector: asynq.NewInspectorFromRedisClient(o.Redis), wake: make(chan struct{}, 1)}
 }
 
-// Kick makes the pump look for due tasks now rather than at its next tick.
-func (p *Pump) Kick() {
+// Wake makes the dispatcher look for due tasks now rather than at its next tick.
+func (p *Dispatcher) Wake() {
 	select {
-	case p.kick <- struct{}{}:
+	case p.wake <- struct{}{}:
 	default: // one look is already on its way, and it will see what we know
 	}
 }
 
-// Run pumps until ctx ends.
-func (p *Pump) Run(ctx context.Context) {
+// Run works until ctx ends.
+func (p *Dispatcher) Run(ctx context.Context) {
 	var both sync.WaitGroup
-	both.Go(func() { p.every(ctx, p.o.Interval, p.kick, "dispatch", p.dispatch) })
-	if p.o.Watch != nil {
+	both.Go(func() { p.every(ctx, p.o.Interval, p.wake, "dispatch", p.dispatch) })
+	if p.o.Recovery != nil {
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "reconcile", p.reconcile) })
 		both.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "tidy", p.tidy) })
 	}
-	if p.o.Keeper != nil {
+	if p.o.Maintenance != nil {
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "blocked jobs", p.unblock) })
-		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "views", p.o.Keeper.RefreshViews) })
-		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "statistics", p.o.Keeper.RefreshStatistics) })
+		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "views", p.o.Maintenance.RefreshViews) })
+		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "statistics", p.o.Maintenance.RefreshStatistics) })
 		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "second looks", p.lookAgain) })
 		both.Go(func() { p.every(ctx, 60*p.o.Reconcile, nil, "retention", p.retire) })
 	}
 	both.Wait()
 }
 
-// every runs f at each tick and kick. Trouble is logged when it begins and
+// every runs f at each tick and wake. Trouble is logged when it begins and
 // when it ends, not each time in between.
-func (p *Pump) every(ctx context.Context, interval time.Duration, kick <-chan struct{}, name string, f func(context.Context) error) {
+func (p *Dispatcher) every(ctx context.Context, interval time.Duration, wake <-chan struct{}, name string, f func(context.Context) error) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	trouble := false
@@ -112,7 +112,7 @@ func (p *Pump) every(ctx context.Context, interval time.Duration, kick <-chan st
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-		case <-kick:
+		case <-wake:
 		}
 	}
 }
@@ -122,7 +122,7 @@ const roundTimeout = 10 * time.Second
 
 // dispatch marks due tasks and enqueues their hints. While Redis is away
 // nothing is marked, so the database is not written to in vain.
-func (p *Pump) dispatch(ctx context.Context) error {
+func (p *Dispatcher) dispatch(ctx context.Context) error {
 	if p.redisDown {
 		if err := p.redis(ctx, func(ctx context.Context) error { return p.o.Redis.Ping(ctx).Err() }); err != nil {
 			return errRedis
@@ -155,7 +155,7 @@ func (p *Pump) dispatch(ctx context.Context) error {
 // errRedis stands for whatever go-redis said, which can hold addresses.
 var errRedis = &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: "Redis does not answer"}
 
-func (p *Pump) redis(ctx context.Context, f func(context.Context) error) error {
+func (p *Dispatcher) redis(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	return f(ctx)
@@ -165,7 +165,7 @@ func (p *Pump) redis(ctx context.Context, f func(context.Context) error) error {
 // that outlives its timeout, and zero would mean half an hour.
 const hintTimeout = 24 * time.Hour
 
-func (p *Pump) enqueue(ctx context.Context, d jobs.Dispatch) (err error) {
+func (p *Dispatcher) enqueue(ctx context.Context, d jobs.Dispatch) (err error) {
 	ctx, span := p.o.Tracer.Start(traced(ctx, d.Trace), "dispatch", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		attribute.String("oubli.task", d.TaskID), attribute.String("oubli.queue", string(d.Queue)), attribute.Int("oubli.dispatch", d.No)))
 	defer func() { end(span, err) }()
@@ -180,36 +180,36 @@ func (p *Pump) enqueue(ctx context.Context, d jobs.Dispatch) (err error) {
 
 // reconcile gives lost tasks and lost hints another chance. No step waits for
 // the trouble of another.
-func (p *Pump) reconcile(ctx context.Context) error {
+func (p *Dispatcher) reconcile(ctx context.Context) error {
 	return errors.Join(p.recover(ctx), p.resend(ctx))
 }
 
-func (p *Pump) recover(ctx context.Context) error {
-	n, err := p.o.Watch.Recover(ctx)
+func (p *Dispatcher) recover(ctx context.Context) error {
+	n, err := p.o.Recovery.Recover(ctx)
 	if n > 0 {
 		p.o.Count(jobs.LeaseExpired, n)
 		p.o.Log.Warn().Int("tasks", n).Msg("recovered tasks whose worker fell silent")
-		p.Kick()
+		p.Wake()
 	}
 	return err
 }
 
-func (p *Pump) unblock(ctx context.Context) error {
-	n, err := p.o.Keeper.Unblock(ctx)
+func (p *Dispatcher) unblock(ctx context.Context) error {
+	n, err := p.o.Maintenance.Unblock(ctx)
 	if n > 0 {
 		p.o.Count(jobs.JobUnblocked, n)
 		p.o.Log.Info().Int("jobs", n).Msg("the map covers the schema again; blocked jobs go on")
-		p.Kick()
+		p.Wake()
 	}
 	return err
 }
 
 // resend sends hints again that were lost.
-func (p *Pump) resend(ctx context.Context) error {
+func (p *Dispatcher) resend(ctx context.Context) error {
 	if err := p.redis(ctx, p.registerQueues); err != nil {
 		return errRedis
 	}
-	overdue, err := p.o.Watch.Overdue(ctx, p.o.HintAge)
+	overdue, err := p.o.Recovery.Overdue(ctx, p.o.HintAge)
 	if err != nil {
 		return err
 	}
@@ -235,15 +235,15 @@ func (p *Pump) resend(ctx context.Context) error {
 	if err := p.o.Outbox.Undispatch(ctx, lost); err != nil {
 		return err
 	}
-	p.Kick()
+	p.Wake()
 	return nil
 }
 
 // tidy clears up behind the transactions and behind asynq, which archives the
 // hint of a worker that died. The database has sent another since; thousands
 // of archived ones that expire together would break archiving itself.
-func (p *Pump) tidy(ctx context.Context) error {
-	err := p.o.Watch.Tidy(ctx)
+func (p *Dispatcher) tidy(ctx context.Context) error {
+	err := p.o.Recovery.Tidy(ctx)
 	if p.redis(ctx, p.registerQueues) != nil {
 		return errors.Join(err, errRedis)
 	}
@@ -255,8 +255,8 @@ func (p *Pump) tidy(ctx context.Context) error {
 	return err
 }
 
-func (p *Pump) retire(ctx context.Context) error {
-	swept, err := p.o.Keeper.SweepRetained(ctx)
+func (p *Dispatcher) retire(ctx context.Context) error {
+	swept, err := p.o.Maintenance.SweepRetained(ctx)
 	for _, t := range swept {
 		if t.Rows > 0 {
 			p.o.Log.Info().Str("table", t.Table).Int64("rows", t.Rows).Msg("retention is over; cleared what was kept")
@@ -269,8 +269,8 @@ func (p *Pump) retire(ctx context.Context) error {
 }
 
 // lookAgain erases what was written of clients while they were erased.
-func (p *Pump) lookAgain(ctx context.Context) error {
-	late, err := p.o.Keeper.LookAgain(ctx)
+func (p *Dispatcher) lookAgain(ctx context.Context) error {
+	late, err := p.o.Maintenance.RunSecondLooks(ctx)
 	for table, rows := range late {
 		p.o.Log.Info().Str("table", table).Int64("rows", rows).Msg("rows were written of clients while they were erased; erased them too")
 	}
@@ -280,7 +280,7 @@ func (p *Pump) lookAgain(ctx context.Context) error {
 // registerQueues makes the queues visible to asynq's dashboard again after
 // Redis lost everything; enqueueing through a client that has already done it
 // would not.
-func (p *Pump) registerQueues(ctx context.Context) error {
+func (p *Dispatcher) registerQueues(ctx context.Context) error {
 	var names []any
 	for q := range jobs.Queues() {
 		names = append(names, string(q))
@@ -295,7 +295,7 @@ func (p *Pump) registerQueues(ctx context.Context) error {
 // It reads asynq's own keys, because a Redis that lost some of them leaves
 // halves behind: a hint whose text is there and whose place in the queue is not
 // is pending for ever in the eyes of asynq's inspector.
-func (p *Pump) gone(ctx context.Context, d jobs.Dispatch) (bool, error) {
+func (p *Dispatcher) gone(ctx context.Context, d jobs.Dispatch) (bool, error) {
 	queue := "asynq:{" + string(d.Queue) + "}:"
 	var hint *redis.SliceCmd
 	var place *redis.IntCmd
