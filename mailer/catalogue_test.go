@@ -109,7 +109,7 @@ func TestNumbersFollowTheirLanguage(t *testing.T) {
 		"en": {"1,234,567", "0 clients out of 2 were deleted.", "1 client out of 2 was deleted.", "2 clients out of 2 were deleted."},
 		"es": {"1.234.567", "Se han eliminado 0 clientes de 2.", "Se ha eliminado 1 cliente de 2.", "Se han eliminado 2 clientes de 2."},
 		"it": {"1.234.567", "Sono stati eliminati 0 clienti su 2.", "È stato eliminato 1 cliente su 2.", "Sono stati eliminati 2 clienti su 2."},
-		"nl": {"1.234.567", "Er zijn 0 klanten verwijderd, van in totaal 2.", "Er is 1 klant verwijderd, van in totaal 2.", "Er zijn 2 klanten verwijderd, van in totaal 2."},
+		"nl": {"1.234.567", "0 van de 2 klanten zijn verwijderd.", "1 van de 2 klanten is verwijderd.", "2 van de 2 klanten zijn verwijderd."},
 	} {
 		w := match(lang)
 		got := [4]string{w.number(1_234_567)}
@@ -151,7 +151,7 @@ func TestReasonsAreWords(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{
 		"legal_hold":            "Legal hold",
-		jobs.CodeRetained:       "Some data still kept by law",
+		jobs.CodeRetained:       "Some data still retained as required by law",
 		"vip_customers":         "Rule “vip customers”",
 		"ADMIN":                 "Rule “ADMIN”",
 		"23503:fk_loyalty_card": "Refused by the database (SQLSTATE 23503, constraint fk_loyalty_card)",

@@ -23,8 +23,8 @@ var dutch = catalogue{
 		CancelledNone: "De verwijdering is geannuleerd. Er is geen klant verwijderd.",
 
 		Sum: form{
-			One:   "Er is {n} klant verwijderd, van in totaal {total}.",
-			Other: "Er zijn {n} klanten verwijderd, van in totaal {total}.",
+			One:   "{n} van de {total} klanten is verwijderd.",
+			Other: "{n} van de {total} klanten zijn verwijderd.",
 		},
 		Nobody: "Er was geen klant om te verwijderen.",
 		LeftOut: form{
@@ -60,8 +60,8 @@ var dutch = catalogue{
 		CancelledNone: "De samenvoeging is geannuleerd. Er is geen klant samengevoegd.",
 
 		Sum: form{
-			One:   "Er is {n} klant samengevoegd, van in totaal {total}.",
-			Other: "Er zijn {n} klanten samengevoegd, van in totaal {total}.",
+			One:   "{n} van de {total} klanten is samengevoegd.",
+			Other: "{n} van de {total} klanten zijn samengevoegd.",
 		},
 		Nobody: "Er was geen klant om samen te voegen.",
 		LeftOut: form{
@@ -120,5 +120,5 @@ var dutch = catalogue{
 	Database:           "Geweigerd door de database (SQLSTATE {state})",
 	DatabaseConstraint: "Geweigerd door de database (SQLSTATE {state}, constraint {constraint})",
 
-	Footer: "Dit bericht is automatisch verzonden omdat dit adres is opgegeven om te horen hoe de taak afloopt. Het noemt geen enkele klant.",
+	Footer: "Dit bericht is automatisch verzonden omdat dit adres is opgegeven om bericht te krijgen over het resultaat. Het bevat geen namen van klanten.",
 }

@@ -38,7 +38,7 @@ var english = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Deleted",
-			jobs.ErasedRetained: "Deleted, some data kept by law",
+			jobs.ErasedRetained: "Deleted, some data retained as required by law",
 			jobs.Skipped:        "Not deleted, protected by a rule",
 			jobs.FailedOutcome:  "Not deleted, refused by the database",
 			jobs.NotFound:       "Not found",
@@ -75,7 +75,7 @@ var english = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Merged",
-			jobs.ErasedRetained: "Merged, some data kept by law",
+			jobs.ErasedRetained: "Merged, some data retained as required by law",
 			jobs.Skipped:        "Not merged, protected by a rule",
 			jobs.FailedOutcome:  "Not merged, conflict or error",
 			jobs.NotFound:       "Not found",
@@ -85,7 +85,7 @@ var english = catalogue{
 
 	Outcome:    "Outcome",
 	Exceptions: "Exceptions by reason",
-	Kept:       "Kept by law",
+	Kept:       "Retained as required by law",
 	About:      "About this job",
 	Total:      "Total",
 	Started:    "Started",
@@ -110,7 +110,7 @@ var english = catalogue{
 		jobs.CodeRecentActivity:   "Recent activity",
 		jobs.CodeAnonymousProfile: "Anonymous profile, not a real client",
 		jobs.CodeNotFound:         "Not found",
-		jobs.CodeRetained:         "Some data still kept by law",
+		jobs.CodeRetained:         "Some data still retained as required by law",
 		jobs.CodeConflict:         "Conflicts with rows that the target client already has",
 		jobs.CodeValueConflict:    "Would lose rows that carry value",
 		jobs.CodeTargetNotFound:   "The target client no longer exists",
@@ -120,5 +120,5 @@ var english = catalogue{
 	Database:           "Refused by the database (SQLSTATE {state})",
 	DatabaseConstraint: "Refused by the database (SQLSTATE {state}, constraint {constraint})",
 
-	Footer: "This message was sent automatically because this address was named to hear how the job ends. It names no client.",
+	Footer: "This message was sent automatically because this address was listed to be notified when the job ends. It contains no client names.",
 }

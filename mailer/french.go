@@ -39,7 +39,7 @@ var french = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Supprimés",
-			jobs.ErasedRetained: "Supprimés, certaines données conservées selon la loi",
+			jobs.ErasedRetained: "Supprimés, certaines données conservées par obligation légale",
 			jobs.Skipped:        "Non supprimés, protégés par une règle",
 			jobs.FailedOutcome:  "Non supprimés, refusés par la base de données",
 			jobs.NotFound:       "Introuvables",
@@ -76,7 +76,7 @@ var french = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Fusionnés",
-			jobs.ErasedRetained: "Fusionnés, certaines données conservées selon la loi",
+			jobs.ErasedRetained: "Fusionnés, certaines données conservées par obligation légale",
 			jobs.Skipped:        "Non fusionnés, protégés par une règle",
 			jobs.FailedOutcome:  "Non fusionnés, conflit ou erreur",
 			jobs.NotFound:       "Introuvables",
@@ -86,7 +86,7 @@ var french = catalogue{
 
 	Outcome:    "Résultat",
 	Exceptions: "Exceptions par motif",
-	Kept:       "Conservé selon la loi",
+	Kept:       "Conservé par obligation légale",
 	About:      "À propos de cette tâche",
 	Total:      "Total",
 	Started:    "Début",
@@ -94,7 +94,7 @@ var french = catalogue{
 	Ended:      "Fin",
 	Duration:   "Durée",
 	Job:        "Tâche",
-	Open:       "Ouvrir la tâche",
+	Open:       "Voir le détail",
 	SignIn:     "une connexion vous sera demandée",
 
 	KeptSome: form{
@@ -111,7 +111,7 @@ var french = catalogue{
 		jobs.CodeRecentActivity:   "Activité récente",
 		jobs.CodeAnonymousProfile: "Profil anonyme, pas un vrai client",
 		jobs.CodeNotFound:         "Introuvable",
-		jobs.CodeRetained:         "Certaines données encore conservées selon la loi",
+		jobs.CodeRetained:         "Certaines données encore conservées par obligation légale",
 		jobs.CodeConflict:         "Conflit avec des données que le client cible possède déjà",
 		jobs.CodeValueConflict:    "Ferait perdre des données qui ont une valeur",
 		jobs.CodeTargetNotFound:   "Le client cible n’existe plus",
@@ -121,5 +121,5 @@ var french = catalogue{
 	Database:           "Refus de la base de données (SQLSTATE {state})",
 	DatabaseConstraint: "Refus de la base de données (SQLSTATE {state}, contrainte {constraint})",
 
-	Footer: "Ce message a été envoyé automatiquement, car cette adresse a été désignée pour connaître l'issue de la tâche. Il ne nomme aucun client.",
+	Footer: "Le présent message a été envoyé automatiquement, car cette adresse a été indiquée pour être informée du résultat. Il ne contient aucun nom de client.",
 }

@@ -38,7 +38,7 @@ var german = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Gelöscht",
-			jobs.ErasedRetained: "Gelöscht, einzelne Daten gesetzlich aufbewahrt",
+			jobs.ErasedRetained: "Gelöscht, einzelne Daten aufgrund gesetzlicher Pflicht aufbewahrt",
 			jobs.Skipped:        "Nicht gelöscht, durch eine Regel geschützt",
 			jobs.FailedOutcome:  "Nicht gelöscht, von der Datenbank abgelehnt",
 			jobs.NotFound:       "Nicht gefunden",
@@ -75,7 +75,7 @@ var german = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Zusammengeführt",
-			jobs.ErasedRetained: "Zusammengeführt, einzelne Daten gesetzlich aufbewahrt",
+			jobs.ErasedRetained: "Zusammengeführt, einzelne Daten aufgrund gesetzlicher Pflicht aufbewahrt",
 			jobs.Skipped:        "Nicht zusammengeführt, durch eine Regel geschützt",
 			jobs.FailedOutcome:  "Nicht zusammengeführt, Konflikt oder Fehler",
 			jobs.NotFound:       "Nicht gefunden",
@@ -85,7 +85,7 @@ var german = catalogue{
 
 	Outcome:    "Ergebnis",
 	Exceptions: "Ausnahmen nach Grund",
-	Kept:       "Gesetzlich aufbewahrt",
+	Kept:       "Aufgrund gesetzlicher Pflicht aufbewahrt",
 	About:      "Zu diesem Auftrag",
 	Total:      "Gesamt",
 	Started:    "Beginn",
@@ -110,7 +110,7 @@ var german = catalogue{
 		jobs.CodeRecentActivity:   "Kürzlich aktiv",
 		jobs.CodeAnonymousProfile: "Anonymes Profil, kein echter Kunde",
 		jobs.CodeNotFound:         "Nicht gefunden",
-		jobs.CodeRetained:         "Einzelne Daten noch gesetzlich aufbewahrt",
+		jobs.CodeRetained:         "Einzelne Daten noch aufgrund gesetzlicher Pflicht aufbewahrt",
 		jobs.CodeConflict:         "Konflikt mit Einträgen, die der Zielkunde schon hat",
 		jobs.CodeValueConflict:    "Einträge mit Guthaben oder Wert gingen verloren",
 		jobs.CodeTargetNotFound:   "Den Zielkunden gibt es nicht mehr",
@@ -120,5 +120,5 @@ var german = catalogue{
 	Database:           "Von der Datenbank abgelehnt (SQLSTATE {state})",
 	DatabaseConstraint: "Von der Datenbank abgelehnt (SQLSTATE {state}, Constraint {constraint})",
 
-	Footer: "Diese Nachricht wurde automatisch gesendet, weil diese Adresse über das Ende des Auftrags informiert werden soll. Sie nennt keinen Kunden.",
+	Footer: "Diese Nachricht wurde automatisch gesendet, weil diese Adresse über das Ende des Auftrags informiert werden soll. Sie enthält keine Kundennamen.",
 }

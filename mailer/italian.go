@@ -38,7 +38,7 @@ var italian = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Eliminati",
-			jobs.ErasedRetained: "Eliminati, con alcuni dati conservati per legge",
+			jobs.ErasedRetained: "Eliminati, con alcuni dati conservati per obbligo di legge",
 			jobs.Skipped:        "Non eliminati, protetti da una regola",
 			jobs.FailedOutcome:  "Non eliminati, rifiutati dal database",
 			jobs.NotFound:       "Non trovati",
@@ -75,7 +75,7 @@ var italian = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Uniti",
-			jobs.ErasedRetained: "Uniti, con alcuni dati conservati per legge",
+			jobs.ErasedRetained: "Uniti, con alcuni dati conservati per obbligo di legge",
 			jobs.Skipped:        "Non uniti, protetti da una regola",
 			jobs.FailedOutcome:  "Non uniti, conflitto o errore",
 			jobs.NotFound:       "Non trovati",
@@ -85,15 +85,15 @@ var italian = catalogue{
 
 	Outcome:    "Risultato",
 	Exceptions: "Eccezioni per motivo",
-	Kept:       "Conservato per legge",
-	About:      "Informazioni su questa attività",
+	Kept:       "Dati conservati per obbligo di legge",
+	About:      "Informazioni su questa operazione",
 	Total:      "Totale",
 	Started:    "Inizio",
 	NotStarted: "Non iniziata",
 	Ended:      "Fine",
 	Duration:   "Durata",
-	Job:        "Attività",
-	Open:       "Apri l'attività",
+	Job:        "Operazione",
+	Open:       "Apri l'operazione",
 	SignIn:     "verrà richiesto l'accesso",
 
 	KeptSome: form{
@@ -110,7 +110,7 @@ var italian = catalogue{
 		jobs.CodeRecentActivity:   "Attività recente",
 		jobs.CodeAnonymousProfile: "Profilo anonimo, non un cliente reale",
 		jobs.CodeNotFound:         "Non trovato",
-		jobs.CodeRetained:         "Alcuni dati ancora conservati per legge",
+		jobs.CodeRetained:         "Alcuni dati ancora conservati per obbligo di legge",
 		jobs.CodeConflict:         "Conflitto con dati che il cliente di destinazione ha già",
 		jobs.CodeValueConflict:    "Andrebbero persi dati che hanno un valore",
 		jobs.CodeTargetNotFound:   "Il cliente di destinazione non esiste più",
@@ -120,5 +120,5 @@ var italian = catalogue{
 	Database:           "Rifiutato dal database (SQLSTATE {state})",
 	DatabaseConstraint: "Rifiutato dal database (SQLSTATE {state}, vincolo {constraint})",
 
-	Footer: "Questo messaggio è stato inviato automaticamente perché questo indirizzo è stato indicato per conoscere l'esito dell'attività. Non nomina alcun cliente.",
+	Footer: "Questo messaggio è stato inviato automaticamente perché questo indirizzo è stato indicato per conoscere l'esito dell'operazione. Non contiene nomi di clienti.",
 }

@@ -38,7 +38,7 @@ var spanish = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Eliminados",
-			jobs.ErasedRetained: "Eliminados, con algunos datos conservados por ley",
+			jobs.ErasedRetained: "Eliminados, con algunos datos conservados por obligación legal",
 			jobs.Skipped:        "No eliminados, protegidos por una regla",
 			jobs.FailedOutcome:  "No eliminados, rechazados por la base de datos",
 			jobs.NotFound:       "No encontrados",
@@ -75,7 +75,7 @@ var spanish = catalogue{
 
 		Outcomes: map[jobs.Outcome]string{
 			jobs.Erased:         "Fusionados",
-			jobs.ErasedRetained: "Fusionados, con algunos datos conservados por ley",
+			jobs.ErasedRetained: "Fusionados, con algunos datos conservados por obligación legal",
 			jobs.Skipped:        "No fusionados, protegidos por una regla",
 			jobs.FailedOutcome:  "No fusionados, conflicto o error",
 			jobs.NotFound:       "No encontrados",
@@ -85,7 +85,7 @@ var spanish = catalogue{
 
 	Outcome:    "Resultado",
 	Exceptions: "Excepciones por motivo",
-	Kept:       "Conservado por ley",
+	Kept:       "Datos conservados por obligación legal",
 	About:      "Acerca de esta tarea",
 	Total:      "Total",
 	Started:    "Inicio",
@@ -110,7 +110,7 @@ var spanish = catalogue{
 		jobs.CodeRecentActivity:   "Actividad reciente",
 		jobs.CodeAnonymousProfile: "Perfil anónimo, no es un cliente real",
 		jobs.CodeNotFound:         "No encontrado",
-		jobs.CodeRetained:         "Algunos datos aún conservados por ley",
+		jobs.CodeRetained:         "Algunos datos aún conservados por obligación legal",
 		jobs.CodeConflict:         "Conflicto con datos que el cliente de destino ya tiene",
 		jobs.CodeValueConflict:    "Se perderían datos que tienen valor",
 		jobs.CodeTargetNotFound:   "El cliente de destino ya no existe",
@@ -120,5 +120,5 @@ var spanish = catalogue{
 	Database:           "Rechazado por la base de datos (SQLSTATE {state})",
 	DatabaseConstraint: "Rechazado por la base de datos (SQLSTATE {state}, restricción {constraint})",
 
-	Footer: "Este mensaje se ha enviado automáticamente porque esta dirección se indicó para conocer el resultado de la tarea. No nombra a ningún cliente.",
+	Footer: "Este mensaje se ha enviado automáticamente porque esta dirección se indicó para conocer el resultado de la tarea. No contiene nombres de clientes.",
 }
