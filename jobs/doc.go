@@ -14,4 +14,12 @@
 //	cancelled    completed · completed_with_exceptions · failed · cancelled
 //
 // A job without clients goes from scheduled to completed at once.
+//
+// A task moves through these; [TaskTransition] names the arrows:
+//
+//	pending ─► running ─► done · failed
+//	    ▲   │     │
+//	    └───┼─────┤
+//	        ▼     ▼
+//	        cancelled
 package jobs

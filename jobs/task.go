@@ -16,18 +16,6 @@ const (
 	MailTask  TaskKind = "mail"  // one mail to one recipient
 )
 
-// TaskState is where a task stands.
-type TaskState string
-
-// The states of a task.
-const (
-	TaskPending   TaskState = "pending"
-	TaskRunning   TaskState = "running"
-	TaskDone      TaskState = "done"
-	TaskFailed    TaskState = "failed"
-	TaskCancelled TaskState = "cancelled"
-)
-
 // Queue names an asynq queue.
 type Queue string
 

@@ -12,25 +12,6 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// claimSQL takes a task that is pending and due, or whose lease ran out. A
-// batch takes the lowest lane of its tenant that is free; without one it is
-// not claimed. A row that is locked is being worked on, however late: a worker
-// does not stand in line for it.
-const claimSQL = `
-UPDATE oubli.tasks AS t
-SET state = 'running', attempt = attempt + 1, lease_until = clock_timestamp() + $2::interval, lane = CASE WHEN t.kind = 'batch' THEN free.lane END,
-  crashes = crashes + (t.state = 'running')::int
-FROM (SELECT id FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,
-  (SELECT min(l) AS lane FROM generate_series(1, $3) AS l
-      WHERE NOT EXISTS (SELECT FROM oubli.tasks AS r, oubli.tasks AS self
-        WHERE self.id = $1 AND r.tenant_id = self.tenant_id AND r.state = 'running' AND r.lane = l AND r.id <> self.id)) AS free
-WHERE t.id = mine.id
-  AND ((t.state = 'pending' AND t.run_at <= now()) OR (t.state = 'running' AND t.lease_until < now()))
-  AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + runnable + `
-RETURNING t.job_id::text, t.tenant_id, t.kind, t.number, t.attempt, t.failures, t.crashes,
-  coalesce(t.lane, 0), t.keys, t.position, t.erased, t.erased_retained, t.skipped, t.failed, t.not_found,
-  t.codes, t.rows, t.retained_until, t.letter`
-
 // Claim takes a task for this worker. It returns nil when there is nothing to
 // take: somebody else has it, it is done, not due, its job is paused, or all
 // lanes of its tenant are busy. Then the hint is acknowledged and forgotten.
@@ -58,7 +39,7 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 		var until *time.Time
 		var mail []byte
 		k := &claim.Counts
-		err := tx.QueryRow(ctx, claimSQL, taskID, s.opts.Lease, s.opts.Lanes).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
+		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
 			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -120,7 +101,7 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*j
 		WHERE (t.kind = 'batch' OR $2 AND t.kind = 'merge') AND t.state = 'pending' AND t.run_at <= now()
 		  AND ($2 OR t.tenant_id = $1 AND t.dispatched_at IS NULL
 		    AND NOT EXISTS (SELECT FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL)
-		    AND NOT EXISTS (SELECT FROM `+laneless+` AND w.kind = 'merge' AND w.tenant_id = $1))
+		    AND NOT EXISTS (SELECT FROM `+smallAndDue+` AND w.kind = 'merge' AND w.tenant_id = $1))
 		  AND (NOT $2 OR t.kind = 'merge' OR (SELECT count(*) FROM oubli.tasks AS r WHERE r.tenant_id = t.tenant_id AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
 		  AND `+runnable+`
 		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID, cutOff, s.opts.Lanes).Scan(&id)
@@ -133,24 +114,12 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*j
 	return s.Claim(ctx, id)
 }
 
-// laneless are tasks of small jobs that may want a lane more than a free worker:
-// nobody has been told of them.
-const laneless = `oubli.tasks AS w JOIN oubli.jobs AS o ON o.id = w.job_id
-  WHERE w.state = 'pending' AND w.dispatched_at IS NULL AND w.run_at <= now() AND w.queue = 'interactive' AND o.state IN ('scheduled', 'running')`
-
 // Yield gives a task back where it stands, if a task of another tenant or
 // another queue waits for a free worker, or one of the tenant's small jobs for
 // its lane. What is small yields to nothing big. The task keeps its place before
 // the tenant's other ones.
 func (s *Store) Yield(ctx context.Context, c *jobs.Claim) (bool, error) {
-	tag, err := s.pool.Exec(ctx, `
-		UPDATE oubli.tasks AS t SET state = 'pending', lease_until = NULL, lane = NULL, dispatched_at = NULL
-		WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND (
-		  EXISTS (SELECT FROM oubli.tasks AS w
-		    WHERE w.state = 'pending' AND w.dispatched_at IS NOT NULL AND (w.tenant_id, w.queue) IS DISTINCT FROM (t.tenant_id, t.queue)
-		      AND (t.queue = 'bulk' OR w.queue <> 'bulk'))
-		  OR t.queue = 'bulk' AND EXISTS (SELECT FROM `+laneless+` AND w.tenant_id = t.tenant_id))`,
-		c.TaskID, c.Attempt)
+	tag, err := s.pool.Exec(ctx, yieldTaskSQL, c.TaskID, c.Attempt)
 	return tag.RowsAffected() > 0, fault("give others a turn", err)
 }
 
@@ -172,10 +141,6 @@ func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) 
 // the task's own counts as a failure; the infrastructure's does not. A task
 // that is no longer the caller's is left alone.
 func (s *Store) Release(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error {
-	_, err := s.pool.Exec(ctx, `
-		UPDATE oubli.tasks SET state = 'pending', lease_until = NULL, lane = NULL, dispatched_at = NULL,
-		  run_at = now() + $3::interval, failures = failures + $4::int, last_error = $5
-		WHERE id = $1 AND attempt = $2 AND state = 'running'`,
-		c.TaskID, c.Attempt, delay, map[bool]int{true: 1}[failure], reason)
+	_, err := s.pool.Exec(ctx, releaseTaskSQL, c.TaskID, c.Attempt, delay, map[bool]int{true: 1}[failure], reason)
 	return fault("release task", err)
 }

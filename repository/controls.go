@@ -18,8 +18,7 @@ import (
 func (s *Store) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.control(ctx, kind, tenant, id, jobs.Cancelled, func(tx pgx.Tx) error {
 		// Tasks first and the job last: the order in which a batch finishes.
-		_, err := tx.Exec(ctx, `UPDATE oubli.tasks SET state = 'cancelled', lease_until = NULL, lane = NULL
-			WHERE job_id = $1 AND kind <> 'mail' AND state IN ('pending', 'running')`, id)
+		_, err := tx.Exec(ctx, cancelTaskSQL, id)
 		if err != nil {
 			return err
 		}

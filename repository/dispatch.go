@@ -108,13 +108,7 @@ func (s *Store) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch
 // Recover gives tasks back whose holder has not been heard of until its lease
 // ran out. A task whose row is locked is being worked on, however late.
 func (s *Store) Recover(ctx context.Context) (int, error) {
-	tag, err := s.pool.Exec(ctx, `
-		WITH lost AS (
-		  SELECT id FROM oubli.tasks WHERE state = 'running' AND lease_until < now() FOR UPDATE SKIP LOCKED)
-		UPDATE oubli.tasks AS t
-		SET state = 'pending', lease_until = NULL, lane = NULL, dispatched_at = NULL, run_at = now(),
-		  crashes = crashes + 1, last_error = 'lease ran out'
-		FROM lost WHERE t.id = lost.id`)
+	tag, err := s.pool.Exec(ctx, recoverTaskSQL)
 	return int(tag.RowsAffected()), fault("recover tasks", err)
 }
 

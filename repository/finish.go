@@ -17,9 +17,7 @@ import (
 // the job's last, ends the job and inserts its mails in the same transaction.
 func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
 	err := s.tx(ctx, "finish batch", func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, `
-			UPDATE oubli.tasks SET state = 'done', lease_until = NULL, lane = NULL
-			WHERE id = $1 AND attempt = $2 AND state = 'running' AND position = cardinality(keys)`, c.TaskID, c.Attempt)
+		tag, err := tx.Exec(ctx, finishTaskSQL, c.TaskID, c.Attempt)
 		if err != nil {
 			return err
 		}

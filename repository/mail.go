@@ -37,7 +37,7 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 		}
 		sent = true
 		s.opts.Failpoint("mail:sent")
-		_, err = tx.Exec(ctx, sentSQL, c.TaskID, c.Attempt)
+		_, err = tx.Exec(ctx, finishMailSQL, c.TaskID, c.Attempt)
 		return err
 	})
 	if err == nil {
@@ -48,7 +48,7 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 	}
 	until := time.Now().Add(lease)
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 2*time.Second) {
-		if _, err = s.pool.Exec(ctx, sentSQL, c.TaskID, c.Attempt); err == nil {
+		if _, err = s.pool.Exec(ctx, finishMailSQL, c.TaskID, c.Attempt); err == nil {
 			return nil
 		}
 		if ctx.Err() != nil || time.Now().After(until) {
@@ -61,12 +61,8 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 	}
 }
 
-const sentSQL = `UPDATE oubli.tasks SET state = 'done', lease_until = NULL, last_error = ''
-	WHERE id = $1 AND attempt = $2 AND state = 'running'`
-
 // GiveUp ends a mail that was refused for good. The job is not changed by it.
 func (s *Store) GiveUp(ctx context.Context, c *jobs.Claim, reason string) error {
-	_, err := s.pool.Exec(ctx, `UPDATE oubli.tasks SET state = 'failed', lease_until = NULL, failures = failures + 1, last_error = $3
-		WHERE id = $1 AND attempt = $2 AND state = 'running'`, c.TaskID, c.Attempt, reason)
+	_, err := s.pool.Exec(ctx, giveUpMailSQL, c.TaskID, c.Attempt, reason)
 	return fault("give up mail", err)
 }
