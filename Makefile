@@ -78,6 +78,10 @@ chaos: ## break everything around oubli and see what holds; DURATION=10m SEED=7
 	go build -o bin/chaos ./internal/chaos/run
 	$(SERVERS) bin/chaos -duration $(DURATION) -seed $(SEED) -long $(ARGS)
 
+.PHONY: model
+model: ## explore the model of the protocol at large size; ten minutes, 5 GB of memory
+	go test ./internal/model -count=1 -timeout 90m -v -args -large
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }

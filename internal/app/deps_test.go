@@ -50,6 +50,7 @@ var rules = []rule{
 	{"internal/local/withservers", []string{"internal/local", "internal/testdb"}, anything, "tools for tests know no product code"},
 	{"internal/local", nil, anything, "servers for tests and for the demo know no product code"},
 	{"internal/testdb", []string{"internal/local"}, anything, "tools for tests know no product code"},
+	{"internal/model", []string{"jobs"}, none, "a model of the protocol that used its code would share its mistakes"},
 	{"internal/bookingdb", []string{"internal/booking", "internal/erasuremap", "internal/testdb", "repository"}, anything, "it gives tests a database and looks at it from outside"},
 	{"internal/bench/erasing", []string{"jobs", "internal/app", "internal/apiclient", "internal/bench/figures", "internal/booking", "internal/local"}, anything, "it measures the whole program from outside, as its users meet it"},
 	{"internal/bench", []string{"jobs", "repository", "internal/bench/figures", "internal/booking", "internal/erasuremap", "internal/local"}, anything, "a benchmark is a user of the store, and starts servers as the demo does"},
