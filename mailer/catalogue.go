@@ -8,8 +8,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// catalogue is everything that a letter says in one language. A word in braces
-// is filled in. A field left empty fails a test.
+// catalogue holds every text of the mail in one language. A word in braces is
+// replaced by its value. A test refuses an empty field.
 type catalogue struct {
 	Language string // BCP 47
 
@@ -24,7 +24,7 @@ type catalogue struct {
 	Total, Started, NotStarted, Ended string
 	Duration, Job, Open, SignIn       string
 
-	KeptSome  form   // {n} clients of whom the law keeps something
+	KeptSome  form   // {n} clients with data that the law retains
 	KeptUntil string // {date}
 
 	Reasons            map[string]string // by code of exception
@@ -39,17 +39,17 @@ type catalogue struct {
 type wording struct {
 	Complete, WithExceptions, Failed, Cancelled string // subjects
 
-	// Sentences. "Some" and "None" say whether anything was done that cannot be
-	// undone: a letter must not claim an end that did not happen.
+	// Sentences. "Some" and "None" say whether at least one client was erased or
+	// merged: a mail must not claim an end that did not happen.
 	Done                         string
 	DoneNone                     string
 	FailedSome, FailedNone       string
 	CancelledSome, CancelledNone string
 
 	Sum        form   // {n} of {total} clients
-	Nobody     string // there was no client to begin with
+	Nobody     string // the job had no clients
 	LeftOut    form   // {n} clients with an exception
-	NotReached form   // {n} clients whose turn never came
+	NotReached form   // {n} clients that were not processed
 
 	Outcomes map[jobs.Outcome]string
 	Pending  string
@@ -58,8 +58,7 @@ type wording struct {
 // form is a sentence about {n} things in singular and plural.
 type form struct{ One, Other string }
 
-// catalogues holds the languages; the first is for everybody whose language is
-// not among them.
+// catalogues holds the languages. The first is the one for all other languages.
 var catalogues = []*catalogue{&english, &french, &german, &spanish, &italian, &dutch}
 
 var matcher = func() language.Matcher {
@@ -70,8 +69,8 @@ var matcher = func() language.Matcher {
 	return language.NewMatcher(tags)
 }()
 
-// match finds the language for a locale as BCP 47 ("fr-CH") or POSIX
-// ("fr_CH.UTF-8") writes it.
+// match finds the language of a locale in the form of BCP 47 ("fr-CH") or of
+// POSIX ("fr_CH.UTF-8").
 func match(locale string) *catalogue {
 	locale, _, _ = strings.Cut(locale, ".")
 	locale, _, _ = strings.Cut(locale, "@")
@@ -79,7 +78,7 @@ func match(locale string) *catalogue {
 	return catalogues[i]
 }
 
-// of is the wording for a kind of job.
+// of returns the wording for a kind of job.
 func (w *catalogue) of(kind jobs.Kind) *wording {
 	if kind == jobs.Merge {
 		return &w.Merge
@@ -87,7 +86,7 @@ func (w *catalogue) of(kind jobs.Kind) *wording {
 	return &w.Erasure
 }
 
-// subject is the wording's subject for an ended job.
+// subject returns the subject for a job that ended in this state.
 func (w *wording) subject(s jobs.State) string {
 	switch s {
 	case jobs.CompletedWithExceptions:
@@ -101,7 +100,7 @@ func (w *wording) subject(s jobs.State) string {
 	}
 }
 
-// sentence says in one line how the job ended.
+// sentence returns the sentence that says how the job ended.
 func (w *wording) sentence(r jobs.Report) string {
 	some := r.Counts.Erased+r.Counts.ErasedRetained > 0
 	pick := func(ifSome, ifNone string) string {

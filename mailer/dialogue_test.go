@@ -12,20 +12,20 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// scribe is an SMTP server that says yes to everything and writes down each
-// command as it came over the wire.
-type scribe struct {
+// recorder is an SMTP server that accepts everything and records each command as
+// it was received.
+type recorder struct {
 	listener net.Listener
 	heard    chan []string // the commands of one dialogue
 }
 
-func startScribe(tb testing.TB) *scribe {
+func startScribe(tb testing.TB) *recorder {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &scribe{l, make(chan []string, 1)}
+	s := &recorder{l, make(chan []string, 1)}
 	tb.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
@@ -43,7 +43,7 @@ func converse(c net.Conn) (commands []string) {
 	defer c.Close()
 	in := bufio.NewReader(c)
 	say := func(s string) { _, _ = io.WriteString(c, s+"\r\n") }
-	say("220 scribe")
+	say("220 recorder")
 	for {
 		line, err := in.ReadString('\n')
 		if err != nil {
@@ -54,7 +54,7 @@ func converse(c net.Conn) (commands []string) {
 		verb, _, _ := strings.Cut(line, " ")
 		switch strings.ToUpper(verb) {
 		case "EHLO":
-			say("250-scribe\r\n250-8BITMIME\r\n250 SMTPUTF8")
+			say("250-recorder\r\n250-8BITMIME\r\n250 SMTPUTF8")
 		case "DATA":
 			say("354 go on")
 			for line != ".\r\n" {
@@ -64,7 +64,7 @@ func converse(c net.Conn) (commands []string) {
 			}
 			say("250 taken")
 		case "QUIT":
-			say("221 farewell")
+			say("221 quitTimeout")
 			return commands
 		default:
 			say("250 well")
@@ -73,7 +73,7 @@ func converse(c net.Conn) (commands []string) {
 }
 
 // FuzzDialogue looks for a recipient who brings a command of their own into
-// the dialogue with a server, or makes two letters of one.
+// the dialogue with a server, or makes two mails of one.
 func FuzzDialogue(f *testing.F) {
 	s := startScribe(f)
 	m, err := New(Options{Host: "127.0.0.1", Port: s.listener.Addr().(*net.TCPAddr).Port, TLS: TLSNone, From: "oubli <no-reply@example.org>", HELO: "client.test"})

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/text/message"
 )
 
-// number writes n with the language's thousands separator.
+// number formats n with the language's thousands separator.
 func (w *catalogue) number(n int) string {
 	return message.NewPrinter(language.Make(w.Language)).Sprintf("%d", n)
 }
 
-// date writes a day in words: 31 December 2035.
+// date formats a day in words: 31 December 2035.
 func (w *catalogue) date(t time.Time) string {
 	day := strconv.Itoa(t.Day())
 	if t.Day() == 1 {
@@ -25,14 +25,14 @@ func (w *catalogue) date(t time.Time) string {
 	return fill(w.Date, "day", day, "month", w.Months[t.Month()-1], "year", strconv.Itoa(t.Year()))
 }
 
-// moment writes a time of day in UTC, which it names: readers and server may
-// live in different zones.
+// moment formats a date and time in UTC and says so: readers and server may be
+// in different time zones.
 func (w *catalogue) moment(t time.Time) string {
 	t = t.UTC()
 	return w.date(t) + t.Format(", 15:04:05 UTC")
 }
 
-// count picks singular or plural for n and writes the number into it.
+// count returns the singular or the plural form for n, with the number filled in.
 func (w *catalogue) count(f form, n int, more ...string) string {
 	text := f.Other
 	if n == 1 || n == 0 && w.ZeroIsSingular {
@@ -41,8 +41,8 @@ func (w *catalogue) count(f form, n int, more ...string) string {
 	return fill(text, append(more, "n", w.number(n))...)
 }
 
-// duration uses the symbols of hour, minute and second, which are the same in
-// all of our languages.
+// duration formats d with the symbols h, min and s, which are the same in all six
+// languages.
 func duration(d time.Duration) string {
 	d = d.Round(time.Second)
 	h, m, s := int(d.Hours()), int(d.Minutes())%60, int(d.Seconds())%60
@@ -68,7 +68,8 @@ func fill(text string, pairs ...string) string {
 // textWidth is where plain text breaks, as RFC 3676 §4.2 advises.
 const textWidth = 72
 
-// wrap breaks a paragraph at plain spaces; those inside a number do not break.
+// wrap breaks a paragraph into lines, at plain spaces only: a number may contain
+// no-break spaces.
 func wrap(text string) string {
 	var out strings.Builder
 	column := 0

@@ -26,7 +26,7 @@ func TestAnAddressWithALineBreakIsRefused(t *testing.T) {
 	}
 }
 
-func TestALetterThatCannotBeToldApartOrIsEarlyIsRefused(t *testing.T) {
+func TestAMailWithoutAnIDOrBeforeTheEndIsRefused(t *testing.T) {
 	t.Parallel()
 	m := (&server{host: "mail.example.org", port: 587}).mailer(t)
 	nameless, early := sample("en", jobs.Completed), sample("en", jobs.Running)
@@ -37,8 +37,8 @@ func TestALetterThatCannotBeToldApartOrIsEarlyIsRefused(t *testing.T) {
 	wantError(t, err, jobs.Invalid, "mail_state")
 }
 
-// FuzzHeaders looks for a letter that smuggles a header in, or that another
-// reader takes to be for somebody else.
+// FuzzHeaders looks for a mail that contains a header of the caller's, or that a
+// mail program reads as addressed to somebody else.
 func FuzzHeaders(f *testing.F) {
 	m, err := New(Options{Host: "mail.example.org", From: "oubli <no-reply@example.org>", PublicURL: "https://booking.example", HELO: "test"})
 	if err != nil {

@@ -5,15 +5,15 @@ import (
 	"net/mail"
 )
 
-// Mailer renders letters and hands them to one SMTP server. It is safe for use
-// by many goroutines; each letter is a dialogue of its own.
+// Mailer renders mails and sends them through one SMTP server. It is safe for
+// concurrent use; each mail has its own SMTP dialogue.
 type Mailer struct {
 	opts Options
 	from *mail.Address
 }
 
-// New checks the options and does no I/O. Its error names every field that is
-// wrong and never holds the password.
+// New checks the options and does no I/O. Its error names every invalid field and
+// never contains the password.
 func New(o Options) (*Mailer, error) {
 	o = o.withDefaults()
 	if err := o.validate(); err != nil {
@@ -26,5 +26,5 @@ func New(o Options) (*Mailer, error) {
 	return &Mailer{opts: o, from: from}, nil
 }
 
-// Format names the server, under every verb, and never the password.
+// Format writes the name of the server, whatever the verb, and never the password.
 func (m *Mailer) Format(s fmt.State, verb rune) { m.opts.Format(s, verb) }

@@ -13,7 +13,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Message is a letter ready to be sent.
+// Message is a mail that is ready to be sent.
 type Message struct {
 	ID       string // the Message-ID, with its angle brackets
 	From, To string
@@ -23,22 +23,22 @@ type Message struct {
 	HTML     string
 
 	raw               []byte
-	sender, recipient string // as SMTP commands take them
-	international     bool   // the recipient's address goes beyond ASCII
+	sender, recipient string // as in MAIL FROM and RCPT TO
+	international     bool   // the recipient's address is not ASCII
 }
 
-// Bytes is the whole message as it goes over the wire, before dot-stuffing.
+// Bytes returns the whole message as it is sent, before dot-stuffing.
 func (m *Message) Bytes() []byte { return bytes.Clone(m.raw) }
 
-// Render writes the letter. The same letter gives the same bytes. Errors of
-// the kind Invalid are a letter without an id, an address that is none and a
-// job that has not ended; any other is a fault of this package.
+// Render returns the message. The same mail always gives the same bytes. An error
+// of kind Invalid means a mail without an id, an invalid address or a job that has
+// not ended; any other error is a bug in this package.
 func (m *Mailer) Render(l jobs.ReportMail) (*Message, error) {
 	if l.ID == "" {
-		return nil, refused("mail_id", "a letter without an id, whose repeats nobody could recognise")
+		return nil, refused("mail_id", "the mail has no id, so that a repeat could not be recognised")
 	}
 	if !l.State.Final() {
-		return nil, refused("mail_state", "a letter about a job that has not ended")
+		return nil, refused("mail_state", "the job of this mail has not ended")
 	}
 	to, err := parseAddress(l.To)
 	if err != nil {
@@ -46,10 +46,10 @@ func (m *Mailer) Render(l jobs.ReportMail) (*Message, error) {
 	}
 	text, html, v, err := m.write(l.Report)
 	if err != nil {
-		return nil, &jobs.Error{Msg: "write letter", Err: err}
+		return nil, &jobs.Error{Msg: "render mail", Err: err}
 	}
 	msg := &Message{
-		ID:       "<" + identity(l.ID) + "@" + domain(m.from) + ">",
+		ID:       "<" + messageIDLeft(l.ID) + "@" + domain(m.from) + ">",
 		From:     m.from.String(),
 		To:       to.Address,
 		Subject:  v.Subject,
@@ -66,7 +66,8 @@ func (m *Mailer) Render(l jobs.ReportMail) (*Message, error) {
 }
 
 func (m *Message) compose(l jobs.ReportMail, from, to *mail.Address) error {
-	// The random boundary of a library would make every repeat another message.
+	// A boundary made from the id: with a random one a repeat would be another
+	// message.
 	digest := sha256.Sum256([]byte(l.ID))
 	g := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("oubli-"+hex.EncodeToString(digest[:12])))
 	g.FromMailAddress(from)
@@ -82,11 +83,11 @@ func (m *Message) compose(l jobs.ReportMail, from, to *mail.Address) error {
 
 	var err error
 	if m.sender, err = g.GetSender(false); err != nil {
-		return &jobs.Error{Msg: "sender of letter", Err: err}
+		return &jobs.Error{Msg: "sender of mail", Err: err}
 	}
 	recipients, err := g.GetRecipients()
 	if err != nil {
-		return &jobs.Error{Msg: "recipient of letter", Err: err}
+		return &jobs.Error{Msg: "recipient of mail", Err: err}
 	}
 	m.recipient = recipients[0]
 
@@ -100,9 +101,9 @@ func (m *Message) compose(l jobs.ReportMail, from, to *mail.Address) error {
 
 var dotAtom = regexp.MustCompile(`^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$`)
 
-// identity is the left side of the Message-ID: the letter's id, or its digest
-// when it holds anything that a Message-ID may not (RFC 5322 §3.6.4).
-func identity(id string) string {
+// messageIDLeft returns the left side of the Message-ID: the mail's id, or its
+// digest if the id contains characters that a Message-ID must not (RFC 5322 §3.6.4).
+func messageIDLeft(id string) string {
 	if len(id) <= 64 && dotAtom.MatchString(id) {
 		return id
 	}

@@ -15,10 +15,10 @@ import (
 // TLSPolicy says what happens when a server does not offer STARTTLS.
 type TLSPolicy int
 
-// The policies. The zero policy is the strict one.
+// The policies. The zero value is the strictest.
 const (
 	TLSMandatory     TLSPolicy = iota // nothing is sent without TLS
-	TLSOpportunistic                  // TLS when offered; a certificate that does not hold is still an error
+	TLSOpportunistic                  // TLS when offered; an invalid certificate is an error then
 	TLSNone                           // never TLS; for a server on this machine or a private network
 )
 
@@ -29,7 +29,7 @@ const (
 	implicitPort   = 465
 )
 
-// Options says through which server and in whose name letters go out.
+// Options are the SMTP server and the sender of the mails.
 type Options struct {
 	// Host is the name or address of the SMTP server; certificates are checked
 	// against it. Required.
@@ -58,15 +58,15 @@ type Options struct {
 	// address is ASCII, an international domain in its xn-- form.
 	From string
 
-	// PublicURL is where the job's page is found, as PublicURL/erasures/{id} or
-	// PublicURL/merges/{id}. Empty: the letter has no link.
+	// PublicURL is the start of the link to the job, PublicURL/erasures/{id} or
+	// PublicURL/merges/{id}. Empty: the mail has no link.
 	PublicURL string
 
 	// Timeout bounds one whole dialogue, from the look-up of the host's name to
 	// the answer to the message. 0 means DefaultTimeout.
 	Timeout time.Duration
 
-	// HELO is the name that the client gives itself. Empty: this machine's.
+	// HELO is the host name that is sent with EHLO. Empty: this machine's.
 	HELO string
 }
 
@@ -78,7 +78,7 @@ func (o Options) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%s", o
 
 func (o Options) address() string { return net.JoinHostPort(o.Host, fmt.Sprint(o.Port)) }
 
-// withDefaults fills in what zero values stand for.
+// withDefaults replaces zero values by their defaults.
 func (o Options) withDefaults() Options {
 	if o.Port == 0 {
 		o.Port = submissionPort
@@ -98,7 +98,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// validate names every field that cannot be used.
+// validate returns one error for each invalid field.
 func (o Options) validate() error {
 	var errs []error
 	refuse := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
@@ -113,7 +113,7 @@ func (o Options) validate() error {
 		refuse("User and Password: want both or neither")
 	}
 	if o.Password != "" && o.TLS == TLSNone && !o.ImplicitTLS && !loopback(o.Host) {
-		refuse("Password: would travel in the clear to another machine; TLS must be mandatory or opportunistic")
+		refuse("Password: would be sent unencrypted to another machine; set TLS to mandatory or opportunistic")
 	}
 	if o.TLS < TLSMandatory || o.TLS > TLSNone {
 		refuse("TLS: unknown policy %d", int(o.TLS))
@@ -133,21 +133,20 @@ func (o Options) validate() error {
 	return errors.Join(errs...)
 }
 
-// maxAddress is the longest path that RFC 5321 §4.5.3.1.3 lets a client count
-// on, without its angle brackets.
+// maxAddress is the length of an address that every server must accept, in bytes
+// (RFC 5321 §4.5.3.1.3, without the angle brackets).
 const maxAddress = 254
 
 var errAddress = errors.New("not one e-mail address")
 
-// parseAddress reads one address. Control characters are refused before
-// anything else looks at them: a line break inside an address would end the
-// header, or the SMTP command, that carries it.
+// parseAddress reads one address. It refuses control characters first: a line
+// break in an address would end the header or the SMTP command that contains it.
 func parseAddress(s string) (*mail.Address, error) {
 	if strings.ContainsFunc(s, control) {
 		return nil, errAddress
 	}
 	a, err := mail.ParseAddress(s)
-	// An encoded word may bring a line break back into the name.
+	// An encoded word (RFC 2047) can contain a line break.
 	if err != nil || len(a.Address) > maxAddress || strings.ContainsFunc(a.Name+a.Address, control) {
 		return nil, errAddress
 	}
@@ -160,7 +159,7 @@ func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > 0x7e })
 }
 
-// plainToken reports whether s can stand as one word of an SMTP command.
+// plainToken reports whether s can be one word of an SMTP command.
 func plainToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > 0x7e })
 }

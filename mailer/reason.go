@@ -8,12 +8,12 @@ import (
 	"unicode"
 )
 
-// sqlstate finds the codes of clients that the database refused:
-// "SQLSTATE:constraint", or the state alone. The digit keeps a guard that is
-// named in five capitals apart.
+// sqlstate matches the codes of clients that the database refused:
+// "SQLSTATE:constraint", or the SQLSTATE alone. The latter must contain a digit,
+// because a guard may have a name of five capital letters.
 var sqlstate = regexp.MustCompile(`(?s)^([0-9A-Z]{5}):(.*)$|^([0-9A-Z]*[0-9][0-9A-Z]*)$`)
 
-// reason puts the code of an exception into words.
+// reason returns the text for the code of an exception.
 func (w *catalogue) reason(code string) string {
 	if known := w.Reasons[code]; known != "" {
 		return known
@@ -27,11 +27,11 @@ func (w *catalogue) reason(code string) string {
 	return fill(w.Guard, "name", readable(code, true))
 }
 
-// maxName keeps a code that somebody made very long from spoiling the table.
+// maxName bounds the length of a name in the table, in characters.
 const maxName = 80
 
-// readable makes one short line of a name. Guards are named like columns; with
-// words, their underscores become spaces.
+// readable returns a name as one short line. With words, underscores and hyphens
+// become spaces, for guards are named like columns.
 func readable(name string, words bool) string {
 	name = strings.Map(func(r rune) rune {
 		if words && (r == '_' || r == '-') || !unicode.IsPrint(r) {
@@ -45,7 +45,7 @@ func readable(name string, words bool) string {
 	return strings.Join(strings.Fields(name), " ")
 }
 
-// byCount orders codes, the most frequent first.
+// byCount returns the codes, the most frequent first.
 func byCount(exceptions map[string]int) []string {
 	return slices.SortedFunc(maps.Keys(exceptions), func(a, b string) int {
 		if exceptions[a] != exceptions[b] {

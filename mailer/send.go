@@ -14,20 +14,20 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// farewell bounds the wait for the answer to QUIT. The letter has been accepted
-// by then; a caller that holds a transaction open must not wait for manners.
-const farewell = 2 * time.Second
+// quitTimeout bounds the wait for the answer to QUIT. The server has accepted the
+// mail by then, and the caller holds a transaction open meanwhile.
+const quitTimeout = 2 * time.Second
 
-// Send renders the letter and delivers it in one SMTP dialogue of at most
-// Options.Timeout. It returns nil exactly when the server has accepted the
-// message, whatever comes after.
+// Send renders the mail and delivers it in one SMTP dialogue of at most
+// Options.Timeout. It returns nil if and only if the server has accepted the
+// message; an error after that is ignored.
 //
 // Every error is a [jobs.Error]. Unavailable: the server cannot be reached, is
-// misconfigured, asks to come back later, or broke off; the same letter may
+// misconfigured, asks to try later, or closed the connection; the same mail may
 // succeed later. Invalid: the server refuses this recipient or this message for
-// good, or the letter cannot be written. The code is "smtp_" and the server's
-// reply code where there is one. With code "smtp_in_doubt" the message may have
-// been accepted (RFC 1047); a repeat has the same Message-ID.
+// ever, or the mail cannot be rendered. The code is "smtp_" with the server's
+// reply code, if there is one. With the code "smtp_in_doubt" the server may have
+// accepted the message (RFC 1047); a repeat has the same Message-ID.
 func (m *Mailer) Send(ctx context.Context, l jobs.ReportMail) error {
 	msg, err := m.Render(l)
 	if err != nil {
@@ -41,48 +41,49 @@ func (m *Mailer) Send(ctx context.Context, l jobs.ReportMail) error {
 func (m *Mailer) deliver(ctx context.Context, msg *Message) error {
 	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", m.opts.address())
 	if err != nil {
-		return trouble(ctx, atConnect, err)
+		return sendError(ctx, atConnect, err)
 	}
 	defer raw.Close()
-	// Closing the connection is the one way to end a read that waits for a
-	// silent server, for cancellation and timeout alike.
+	// A cancellation and a timeout both close the connection: nothing else ends a
+	// read from a server that does not answer.
 	defer context.AfterFunc(ctx, func() { raw.Close() })()
 
-	client, reached, err := m.open(ctx, raw)
+	client, reached, err := m.connect(ctx, raw)
 	if err != nil {
-		return trouble(ctx, reached, err)
+		return sendError(ctx, reached, err)
 	}
-	body, at, err := m.address(client, msg)
+	body, at, err := m.startMessage(client, msg)
 	if err != nil {
 		quit(client)
-		return trouble(ctx, at, err)
+		return sendError(ctx, at, err)
 	}
 	if _, err := body.Write(msg.raw); err != nil {
-		// Close, and QUIT too, would send the final dot and have half a message
-		// accepted.
-		return trouble(ctx, atMessage, err)
+		// No Close and no QUIT: both would send the final dot, and the server would
+		// accept half a message.
+		return sendError(ctx, atMessage, err)
 	}
 	if err := body.Close(); err != nil {
-		return trouble(ctx, atAnswer, err)
+		return sendError(ctx, atAnswer, err)
 	}
 	quit(client)
 	return nil
 }
 
-// quit takes leave. Its result means nothing for the letter.
+// quit ends the dialogue. Its result does not matter: the mail has been accepted
+// or refused before.
 func quit(client *smtp.Client) {
-	if client.UpdateDeadline(farewell) == nil {
+	if client.UpdateDeadline(quitTimeout) == nil {
 		_ = client.Quit()
 	}
 }
 
-// address says who writes to whom and asks for the message. On error it says
-// at which stage.
-func (m *Mailer) address(client *smtp.Client, msg *Message) (io.WriteCloser, stage, error) {
+// startMessage sends MAIL FROM, RCPT TO and DATA. On an error it returns the stage
+// that failed.
+func (m *Mailer) startMessage(client *smtp.Client, msg *Message) (io.WriteCloser, stage, error) {
 	if offered, _ := client.Extension("SMTPUTF8"); msg.international && !offered {
 		return nil, atRecipient, errInternational
 	}
-	// Announcing SMTPUTF8 without need makes relays bounce that lack it.
+	// A relay without SMTPUTF8 rejects a message that announces it without need.
 	client.SkipSMTPUTF8(!msg.international)
 	if err := client.Mail(msg.sender); err != nil {
 		return nil, atSender, err
@@ -94,9 +95,9 @@ func (m *Mailer) address(client *smtp.Client, msg *Message) (io.WriteCloser, sta
 	return body, atMessage, err
 }
 
-// open greets the server, turns on TLS and logs in. On error it says at which
-// stage.
-func (m *Mailer) open(ctx context.Context, conn net.Conn) (*smtp.Client, stage, error) {
+// connect greets the server, starts TLS and logs in. On an error it returns the
+// stage that failed.
+func (m *Mailer) connect(ctx context.Context, conn net.Conn) (*smtp.Client, stage, error) {
 	config := &tls.Config{ServerName: m.opts.Host, RootCAs: m.opts.RootCAs, MinVersion: tls.VersionTLS12}
 	if m.opts.ImplicitTLS {
 		secure := tls.Client(conn, config)
@@ -125,7 +126,7 @@ func (m *Mailer) open(ctx context.Context, conn net.Conn) (*smtp.Client, stage, 
 	if m.opts.User == "" {
 		return client, 0, nil
 	}
-	auth, err := m.login(client)
+	auth, err := m.chooseLogin(client)
 	if err != nil {
 		return nil, atLogin, err
 	}
@@ -135,9 +136,9 @@ func (m *Mailer) open(ctx context.Context, conn net.Conn) (*smtp.Client, stage, 
 	return client, 0, nil
 }
 
-// login picks the best mechanism that the server offers. PLAIN and LOGIN refuse
-// by themselves to show the password to another machine without TLS.
-func (m *Mailer) login(client *smtp.Client) (smtp.Auth, error) {
+// chooseLogin returns the best login method that the server offers. Without TLS,
+// PLAIN and LOGIN refuse by themselves to send the password to another machine.
+func (m *Mailer) chooseLogin(client *smtp.Client) (smtp.Auth, error) {
 	_, line := client.Extension("AUTH")
 	offered := strings.Fields(line)
 	o := m.opts

@@ -15,7 +15,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func TestALetterArrivesAsRendered(t *testing.T) {
+func TestAMailArrivesAsRendered(t *testing.T) {
 	t.Parallel()
 	s := (&server{}).start(t)
 	m := s.mailer(t)
@@ -24,7 +24,7 @@ func TestALetterArrivesAsRendered(t *testing.T) {
 	if err := m.Send(t.Context(), l); err != nil {
 		t.Fatal(err)
 	}
-	got := <-s.letters
+	got := <-s.received
 	want, err := m.Render(l)
 	if err != nil {
 		t.Fatal(err)
@@ -41,19 +41,19 @@ func TestARepeatIsTheSameMessageByteForByte(t *testing.T) {
 	t.Parallel()
 	s := (&server{}).start(t)
 	l := sample("de", jobs.CompletedWithExceptions)
-	var got [2]letter
+	var got [2]receivedMail
 	for i := range got {
 		// A mailer of its own each time: the repeat may come from another process.
 		if err := s.mailer(t).Send(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
-		got[i] = <-s.letters
+		got[i] = <-s.received
 	}
 	if got[0] != got[1] {
 		t.Errorf("the repeat differs:\n%s\n---\n%s", got[0].raw, got[1].raw)
 	}
 	if !strings.Contains(got[0].raw, "\r\nMessage-ID: <"+l.ID+"@example.org>\r\n") {
-		t.Errorf("no Message-ID made from the letter's id in\n%s", got[0].raw)
+		t.Errorf("no Message-ID made from the mail's id in\n%s", got[0].raw)
 	}
 }
 
@@ -127,8 +127,8 @@ func TestWhatHappensAtQuitChangesNothing(t *testing.T) {
 			if err := s.mailer(t).Send(t.Context(), sample("en", jobs.Completed)); err != nil {
 				t.Fatalf("accepted at DATA, yet: %v", err)
 			}
-			if len(s.letters) != 1 {
-				t.Errorf("%d letters arrived, want 1", len(s.letters))
+			if len(s.received) != 1 {
+				t.Errorf("%d mails arrived, want 1", len(s.received))
 			}
 		})
 	}

@@ -32,10 +32,10 @@ type server struct {
 	tls    *tls.Config
 	wrap   bool // TLS from the first byte
 
-	letters chan letter
+	received chan receivedMail
 }
 
-type letter struct{ from, to, raw string }
+type receivedMail struct{ from, to, raw string }
 
 // start listens on a free port until the test ends.
 func (s *server) start(t *testing.T) *server {
@@ -44,7 +44,7 @@ func (s *server) start(t *testing.T) *server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.letters = make(chan letter, 16)
+	s.received = make(chan receivedMail, 16)
 	s.host, s.port = "127.0.0.1", listener.Addr().(*net.TCPAddr).Port
 
 	srv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
@@ -81,7 +81,7 @@ func (s *server) mailer(t *testing.T, change ...func(*Options)) *Mailer {
 type session struct {
 	*server
 	conn *smtp.Conn
-	letter
+	receivedMail
 }
 
 func (s *session) Mail(from string, _ *smtp.MailOptions) error {
@@ -110,7 +110,7 @@ func (s *session) Data(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	s.letters <- letter{s.from, s.to, string(raw)}
+	s.received <- receivedMail{s.from, s.to, string(raw)}
 	return nil
 }
 

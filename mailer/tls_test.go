@@ -11,8 +11,8 @@ func TestWithoutTheMandatoryTLSNothingIsSent(t *testing.T) {
 	s := (&server{}).start(t)
 	err := s.mailer(t, func(o *Options) { o.TLS = TLSMandatory }).Send(t.Context(), sample("en", jobs.Completed))
 	wantError(t, err, jobs.Unavailable, "smtp_tls")
-	if len(s.letters) != 0 {
-		t.Error("a letter went out in the clear")
+	if len(s.received) != 0 {
+		t.Error("a mail was sent without TLS")
 	}
 }
 
@@ -39,8 +39,8 @@ func TestTLSHoldsUnderEveryPolicyThatUsesIt(t *testing.T) {
 			unknown := func(o *Options) { o.TLS, o.ImplicitTLS = c.policy, c.implicit }
 			err := s.mailer(t, unknown).Send(t.Context(), sample("en", jobs.Completed))
 			wantError(t, err, jobs.Unavailable, "smtp_tls")
-			if len(s.letters) != 1 {
-				t.Errorf("%d letters arrived, want the first alone", len(s.letters))
+			if len(s.received) != 1 {
+				t.Errorf("%d mails arrived, want the first alone", len(s.received))
 			}
 		})
 	}

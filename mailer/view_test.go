@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// sample is a letter whose numbers all differ, so that each can be found.
+// sample returns a mail whose numbers all differ, so that a test can find each.
 func sample(locale string, s jobs.State) jobs.ReportMail {
 	started := time.Date(2026, time.March, 1, 23, 58, 4, 0, time.FixedZone("CET", 3600))
 	l := jobs.ReportMail{
@@ -57,7 +57,7 @@ func sample(locale string, s jobs.State) jobs.ReportMail {
 	return l
 }
 
-func TestLettersReadAsTheGoldenOnes(t *testing.T) {
+func TestMailsReadAsTheGoldenOnes(t *testing.T) {
 	t.Parallel()
 	m := (&server{host: "mail.example.org", port: 587}).mailer(t)
 	for _, w := range catalogues {
@@ -94,7 +94,7 @@ func golden(t *testing.T, path string, got []byte) {
 		t.Fatalf("%v; write it with -update", err)
 	}
 	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; if the new letter is right, write it with -update. Got:\n%s", path, got)
+		t.Errorf("%s differs; if the new mail is right, write it with -update. Got:\n%s", path, got)
 	}
 }
 
@@ -137,7 +137,7 @@ func decoded(t *testing.T, raw []byte) (header mail.Header, text, htmlPart strin
 	return msg.Header, bodies[0], bodies[1]
 }
 
-func TestEveryCountIsInEveryLetterInEveryLanguage(t *testing.T) {
+func TestEveryCountIsInEveryMailInEveryLanguage(t *testing.T) {
 	t.Parallel()
 	m := (&server{host: "mail.example.org", port: 587}).mailer(t)
 	for _, w := range catalogues {
@@ -167,7 +167,7 @@ func TestEveryCountIsInEveryLetterInEveryLanguage(t *testing.T) {
 					}
 				}
 				if !strings.Contains(page, `<html lang="`+w.Language+`"`) || header.Get("Content-Language") != w.Language {
-					t.Errorf("the letter does not say that it is in %q", w.Language)
+					t.Errorf("the mail does not say that it is in %q", w.Language)
 				}
 				if strings.Contains(page+text, "<no value>") || strings.Contains(page+text, "ZgotmplZ") {
 					t.Error("a template hole is left open")
@@ -202,7 +202,7 @@ func TestHeadersSayWhatTheMessageIs(t *testing.T) {
 	}
 }
 
-func TestALetterNeverClaimsAnEndThatDidNotHappen(t *testing.T) {
+func TestAMailNeverClaimsAnEndThatDidNotHappen(t *testing.T) {
 	t.Parallel()
 	m := (&server{host: "mail.example.org", port: 587}).mailer(t)
 	for _, w := range catalogues {
@@ -223,10 +223,10 @@ func TestALetterNeverClaimsAnEndThatDidNotHappen(t *testing.T) {
 				c.change(&l)
 				msg := render(t, m, l)
 				if flat := strings.ReplaceAll(msg.Text, "\n", " "); !strings.HasPrefix(flat, c.sentence) {
-					t.Errorf("%s %s %s: the letter does not begin with %q:\n%s", w.Language, kind, name, c.sentence, msg.Text)
+					t.Errorf("%s %s %s: the mail does not begin with %q:\n%s", w.Language, kind, name, c.sentence, msg.Text)
 				}
 				if strings.Contains(msg.Text, words.Done) || strings.Contains(msg.HTML, words.Done) || msg.Subject == words.Complete {
-					t.Errorf("%s %s %s: the letter claims that all is done:\n%s", w.Language, kind, name, msg.Text)
+					t.Errorf("%s %s %s: the mail claims that all is done:\n%s", w.Language, kind, name, msg.Text)
 				}
 			}
 		}

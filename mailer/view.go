@@ -15,13 +15,13 @@ import (
 var templates embed.FS
 
 var (
-	textLetter = texttemplate.Must(texttemplate.New("letter.txt").
+	textTemplate = texttemplate.Must(texttemplate.New("mail.txt").
 			Funcs(texttemplate.FuncMap{"wrap": wrap, "underline": underline}).
-			ParseFS(templates, "templates/letter.txt"))
-	htmlLetter = htmltemplate.Must(htmltemplate.New("letter.html").ParseFS(templates, "templates/letter.html"))
+			ParseFS(templates, "templates/mail.txt"))
+	htmlTemplate = htmltemplate.Must(htmltemplate.New("mail.html").ParseFS(templates, "templates/mail.html"))
 )
 
-// view is a letter as the templates see it.
+// view is what the templates read.
 type view struct {
 	Words    *catalogue
 	Subject  string
@@ -36,7 +36,7 @@ type view struct {
 	Link       string // may be empty
 }
 
-// table is rows of a label and a value, with the widths of its columns in
+// table holds rows of a label and a value, and the widths of both columns in
 // characters.
 type table struct {
 	Rows                   []row
@@ -62,10 +62,10 @@ func underline(heading string) string {
 func (m *Mailer) write(r jobs.Report) (text, html string, v view, err error) {
 	v = m.view(r)
 	var t, h strings.Builder
-	if err := textLetter.Execute(&t, v); err != nil {
+	if err := textTemplate.Execute(&t, v); err != nil {
 		return "", "", v, err
 	}
-	if err := htmlLetter.Execute(&h, v); err != nil {
+	if err := htmlTemplate.Execute(&h, v); err != nil {
 		return "", "", v, err
 	}
 	return t.String(), h.String(), v, nil
@@ -99,7 +99,7 @@ func (m *Mailer) view(r jobs.Report) view {
 	return v
 }
 
-// summary says the numbers in words.
+// summary returns the counts as sentences.
 func (w *catalogue) summary(kind *wording, r jobs.Report) []string {
 	if r.Requested == 0 {
 		return []string{kind.Nobody}
@@ -114,8 +114,8 @@ func (w *catalogue) summary(kind *wording, r jobs.Report) []string {
 	return lines
 }
 
-// outcomes lists every outcome, the empty ones too, so that a reader can see
-// that they add up.
+// outcomes lists every outcome, also those without clients, so that a reader can
+// check the sum.
 func (w *catalogue) outcomes(kind *wording, r jobs.Report) table {
 	var t table
 	n := map[jobs.Outcome]int{
@@ -149,7 +149,7 @@ func (w *catalogue) about(r jobs.Report) table {
 	return t
 }
 
-// link leads to the page of the job, which shows it after a login.
+// link returns the URL of the page that shows the job to those who sign in.
 func (m *Mailer) link(r jobs.Report) string {
 	if m.opts.PublicURL == "" {
 		return ""
