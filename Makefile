@@ -86,9 +86,9 @@ model: ## explore the model of the protocol at large size; ten minutes, 5 GB of 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }
 	go vet ./...
-	go vet -tags chaos ./internal/app ./internal/chaos/... ./repository
+	go vet -tags chaos ./internal/cli ./internal/chaos/... ./repository
 	go tool staticcheck ./...
-	go tool staticcheck -tags chaos ./internal/app ./internal/chaos/... ./repository
+	go tool staticcheck -tags chaos ./internal/cli ./internal/chaos/... ./repository
 
 .PHONY: mod
 mod: ## see that go.mod and go.sum are complete, tidy and genuine

@@ -41,7 +41,7 @@ func FuzzAddresses(f *testing.F) {
 	} {
 		f.Add(s)
 	}
-	secret := []byte(authSecret)
+	secret := []byte("0123456789abcdef0123456789abcdef")
 	v, err := httpapi.NewVerifier(httpapi.VerifierOptions{Secrets: [][]byte{secret}})
 	if err != nil {
 		f.Fatal(err)

@@ -52,13 +52,17 @@ var rules = []rule{
 	{"internal/testdb", []string{"internal/local"}, anything, "tools for tests know no product code"},
 	{"internal/model", []string{"jobs"}, none, "a model of the protocol that used its code would share its mistakes"},
 	{"internal/bookingdb", []string{"internal/booking", "internal/erasuremap", "internal/testdb", "repository"}, anything, "it gives tests a database and looks at it from outside"},
-	{"internal/bench/erasing", []string{"jobs", "internal/app", "internal/apiclient", "internal/bench/figures", "internal/booking", "internal/local"}, anything, "it measures the whole program from outside, as its users meet it"},
+	{"internal/bench/erasing", []string{"jobs", "internal/cli", "internal/apiclient", "internal/bench/figures", "internal/booking", "internal/local"}, anything, "it measures the whole program from outside, as its users meet it"},
 	{"internal/bench", []string{"jobs", "repository", "internal/bench/figures", "internal/booking", "internal/erasuremap", "internal/local"}, anything, "a benchmark is a user of the store, and starts servers as the demo does"},
 	{"internal/chaos/wire", nil, none, "what the fault driver and its processes say to each other belongs to neither"},
-	{"internal/chaos/child", []string{"jobs", "repository", "worker", "internal/app", "internal/chaos/wire"}, anything, "it is the whole program, built for trouble"},
+	{"internal/chaos/child", []string{"jobs", "repository", "worker", "internal/app", "internal/cli", "internal/chaos/wire"}, anything, "it is the whole program, built for trouble"},
 	{"internal/chaos", []string{"jobs", "internal/apiclient", "internal/booking", "internal/bookingdb", "internal/chaos", "internal/chaos/wire", "internal/httpapi", "internal/local"}, anything, "the fault driver looks at oubli from outside: through the API, the database and the mails"},
-	{"internal/app", []string{"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/booking", "internal/erasuremap", "internal/httpapi", "internal/local", "internal/mapinit", "internal/ops", "internal/plan", "internal/tracing"}, anything, "app knows everyone, but nothing that is for tests"},
-	{"cmd/oubli", []string{"internal/app"}, none, "main is thin, so that tests can run the whole program"},
+	{"internal/app", []string{"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/erasuremap", "internal/httpapi", "internal/mapinit", "internal/ops", "internal/plan", "internal/tracing"}, anything, "app builds the service and knows neither the command line nor the demo, which use it"},
+	{"internal/terminal", []string{"jobs"}, anything, "it shows jobs and numbers, and does not know where they come from"},
+	{"internal/demo", []string{"jobs", "repository", "internal/apiclient", "internal/app", "internal/booking", "internal/erasuremap", "internal/httpapi", "internal/local", "internal/terminal"}, anything, "the demo uses the service as a customer does, and the command line starts it"},
+	{"internal/cli", []string{"jobs", "repository", "internal/apiclient", "internal/app", "internal/demo", "internal/erasuremap", "internal/mapinit", "internal/plan", "internal/terminal"}, anything, "the command line asks app for what needs settings, and never reads them itself"},
+	{"internal/e2e", none, none, "it holds tests only"},
+	{"cmd/oubli", []string{"internal/cli"}, none, "main is thin, so that tests can run the whole program"},
 }
 
 // against explains why a package may not import another; empty when it may.
@@ -148,8 +152,10 @@ func TestTheArrowsHoldAgainstThoseWhoCrossThem(t *testing.T) {
 		"internal/plan":       {"github.com/jackc/pgx/v5/pgxpool", "github.com/jackc/pgx/v5/pgconn", module + "repository"},
 		"internal/erasuremap": {module + "internal/plan", "github.com/jackc/pgx/v5"},
 		"internal/apiclient":  {module + "internal/httpapi"},
-		"internal/app":        {module + "internal/testdb", module + "internal/bookingdb"},
-		"cmd/oubli":           {module + "repository", module + "config"},
+		"internal/app":        {module + "internal/testdb", module + "internal/cli", module + "internal/demo", module + "internal/local"},
+		"internal/cli":        {module + "config", module + "worker", module + "internal/httpapi"},
+		"internal/demo":       {module + "config", module + "internal/cli"},
+		"cmd/oubli":           {module + "repository", module + "config", module + "internal/app"},
 		"internal/util":       {"fmt"},
 	} {
 		for _, imported := range crossing {
@@ -158,7 +164,7 @@ func TestTheArrowsHoldAgainstThoseWhoCrossThem(t *testing.T) {
 			}
 		}
 	}
-	if why := against("worker", module+"jobs") + against("jobs", "time") + against("internal/plan", "github.com/jackc/pgx/v5") + against("cmd/oubli", module+"internal/app"); why != "" {
+	if why := against("worker", module+"jobs") + against("jobs", "time") + against("internal/plan", "github.com/jackc/pgx/v5") + against("cmd/oubli", module+"internal/cli"); why != "" {
 		t.Errorf("refused although allowed: %s", why)
 	}
 }

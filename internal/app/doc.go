@@ -1,4 +1,4 @@
-// Package app is the program around the parts: it reads the configuration,
-// builds what a command needs, starts and stops it, and speaks with the person
-// at the terminal. It is the one package that knows all others.
+// Package app builds, starts and stops the service and what single commands
+// need of it. It is the only package that reads the configuration, and the only
+// one that knows the HTTP API, the workers, the mailer and the database at once.
 package app

@@ -41,13 +41,14 @@ type Service struct {
 	APIAddr string // where the API listens; empty without one
 	OpsAddr string
 
+	Registry *prometheus.Registry // what /metrics shows
+
 	cfg        config.Config
 	log        zerolog.Logger
-	tune       tuning
+	tune       Tuning
 	store      *repository.Store
 	redis      redis.UniversalClient
 	dispatcher *worker.Dispatcher
-	registry   *prometheus.Registry
 	metrics    *ops.Metrics
 	tracer     trace.Tracer
 	stops      []stop
@@ -66,36 +67,26 @@ const operations = "operations"
 // drain is how long Stop waits for requests, chunks and mails under way.
 const drain = 25 * time.Second
 
-// tuning is what tests set to see in seconds what takes minutes or luck in
-// life. Its zero fields stand for the defaults of the parts that they tune.
-type tuning struct {
-	lease     time.Duration     // see repository.Options
-	failpoint func(name string) // see repository.Options
-	mailRetry time.Duration     // see worker.Options
-	pause     time.Duration     // see repository.Options
-
-	// What the fault driver's own processes change; nothing else sets these.
-	onStore      func(*repository.Store)
-	onDispatcher func(*worker.DispatcherOptions)
-	onWorker     func(*worker.Options)
-}
-
 // Start starts the parts. When one cannot be, those that were are stopped
 // again. A worker refuses to start while the map does not cover the schema; an
 // API starts and says so, because requests can wait and lost ones cannot.
-func Start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logger) (*Service, error) {
-	return start(ctx, cfg, parts, log, tuning{})
+func Start(ctx context.Context, env Environment, parts Parts, log zerolog.Logger, tune Tuning) (*Service, error) {
+	cfg, err := env.load(parts.needs()...)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, cfg, parts, log, tune)
 }
 
-func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logger, tune tuning) (_ *Service, err error) {
-	s := &Service{cfg: cfg, log: log, tune: tune, registry: prometheus.NewRegistry(), failed: make(chan error, 2)}
+func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logger, tune Tuning) (_ *Service, err error) {
+	s := &Service{cfg: cfg, log: log, tune: tune, Registry: prometheus.NewRegistry(), failed: make(chan error, 2)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
 		}
 	}()
-	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if s.metrics, err = ops.NewMetrics(s.registry, moduleVersion(), runtime.Version()); err != nil {
+	s.Registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if s.metrics, err = ops.NewMetrics(s.Registry, Version(), runtime.Version()); err != nil {
 		return nil, err
 	}
 	if err := s.openTracing(ctx); err != nil {
@@ -150,7 +141,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	file := &mapFile{path: s.cfg.Map, log: s.log}
 	m, err := file.load()
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &SettingsError{err}
 	}
 	conns := 6 // requests, the dispatcher's loops, readiness
 	if parts.Worker {
@@ -159,7 +150,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	o := repository.Options{
 		URL: s.cfg.DatabaseURL.Reveal(), Map: m, LoadMap: file.load, MaxConns: int32(conns),
 		BatchClients: s.cfg.BatchClients, Grace: s.cfg.Grace,
-		Lease: s.tune.lease, Pause: s.tune.pause, Failpoint: s.tune.failpoint,
+		Lease: s.tune.Lease, Pause: s.tune.Pause, Failpoint: s.tune.Failpoint,
 	}
 	if parts.Worker {
 		o.MaxReplicaLag, o.MaxActive = int64(s.cfg.MaxReplicaLagMiB)<<20, s.cfg.MaxActiveSessions
@@ -169,8 +160,8 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 		return err
 	}
 	s.onStop("database", s.closeStore)
-	if s.tune.onStore != nil {
-		s.tune.onStore(s.store)
+	if s.tune.Store != nil {
+		s.tune.Store(s.store)
 	}
 	err = s.store.Cover(ctx)
 	if gaps, ok := errors.AsType[plan.Gaps](err); ok && !parts.Worker {
@@ -203,8 +194,8 @@ func (s *Service) startDispatcher(ctx context.Context, parts Parts) {
 	if parts.Worker { // the API's database role may not write to the application's tables
 		o.Maintenance = s.store
 	}
-	if s.tune.onDispatcher != nil {
-		s.tune.onDispatcher(&o)
+	if s.tune.Dispatcher != nil {
+		s.tune.Dispatcher(&o)
 	}
 	s.dispatcher = worker.NewDispatcher(o)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -227,13 +218,13 @@ func (s *Service) startDispatcher(ctx context.Context, parts Parts) {
 func (s *Service) startWorker() error {
 	sender, err := mailer.New(mailOptions(s.cfg))
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &SettingsError{err}
 	}
 	o := worker.Options{
 		Claims: s.store, Eraser: s.store, Mails: s.store, Sender: sender,
 		Redis: s.redis, Log: s.log,
 		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget, WorkShare: s.cfg.WorkShare,
-		MailRetry: s.tune.mailRetry,
+		MailRetry: s.tune.MailRetry,
 		Tracer:    s.tracer,
 		Wake:      s.dispatcher.Wake,
 		Observe:   func(c jobs.Chunk) { s.metrics.ObserveChunk(c.Clients, c.Elapsed) },
@@ -244,8 +235,8 @@ func (s *Service) startWorker() error {
 			}
 		},
 	}
-	if s.tune.onWorker != nil {
-		s.tune.onWorker(&o)
+	if s.tune.Worker != nil {
+		s.tune.Worker(&o)
 	}
 	srv := worker.NewServer(o)
 	s.metrics.Works(s.cfg.Concurrency)
@@ -275,9 +266,9 @@ func mailOptions(cfg config.Config) mailer.Options {
 func (s *Service) startAPI() error {
 	verifier, err := httpapi.NewVerifier(verifierOptions(s.cfg))
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &SettingsError{err}
 	}
-	handler, err := httpapi.New(httpapi.Options{Store: waking{s.store, s.dispatcher, s.tracer}, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: moduleVersion(), Observe: s.metrics.ObserveRequest, Limits: limitsOf(s.cfg)})
+	handler, err := httpapi.New(httpapi.Options{Store: waking{s.store, s.dispatcher, s.tracer}, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: Version(), Observe: s.metrics.ObserveRequest, Limits: limitsOf(s.cfg)})
 	if err != nil {
 		return err
 	}
@@ -361,15 +352,15 @@ func (k waking) wake(err error) {
 func (s *Service) startOps() error {
 	redisOpt := s.cfg.Redis.Asynq()
 	collector := ops.NewCollector(s.store, asynq.NewInspectorFromRedisClient(s.redis), s.log)
-	if err := errors.Join(s.registry.Register(collector), ops.RegisterPool(s.registry, s.poolStats)); err != nil {
+	if err := errors.Join(s.Registry.Register(collector), ops.RegisterPool(s.Registry, s.poolStats)); err != nil {
 		return err
 	}
-	if err := s.registry.Register(ops.NewRetentionCollector(s.store, s.log)); err != nil {
+	if err := s.Registry.Register(ops.NewRetentionCollector(s.store, s.log)); err != nil {
 		return err
 	}
 	handler, err := ops.New(ops.Options{
 		Addr: s.cfg.OpsListen, Password: s.cfg.OpsPassword.Reveal(), DashboardWritable: s.cfg.DashboardWritable,
-		Redis: redisOpt, Registry: s.registry, Log: s.log, Failures: limitsOf(s.cfg).Failures,
+		Redis: redisOpt, Registry: s.Registry, Log: s.log, Failures: limitsOf(s.cfg).Failures,
 		Checks: []ops.Check{
 			{Name: "database", Run: s.store.Ping},
 			{Name: "redis", Run: s.pingRedis},
@@ -377,7 +368,7 @@ func (s *Service) startOps() error {
 		},
 	})
 	if err != nil {
-		return &exitError{exitUsage, err}
+		return &SettingsError{err}
 	}
 	s.onStop("dashboard", func(context.Context) error { return handler.Close() })
 	s.OpsAddr, err = s.serve(operations, s.cfg.OpsListen, ops.NewServer(handler, s.cfg.OpsListen))
@@ -422,7 +413,7 @@ func (s *Service) openTo(name string, addr net.Addr) error {
 	if name != operations || !s.cfg.OpsPassword.Empty() || config.OnLoopback(addr.String()) {
 		return nil
 	}
-	return &exitError{exitUsage, fmt.Errorf("OUBLI_OPS_PASSWORD: not set; required because OUBLI_OPS_LISTEN is not on loopback but on %s", addr)}
+	return &SettingsError{fmt.Errorf("OUBLI_OPS_PASSWORD: not set; required because OUBLI_OPS_LISTEN is not on loopback but on %s", addr)}
 }
 
 // redisLog lets through what go-redis says of failed connections, at a level

@@ -14,7 +14,7 @@ func (s *Service) openTracing(ctx context.Context) error {
 		s.tracer = noop.NewTracerProvider().Tracer("")
 		return nil
 	}
-	provider, err := tracing.Open(ctx, tracing.Options{Endpoint: s.cfg.TraceEndpoint, Version: moduleVersion(), Log: s.log})
+	provider, err := tracing.Open(ctx, tracing.Options{Endpoint: s.cfg.TraceEndpoint, Version: Version(), Log: s.log})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/oubli/oubli/internal/app"
+	"github.com/oubli/oubli/internal/cli"
 )
 
 // The test binary is the oubli that the benchmark measures, when it is asked
@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) {
 	if os.Getenv(asOubli) != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-		code := app.Run(ctx, os.Args[1:], withoutKey(os.Environ()), os.Stdin, os.Stdout, os.Stderr)
+		code := cli.Run(ctx, os.Args[1:], withoutKey(os.Environ()), os.Stdin, os.Stdout, os.Stderr)
 		stop()
 		os.Exit(code)
 	}

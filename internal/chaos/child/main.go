@@ -15,8 +15,8 @@ import (
 	"strings"
 	"syscall"
 
-	"github.com/oubli/oubli/internal/app"
 	"github.com/oubli/oubli/internal/chaos/wire"
+	"github.com/oubli/oubli/internal/cli"
 )
 
 func main() {
@@ -34,7 +34,7 @@ func main() {
 	environ := slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, wire.TuningKey+"=") })
 	p := newPuppet(t, os.NewFile(wire.OrdersFD, "orders"), os.NewFile(wire.ReportsFD, "reports"))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := app.RunTuned(ctx, os.Args[1:], environ, os.Stdin, os.Stdout, os.Stderr, p.tuning())
+	code := cli.RunTuned(ctx, os.Args[1:], environ, os.Stdin, os.Stdout, os.Stderr, p.tuning())
 	stop()
 	os.Exit(code)
 }

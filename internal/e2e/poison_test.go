@@ -1,0 +1,83 @@
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/oubli/oubli/internal/apiclient"
+	"github.com/oubli/oubli/internal/app"
+	"github.com/oubli/oubli/jobs"
+)
+
+// poison makes the database refuse to delete a client, with a message that
+// quotes what nobody may keep.
+const poison = `
+	CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		IF OLD.id = %s THEN
+			RAISE EXCEPTION 'client % <%> stays', OLD.last_name, OLD.email USING %s DETAIL = OLD::text;
+		END IF;
+		RETURN OLD;
+	END $$;
+	CREATE OR REPLACE TRIGGER refuse BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION refuse();`
+
+func (s *stack) poison(t *testing.T, client, using string) {
+	t.Helper()
+	s.extendMap(t, "triggers", `  - {name: refuse, table: clients, because: "a test"}`)
+	s.Exec(t, strings.NewReplacer("OLD.id = %s", "OLD.id = "+client, "USING %s", "USING "+using).Replace(poison))
+}
+
+func TestOnePoisonedClientStopsNobodyElse(t *testing.T) {
+	t.Parallel()
+	for name, using := range map[string][2]string{
+		"a constraint": {"ERRCODE = '23514', CONSTRAINT = 'clients_keep_vip',", "23514:clients_keep_vip"},
+		"a trigger":    {"", "P0001"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := newStack(t)
+			asked := s.plain(t, 1, 90)
+			culprit := asked[33]
+			s.poison(t, culprit, using[0])
+			c := admin(t, s.start(t, both, app.Tuning{}), "1")
+			before := s.snapshot(t, asked)
+			job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked, Locale: "en"}).ID, "the end", mailed)
+			gone := before.holds(t, job)
+			if len(gone) != len(asked)-1 || job.Counts.Failed != 1 || job.State != jobs.CompletedWithExceptions {
+				t.Errorf("%d of %d are gone: %+v", len(gone), len(asked), job)
+			}
+			codes := codesOf(t, c, job.ID, jobs.FailedOutcome)
+			if len(codes) != 1 || codes[culprit] != using[1] || job.Exceptions[using[1]] != 1 {
+				t.Errorf("failed are %v, %v; want %s with %s", codes, job.Exceptions, culprit, using[1])
+			}
+			letter := parts(t, s.mails(t, 1)[0])
+			if !strings.HasSuffix(letter["subject"], "with exceptions") || !strings.Contains(letter["text/plain"], using[1][:5]) {
+				t.Errorf("the mail: %s\n%s", letter["subject"], letter["text/plain"])
+			}
+			r := s.redisClient(t)
+			for _, key := range r.Keys(t.Context(), "*").Val() {
+				if found := marker.FindString(fmt.Sprint(key, r.HGetAll(t.Context(), key).Val())); found != "" {
+					t.Errorf("Redis tells of a client: %q in %s", found, key)
+				}
+			}
+		})
+	}
+}
+
+func TestAnErasureOfNobodyButThePoisonedFails(t *testing.T) {
+	t.Parallel()
+	s := newStack(t)
+	culprit := s.plain(t, 1, 1)
+	s.poison(t, culprit[0], "ERRCODE = '23514',")
+	c := admin(t, s.start(t, both, app.Tuning{}), "1")
+	before := s.snapshot(t, culprit)
+	job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: culprit, Locale: "en"}).ID, "the end", mailed)
+	before.holds(t, job)
+	if job.State != jobs.Failed || job.Counts.Failed != 1 {
+		t.Errorf("%+v", job)
+	}
+	if subject := parts(t, s.mails(t, 1)[0])["subject"]; subject != "Client deletion failed" {
+		t.Errorf("subject %q", subject)
+	}
+}

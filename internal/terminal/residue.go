@@ -1,0 +1,27 @@
+package terminal
+
+import (
+	"fmt"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// residueMeaning says what a level means for the files of the database.
+func ResidueMeaning(l jobs.ResidueLevel) string {
+	switch l {
+	case jobs.ResidueLogical:
+		return "gone for every query, not yet from statistics"
+	case jobs.ResidueStatistics:
+		return "gone from statistics, not from tables and indexes"
+	case jobs.ResidueRewritten:
+		return "gone from tables and indexes, not from the write-ahead log"
+	case jobs.ResidueWAL:
+		return "gone from tables, indexes and the write-ahead log"
+	}
+	return ""
+}
+
+// residueText is a level with its meaning.
+func Residue(l jobs.ResidueLevel) string {
+	return fmt.Sprintf("level %d, %s", l, ResidueMeaning(l))
+}
