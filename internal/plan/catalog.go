@@ -189,3 +189,47 @@ func (fk *ForeignKey) pairs() []pair {
 	}
 	return all
 }
+
+// holds reports whether the key refuses every row whose column names nobody. One
+// of several columns does not look at rows with a NULL among them.
+func (fk ForeignKey) holds(r *Relation, column string) bool {
+	other := func(name string) bool { return name != column && !r.Column(name).NotNull }
+	return slices.Contains(fk.Columns, column) && !slices.ContainsFunc(fk.Columns, other)
+}
+
+// has reports whether the column itself is a key of the index.
+func (x *Index) has(column string) bool {
+	for i, key := range x.Keys {
+		if key == column && !x.Expression[i] {
+			return true
+		}
+	}
+	return false
+}
+
+// computes reports whether a key of the index is computed from the column.
+func (x *Index) computes(column string) bool {
+	for i, key := range x.Keys {
+		if x.Expression[i] && mentions(key, column) {
+			return true
+		}
+	}
+	return false
+}
+
+// alike finds the same index on another partition, or a second one like it.
+func (x *Index) alike(y *Index) bool {
+	return slices.Equal(x.Keys, y.Keys) && slices.Equal(x.Expression, y.Expression) && x.Predicate == y.Predicate &&
+		x.NullsNotDistinct == y.NullsNotDistinct && x.Unusable == y.Unusable
+}
+
+// key is the n-th key of the index over bare column names.
+func (x *Index) key(n int) string {
+	if x.Expression[n] {
+		return "(" + x.Keys[n] + ")"
+	}
+	return ident(x.Keys[n])
+}
+
+// qualified is the relation's name with its schema, for readers.
+func (r *Relation) qualified() string { return r.Schema + "." + r.Name }

@@ -39,6 +39,15 @@ func (g Gap) String() string {
 // Gaps is everything that keeps a map from being used.
 type Gaps []Gap
 
+// add records a gap. r may be nil and column empty.
+func (g *Gaps) add(pos erasuremap.Pos, r *Relation, column, fix, why string, a ...any) {
+	gap := Gap{Pos: pos, Place: pos.String(), Column: column, Why: fmt.Sprintf(why, a...), Fix: fix}
+	if r != nil {
+		gap.Table = r.qualified()
+	}
+	*g = append(*g, gap)
+}
+
 // Error is one line for each gap.
 func (g Gaps) Error() string {
 	lines := make([]string, len(g))

@@ -1,9 +1,7 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 )
@@ -39,7 +37,8 @@ type Plan struct {
 	Refresh        []Statement // materialized views, at the end of a job
 	AffectedTables []string    // quoted names of the tables and views that hold what is erased
 
-	compiled *compiler
+	model *model
+	reads []expressionRead
 }
 
 // KeyKind is the type of the client's key.
@@ -52,75 +51,6 @@ const (
 	UUIDKey   KeyKind = "uuid"
 	TextKey   KeyKind = "text"
 )
-
-// Statement is one SQL statement and where its parameters come from.
-type Statement struct {
-	Name  string // what it does, for readers: "participations: reassign"
-	Table string // the table whose rows it changes, as the map writes it
-	SQL   string
-	Args  []Arg // Args[0] is $1
-	// Client says that the statement acts on the clients' own rows and must
-	// therefore change exactly one row for each key.
-	ClientRows bool
-	// None says that the statement looks for rows that must not be there.
-	FindsNone bool
-}
-
-// Arg is where a parameter's value comes from. All but ArgCutoff, ArgNow,
-// ArgFirstKept, ArgLimit and ArgSlot travel as text or text[] and are cast in
-// the statement.
-type Arg struct {
-	Kind ArgKind
-	Text string // ArgLiteral: the value; ArgLabel: its name; ArgFirstKept: the retention; ArgOwned: the column; ArgAfter, ArgRows: which part of a row's name
-}
-
-// ArgKind is the kind of a parameter.
-type ArgKind string
-
-// The kinds of parameter.
-const (
-	ArgKeys       ArgKind = "keys"       // text[]: the clients' keys
-	ArgTenant     ArgKind = "tenant"     // text
-	ArgTarget     ArgKind = "target"     // text: key of the client that a merge is into
-	ArgProfile    ArgKind = "profile"    // text: key of the tenant's anonymous profile
-	ArgProfiles   ArgKind = "profiles"   // text[]: keys of the profiles that this lane owns, by slot
-	ArgOwned      ArgKind = "owned"      // text[]: values of an owning column of the clients
-	ArgLabel      ArgKind = "label"      // text: in the tenant's language
-	ArgLiteral    ArgKind = "literal"    // text: from the map
-	ArgOverride   ArgKind = "override"   // text[]: guards that shall not hold
-	ArgCutoff     ArgKind = "cutoff"     // timestamptz or NULL: activity since then is a reason to skip
-	ArgActivities ArgKind = "activities" // text[]: kinds of activity that count; none: all
-	ArgNow        ArgKind = "now"        // timestamptz
-	ArgFirstKept  ArgKind = "first kept" // date: the earliest that a retention still keeps, in the tenant's country
-	ArgTimeZone   ArgKind = "time zone"  // text: in which it is told on what day something was
-	ArgLimit      ArgKind = "limit"      // int: rows that are looked for at once
-	ArgAfter      ArgKind = "after"      // text: of the row after which to go on, or NULL
-	ArgRows       ArgKind = "rows"       // text[]: of the rows that are meant
-	ArgSlot       ArgKind = "slot"       // int: of the profile being made
-)
-
-// String names the parameter for readers of a printed plan.
-func (a Arg) String() string {
-	switch a.Kind {
-	case ArgLiteral:
-		return fmt.Sprintf("%q", a.Text)
-	case ArgLabel, ArgFirstKept, ArgOwned, ArgAfter, ArgRows:
-		return string(a.Kind) + " " + oneLine(a.Text)
-	}
-	return string(a.Kind)
-}
-
-// String is the statement with a comment that names its parameters.
-func (s Statement) String() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "-- %s\n", oneLine(s.Name))
-	for i, a := range s.Args {
-		fmt.Fprintf(&b, "--   $%d = %s\n", i+1, a)
-	}
-	b.WriteString(s.SQL)
-	b.WriteString(";\n")
-	return b.String()
-}
 
 // Basics is the plan without what erases: keys and tenants.
 func (p *Plan) Basics() *Plan {
@@ -145,4 +75,22 @@ func UsesSharedProfile(all []Statement) bool {
 // Statements lists all that a chunk runs, in order.
 func (p *Plan) Statements() []Statement {
 	return slices.Concat([]Statement{p.LockClients, p.Guards}, p.Erase, []Statement{p.LockTables})
+}
+
+// All lists every statement of the plan, for PostgreSQL to parse.
+func (p *Plan) All() []Statement {
+	if len(p.Erase) == 0 {
+		return nil
+	}
+	all := slices.Concat([]Statement{p.Tenant, p.FindClients}, p.Statements(), p.CountProfiles, []Statement{p.LiveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
+	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
+}
+
+// Activities lists the kinds of activity that the map knows.
+func (p *Plan) Activities() []string {
+	names := make([]string, len(p.Map.Activity))
+	for i, a := range p.Map.Activity {
+		names[i] = a.Name
+	}
+	return names
 }

@@ -1,0 +1,69 @@
+package plan
+
+import (
+	"strings"
+	"unicode"
+)
+
+// withoutNotNull is a predicate without the commonest condition on a
+// reference, which holds before and after.
+func withoutNotNull(predicate, column string) string {
+	return strings.NewReplacer(column+" IS NOT NULL", "true", ident(column)+" IS NOT NULL", "true").Replace(predicate)
+}
+
+// mentions reports whether an expression could name the column.
+func mentions(expr, column string) bool {
+	column = strings.ReplaceAll(column, `"`, `""`)
+	for rest := expr; ; {
+		i := strings.Index(rest, column)
+		if i < 0 {
+			return false
+		}
+		before, after := rest[:i], rest[i+len(column):]
+		if !wordAtEnd(before) && !wordAtStart(after) {
+			return true
+		}
+		rest = rest[i+1:]
+	}
+}
+
+func wordAtEnd(s string) bool { return s != "" && isWord(s[len(s)-1]) }
+
+func wordAtStart(s string) bool { return s != "" && isWord(s[0]) }
+
+func isWord(b byte) bool {
+	return b == '_' || b == '$' || b >= 0x80 || '0' <= b && b <= '9' || 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z'
+}
+
+// singular cuts the ending that turns one client into several.
+func singular(name string) string {
+	switch {
+	case strings.HasSuffix(name, "ies"):
+		return strings.TrimSuffix(name, "ies") + "y"
+	case strings.HasSuffix(name, "sses"):
+		return strings.TrimSuffix(name, "es")
+	case strings.HasSuffix(name, "ss"):
+		return name
+	}
+	return strings.TrimSuffix(name, "s")
+}
+
+// snake spells clientId, ClientID and "client id" as client_id.
+func snake(name string) string {
+	var b strings.Builder
+	letters := []rune(name)
+	for i, l := range letters {
+		switch {
+		case !unicode.IsLetter(l) && !unicode.IsDigit(l):
+			l = '_'
+		case unicode.IsUpper(l) && i > 0:
+			afterLower := unicode.IsLower(letters[i-1]) || unicode.IsDigit(letters[i-1])
+			endsAcronym := unicode.IsUpper(letters[i-1]) && i+1 < len(letters) && unicode.IsLower(letters[i+1])
+			if afterLower || endsAcronym {
+				b.WriteByte('_')
+			}
+		}
+		b.WriteRune(unicode.ToLower(l))
+	}
+	return b.String()
+}

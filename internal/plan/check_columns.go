@@ -1,0 +1,80 @@
+package plan
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+// coverColumns records a gap for every column of a kept row that can hold
+// something of a person and that the map does not classify. Every entry that
+// keeps rows must account for them; one that only unlinks may leave that to
+// another.
+func (c *checker) coverColumns() {
+	for _, e := range c.entries {
+		if !e.stays() || e.rel == c.client {
+			continue
+		}
+		for i := range e.rel.Columns {
+			col := &e.rel.Columns[i]
+			if col.Name == e.Reference || e.rel.isForeign(col.Name) || !c.personal(col) || hasRule(e.allRules(), col.Name) {
+				continue
+			}
+			if c.classifiedElsewhere(e, col.Name) {
+				continue
+			}
+			c.gaps.add(e.Pos, e.rel, col.Name, fmt.Sprintf("under columns: %s: null, or %s: keep", col.Name, col.Name),
+				"a column of type %s of rows that are kept, not classified", col.Type)
+		}
+	}
+	if c.m.Client.Erase == erasuremap.Anonymize {
+		for i := range c.client.Columns {
+			col := &c.client.Columns[i]
+			if c.personal(col) && !hasRule(c.clientRules, col.Name) && col.Name != c.m.Client.Key && col.Name != c.m.Client.Tenant {
+				c.gaps.add(c.m.Client.Pos, c.client, col.Name, fmt.Sprintf("under client.columns: %s: null", col.Name),
+					"a column of type %s of the client's kept row, not classified", col.Type)
+			}
+		}
+	}
+}
+
+// classified reports whether another entry says what becomes of the column: by
+// finding its rows through it or, for an entry that only unlinks, by a rule or
+// by deleting the clients' own rows: what merely refers to one of those is
+// somebody else's. A row that names the client itself may tell of both.
+func (c *checker) classifiedElsewhere(e *entry, column string) bool {
+	return slices.ContainsFunc(c.entries, func(other *entry) bool {
+		if other.rel != e.rel || other.owned() {
+			return false
+		}
+		goes := e.through() && slices.Contains(e.parents, other) && other.Erase == erasuremap.Delete && other.Where == ""
+		return other.Reference == column || e.Erase == erasuremap.Unlink && (goes || hasRule(other.allRules(), column))
+	})
+}
+
+// freeForm are base types that can hold anything at all, beside the whole
+// category of strings and whatever PostgreSQL itself does not know.
+var freeForm = []string{"oid", "bytea", "xml", "json", "jsonb"}
+
+// harmless are base types of the category for all the rest that hold nothing
+// of a person.
+var harmless = []string{"uuid", "pg_lsn", "pg_snapshot", "txid_snapshot", "tsquery"}
+
+// smells matches the names of columns that hold something of a person even
+// where their type would not tell.
+var personalName = regexp.MustCompile(`(^|_)(born|dob|tel|mobile|handy|fax|e?mail|iban|bic|ip|ssn|passport|gender|sex|postcode|zip|plz|latitude|longitude|lat|lng|naissance|geboren)($|_)|birth|phone|email|telefon|geburt|nascita|nacimiento|geboorte`)
+
+// personal reports whether a kept column can hold something of a person: free
+// form by its type (S strings, C composites, G places, I networks, U whatever
+// else), or telling by its name.
+func (c *checker) personal(col *Column) bool {
+	switch {
+	case slices.Contains(freeForm, col.Base), slices.Contains([]string{"S", "C", "G", "I"}, col.Category):
+		return true
+	case col.Category == "U" && !slices.Contains(harmless, col.Base):
+		return true
+	}
+	return col.Category != "B" && personalName.MatchString(snake(col.Name)) || c.looksLikeReference(col)
+}

@@ -1,0 +1,131 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+// TooLong is the gap of a value that does not fit its column.
+func (p Probe) TooLong() Gap {
+	return p.gap("write a shorter one, or null", p.what+" is longer than the column can hold")
+}
+
+// Refused is the gap of what PostgreSQL refused: with which SQLSTATE and at
+// which character of the SQL, from 1, or 0. Its message is left out: it quotes
+// values.
+func (p Probe) Refused(sqlstate string, character int) Gap {
+	name := p.nameAt(character)
+	why := p.what + ": " + p.reason(sqlstate)
+	if name != "" {
+		why += ": " + name
+	}
+	return p.gap(p.fix(sqlstate, name), fmt.Sprintf("%s (SQLSTATE %s)", why, sqlstate))
+}
+
+func (p Probe) gap(fix, why string) Gap {
+	g := Gap{Pos: p.pos, Place: p.pos.String(), Table: p.rel.Schema + "." + p.rel.Name, Why: why, Fix: fix}
+	if p.column != nil {
+		g.Column = p.column.Name
+	}
+	return g
+}
+
+func (p Probe) reason(sqlstate string) string {
+	switch {
+	case sqlstate == "23514", sqlstate == "23502":
+		return "the domain of the column refuses the value"
+	case p.Args != nil:
+		return "cannot be read as " + p.column.Type
+	case sqlstate == "42804" && p.column == nil:
+		return "not a condition, or types that do not go together"
+	case sqlstate == "42804":
+		return "gives another type than the column's, which is " + p.column.Type
+	case strings.HasPrefix(sqlstate, "22"):
+		return "a literal in it cannot be read as its type"
+	}
+	reasons := map[string]string{
+		"42601": "not an expression that PostgreSQL can parse",
+		"42703": "no such column",
+		"42702": "a name that could mean several columns",
+		"42883": "no such function or operator for these types",
+		"42P01": "no such table",
+		"3F000": "no such schema",
+		"42704": "no such type",
+		"42846": "a cast that PostgreSQL does not know",
+		"42803": "an aggregate has no place here",
+		"42P20": "a window function has no place here",
+		"0A000": "something that has no place here",
+	}
+	if reason := reasons[sqlstate]; reason != "" {
+		return reason
+	}
+	return "PostgreSQL does not take it"
+}
+
+func (p Probe) fix(sqlstate, name string) string {
+	switch {
+	case p.Args != nil:
+		return p.column.Name + ": {value: …} as " + p.column.Type + " is written, or null"
+	case sqlstate == "42703" && strings.HasPrefix(p.SQL, "INSERT"):
+		return "write an expression without columns: an anonymous profile is a new row"
+	case sqlstate == "42703":
+		if i := slices.IndexFunc(p.rel.Columns, func(c Column) bool { return strings.EqualFold(c.Name, strings.Trim(name, `"`)) }); i >= 0 {
+			return "write " + ident(p.rel.Columns[i].Name) + ", in SQL's double quotes"
+		}
+		return "write a column of " + p.rel.Schema + "." + p.rel.Name
+	case sqlstate == "42804" && p.column == nil:
+		return "write a condition that is true or false"
+	case sqlstate == "42804":
+		return "cast it: {sql: \"(…)::" + p.column.Type + "\"}"
+	}
+	return "correct the expression; psql shows more: SELECT … FROM " + p.rel.ident()
+}
+
+// nameAt is the name or sign in the SQL at which PostgreSQL stumbled; never a
+// literal, and nothing of what oubli wrote around the expression.
+func (p Probe) nameAt(character int) string {
+	sql := []rune(p.SQL)
+	if character < 1 || character > len(sql) || p.Args != nil {
+		return ""
+	}
+	rest := string(sql[character-1:])
+	if strings.HasPrefix(rest, `"`) {
+		if end := strings.Index(rest[1:], `"`); end >= 0 {
+			return rest[:end+2]
+		}
+		return ""
+	}
+	end := strings.IndexFunc(rest, func(r rune) bool {
+		return !(r == '_' || r == '.' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r > 0x7f)
+	})
+	if end < 0 {
+		end = len(rest)
+	}
+	if end == 0 || rest[0] >= '0' && rest[0] <= '9' || len(rest) > end && rest[end] == '\'' {
+		return ""
+	}
+	return rest[:end]
+}
+
+// Refused is the gap of a statement that PostgreSQL refused although each
+// expression in it by itself was fine.
+func (p *Plan) Refused(s Statement, sqlstate string) Gap {
+	g := Gap{Pos: p.Map.Client.Pos, Why: fmt.Sprintf("PostgreSQL does not take the statement %q (SQLSTATE %s)", s.Name, sqlstate),
+		Fix: "change the rules of this table, each by itself is fine"}
+	for _, e := range p.model.entries {
+		if p.model.name(e.rel) == s.Table {
+			g.Pos = e.Pos
+			break
+		}
+	}
+	if n, err := erasuremap.ParseName(s.Table); err == nil {
+		if r := p.model.catalog.Relation(n); r != nil {
+			g.Table = r.Schema + "." + r.Name
+		}
+	}
+	g.Place = g.Pos.String()
+	return g
+}

@@ -1,0 +1,50 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+// checkProfile refuses a client.anonymous of which PostgreSQL would not take
+// one row, or not a second one.
+func (c *checker) checkProfile() {
+	if !slices.ContainsFunc(c.entries, func(e *entry) bool { return e.Erase == erasuremap.Reassign }) {
+		return // nothing is ever re-pointed
+	}
+	m := c.m.Client
+	for _, col := range c.client.Columns {
+		if col.NotNull && !col.Default && !col.Generated && col.Name != m.Tenant && !hasRule(c.profileRules, col.Name) {
+			fix := fmt.Sprintf(`under client.anonymous: %s: {value: …}`, col.Name)
+			switch {
+			case col.Name == c.key.Name:
+				fix = "give the column a default, or under client.anonymous: " + col.Name + `: {sql: "…"}`
+			case col.text():
+				fix = fmt.Sprintf(`under client.anonymous: %s: {value: ""}`, col.Name)
+			}
+			c.gaps.add(m.Pos, c.client, col.Name, fix, "an anonymous profile needs a value for it: NOT NULL without a default")
+		}
+	}
+	for i := range c.client.Indexes {
+		x := &c.client.Indexes[i]
+		if x.Unique && x.Predicate == "" && !slices.ContainsFunc(x.Keys, func(key string) bool { return !x.has(key) || !c.sameInAllProfiles(key, x.NullsNotDistinct) }) {
+			c.gaps.add(m.Pos, c.client, x.Keys[len(x.Keys)-1], fmt.Sprintf("under client.anonymous: %s: {sql: \"… :slot …\"}", x.Keys[len(x.Keys)-1]),
+				"a tenant's second anonymous profile would be refused: index %s is unique over %s", x.Name, strings.Join(x.Keys, ", "))
+		}
+	}
+}
+
+// sameInAll reports whether a column is the same in all profiles of a tenant.
+func (c *checker) sameInAllProfiles(column string, nullsMeet bool) bool {
+	if c.tenant != nil && column == c.tenant.Name {
+		return true
+	}
+	for _, rule := range c.profileRules {
+		if rule.Column == column {
+			return rule.Kind == erasuremap.Value || rule.Kind == erasuremap.Label || rule.Kind == erasuremap.Null && nullsMeet
+		}
+	}
+	return false
+}

@@ -1,0 +1,135 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+// Warning is something that works but should be changed.
+type Warning struct {
+	Table string `json:"table"`
+	Why   string `json:"why"`
+	Fix   string `json:"fix"` // a statement to run, or what to write in the map
+}
+
+// String is the warning in one line.
+func (w Warning) String() string { return w.Table + ": " + w.Why + " — " + w.Fix }
+
+// Warnings lists references that no index serves, so that every chunk, and
+// every deletion of a client's row, would read the whole table; activities by
+// which selections are slow; pairs of columns that can point to a client and
+// that no entry mentions; retention periods that begin on a day that is
+// guessed; and a client's row that stays.
+func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
+	md, _ := resolve(m, catalog)
+	if !md.identified {
+		return nil
+	}
+	w := &warner{model: md}
+	w.warnOfActivity() // before the references: one index can serve both
+	w.warnOfReferences()
+	w.warnOfLoosePairs()
+	w.warnOfRetention()
+	if m.Client.Erase == erasuremap.Anonymize {
+		w.add(m.Client.Table.String(), "client.erase: anonymize keeps one row a client, so what is kept stays linkable (pseudonymous, not anonymous)", "erase: delete")
+	}
+	slices.SortFunc(w.all, func(a, b Warning) int { return strings.Compare(a.Table+a.Why, b.Table+b.Why) })
+	return w.all
+}
+
+// warner looks for what works in a model, with or without gaps, but should be
+// changed.
+type warner struct {
+	*model
+	all []Warning
+}
+
+func (w *warner) add(table, why, fix string) {
+	if !slices.ContainsFunc(w.all, func(known Warning) bool { return known.Table == table && known.Why == why }) {
+		w.all = append(w.all, Warning{Table: table, Why: why, Fix: fix})
+	}
+}
+
+func (w *warner) warnOfActivity() {
+	for _, a := range w.activity {
+		if a.key == nil || a.at == nil || a.rel.served(a.Where, a.Reference, a.At) {
+			continue
+		}
+		why := "no index serves " + a.Reference
+		if a.rel.served(a.Where, a.Reference) {
+			why = fmt.Sprintf("no index begins with %s, %s: a selection reads all of a client's rows to find the last", a.Reference, a.At)
+		}
+		w.add(a.rel.qualified(), why, a.rel.createIndex(a.Reference, a.At))
+	}
+}
+
+func (w *warner) warnOfReferences() {
+	check := func(r *Relation, column, condition string) {
+		if r != nil && r.Column(column) != nil && !r.served(condition, column) {
+			w.add(r.qualified(), "no index serves "+column, r.createIndex(column))
+		}
+	}
+	for _, e := range w.entries {
+		check(e.rel, e.Reference, e.Where)
+		check(w.client, e.OwnedBy, "")
+	}
+	for _, g := range w.guards {
+		check(g.rel, g.Reference, g.Where)
+	}
+}
+
+// warnOfLoosePairs looks in mapped tables for polymorphic pairs, such as
+// author_type and author_id, that no entry mentions. In tables outside of the
+// map they are gaps.
+func (w *warner) warnOfLoosePairs() {
+	for _, r := range w.relations() {
+		for i := range r.Columns {
+			col := &r.Columns[i]
+			mentioned := slices.ContainsFunc(w.entries, func(e *entry) bool {
+				return e.rel == r && (e.Reference == col.Name || hasRule(e.allRules(), col.Name))
+			})
+			kind := w.pairedWith(r, col)
+			if kind == nil || mentioned || r.isForeign(col.Name) || r == w.client {
+				continue
+			}
+			w.add(r.qualified(),
+				fmt.Sprintf("%s and %s can point to a client, or to rows that go, and no entry says what becomes of such rows", kind.Name, col.Name),
+				fmt.Sprintf(`under tables: - {table: %s, reference: %s, where: "%s = '…'", erase: …}, or under columns: %s: keep`, w.name(r), col.Name, kind.Name, col.Name))
+		}
+	}
+}
+
+// warnOfRetention says where the day or the year from which a retention counts
+// is guessed.
+func (w *warner) warnOfRetention() {
+	tenant := w.m.Tenant
+	for _, e := range w.entries {
+		if e.Retain == nil {
+			continue
+		}
+		if e.since != nil && e.since.Base == "timestamptz" && (tenant == nil || tenant.TimeZone == "") {
+			w.add(e.rel.qualified(),
+				fmt.Sprintf("on which day %s falls depends on a time zone that the map does not name: the latest on earth is taken, and what is dated on the last day of a year may be kept for a year too long", e.since.Name),
+				"under tenant: timezone: …, a column with names such as Europe/Vienna; or let since name a column of type date")
+		}
+		for _, rule := range w.m.Retention {
+			if rule.Name == e.Retain.Rule && usesFiscalYears(rule) && (tenant == nil || tenant.FiscalYearEnd == "") {
+				w.add(e.rel.qualified(),
+					"retention "+rule.Name+" counts from the end of fiscal years, and the map does not say when these end: calendar years are taken",
+					"under tenant: fiscal_year_end: …, a column with the month or MM-DD")
+			}
+		}
+	}
+}
+
+func usesFiscalYears(rule erasuremap.Retention) bool {
+	for _, periods := range rule.Countries {
+		if erasuremap.NeedsFiscalYear(periods) {
+			return true
+		}
+	}
+	return erasuremap.NeedsFiscalYear(rule.Otherwise)
+}

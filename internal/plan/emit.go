@@ -1,0 +1,38 @@
+package plan
+
+// emitter writes the statements of a model without gaps.
+type emitter struct{ *model }
+
+// emitBasics is the plan of a model that may have gaps: keys and tenants.
+func emitBasics(md *model) *Plan {
+	em := emitter{md}
+	return &Plan{
+		Map: md.m, Fingerprint: md.catalog.Fingerprint, KeyKind: keyKind(md.key),
+		FindClients: em.findClientsStatement(), Tenant: em.tenantStatement(), model: md,
+	}
+}
+
+// emit is the whole plan. mergeGaps are the reasons against merges.
+func emit(md *model, mergeGaps Gaps) *Plan {
+	p, em := emitBasics(md), emitter{md}
+	p.OwnedColumns = em.ownedColumns()
+	p.Law = em.lawStatement()
+	p.RetentionRules = em.retentionRules()
+	p.Preview = em.previewStatement()
+	p.LockClients = em.lockClientsStatement()
+	p.LockTables = em.lockTablesStatement()
+	p.Guards = em.guardsStatement()
+	p.LiveProfiles = em.liveProfilesStatement()
+	p.NewProfile = em.newProfileStatement()
+	p.CountProfiles = em.profileCountStatements()
+	p.Erase = em.eraseStatements()
+	p.EraseRelatedRows = em.relatedRowStatements()
+	p.EraseLateRows = em.lateRowStatements()
+	p.KeysInUse = em.keysInUseStatement()
+	p.UsesSharedProfile = UsesSharedProfile(p.Erase)
+	p.Merge = mergeEmitter{em}.merge(mergeGaps)
+	p.Sweeps = em.sweeps()
+	p.Refresh = em.refreshStatements()
+	p.AffectedTables = em.affectedTables()
+	return p
+}

@@ -1,0 +1,81 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// GrantScript is the SQL that gives two roles the least privileges under which
+// the API and the workers can run. It may be repeated.
+func (p *Plan) GrantScript(api, worker string) string {
+	var b strings.Builder
+	apiGrants, workerGrants := p.Grants()
+	fmt.Fprintf(&b, "-- Least privileges of oubli, for the map %s. Run it as the owner of the tables, after\n-- oubli migrate, and again whenever the map changes.\n", oneLine(p.Map.File))
+	fmt.Fprintf(&b, "-- The roles are made elsewhere:\n--   CREATE ROLE %s LOGIN PASSWORD '…';\n--   CREATE ROLE %s LOGIN PASSWORD '…';\n", ident(api), ident(worker))
+
+	for _, role := range []struct {
+		name, does string
+		grants     []Grant
+	}{
+		{api, "oubli serve: reads what requests and selections need; changes nothing of the application's", apiGrants},
+		{worker, "oubli worker, oubli serve --worker: erases", workerGrants},
+	} {
+		fmt.Fprintf(&b, "\n-- %s\n", role.does)
+		fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA oubli TO %s;\n", ident(role.name))
+		fmt.Fprintf(&b, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oubli TO %s;\n", ident(role.name))
+		fmt.Fprintf(&b, "REVOKE INSERT, UPDATE, DELETE ON oubli.schema_version FROM %s;\n", ident(role.name))
+		var schemas []string
+		for _, g := range role.grants {
+			if !slices.Contains(schemas, g.Schema) {
+				schemas = append(schemas, g.Schema)
+				fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA %s TO %s;\n", g.Schema, ident(role.name))
+			}
+		}
+		for _, g := range role.grants {
+			fmt.Fprintf(&b, "%s -- %s\n", g.SQL(role.name), oneLine(g.Because))
+		}
+	}
+	fmt.Fprintf(&b, "\n-- The planner's statistics hold real values until they are refreshed. The function does it with\n-- the rights of its own owner, which must be the owner of the tables or of the database.\nGRANT EXECUTE ON FUNCTION oubli.analyze(regclass) TO %s;\n", ident(worker))
+	fmt.Fprintf(&b, "\n-- The sequences behind the columns of an anonymous profile, where there are any.\n%s\n", emitter{p.model}.sequenceGrants(worker))
+	for _, r := range p.Map.Refresh {
+		fmt.Fprintf(&b, "\n-- Before PostgreSQL 17 only its owner can refresh %s: let a role own it that may read\n-- what it reads and nothing else, and make %s a member of that role.\n", oneLine(r.View.String()), oneLine(ident(worker)))
+		if view := p.model.catalog.Relation(r.View); view != nil {
+			fmt.Fprintf(&b, "DO $$ BEGIN IF current_setting('server_version_num')::int >= 170000 THEN EXECUTE %s; END IF; END $$;\n",
+				literal(fmt.Sprintf("GRANT MAINTAIN ON %s TO %s", view.ident(), ident(worker))))
+		}
+	}
+	b.WriteString("\n-- The server's own log quotes rows that PostgreSQL refuses to change. A superuser keeps the errors\n-- of these roles out of it; oubli logs their SQLSTATE, table and constraint itself.\n")
+	for _, role := range []string{api, worker} {
+		b.WriteString(quietLog(role))
+	}
+	return b.String()
+}
+
+// quietLog is a setting that only a superuser may make, and for a role rather
+// than for the session.
+func quietLog(role string) string {
+	return fmt.Sprintf(`DO $$ BEGIN
+  ALTER ROLE %[1]s SET log_min_messages = 'log';
+EXCEPTION WHEN insufficient_privilege THEN
+  RAISE WARNING 'as a superuser, run: ALTER ROLE %% SET log_min_messages = ''log''', %[2]s;
+END $$;
+`, ident(role), literal(ident(role)))
+}
+
+// sequences grants what the defaults of a new client row draw numbers from:
+// sequences of identity columns, and those that a default names, whether or
+// not the column owns them.
+func (em emitter) sequenceGrants(role string) string {
+	return fmt.Sprintf(`DO $$ DECLARE seq text;
+BEGIN
+  FOR seq IN SELECT pg_get_serial_sequence(%[1]s, attname) FROM pg_attribute
+             WHERE attrelid = %[1]s::regclass AND attnum > 0 AND NOT attisdropped
+             UNION SELECT s.oid::regclass::text FROM pg_attrdef AS a
+             JOIN pg_depend AS d ON d.classid = 'pg_attrdef'::regclass AND d.objid = a.oid AND d.refclassid = 'pg_class'::regclass
+             JOIN pg_class AS s ON s.oid = d.refobjid AND s.relkind = 'S'
+             WHERE a.adrelid = %[1]s::regclass LOOP
+    IF seq IS NOT NULL THEN EXECUTE format('GRANT USAGE ON SEQUENCE %%s TO %%I', seq, %[2]s); END IF;
+  END LOOP;
+END $$;`, literal(em.client.ident()), literal(role))
+}

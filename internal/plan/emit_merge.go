@@ -1,0 +1,199 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/jobs"
+)
+
+// Merge is what merging a client into another one of its tenant runs, one
+// source at a time: ArgKeys holds the source alone, ArgTarget the client that
+// takes over. A merge into the anonymous profile is an erasure and has no
+// statements of its own.
+type Merge struct {
+	// Refused are the reasons why clients cannot be merged under this map. They
+	// keep nobody from erasing; with them there are no statements.
+	Refused Gaps
+
+	LockTarget     Statement   // → (key) of the target, locked, if it is a client of the tenant
+	Guards         Statement   // → (key, code or NULL, NULL) of the source
+	LockConflicts  []Statement // locks what DropDuplicates decides about
+	Conflicts      []Conflict  // rows of which the target has the like already
+	DeleteRows     []Statement // deletes what a merge deletes, before DropDuplicates could give it to the target
+	DropDuplicates []Statement // lets the target's rows win
+	MoveRows       []Statement
+	FillTarget     Statement   // fills the target's blanks and leaves the source alone; SQL "" when there is nothing to fill
+	EraseSource    []Statement // what is left of the source and its row, as an erasure would
+	// FillDelete is Delete with the target's blanks filled in the statement that
+	// deletes the source: until then a unique index may keep the two apart.
+	FillAndEraseSource []Statement
+	// SharedProfile says that Delete may leave rows to the anonymous profile.
+	UsesSharedProfile bool
+}
+
+// Conflict counts rows of the source that cannot be moved as they are.
+type Conflict struct {
+	Statement    Statement // → (count, how many of them meet a row that is not the target's)
+	CarriesValue bool      // they carry value, so that a merge never drops them
+	NeverDropped bool      // they never give way, whatever is asked for
+	OnDelete     bool      // a conflict only for a merge that deletes the source
+}
+
+// mergeEmitter writes the statements of merges.
+type mergeEmitter struct{ emitter }
+
+func (em mergeEmitter) merge(refused Gaps) *Merge {
+	m := &Merge{Refused: refused}
+	if len(refused) > 0 {
+		return m
+	}
+	m.LockTarget = em.lockTargetStatement()
+	m.Guards = em.sourceGuardsStatement()
+	for _, e := range em.mergeOrder {
+		m.LockConflicts = append(m.LockConflicts, em.lockConflictStatements(e)...)
+		m.Conflicts = append(m.Conflicts, em.conflicts(e)...)
+		m.DropDuplicates = append(m.DropDuplicates, em.dropStatements(e)...)
+		if e.Merge == erasuremap.Delete {
+			m.DeleteRows = append(m.DeleteRows, em.moveStatement(e))
+		} else {
+			m.MoveRows = append(m.MoveRows, em.moveStatement(e))
+		}
+	}
+	m.Conflicts = append(m.Conflicts, em.valueConflicts()...)
+	m.FillTarget = em.fillStatement(false)
+	m.EraseSource = em.eraseSourceStatements(em.clientRowStatement())
+	m.FillAndEraseSource = em.eraseSourceStatements(em.fillStatement(true))
+	m.UsesSharedProfile = UsesSharedProfile(m.EraseSource)
+	return m
+}
+
+// All lists the statements, for PostgreSQL to parse and for people to read.
+func (m *Merge) All() []Statement {
+	if len(m.Refused) > 0 {
+		return nil
+	}
+	all := append(m.Statements(), m.EraseSource...)
+	if m.FillTarget.SQL != "" {
+		all = append(all, m.FillTarget)
+	}
+	return all
+}
+
+// Refuse gives up merges under this map, if PostgreSQL does not take one of
+// their statements. Erasing is none the worse for it.
+func (m *Merge) Refuse(all Gaps) { m.Refused = append(m.Refused, all...) }
+
+// Warnings say why merges are refused, for people who only asked whether the
+// map covers the schema.
+func (m *Merge) Warnings() []Warning {
+	var all []Warning
+	for _, g := range m.Refused {
+		all = append(all, Warning{Table: g.Table, Why: "merges are refused: " + g.Why, Fix: g.Fix})
+	}
+	return all
+}
+
+// Statements is what a merge runs that deletes its source, fills blanks and
+// lets the target win conflicts, in order.
+func (m *Merge) Statements() []Statement {
+	if len(m.Refused) > 0 {
+		return nil
+	}
+	all := append([]Statement{m.LockTarget, m.Guards}, m.LockConflicts...)
+	for _, x := range m.Conflicts {
+		all = append(all, x.Statement)
+	}
+	return slices.Concat(all, m.DeleteRows, m.DropDuplicates, m.MoveRows, m.FillAndEraseSource)
+}
+
+// targetStatement locks the client that takes over, so that nobody erases it
+// meanwhile; bookings for it go on. One that somebody else is changing comes
+// back in a later try.
+func (em mergeEmitter) lockTargetStatement() Statement {
+	t := em.text()
+	t.add("SELECT %s::text\nFROM %s AS \"c\"\nWHERE %s\nFOR NO KEY UPDATE SKIP LOCKED",
+		ident("c", em.key.Name), em.client.ident(), t.isTarget("c"))
+	return t.statement("target: lock", em.name(em.client))
+}
+
+// thisTarget is the condition that picks the client that takes over.
+func (t *text) isTarget(alias string) string {
+	return t.andTenant(alias, ident(alias, t.key.Name)+" = "+t.scalar(Arg{Kind: ArgTarget}, keyType(t.key, t.key)))
+}
+
+// mergeGuards says which guard keeps the source from being merged. What a guard
+// protects on the client's own row goes with the row, and rows elsewhere that
+// move, all of them, are as safe as before.
+func (em mergeEmitter) sourceGuardsStatement() Statement {
+	t := em.text()
+	key := ident("c", em.key.Name)
+	t.add("SELECT %s::text,\n  CASE\n    WHEN %s THEN %s\n", key, t.isProfile(key), literal(jobs.CodeAnonymousProfile))
+	for _, g := range em.guards {
+		if em.movesAway(g) {
+			continue
+		}
+		t.add("    WHEN %s THEN %s\n", t.guardHolds(g), literal(g.Name))
+	}
+	t.add("  END,\n  NULL::date[]\nFROM %s AS \"c\"\nWHERE %s", em.client.ident(), t.theseClients("c"))
+	return t.statement("source: guards", em.name(em.client))
+}
+
+// movesAway reports whether all rows that a guard looks at go to the target.
+func (em mergeEmitter) movesAway(g guard) bool {
+	return !g.onClientRow() && slices.ContainsFunc(em.entries, func(e *entry) bool {
+		return e.rel == g.rel && !e.owned() && !e.through() && e.Reference == g.Reference && e.Where == "" && e.Merge == erasuremap.Move && !em.mayCollide(e)
+	})
+}
+
+// move is what a merge does to the rows of one entry.
+func (em mergeEmitter) moveStatement(e *entry) Statement {
+	t, name := em.text(), em.name(e.rel)
+	if e.Merge == erasuremap.Delete {
+		t.add("DELETE FROM %s AS \"t\"\nWHERE %s", e.rel.ident(), t.belongs(e, "t"))
+		return t.statement(name+": delete", name)
+	}
+	target := t.scalar(Arg{Kind: ArgTarget}, keyType(e.reference, em.key))
+	if e.rel == em.client && !e.reference.NotNull {
+		// The target itself may refer to the source, and not to itself after that.
+		target = fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s END", t.isTarget("t"), target)
+	}
+	t.add("UPDATE %s AS \"t\"\nSET %s = %s\nWHERE %s", e.rel.ident(), ident(e.Reference), target, t.belongs(e, "t"))
+	return t.statement(name+": move", name)
+}
+
+// leftovers erases what a merge leaves with the source: rows of entries that
+// it keeps there, what the source's row pointed to, and the row itself.
+func (em mergeEmitter) eraseSourceStatements(clientRow Statement) []Statement {
+	all := em.findLeftStatements()
+	for _, e := range em.eraseOrder {
+		if e.staysBehind() {
+			all = append(all, em.entryStatements(e)...)
+		}
+	}
+	all = append(all, clientRow)
+	for _, e := range em.entries {
+		if e.owned() {
+			all = append(all, em.ownedRowStatements(e)...)
+		}
+	}
+	return all
+}
+
+// leftBehind looks for rows without a foreign key that are still the source's:
+// nothing else would keep its row from being deleted under them.
+func (em mergeEmitter) findLeftStatements() []Statement {
+	var all []Statement
+	for _, e := range em.entries {
+		if e.owned() || e.through() || e.Merge == erasuremap.Keep || e.rel.foreignTo(e.Reference, em.client) != nil {
+			continue
+		}
+		t, name := em.text(), em.name(e.rel)
+		t.add("SELECT\nFROM %s AS \"t\"\nWHERE %s\nLIMIT 1", e.rel.ident(), t.belongs(e, "t"))
+		s := t.statement(name+": see that none is left", name)
+		s.FindsNone = true
+		all = append(all, s)
+	}
+	return all
+}

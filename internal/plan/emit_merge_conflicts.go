@@ -1,0 +1,203 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+// conflicts count the rows of one entry that a merge cannot move as they are.
+func (em mergeEmitter) conflicts(e *entry) []Conflict {
+	indexes := e.uniqueIndexes
+	if e.Merge != erasuremap.Move || len(indexes) == 0 {
+		return nil
+	}
+	t, name := em.text(), em.name(e.rel)
+	t.add("WITH %s\nSELECT count(*) FILTER (WHERE %s),\n  count(*) FILTER (WHERE %s)\nFROM mine", t.movedRows(e, indexes, nil),
+		t.meetsRow(e, indexes, anyRow), t.meetsRow(e, indexes, otherRows))
+	return []Conflict{{Statement: t.statement(name+": count rows that meet others at the target", name), CarriesValue: em.carriesValue(e.rel), NeverDropped: !em.droppable(e)}}
+}
+
+// valuables count rows that carry value and that deleting the source would
+// erase, or leave to nobody.
+func (em mergeEmitter) valueConflicts() []Conflict {
+	var all []Conflict
+	for _, e := range em.entries {
+		if e.CarriesValue && e.staysBehind() {
+			t, name := em.text(), em.name(e.rel)
+			t.add("SELECT count(*), 0::bigint\nFROM %s AS \"t\"\nWHERE %s", e.rel.ident(), t.belongs(e, "t"))
+			all = append(all, Conflict{Statement: t.statement(name+": count rows that carry value", name), CarriesValue: true, OnDelete: true})
+		}
+	}
+	return all
+}
+
+// mine are the source's rows with their keys under each index as these would
+// be after the move. The inner query changes nothing but the reference's value,
+// so that expressions over bare column names see the row that is to be. carry
+// are columns taken along as they are.
+func (t *text) movedRows(e *entry, indexes []*Index, carry []string) string {
+	target := t.scalar(Arg{Kind: ArgTarget}, keyType(e.reference, t.key))
+	var moved, keys []string
+	for _, col := range e.rel.Columns {
+		value := ident("t", col.Name)
+		if col.Name == e.Reference {
+			value = target + "::" + col.Type
+		}
+		moved = append(moved, value+" AS "+ident(col.Name))
+	}
+	for i, column := range slices.Concat(rowID(e.rel), carry, []string{"tableoid"}) {
+		name := fmt.Sprintf("oubli_c%d", i)
+		if i == len(rowID(e.rel))+len(carry) {
+			name = "oubli_table"
+		}
+		moved = append(moved, ident("t", column)+" AS "+name)
+		keys = append(keys, name)
+	}
+	for i, x := range indexes {
+		for k := range x.Keys {
+			keys = append(keys, fmt.Sprintf("%s AS oubli_k%d_%d", x.key(k), i, k))
+		}
+		applies := "true"
+		if x.Predicate != "" {
+			applies = "coalesce((" + x.Predicate + "), false)"
+		}
+		keys = append(keys, fmt.Sprintf("%s AS oubli_a%d", applies, i))
+	}
+	cond := t.belongs(e, "t")
+	if e.rel == t.client && !e.reference.NotNull {
+		cond += " AND NOT (" + t.isTarget("t") + ")" // it does not come to refer to itself
+	}
+	return fmt.Sprintf("mine AS MATERIALIZED (\n  SELECT %s\n  FROM (SELECT %s\n    FROM %s AS \"t\" WHERE %s) AS \"m\"\n)",
+		strings.Join(keys, ", "), strings.Join(moved, ", "), e.rel.ident(), cond)
+}
+
+// whose says which rows a row can meet.
+type rowOwner int
+
+const (
+	anyRow     rowOwner = iota
+	targetRows          // those that are the target's; only they can win
+	otherRows           // those that are not: nobody's, or another tenant's
+)
+
+// clashes is the condition under which a row of mine meets, under any of the
+// indexes, one that is there already and not itself about to move.
+func (t *text) meetsRow(e *entry, indexes []*Index, w rowOwner) string {
+	conds := make([]string, len(indexes))
+	for i := range indexes {
+		conds[i] = fmt.Sprintf("EXISTS (SELECT FROM %s)", t.rowMet(e, indexes, i, w))
+	}
+	return strings.Join(conds, "\n   OR ")
+}
+
+// rival is the row aliased t, with its conditions, that a row of mine meets
+// under the i-th index.
+func (t *text) rowMet(e *entry, indexes []*Index, i int, w rowOwner) string {
+	x := indexes[i]
+	conds := []string{fmt.Sprintf("mine.oubli_a%d", i)}
+	for k, key := range x.Keys {
+		equal := "="
+		if x.NullsNotDistinct && (x.Expression[k] || key != e.Reference && !e.rel.Column(key).NotNull) {
+			equal = "IS NOT DISTINCT FROM" // which no index serves
+		}
+		conds = append(conds, fmt.Sprintf("%s %s mine.oubli_k%d_%d", x.key(k), equal, i, k))
+	}
+	if x.Predicate != "" {
+		conds = append(conds, "("+x.Predicate+")")
+	}
+	if x.Unusable { // only a partition's
+		conds = append(conds, `"t"."tableoid" = mine.oubli_table`)
+	}
+	if !x.has(e.Reference) {
+		conds = append(conds, "NOT coalesce("+t.belongs(e, "t")+", false)")
+	}
+	switch w {
+	case targetRows:
+		conds = append(conds, t.belongsToTarget(e, "t"))
+	case otherRows:
+		conds = append(conds, "NOT coalesce("+t.belongsToTarget(e, "t")+", false)")
+	}
+	return fmt.Sprintf("%s AS \"t\" WHERE %s", e.rel.ident(), strings.Join(conds, " AND "))
+}
+
+// ofTarget is the condition under which a row of the entry is the target's.
+func (t *text) belongsToTarget(e *entry, alias string) string {
+	cond := ident(alias, e.link.key.Name) + " = " + t.scalar(Arg{Kind: ArgTarget}, keyType(e.link.key, t.key))
+	if e.link.tenant != nil {
+		cond += " AND " + ident(alias, e.link.tenant.Name) + " = " + t.scalar(Arg{Kind: ArgTenant}, keyType(e.link.tenant, t.tenant))
+	}
+	return "(" + where(cond, e.Where) + ")"
+}
+
+// hold locks the rows of an entry that may give way, and those of the target
+// that may win, so that live traffic changes neither between the count and the
+// end: a row that is let go of a moment later would otherwise win, and one that
+// has just been referred to would be dropped.
+func (em mergeEmitter) lockConflictStatements(e *entry) []Statement {
+	if !em.mayCollide(e) {
+		return nil
+	}
+	t, name := em.text(), em.name(e.rel)
+	var order []string
+	for _, column := range rowID(e.rel) {
+		order = append(order, ident("t", column))
+	}
+	// HAVING lets no row out, so that locking counts for none.
+	t.add("SELECT count(*)\nFROM (SELECT FROM %s AS \"t\" WHERE (%s) OR %s ORDER BY %s FOR UPDATE) AS \"held\"\nHAVING count(*) < 0",
+		e.rel.ident(), t.belongs(e, "t"), t.belongsToTarget(e, "t"), strings.Join(order, ", "))
+	return []Statement{t.statement(name+": lock what may give way or win", name)}
+}
+
+// drop deletes the rows of one entry of which the target has the like, and lets
+// what refers to them refer to the target's instead.
+func (em mergeEmitter) dropStatements(e *entry) []Statement {
+	indexes := e.uniqueIndexes
+	if !em.mayCollide(e) {
+		return nil
+	}
+	var all []Statement
+	for _, p := range e.pointers {
+		all = append(all, em.repointStatements(e, indexes, p)...)
+	}
+	t, name := em.text(), em.name(e.rel)
+	var same []string
+	for i, column := range rowID(e.rel) {
+		same = append(same, fmt.Sprintf("%s = mine.oubli_c%d", ident("t", column), i))
+	}
+	t.add("WITH %s\nDELETE FROM %s AS \"t\"\nUSING mine\nWHERE %s AND %s AND (%s)", t.movedRows(e, indexes, nil),
+		e.rel.ident(), strings.Join(same, " AND "), t.belongs(e, "t"), t.meetsRow(e, indexes, targetRows))
+	return append(all, t.statement(name+": drop what the target has already", name))
+}
+
+// repoint lets rows that refer to a dropped row refer to the target's. What of a
+// key PostgreSQL computes, such as a discriminator, is the same for both.
+func (em mergeEmitter) repointStatements(e *entry, indexes []*Index, p pointer) []Statement {
+	t, name := em.text(), em.name(p.from)
+	var carry, winner, set, same []string
+	n := len(rowID(e.rel))
+	for i, pair := range p.pairs {
+		carry = append(carry, pair.target)
+		winner = append(winner, fmt.Sprintf("%s AS oubli_w%d", ident("t", pair.target), i))
+		from, to := p.from.Column(pair.column), e.rel.Column(pair.target)
+		same = append(same, ident("t", from.Name)+" = "+asKey(from, to, fmt.Sprintf("mine.oubli_c%d", n+i)))
+		if p.from == e.rel { // the target's row does not come to refer to itself
+			same = append(same, ident("t", to.Name)+" <> w.oubli_w"+fmt.Sprint(i))
+		}
+		if !from.Generated {
+			set = append(set, ident(from.Name)+" = "+asKey(from, to, fmt.Sprintf("w.oubli_w%d", i)))
+		}
+	}
+	if len(set) == 0 {
+		return nil // PostgreSQL will not let the row go, and the source stays
+	}
+	var rivals []string
+	for i := range indexes {
+		rivals = append(rivals, fmt.Sprintf("SELECT %s FROM %s", strings.Join(winner, ", "), t.rowMet(e, indexes, i, targetRows)))
+	}
+	t.add("WITH %s\nUPDATE %s AS \"t\"\nSET %s\nFROM mine, LATERAL (\n  SELECT * FROM (%s) AS r LIMIT 1) AS w\nWHERE %s", t.movedRows(e, indexes, carry),
+		p.from.ident(), strings.Join(set, ", "), strings.Join(rivals, "\n    UNION ALL "), where(strings.Join(same, " AND "), p.where))
+	return []Statement{t.statement(name+": refer to the target's "+em.name(e.rel), name)}
+}

@@ -1,0 +1,73 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+)
+
+func (em emitter) liveProfilesStatement() Statement {
+	t := em.text()
+	t.add("SELECT p.slot, p.client_key\nFROM oubli.anonymous_profiles AS p\nJOIN %s AS \"c\" ON %s = p.client_key::%s\nWHERE p.tenant_id = %s::text AND %s\nORDER BY p.slot",
+		em.client.ident(), ident("c", em.key.Name), keyType(em.key, em.key), t.arg(Arg{Kind: ArgTenant}), t.andTenant("c", "true"))
+	return t.statement("anonymous profiles: find", em.name(em.client))
+}
+
+func (em emitter) newProfileStatement() Statement {
+	t := em.text()
+	var columns, values []string
+	if em.tenant != nil {
+		columns = append(columns, ident(em.tenant.Name))
+		values = append(values, t.scalar(Arg{Kind: ArgTenant}, t.tenantType()))
+	}
+	for _, rule := range em.profileRules {
+		columns = append(columns, ident(rule.Column))
+		values = append(values, t.value("c", rule))
+	}
+	t.add("INSERT INTO %s", em.client.ident())
+	if len(columns) == 0 {
+		t.add(" DEFAULT VALUES")
+	} else {
+		t.add(" (%s)\nVALUES (%s)", strings.Join(columns, ", "), strings.Join(values, ", "))
+	}
+	t.add("\nRETURNING %s::text", ident(em.key.Name))
+	return t.statement("anonymous profile: insert", em.name(em.client))
+}
+
+// crowdStatements ask, for each unique index that keeps re-pointed rows apart,
+// how many profiles the clients' rows want: the most that meet in one place,
+// with those that the lane's profiles already have there. A chunk that finds
+// too few profiles has worked in vain, so they are made for a whole batch.
+func (em emitter) profileCountStatements() []Statement {
+	var all []Statement
+	for _, e := range em.entries {
+		if e.Erase != erasuremap.Reassign {
+			continue
+		}
+		for _, x := range e.collisions {
+			all = append(all, em.profileCountStatement(e, x))
+		}
+	}
+	return all
+}
+
+func (em emitter) profileCountStatement(e *entry, x collision) Statement {
+	t, name := em.text(), em.name(e.rel)
+	var mine, places []string
+	for i, o := range x.others {
+		mine = append(mine, fmt.Sprintf("%s AS oubli_o%d", o, i))
+		places = append(places, fmt.Sprintf("mine.oubli_o%d", i))
+	}
+	applies := x.applies()
+	if x.appliesAlways() {
+		applies = ""
+	}
+	// OFFSET 0 keeps the names of the two uses of the table apart.
+	t.add("SELECT coalesce(max(wanted), 0)\nFROM (\n  SELECT count(*) + (SELECT count(*) FROM %s AS \"x\" WHERE %s = ANY(%s) AND %s) AS wanted\n",
+		e.rel.ident(), ident("x", e.Reference), t.array(Arg{Kind: ArgProfiles}, keyType(e.reference, em.key)), x.meets("mine", slices.Clone(x.others)))
+	t.add("  FROM (SELECT %s FROM %s AS \"t\" WHERE %s OFFSET 0) AS mine\n  GROUP BY %s) AS places",
+		strings.Join(mine, ", "), e.rel.ident(), where(t.belongs(e, "t"), applies), strings.Join(places, ", "))
+	return t.statement(name+": how many profiles are wanted", name)
+}

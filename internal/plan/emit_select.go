@@ -1,0 +1,65 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Candidates lists a tenant's clients who were not active in any of the named
+// ways at or after the cutoff, hence not in the future either → (key, code of
+// the guard that holds or the empty text), by key. Clients created since the cutoff are
+// left out unless includeNew. No kinds means all of them; an unknown kind is
+// the caller's mistake and matches nothing.
+func (p *Plan) Candidates(kinds []string, includeNew bool) Statement {
+	return emitter{p.model}.candidatesStatement(kinds, includeNew)
+}
+
+func (em emitter) candidatesStatement(kinds []string, includeNew bool) Statement {
+	t := em.text()
+	key := ident("c", em.key.Name)
+	cutoff := func() string { return t.arg(Arg{Kind: ArgCutoff}) + "::timestamptz" } // a parameter only if used
+	t.add("SELECT %s::text AS key,\n  CASE\n", key)
+	t.guardCases(key)
+	t.add("    ELSE ''\n  END AS code,\n  row_number() OVER (ORDER BY %s) - 1 AS n\nFROM %s AS \"c\"\nWHERE %s\n  AND NOT %s",
+		key, em.client.ident(), t.andTenant("c", "true"), t.isProfile(key))
+	if created := em.m.Client.CreatedAt; created != "" && !includeNew {
+		t.add("\n  AND %s < %s", ident("c", created), cutoff())
+	}
+	for _, a := range em.activity {
+		if len(kinds) == 0 || slices.Contains(kinds, a.Name) {
+			t.add("\n  AND NOT %s", t.activeSince(a, cutoff()))
+		}
+	}
+	return t.statement("clients: candidates", em.name(em.client))
+}
+
+// previewStatement reads what an administrator sees of candidates, live: names
+// are never stored.
+func (em emitter) previewStatement() Statement {
+	t := em.text()
+	key := ident("c", em.key.Name)
+	names := make([]string, len(em.m.Client.Name))
+	for i, n := range em.m.Client.Name {
+		names[i] = ident("c", n) + "::text"
+	}
+	created := "NULL"
+	if em.m.Client.CreatedAt != "" {
+		created = ident("c", em.m.Client.CreatedAt)
+	}
+	last := "NULL"
+	var subs []string
+	for _, a := range em.activity {
+		subs = append(subs, fmt.Sprintf("(SELECT max(%s) FROM %s AS \"t\" WHERE %s)", ident("t", a.At), a.rel.ident(), where(t.ofClient(a.link, "t"), a.Where)))
+	}
+	if len(subs) > 0 {
+		last = "greatest(" + strings.Join(subs, ", ") + ")"
+	}
+	name := "''"
+	if len(names) > 0 {
+		name = "concat_ws(' ', " + strings.Join(names, ", ") + ")"
+	}
+	t.add("SELECT %s::text, %s, %s::timestamptz, %s::timestamptz\nFROM %s AS \"c\"\nWHERE %s",
+		key, name, created, last, em.client.ident(), t.theseClients("c"))
+	return t.statement("clients: preview", em.name(em.client))
+}
