@@ -158,8 +158,7 @@ func (s *Store) checkVersion(ctx context.Context) error {
 		return &jobs.Error{Kind: jobs.Conflict, Code: "migrate_first",
 			Msg: fmt.Sprintf("schema oubli is at version %d and this program needs %d: run oubli migrate", has, wants)}
 	case has > wants:
-		return &jobs.Error{Kind: jobs.Conflict, Code: "program_too_old",
-			Msg: fmt.Sprintf("schema oubli is at version %d and this program knows %d: use the newer program", has, wants)}
+		return programTooOld(has, wants)
 	}
 	return nil
 }
