@@ -26,22 +26,22 @@ const (
 var actions = []action{
 	// Dispatch and claim.
 	{"{t} is marked, and its hint is sent", []string{"dispatchSQL", "Store.Dispatch"}, [2]over{eachTask}, false, dispatch},
-	{"{w} gets the hint of {t} and claims it", []string{"claimSQL", "Store.Claim", "Store.handBack", "Store.startJob"}, [2]over{eachWorker, eachTask}, false, claimHinted},
+	{"{w} gets the hint of {t} and claims it", []string{"claimTaskSQL", "Store.Claim", "Store.handBack", "Store.startJob"}, [2]over{eachWorker, eachTask}, false, claimHinted},
 	{"{w} claims {t} without a hint", []string{"Store.ClaimNext"}, [2]over{eachWorker, eachTask}, true, claimUnhinted},
 	{"the mark of {t} is taken back: its hint is gone", []string{"Store.Overdue", "Store.Undispatch"}, [2]over{eachTask}, false, undispatch},
-	{"{t}, whose lease ran out, is given back", []string{"Store.Recover"}, [2]over{eachTask}, false, recoverTask},
+	{"{t}, whose lease ran out, is given back", []string{"recoverTaskSQL", "Store.Recover"}, [2]over{eachTask}, false, recoverTask},
 
 	// A chunk.
 	{"{w} begins a chunk of {t}: the fence", []string{"fenceSQL", "Store.opening", "Store.EraseChunk"}, [2]over{eachWorker}, false, beginChunk},
 	{"{w} locks tenant, lane and client of {t}, and erases", []string{"tenantLock", "Store.decide", "Store.decideMerge", "erase"}, [2]over{eachWorker}, false, lockAndErase},
 	{"{w} waits too long for a lock, rolls back, and renews the lease of {t}", []string{"batch.again", "Store.Extend"}, [2]over{eachWorker}, false, lockTimeout},
 	{"{w} commits its chunk of {t}", []string{"recordSQL", "progressSQL", "Store.record"}, [2]over{eachWorker}, false, commitChunk},
-	{"{w} lets others have a turn: gives {t} back", []string{"Store.Yield", "batch.takeTurns"}, [2]over{eachWorker}, false, yield},
-	{"{w} gives {t} back", []string{"Store.Release"}, [2]over{eachWorker}, false, giveBack},
+	{"{w} lets others have a turn: gives {t} back", []string{"yieldTaskSQL", "Store.Yield", "batch.takeTurns"}, [2]over{eachWorker}, false, yield},
+	{"{w} gives {t} back", []string{"releaseTaskSQL", "Store.Release"}, [2]over{eachWorker}, false, giveBack},
 	{"{w} is asked to stop, or waited for locks too often: {t} is to be given back", []string{"batch.lostRace"}, [2]over{eachWorker}, true, stopBetween},
 
 	// The end of a batch and of a job.
-	{"{w} sets {t} to done", []string{"Store.Finish"}, [2]over{eachWorker}, false, finishTask},
+	{"{w} sets {t} to done", []string{"finishTaskSQL", "Store.Finish"}, [2]over{eachWorker}, false, finishTask},
 	{"{w}, at the end of {t}, locks its job", []string{"Store.endJob", "lockJob"}, [2]over{eachWorker}, false, lockJob},
 	{"{w} looks for open tasks, ends the job if there are none, and commits {t}", []string{"lockedJob.close", "insertMails"}, [2]over{eachWorker}, false, commitFinish},
 	{"{w} reads the tasks in the statement that ends the job of {t}", nil, [2]over{eachWorker}, false, readTasksEarly},
@@ -51,15 +51,15 @@ var actions = []action{
 	// Mails and second looks.
 	{"{w} locks {t} for the SMTP dialogue", []string{"Store.Deliver"}, [2]over{eachWorker}, false, beginMail},
 	{"the mail server accepts {t} from {w}", nil, [2]over{eachWorker}, false, sendMail},
-	{"{w} commits that {t} was sent", []string{"sentSQL"}, [2]over{eachWorker}, false, commitMail},
-	{"{w} tries again to record that {t} was sent", []string{"sentSQL"}, [2]over{eachWorker}, false, recordMail},
+	{"{w} commits that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, commitMail},
+	{"{w} tries again to record that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, recordMail},
 	{"{w} stops trying to record that {t} was sent: its lease is over", []string{"Store.Deliver"}, [2]over{eachWorker}, false, stopRecording},
 	{"{w} begins the second look at job {j}", []string{"Store.RunSecondLooks", "Store.eraseLate"}, [2]over{eachWorker, eachJob}, false, beginLook},
 	{"{w} commits its second look", []string{"Store.lookAgain"}, [2]over{eachWorker}, false, commitLook},
 
 	// What operators and the schema do.
 	{"an operator begins to cancel job {j}", []string{"Store.Cancel", "Store.control"}, [2]over{eachJob}, true, beginCancel},
-	{"the cancellation locks its next task", []string{"Store.Cancel"}, [2]over{}, false, cancelTask},
+	{"the cancellation locks its next task", []string{"cancelTaskSQL"}, [2]over{}, false, cancelTask},
 	{"the cancellation locks its job and commits", []string{"Store.Cancel"}, [2]over{}, false, commitCancel},
 	{"job {j} is paused", []string{"Store.Pause", "move"}, [2]over{eachJob}, true, pauseJob},
 	{"job {j} is resumed", []string{"Store.Resume"}, [2]over{eachJob}, false, resumeJob},

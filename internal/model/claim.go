@@ -92,7 +92,7 @@ func (r *run) freeLane(s *state, t int) uint8 {
 	return 0
 }
 
-// claim mirrors claimSQL: a task that is pending, or whose lease ran out and
+// claim mirrors claimTaskSQL: a task that is pending, or whose lease ran out and
 // whose row nobody locks; a batch only when a lane is free. Who claims makes
 // every earlier claim stale. Without a row to claim, a batch or merge loses its
 // mark.

@@ -37,7 +37,7 @@ func commitMail(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// recordSent mirrors sentSQL.
+// recordSent mirrors finishMailSQL.
 func (r *run) recordSent(s *state, w *worker) {
 	if w.stale || s.db.tasks[w.task].state != taskRunning {
 		return
