@@ -12,7 +12,7 @@ PACKAGES  ?= ./...
 TESTFLAGS ?=
 
 # Packages without goroutines gain nothing from the race detector and cost time.
-RACELESS := /(config|jobs|cmd/oubli|internal/erasuremap|internal/plan|internal/local/withservers)$$
+RACELESS := /(config|jobs|cmd/oubli|internal/erasuremap|internal/generated|internal/plan|internal/local/withservers)$$
 
 SERVERS := go run ./internal/local/withservers -install --
 
@@ -67,6 +67,13 @@ bench-flat: build ## measure one job of 10,000, 100,000 and a million clients; w
 bench-select: ## measure selecting, previewing and confirming; QUICK=1 for a small one
 	@mkdir -p bin
 	go run ./internal/bench/selecting -clients $(CLIENTS) -json bin/bench-select.json
+
+SEEDS ?= 1000
+
+.PHONY: generated
+generated: ## erase in made-up databases and see what is left; SEEDS=1000 SEED=7 for the first
+	@mkdir -p bin/generated
+	$(SERVERS) go test -timeout 0 ./internal/generated $(TESTFLAGS) -args -seeds $(SEEDS) -seed $(SEED) -dump $(CURDIR)/bin/generated
 
 # How long faults come, and the seed that decides which; each has a default.
 DURATION ?= 2m

@@ -22,6 +22,7 @@ import (
 
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/repository"
 )
@@ -105,7 +106,11 @@ func Fill(ctx context.Context, pool *pgxpool.Pool, clients int) error {
 	if err != nil {
 		return err
 	}
-	return grant(ctx, pool, m)
+	p, err := covering(ctx, pool, m)
+	if err != nil {
+		return err
+	}
+	return grant(ctx, pool, p)
 }
 
 func describe(tb testing.TB, pool *pgxpool.Pool) *DB {
@@ -123,10 +128,20 @@ func describe(tb testing.TB, pool *pgxpool.Pool) *DB {
 // that the map covers, and returns the database under them.
 func Grant(tb testing.TB, pool *pgxpool.Pool, m *erasuremap.Map) *DB {
 	tb.Helper()
-	if err := grant(tb.Context(), pool, m); err != nil {
+	p, err := covering(tb.Context(), pool, m)
+	if err != nil {
 		tb.Fatalf("grant: %v", err)
 	}
-	for _, r := range m.Refresh {
+	return GrantPlan(tb, pool, p)
+}
+
+// GrantPlan is Grant for a map that was checked already.
+func GrantPlan(tb testing.TB, pool *pgxpool.Pool, p *plan.Plan) *DB {
+	tb.Helper()
+	if err := grant(tb.Context(), pool, p); err != nil {
+		tb.Fatalf("grant: %v", err)
+	}
+	for _, r := range p.Map.Refresh {
 		if err := lendView(tb.Context(), pool, pgx.Identifier{r.View.Schema, r.View.Relation}); err != nil {
 			tb.Fatalf("grant: %v", err)
 		}
@@ -170,7 +185,16 @@ const (
 	rolesPass  = "oubli-test"
 )
 
-func grant(ctx context.Context, pool *pgxpool.Pool, m *erasuremap.Map) error {
+// covering is the plan of a map, which must cover the database.
+func covering(ctx context.Context, pool *pgxpool.Pool, m *erasuremap.Map) (*plan.Plan, error) {
+	p, gaps, _, err := repository.Check(ctx, pool.Config().ConnString(), m)
+	if err == nil && len(gaps) > 0 {
+		err = gaps
+	}
+	return p, err
+}
+
+func grant(ctx context.Context, pool *pgxpool.Pool, p *plan.Plan) error {
 	for _, role := range []string{apiRole, workerRole} {
 		// Another test's template may make the role at the same moment.
 		_, err := pool.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s LOGIN PASSWORD '%s';
@@ -179,18 +203,12 @@ func grant(ctx context.Context, pool *pgxpool.Pool, m *erasuremap.Map) error {
 			return err
 		}
 	}
-	p, gaps, _, err := repository.Check(ctx, pool.Config().ConnString(), m)
-	if err != nil {
-		return err
-	}
-	if len(gaps) > 0 {
-		return gaps
-	}
-	// Roles are the server's, and another test may be changing them at this
-	// moment: PostgreSQL ends one of the two then.
+	// Roles are the server's, and another test may be changing them or their
+	// settings at this moment: PostgreSQL ends one of the two then.
+	var err error
 	for range 100 {
 		_, err = pool.Exec(ctx, p.GrantScript(apiRole, workerRole))
-		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "XX000" {
+		if pg, ok := errors.AsType[*pgconn.PgError](err); !ok || pg.Code != "XX000" && pg.Code != "23505" {
 			break
 		}
 	}

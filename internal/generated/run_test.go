@@ -1,0 +1,294 @@
+package generated_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/generated"
+	"github.com/oubli/oubli/internal/testdb"
+	"github.com/oubli/oubli/jobs"
+	"github.com/oubli/oubli/repository"
+)
+
+// result is how one case went.
+type result struct {
+	*generated.Case
+	refused  string // by check, or by a worker before anything began: the reason
+	outcome  generated.Outcome
+	findings []generated.Finding
+}
+
+func (r *result) describe() string {
+	switch {
+	case r.refused != "":
+		return "refused: " + r.refused
+	case r.outcome.Blocked != "":
+		return fmt.Sprintf("blocked after %d: %s", len(r.outcome.Erased), r.outcome.Blocked)
+	}
+	return fmt.Sprintf("erased %d of %d, failed or skipped %v", len(r.outcome.Erased), len(r.Asked), r.outcome.Failed)
+}
+
+// databases are used by one case after the other: emptying one is much cheaper
+// than making one.
+type databases chan *pgxpool.Pool
+
+// open makes as many databases as cases may run at once. They end with t, not
+// with the case.
+func open(t *testing.T) databases {
+	t.Helper()
+	all := make(databases, runtime.GOMAXPROCS(0))
+	for range cap(all) {
+		pool := testdb.New(t)
+		if _, _, err := repository.Migrate(t.Context(), testdb.URL(t, pool)); err != nil {
+			t.Fatal(err)
+		}
+		// What migrating has written stays for the next case.
+		if _, err := pool.Exec(t.Context(), `CREATE TABLE oubli.written_by_migrate AS
+			SELECT oid::regclass::text AS name FROM pg_class WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r'
+			AND (xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM ' || oid::regclass, false, true, '')))[1]::text <> '0'`); err != nil {
+			t.Fatal(err)
+		}
+		all <- pool
+	}
+	return all
+}
+
+// emptySQL leaves the control schema as migrating has made it, and nothing else.
+const emptySQL = `
+DROP SCHEMA public CASCADE;
+CREATE SCHEMA public;
+GRANT USAGE ON SCHEMA public TO PUBLIC;
+DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(oid::regclass::text, ', ') FROM pg_class
+	WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r' AND oid::regclass::text <> 'oubli.written_by_migrate'
+	AND oid::regclass::text NOT IN (SELECT name FROM oubli.written_by_migrate)); END $$`
+
+// run builds the case's database, erases, and judges. An error means that the
+// case itself is wrong: PostgreSQL takes its SQL or the loader its map for none.
+func (d databases) run(t *testing.T, s *generated.Spec) (*result, error) {
+	t.Helper()
+	r := &result{Case: s.Build()}
+	pool := <-d
+	defer func() { d <- pool }()
+	if _, err := pool.Exec(t.Context(), emptySQL); err != nil {
+		return r, fmt.Errorf("empty the database: %w", err)
+	}
+	if _, err := pool.Exec(t.Context(), r.SQL); err != nil {
+		return r, fmt.Errorf("SQL: %w", err)
+	}
+	m, err := erasuremap.Parse("generated.yaml", []byte(r.Map))
+	if err != nil {
+		return r, fmt.Errorf("map: %w", err)
+	}
+	p, gaps, _, err := repository.Check(t.Context(), testdb.URL(t, pool), m)
+	switch {
+	case err != nil:
+		return r, fmt.Errorf("check: %w", err)
+	case len(gaps) > 0:
+		r.refused = gaps.Error()
+		return r, nil
+	}
+	db := bookingdb.GrantPlan(t, pool, p)
+	before, err := snapshot(t.Context(), pool)
+	if err != nil {
+		return r, err
+	}
+	if r.refused, err = r.erase(t.Context(), db, m); err != nil || r.refused != "" {
+		return r, err
+	}
+	after, err := snapshot(t.Context(), pool)
+	if err != nil {
+		return r, err
+	}
+	r.findings = r.Judge(before, after, r.outcome)
+	return r, nil
+}
+
+// erase does what a worker does, without asynq: claim, chunks, finish.
+func (r *result) erase(ctx context.Context, db *bookingdb.DB, m *erasuremap.Map) (refused string, err error) {
+	r.outcome.Failed = map[string]string{}
+	s, err := repository.Open(ctx, repository.Options{URL: db.URL, Map: m})
+	if err != nil {
+		return "", fmt.Errorf("open: %w", err)
+	}
+	defer s.Close()
+	if err := s.Cover(ctx); err != nil {
+		return "as the workers: " + err.Error(), nil
+	}
+	req := jobs.ErasureRequest{TenantID: r.Tenant(), ClientIDs: r.Keys(), Reason: jobs.SubjectRequest, CreatedBy: "test"}
+	job, _, err := s.AcceptErasure(ctx, req, jobs.IdempotencyKey{Key: "generated", Caller: "test"})
+	if err != nil {
+		return "", fmt.Errorf("accept: %w", err)
+	}
+	due, err := s.Dispatch(ctx)
+	if err != nil || len(due) != 1 {
+		return "", fmt.Errorf("dispatch: %d tasks, %w", len(due), err)
+	}
+	c, err := s.Claim(ctx, due[0].TaskID)
+	if err != nil || c == nil {
+		return "", fmt.Errorf("claim: %v, %w", c, err)
+	}
+	if err := r.chunks(ctx, s, c); err != nil {
+		return "", err
+	}
+	if r.outcome.Blocked == "" {
+		if err := s.Finish(ctx, c); err != nil {
+			return "", fmt.Errorf("finish: %w", err)
+		}
+		if err := s.RefreshViews(ctx); err != nil {
+			return "", fmt.Errorf("refresh: %w", err)
+		}
+	}
+	return "", r.read(ctx, s, c, job.ID)
+}
+
+// tries bounds how often one chunk is begun again.
+const tries = 50
+
+// chunks erases as a worker does: a chunk that is refused is halved until one
+// client stands alone, who is tried three times and then failed.
+func (r *result) chunks(ctx context.Context, s *repository.Store, c *jobs.Claim) error {
+	n, stubborn, left := r.Spec.Chunk, 0, tries
+	for c.Left() > 0 {
+		position, size := c.Position, min(n, c.Left())
+		_, err := s.EraseChunk(ctx, c, size)
+		if c.Position > position {
+			n, stubborn, left = r.Spec.Chunk, 0, tries
+		}
+		if left--; left == 0 {
+			return fmt.Errorf("no end: %w", err)
+		}
+		e, _ := errors.AsType[*jobs.Error](err)
+		switch {
+		case err == nil:
+		case e != nil && (e.Code == jobs.CodeSchema || e.Code == jobs.CodeOperator):
+			r.outcome.Blocked = err.Error()
+			return nil
+		case e != nil && e.Code == jobs.CodeContention, jobs.KindOf(err) == jobs.Unavailable:
+			time.Sleep(20 * time.Millisecond) // another test's clone or analyze; bounded by tries
+		case size > 1:
+			n = size / 2
+		case stubborn < 2:
+			stubborn++
+		default:
+			code := "internal"
+			if e != nil && e.Code != "" {
+				code = e.Code
+			}
+			if err := s.FailClient(ctx, c, code); err != nil {
+				return fmt.Errorf("fail client: %w", err)
+			}
+			n, stubborn, left = r.Spec.Chunk, 0, tries
+		}
+	}
+	return nil
+}
+
+// read fills in what became of the clients: what the task has passed and no
+// exception names was erased.
+func (r *result) read(ctx context.Context, s *repository.Store, c *jobs.Claim, id string) error {
+	list, err := s.Exceptions(ctx, jobs.ExceptionFilter{Kind: jobs.Erasure, TenantID: jobs.AnyTenant, JobID: id, Page: jobs.Page{Limit: 1000}})
+	if err != nil {
+		return fmt.Errorf("exceptions: %w", err)
+	}
+	for _, e := range list.Items {
+		if e.Outcome != jobs.ErasedRetained {
+			r.outcome.Failed[e.ClientID] = e.Code
+		}
+	}
+	for _, key := range c.Keys[:c.Position] {
+		if _, failed := r.outcome.Failed[key]; !failed {
+			r.outcome.Erased = append(r.outcome.Erased, key)
+		}
+	}
+	job, err := s.Job(ctx, jobs.Erasure, jobs.AnyTenant, id)
+	if err != nil {
+		return fmt.Errorf("job: %w", err)
+	}
+	if n := job.Counts.Erased + job.Counts.ErasedRetained; n != len(r.outcome.Erased) || job.Counts.Total() != len(r.Asked) {
+		return fmt.Errorf("the job counts %+v, its lists say %d erased of %d", job.Counts, len(r.outcome.Erased), len(r.Asked))
+	}
+	if r.outcome.Blocked == "" && !job.State.Final() {
+		return fmt.Errorf("the job is %s after its last batch", job.State)
+	}
+	return nil
+}
+
+// snapshot reads everything.
+func snapshot(ctx context.Context, pool *pgxpool.Pool) (generated.Snapshot, error) {
+	var sql string
+	err := pool.QueryRow(ctx, `
+		SELECT string_agg(format('SELECT %L, to_jsonb(t)::text FROM %s%I.%I AS t', CASE nspname WHEN 'public' THEN relname ELSE nspname || '.' || relname END,
+			CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END, nspname, relname), ' UNION ALL ')
+		FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
+		WHERE relkind IN ('r', 'p', 'm') AND NOT relispartition AND nspname IN ('public', 'oubli')`).Scan(&sql)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pool.Query(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	all := generated.Snapshot{}
+	var table, text string
+	_, err = pgx.ForEachRow(rows, []any{&table, &text}, func() error {
+		var values map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(text), &values); err != nil {
+			return err
+		}
+		row := generated.Row{}
+		for column, raw := range values {
+			var s string
+			switch {
+			case string(raw) == "null":
+				continue
+			case json.Unmarshal(raw, &s) != nil:
+				s = string(raw)
+			}
+			row[column] = s
+		}
+		all[table] = append(all[table], row)
+		return nil
+	})
+	return all, err
+}
+
+// reduce finds the smallest spec that it can in which something of the same kind
+// and place goes wrong.
+func (d databases) reduce(t *testing.T, r *result, want generated.Finding) *result {
+	t.Helper()
+	left := 120
+	for again := true; again && left > 0; {
+		again = false
+		for _, s := range r.Spec.Smaller() {
+			if left--; left < 0 {
+				break
+			}
+			smaller, err := d.run(t, s)
+			if err == nil && slices.ContainsFunc(smaller.findings, want.Same) {
+				r, again = smaller, true
+				break
+			}
+		}
+	}
+	return r
+}
+
+func lines(findings []generated.Finding) string {
+	all := make([]string, len(findings))
+	for i, f := range findings {
+		all[i] = f.String()
+	}
+	return strings.Join(all, "\n")
+}
