@@ -20,7 +20,7 @@ import (
 // letterbox is a store that remembers who is to be notified; nothing else of
 // it is asked for.
 type letterbox struct {
-	httpapi.Store
+	noStore
 	notify []string
 }
 
@@ -47,7 +47,7 @@ func FuzzAddresses(f *testing.F) {
 		f.Fatal(err)
 	}
 	box := &letterbox{}
-	api, err := httpapi.New(httpapi.Options{Store: box, Verifier: v, Limits: httpapi.Limits{Requests: -1, Bytes: -1, Failures: -1}})
+	api, err := httpapi.New(httpapi.Options{Stores: httpapi.Stores{Jobs: box, Controls: box, Erasures: box, Merges: box, Selections: box, Retention: box}, Verifier: v, Limits: httpapi.Limits{Requests: -1, Bytes: -1, Failures: -1}})
 	if err != nil {
 		f.Fatal(err)
 	}

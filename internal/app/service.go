@@ -268,7 +268,9 @@ func (s *Service) startAPI() error {
 	if err != nil {
 		return &SettingsError{err}
 	}
-	handler, err := httpapi.New(httpapi.Options{Store: waking{s.store, s.dispatcher, s.tracer}, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: Version(), Observe: s.metrics.ObserveRequest, Limits: limitsOf(s.cfg)})
+	wakes := waking{s.store, s.dispatcher, s.tracer}
+	stores := httpapi.Stores{Jobs: s.store, Controls: wakes, Erasures: wakes, Merges: wakes, Selections: s.store, Retention: s.store}
+	handler, err := httpapi.New(httpapi.Options{Stores: stores, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: Version(), Observe: s.metrics.ObserveRequest, Limits: limitsOf(s.cfg)})
 	if err != nil {
 		return err
 	}

@@ -20,10 +20,20 @@ const (
 	jobID      = "0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11"
 )
 
+// noStore has every method that the API needs of a store, and none works.
+type noStore struct {
+	httpapi.JobStore
+	httpapi.JobControls
+	httpapi.ErasureStore
+	httpapi.MergeStore
+	httpapi.SelectionStore
+	httpapi.RetentionStore
+}
+
 // desk is the store behind a real HTTP API: it takes one erasure and lets it
 // come on by one step with every look.
 type desk struct {
-	httpapi.Store // what no command uses yet
+	noStore // what no command of these tests uses
 
 	steps      []jobs.Job // the last one stays
 	exceptions []jobs.Exception
@@ -100,7 +110,7 @@ func (d *desk) open(t *testing.T) sitting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := httpapi.New(httpapi.Options{Store: d, Verifier: verifier})
+	handler, err := httpapi.New(httpapi.Options{Stores: httpapi.Stores{Jobs: d, Controls: d, Erasures: d, Merges: d, Selections: d, Retention: d}, Verifier: verifier})
 	if err != nil {
 		t.Fatal(err)
 	}

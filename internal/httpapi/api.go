@@ -12,44 +12,27 @@ import (
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
-
-	"github.com/oubli/oubli/jobs"
 )
 
-// Store keeps jobs. Its errors are [jobs.Error]s; a thing of another tenant is
-// missing.
-type Store interface {
-	// AcceptErasure stores job, tasks and key in one transaction. It reports
-	// replayed when the key was known with the same hash, and the first answer.
-	AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
-	// AcceptMerge is the same for a merge.
-	AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
-	// Job is one job; the tenant may be jobs.AnyTenant.
-	Job(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
-	// Cancel, Pause and Resume take a step that the job's state allows, or fail
-	// with Conflict.
-	Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
-	Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
-	Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
-	// Retry makes a new job of the clients that failed or were skipped.
-	Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error)
-	// Select freezes the list of a tenant's inactive clients; Selection and
-	// Candidates read it, Tick changes who is included.
-	Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Selection, error)
-	Selection(ctx context.Context, tenant, id string) (jobs.Selection, error)
-	Candidates(ctx context.Context, tenant, id string, page jobs.Page) (jobs.List[jobs.Candidate], error)
-	Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error)
-	// Jobs is a page of jobs, the newest first.
-	Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], error)
-	// Retention is what the law keeps of a tenant's erased clients.
-	Retention(ctx context.Context, tenant string) (jobs.Retention, error)
-	// Exceptions is a page of the clients that are not plainly erased.
-	Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error)
+// Stores are where the resources are kept. One value may serve as several of
+// them. Their errors are [jobs.Error]s, and for them an object of another tenant
+// does not exist.
+type Stores struct {
+	Jobs       JobStore
+	Controls   JobControls
+	Erasures   ErasureStore
+	Merges     MergeStore
+	Selections SelectionStore
+	Retention  RetentionStore
 }
 
-// Options are what the API is made of.
+func (s Stores) complete() bool {
+	return s.Jobs != nil && s.Controls != nil && s.Erasures != nil && s.Merges != nil && s.Selections != nil && s.Retention != nil
+}
+
+// Options are the parts of the API.
 type Options struct {
-	Store    Store            // required
+	Stores                    // required, each of them
 	Verifier *Verifier        // required
 	Log      zerolog.Logger   // access log and causes of failures; the zero logger writes nothing
 	Version  string           // of oubli, shown in the OpenAPI document; empty: "dev"
@@ -63,8 +46,8 @@ type Options struct {
 
 func (o *Options) validate() error {
 	var errs []error
-	if o.Store == nil {
-		errs = append(errs, errors.New("Store is required"))
+	if !o.Stores.complete() {
+		errs = append(errs, errors.New("all of Stores are required"))
 	}
 	if o.Verifier == nil {
 		errs = append(errs, errors.New("Verifier is required"))

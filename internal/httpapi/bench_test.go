@@ -36,7 +36,7 @@ func newBench(t *testing.T) *bench {
 		t.Fatal(err)
 	}
 	b := &bench{store: newShelf(), log: &syncLog{}}
-	h, err := New(Options{Store: b.store, Verifier: v, Log: zerolog.New(b.log), Version: "test"})
+	h, err := New(Options{Stores: b.store.stores(), Verifier: v, Log: zerolog.New(b.log), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

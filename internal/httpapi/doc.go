@@ -1,16 +1,15 @@
-// Package httpapi is the HTTP API, /v1. It translates between HTTP and the
-// words of package jobs and knows nothing of databases: what it needs of the
-// world is [Store].
+// Package httpapi is the HTTP API, /v1. It translates between HTTP and the types
+// of package jobs and knows nothing of databases: each resource declares, beside
+// its handlers, the small interface of what it needs; [Stores] lists them.
 //
 // Every answer that is not a success is a problem document (RFC 9457) with a
-// stable code; problem.go holds the one table from kinds of error to statuses
-// and codes.go the list of codes. No answer and no log line repeats what the
-// caller has sent: a mistake is named by where it stands, never by its value.
+// stable code. status.go has the one table from kinds and codes of errors to
+// statuses. No answer and no log line repeats what the caller has sent: a mistake
+// is named by its place, never by its value.
 //
-// A request passes, in this order, the request id and access log (observe.go),
-// the token, the caller's share of requests (limits.go) and the role
-// (access.go), the Idempotency-Key and the body's size (body.go), the strict
-// reading of the body (reader.go), and then the handler of its resource.
-// Resources have a file each; [register] and [registerBody] tie them in,
-// documentation included.
+// A request passes through these steps, in this order: the request id and the
+// access log (observe.go), the token, the caller's limits (limits.go) and role
+// (access.go), the Idempotency-Key and the size of the body (body.go), the strict
+// reading of the body (reader.go), and the handler of its resource. Each resource
+// has a file; [register] and [registerBody] connect and document its routes.
 package httpapi

@@ -22,9 +22,9 @@ func (a *api) erasureSteps() {
 		})
 	}
 	step("cancel", "Cancel an erasure",
-		"Before the start nothing is changed. While it runs it stops after the chunks under way; who was erased stays erased, and the counts say how many. Ends the job, with its mail.", a.Store.Cancel)
-	step("pause", "Pause an erasure", "Stops a running job between chunks until it is resumed or cancelled.", a.Store.Pause)
-	step("resume", "Resume an erasure", "Lets a paused job go on. A blocked one resumes by itself once the map covers the schema.", a.Store.Resume)
+		"Before the start nothing is changed. While it runs it stops after the chunks under way; who was erased stays erased, and the counts say how many. Ends the job, with its mail.", a.Controls.Cancel)
+	step("pause", "Pause an erasure", "Stops a running job between chunks until it is resumed or cancelled.", a.Controls.Pause)
+	step("resume", "Resume an erasure", "Lets a paused job go on. A blocked one resumes by itself once the map covers the schema.", a.Controls.Resume)
 	register(a, operation{
 		method: http.MethodPost, path: "/v1/erasures/{id}/retry", id: "retry-erasure",
 		summary: "Retry an erasure",
@@ -52,18 +52,9 @@ func (a *api) retryErasure(ctx context.Context, in *ErasurePath) (*createErasure
 	if err != nil {
 		return nil, err
 	}
-	job, err := a.Store.Retry(ctx, tenant, id, callOf(ctx).caller)
+	job, err := a.Erasures.Retry(ctx, tenant, id, callOf(ctx).caller)
 	if err != nil {
 		return nil, err
 	}
 	return &createErasureOutput{Location: "/v1/erasures/" + job.ID, Body: whole(job)}, nil
-}
-
-// pathOf reads an id out of a path, and whose things the caller may see.
-func pathOf(ctx context.Context, raw string) (tenant, id string, err error) {
-	if id, err = jobID(raw); err != nil {
-		return "", "", err
-	}
-	tenant, err = tenantFor(callOf(ctx).caller, "")
-	return tenant, id, err
 }

@@ -3,13 +3,19 @@ package httpapi
 import (
 	"context"
 	"net/http"
-	"regexp"
-	"strings"
-	"time"
-	"unicode/utf8"
 
 	"github.com/oubli/oubli/jobs"
 )
+
+// ErasureStore accepts erasures.
+type ErasureStore interface {
+	// AcceptErasure stores the job, its tasks and the key in one transaction.
+	// With a key that is known with the same hash it returns the first answer,
+	// and replayed is true.
+	AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
+	// Retry makes a new job of the clients that failed or were skipped.
+	Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error)
+}
 
 // erasures ties the resource /v1/erasures to its routes.
 func (a *api) erasures() {
@@ -66,7 +72,7 @@ func (a *api) createErasure(ctx context.Context, _ *struct{}, b *erasureRequest)
 		return nil, p
 	}
 	key := newIdempotencyKey(c, http.MethodPost, "/v1/erasures", tenant)
-	job, replayed, err := a.Store.AcceptErasure(ctx, req, key)
+	job, replayed, err := a.Erasures.AcceptErasure(ctx, req, key)
 	if err != nil {
 		return nil, err
 	}
@@ -75,26 +81,6 @@ func (a *api) createErasure(ctx context.Context, _ *struct{}, b *erasureRequest)
 		out.Replayed = "true"
 	}
 	return out, nil
-}
-
-// Paging are the parameters that all lists share. It and [ErasurePath] are
-// exported because huma looks into exported parts only.
-type Paging struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Items on one page"`
-	Cursor string `query:"cursor" maxLength:"512" doc:"The next of the page before; leave it out for the first page"`
-}
-
-func (p Paging) page() (jobs.Page, error) {
-	if !clean(p.Cursor) {
-		return jobs.Page{}, kindProblem(jobs.Invalid, "bad_cursor", "The cursor is not one that this list gave.")
-	}
-	return jobs.Page{Limit: p.Limit, Cursor: p.Cursor}, nil
-}
-
-type listJobsInput struct {
-	State    jobs.State `query:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled" doc:"Only jobs in this state"`
-	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only this tenant's; for trusted services, as a token with a tenant sees its own only"`
-	Paging
 }
 
 type jobList struct {
@@ -113,23 +99,6 @@ func (a *api) listErasures(ctx context.Context, in *listJobsInput) (*jobList, er
 	return &jobList{Body: jobs.List[jobs.Job]{Items: items, Next: l.Next}}, nil
 }
 
-// listJobs is a page of jobs of one kind.
-func (a *api) listJobs(ctx context.Context, kind jobs.Kind, in *listJobsInput) (jobs.List[jobs.Job], error) {
-	var none jobs.List[jobs.Job]
-	tenant, err := tenantFor(callOf(ctx).caller, in.TenantID)
-	if err != nil {
-		return none, err
-	}
-	if !clean(tenant) {
-		return none, invalid(Fault{Code: "bad_value", Detail: "Control characters are not allowed.", Parameter: "tenant_id"})
-	}
-	pg, err := in.page()
-	if err != nil {
-		return none, err
-	}
-	return a.Store.Jobs(ctx, jobs.Filter{TenantID: tenant, Kind: kind, State: in.State, Page: pg})
-}
-
 // ErasurePath is the path of one erasure.
 type ErasurePath struct {
 	ID string `path:"id" doc:"The job's id, a UUID" example:"0199b4a2-7c1e-7d53-9a1f-0c3a52b4d1a7"`
@@ -144,7 +113,7 @@ func (a *api) getErasure(ctx context.Context, in *ErasurePath) (*oneJob, error) 
 	if err != nil {
 		return nil, err
 	}
-	job, err := a.Store.Job(ctx, jobs.Erasure, tenant, id)
+	job, err := a.Jobs.Job(ctx, jobs.Erasure, tenant, id)
 	if err != nil {
 		return nil, err
 	}
@@ -171,52 +140,3 @@ func (a *api) listErasureClients(ctx context.Context, in *listErasureClientsInpu
 	}
 	return &exceptionList{Body: l}, nil
 }
-
-// listExceptions is a page of the clients of a job of one kind.
-func (a *api) listExceptions(ctx context.Context, kind jobs.Kind, rawID string, outcome jobs.Outcome, p Paging) (jobs.List[jobs.Exception], error) {
-	var none jobs.List[jobs.Exception]
-	tenant, id, err := pathOf(ctx, rawID)
-	if err != nil {
-		return none, err
-	}
-	pg, err := p.page()
-	if err != nil {
-		return none, err
-	}
-	return a.Store.Exceptions(ctx, jobs.ExceptionFilter{Kind: kind, JobID: id, TenantID: tenant, Outcome: outcome, Page: pg})
-}
-
-var uuidText = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
-
-// jobID is a job's id as the store knows it. What cannot be an id is missing
-// like any other job that there is not.
-func jobID(s string) (string, error) {
-	if !uuidText.MatchString(s) {
-		return "", kindProblem(jobs.Missing, "", "")
-	}
-	return strings.ToLower(s), nil
-}
-
-// whole is the job with its empty maps as {} and its times in UTC.
-func whole(j jobs.Job) jobs.Job {
-	if j.Exceptions == nil {
-		j.Exceptions = map[string]int{}
-	}
-	if j.Rows == nil {
-		j.Rows = map[string]int64{}
-	}
-	j.CreatedAt = j.CreatedAt.UTC()
-	j.NotBefore, j.StartedAt, j.FinishedAt = utc(j.NotBefore), utc(j.StartedAt), utc(j.FinishedAt)
-	return j
-}
-
-func utc(t *time.Time) *time.Time {
-	if t == nil {
-		return nil
-	}
-	u := t.UTC()
-	return &u
-}
-
-// clean reports whether PostgreSQL can take s as text.
-func clean(s string) bool { return utf8.ValidString(s) && !hasControl(s) }

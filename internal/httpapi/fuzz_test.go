@@ -23,7 +23,11 @@ import (
 
 // stand lets each request of a fuzz target find a store of its own behind
 // one handler, which is dear to build.
-type stand struct{ Store }
+type stand struct{ *shelf }
+
+func (s *stand) stores() Stores {
+	return Stores{Jobs: s, Controls: s, Erasures: s, Merges: s, Selections: s, Retention: s}
+}
 
 // mustStand is the API with a stand, a good token, and the document's
 // operations in a fixed order.
@@ -34,7 +38,7 @@ func mustStand(tb testing.TB) (http.Handler, *stand, string, []route) {
 		tb.Fatal(err)
 	}
 	c := &stand{newShelf()}
-	h, err := New(Options{Store: c, Verifier: v, Limits: Limits{Requests: -1, Bytes: -1, Failures: -1}})
+	h, err := New(Options{Stores: c.stores(), Verifier: v, Limits: Limits{Requests: -1, Bytes: -1, Failures: -1}})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -153,7 +157,7 @@ func FuzzBodies(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, i uint8, body []byte) {
 		r, store := routes[int(i)%len(routes)], stocked()
-		c.Store = store
+		c.shelf = store
 		req := httptest.NewRequest(r.method, r.at(selectionID), bytes.NewReader(body))
 		req.Header.Set("Authorization", "Bearer "+token)
 		req.Header.Set("Idempotency-Key", "k")
@@ -189,7 +193,7 @@ func FuzzRequests(f *testing.F) {
 			return
 		}
 		store := stocked()
-		c.Store = store
+		c.shelf = store
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, req)
 		if req.Method == http.MethodHead || w.Code < 400 && w.Body.Len() == 0 {

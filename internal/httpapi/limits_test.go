@@ -19,7 +19,7 @@ func mustLimit(t *testing.T, l Limits) func(method, path, token, address, body s
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Options{Store: newShelf(), Verifier: v, Limits: l})
+	h, err := New(Options{Stores: newShelf().stores(), Verifier: v, Limits: l})
 	if err != nil {
 		t.Fatal(err)
 	}

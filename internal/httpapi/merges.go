@@ -7,6 +7,14 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
+// MergeStore accepts merges.
+type MergeStore interface {
+	// AcceptMerge stores the job, its task and the key in one transaction. With
+	// a key that is known with the same hash it returns the first answer, and
+	// replayed is true.
+	AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
+}
+
 // merges ties the resource /v1/merges to its routes.
 func (a *api) merges() {
 	registerBody(a, operation{
@@ -67,7 +75,7 @@ func (a *api) createMerge(ctx context.Context, _ *struct{}, b *mergeRequest) (*c
 	if tenant == jobs.AnyTenant {
 		return nil, tenantNeeded()
 	}
-	job, replayed, err := a.Store.AcceptMerge(ctx, b.request(c.caller, tenant), newIdempotencyKey(c, http.MethodPost, "/v1/merges", tenant))
+	job, replayed, err := a.Merges.AcceptMerge(ctx, b.request(c.caller, tenant), newIdempotencyKey(c, http.MethodPost, "/v1/merges", tenant))
 	if err != nil {
 		return nil, err
 	}
@@ -104,11 +112,11 @@ type oneMerge struct {
 }
 
 func (a *api) getMerge(ctx context.Context, in *MergePath) (*oneMerge, error) {
-	return a.oneMerge(ctx, in, a.Store.Job)
+	return a.oneMerge(ctx, in, a.Jobs.Job)
 }
 
 func (a *api) cancelMerge(ctx context.Context, in *MergePath) (*oneMerge, error) {
-	return a.oneMerge(ctx, in, a.Store.Cancel)
+	return a.oneMerge(ctx, in, a.Controls.Cancel)
 }
 
 func (a *api) oneMerge(ctx context.Context, in *MergePath, take func(context.Context, jobs.Kind, string, string) (jobs.Job, error)) (*oneMerge, error) {

@@ -7,6 +7,11 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
+// RetentionStore counts what the law retains of a tenant's erased clients.
+type RetentionStore interface {
+	Retention(ctx context.Context, tenant string) (jobs.Retention, error)
+}
+
 // retention ties the resource /v1/retention to its route.
 func (a *api) retention() {
 	register(a, operation{
@@ -38,7 +43,7 @@ func (a *api) getRetention(ctx context.Context, in *retentionInput) (*retentionO
 	if tenant == jobs.AnyTenant {
 		return nil, invalid(Fault{Code: "required", Detail: "A token for all tenants names the tenant.", Parameter: "tenant_id"})
 	}
-	r, err := a.Store.Retention(ctx, tenant)
+	r, err := a.Retention.Retention(ctx, tenant)
 	if err != nil {
 		return nil, err
 	}

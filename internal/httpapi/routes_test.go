@@ -117,7 +117,7 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsOfItsRule(t *testing.T) {
 	h, st, _, routes := mustStand(t)
 	ask := func(r route, token, id string) (*httptest.ResponseRecorder, *shelf) {
 		store := stocked()
-		st.Store = store
+		st.shelf = store
 		req := httptest.NewRequest(r.method, r.at(id), strings.NewReader(r.example))
 		req.Header.Set("Idempotency-Key", "k")
 		if token != "" {

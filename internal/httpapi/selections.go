@@ -8,6 +8,17 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
+// SelectionStore keeps selections.
+type SelectionStore interface {
+	// Select freezes the list of a tenant's inactive clients.
+	Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Selection, error)
+	Selection(ctx context.Context, tenant, id string) (jobs.Selection, error)
+	// Candidates returns one page of the list.
+	Candidates(ctx context.Context, tenant, id string, page jobs.Page) (jobs.List[jobs.Candidate], error)
+	// Tick excludes and includes candidates.
+	Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error)
+}
+
 // selections ties the resource /v1/selections to its routes. Only admins see
 // it: it shows names.
 func (a *api) selections() {
@@ -115,7 +126,7 @@ func (a *api) createSelection(ctx context.Context, _ *struct{}, b *selectionRequ
 	if tenant == jobs.AnyTenant {
 		return nil, tenantNeeded()
 	}
-	sel, err := a.Store.Select(ctx, jobs.SelectionRequest{
+	sel, err := a.Selections.Select(ctx, jobs.SelectionRequest{
 		TenantID: tenant, Period: b.Period, Without: b.Without, IncludeNew: b.IncludeNew, CreatedBy: c.caller.Subject,
 	})
 	if err != nil {
@@ -134,7 +145,7 @@ func (a *api) getSelection(ctx context.Context, in *SelectionPath) (*oneSelectio
 	if err != nil {
 		return nil, err
 	}
-	sel, err := a.Store.Selection(ctx, tenant, id)
+	sel, err := a.Selections.Selection(ctx, tenant, id)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +157,7 @@ func (a *api) tickSelection(ctx context.Context, in *SelectionPath, b *ticksRequ
 	if err != nil {
 		return nil, err
 	}
-	sel, err := a.Store.Tick(ctx, tenant, id, jobs.Ticks{Exclude: b.Exclude, Include: b.Include})
+	sel, err := a.Selections.Tick(ctx, tenant, id, jobs.Ticks{Exclude: b.Exclude, Include: b.Include})
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +182,7 @@ func (a *api) listCandidates(ctx context.Context, in *listCandidatesInput) (*can
 	if err != nil {
 		return nil, err
 	}
-	l, err := a.Store.Candidates(ctx, tenant, id, pg)
+	l, err := a.Selections.Candidates(ctx, tenant, id, pg)
 	if err != nil {
 		return nil, err
 	}

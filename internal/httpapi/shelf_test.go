@@ -23,6 +23,11 @@ type shelf struct {
 	panics     any
 }
 
+// stores is the shelf in every role.
+func (s *shelf) stores() Stores {
+	return Stores{Jobs: s, Controls: s, Erasures: s, Merges: s, Selections: s, Retention: s}
+}
+
 func newShelf() *shelf {
 	return &shelf{jobs: map[string]jobs.Job{}, hashes: map[string][32]byte{}, first: map[string]string{}}
 }

@@ -46,7 +46,7 @@ func mustImpatient(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Store: newShelf(), Verifier: v}
+	o := Options{Stores: newShelf().stores(), Verifier: v}
 	if err := o.validate(); err != nil {
 		t.Fatal(err)
 	}

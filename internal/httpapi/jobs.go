@@ -1,0 +1,123 @@
+package httpapi
+
+import (
+	"context"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// JobStore reads jobs of both kinds. The tenant may be jobs.AnyTenant.
+type JobStore interface {
+	Job(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
+	// Jobs returns one page, the newest jobs first.
+	Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], error)
+	// Exceptions returns one page of the clients that are not plainly erased.
+	Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error)
+}
+
+// JobControls changes the state of a job. A change that the state does not allow
+// is an error of kind Conflict.
+type JobControls interface {
+	Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
+	Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
+	Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
+}
+
+// Paging are the parameters that all lists share. It and [ErasurePath] are
+// exported because huma looks into exported parts only.
+type Paging struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Items on one page"`
+	Cursor string `query:"cursor" maxLength:"512" doc:"The next of the page before; leave it out for the first page"`
+}
+
+func (p Paging) page() (jobs.Page, error) {
+	if !clean(p.Cursor) {
+		return jobs.Page{}, kindProblem(jobs.Invalid, "bad_cursor", "The cursor is not one that this list gave.")
+	}
+	return jobs.Page{Limit: p.Limit, Cursor: p.Cursor}, nil
+}
+
+type listJobsInput struct {
+	State    jobs.State `query:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled" doc:"Only jobs in this state"`
+	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only this tenant's; for trusted services, as a token with a tenant sees its own only"`
+	Paging
+}
+
+// listJobs is a page of jobs of one kind.
+func (a *api) listJobs(ctx context.Context, kind jobs.Kind, in *listJobsInput) (jobs.List[jobs.Job], error) {
+	var none jobs.List[jobs.Job]
+	tenant, err := tenantFor(callOf(ctx).caller, in.TenantID)
+	if err != nil {
+		return none, err
+	}
+	if !clean(tenant) {
+		return none, invalid(Fault{Code: "bad_value", Detail: "Control characters are not allowed.", Parameter: "tenant_id"})
+	}
+	pg, err := in.page()
+	if err != nil {
+		return none, err
+	}
+	return a.Jobs.Jobs(ctx, jobs.Filter{TenantID: tenant, Kind: kind, State: in.State, Page: pg})
+}
+
+// pathOf reads an id out of a path, and whose things the caller may see.
+func pathOf(ctx context.Context, raw string) (tenant, id string, err error) {
+	if id, err = jobID(raw); err != nil {
+		return "", "", err
+	}
+	tenant, err = tenantFor(callOf(ctx).caller, "")
+	return tenant, id, err
+}
+
+// listExceptions is a page of the clients of a job of one kind.
+func (a *api) listExceptions(ctx context.Context, kind jobs.Kind, rawID string, outcome jobs.Outcome, p Paging) (jobs.List[jobs.Exception], error) {
+	var none jobs.List[jobs.Exception]
+	tenant, id, err := pathOf(ctx, rawID)
+	if err != nil {
+		return none, err
+	}
+	pg, err := p.page()
+	if err != nil {
+		return none, err
+	}
+	return a.Jobs.Exceptions(ctx, jobs.ExceptionFilter{Kind: kind, JobID: id, TenantID: tenant, Outcome: outcome, Page: pg})
+}
+
+var uuidText = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// jobID is a job's id as the store knows it. What cannot be an id is missing
+// like any other job that there is not.
+func jobID(s string) (string, error) {
+	if !uuidText.MatchString(s) {
+		return "", kindProblem(jobs.Missing, "", "")
+	}
+	return strings.ToLower(s), nil
+}
+
+// whole is the job with its empty maps as {} and its times in UTC.
+func whole(j jobs.Job) jobs.Job {
+	if j.Exceptions == nil {
+		j.Exceptions = map[string]int{}
+	}
+	if j.Rows == nil {
+		j.Rows = map[string]int64{}
+	}
+	j.CreatedAt = j.CreatedAt.UTC()
+	j.NotBefore, j.StartedAt, j.FinishedAt = utc(j.NotBefore), utc(j.StartedAt), utc(j.FinishedAt)
+	return j
+}
+
+func utc(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	return &u
+}
+
+// clean reports whether PostgreSQL can take s as text.
+func clean(s string) bool { return utf8.ValidString(s) && !hasControl(s) }
