@@ -75,7 +75,7 @@ func holdsUp(w *httptest.ResponseRecorder, store *shelf, responses map[string]bo
 		return wholesome(reflect.ValueOf(store).Elem())
 	}
 	var p Problem
-	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || codes[p.Code].status != w.Code || len(p.Errors) > maxFaults {
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || codes[p.Code].meaning == "" || statusOf(codes[p.Code].kind, p.Code) != w.Code || len(p.Errors) > maxFaults {
 		return fmt.Errorf("not a problem with a code of ours: %v", err)
 	}
 	if wasAsked(store) {

@@ -105,11 +105,12 @@ func problemResponses(op operation) map[string]*huma.Response {
 		if !ok {
 			panic("code without a meaning: " + name)
 		}
-		key := strconv.Itoa(c.status)
+		status := statusOf(c.kind, name)
+		key := strconv.Itoa(status)
 		r := responses[key]
 		if r == nil {
 			r = &huma.Response{
-				Description: http.StatusText(c.status) + ".",
+				Description: http.StatusText(status) + ".",
 				Content: map[string]*huma.MediaType{"application/problem+json": {
 					Schema:   &huma.Schema{Ref: "#/components/schemas/Problem"},
 					Examples: map[string]*huma.Example{},

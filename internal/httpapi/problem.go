@@ -13,23 +13,6 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// status is the only place where kinds of error become HTTP statuses.
-var status = [...]int{
-	jobs.Internal:        http.StatusInternalServerError,
-	jobs.Malformed:       http.StatusBadRequest,
-	jobs.Unauthenticated: http.StatusUnauthorized,
-	jobs.Forbidden:       http.StatusForbidden,
-	jobs.Missing:         http.StatusNotFound,
-	jobs.Conflict:        http.StatusConflict,
-	jobs.TooLarge:        http.StatusRequestEntityTooLarge,
-	jobs.Invalid:         http.StatusUnprocessableEntity,
-	jobs.Unavailable:     http.StatusServiceUnavailable,
-}
-
-// statusClientGone is what the access log shows when nobody waits for the
-// answer any more; no standard status says it.
-const statusClientGone = 499
-
 // Problem is the answer to a request that did not succeed (RFC 9457).
 type Problem struct {
 	Type      string  `json:"type" doc:"Names the kind of problem: urn:oubli:problem: followed by the code"`
@@ -43,8 +26,8 @@ type Problem struct {
 	header http.Header
 }
 
-// Fault is one mistake in a request. It says where the mistake stands and
-// never what was there.
+// Fault is one mistake in a request. It names the place of the mistake and never
+// quotes what was there.
 type Fault struct {
 	Code      string `json:"code" doc:"Stable: required, unknown_field, duplicate_field, wrong_type, bad_value, too_few, too_many, contradiction, unknown_parameter, duplicate_parameter"`
 	Detail    string `json:"detail"`
@@ -52,62 +35,43 @@ type Fault struct {
 	Parameter string `json:"parameter,omitempty" doc:"Header, path or query parameter"`
 }
 
-// Error is the problem's detail.
+// Error returns the problem's detail.
 func (p *Problem) Error() string { return p.Detail }
 
-// GetStatus is the HTTP status.
+// GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders are the headers that belong to this problem.
+// GetHeaders returns the headers of this problem.
 func (p *Problem) GetHeaders() http.Header { return p.header }
 
-// ContentType is the media type of problem documents.
+// ContentType returns the media type of problem documents.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// newProblem is a problem with a code of the list.
-func newProblem(code, detail string) *Problem {
-	return problemWith(codes[code].status, code, detail)
-}
+// newProblem returns a problem with a code of the table.
+func newProblem(code, detail string) *Problem { return kindProblem(codes[code].kind, code, detail) }
 
-func problemWith(status int, code, detail string) *Problem {
-	p := &Problem{
-		Type:   "urn:oubli:problem:" + code,
-		Title:  title(status),
-		Status: status,
-		Code:   code,
-		Detail: detail,
+// kindProblem returns a problem with a code that another package has chosen. The
+// table need not know the code.
+func kindProblem(kind jobs.ErrorKind, code, detail string) *Problem {
+	if code == "" {
+		code = kinds[kind].code
 	}
+	if detail == "" {
+		detail = kinds[kind].detail
+	}
+	status := statusOf(kind, code)
+	p := &Problem{Type: "urn:oubli:problem:" + code, Title: title(status), Status: status, Code: code, Detail: detail}
 	if wait := codes[code].retry; wait != "" {
 		p.with("Retry-After", wait)
 	}
 	return p
 }
 
-// kindProblem is a problem with a code that another package chose; the kind
-// decides its status, so the list need not know the code.
-func kindProblem(kind jobs.ErrorKind, code, detail string) *Problem {
-	d := kindDefaults[kind]
-	if code == "" {
-		code = d.code
-	}
-	if detail == "" {
-		detail = d.detail
-	}
-	return problemWith(status[kind], code, detail)
-}
-
-// invalid is the problem of a request that breaks rules.
+// invalid returns the problem of a request that breaks rules.
 func invalid(faults ...Fault) *Problem {
 	p := newProblem("validation_failed", "The request breaks "+plural(len(faults), "rule")+"; see errors.")
 	p.Errors = faults
 	return p
-}
-
-func title(status int) string {
-	if status == statusClientGone {
-		return "Client Closed Request"
-	}
-	return http.StatusText(status)
 }
 
 func plural(n int, what string) string {
@@ -135,15 +99,15 @@ func (p *Problem) write(ctx context.Context, w http.ResponseWriter) {
 	w.WriteHeader(p.Status)
 	answer := *p
 	answer.RequestID = requestID(ctx)
-	_ = json.NewEncoder(w).Encode(&answer) // the caller is gone; there is nobody to tell
+	_ = json.NewEncoder(w).Encode(&answer) // an error here means that the caller has gone
 }
 
-// problemOf turns any error into the problem to answer with, and logs the
-// cause when the caller does not get to see it.
+// problemOf turns any error into the problem to answer with. It logs the cause
+// when the problem does not tell it.
 func problemOf(ctx context.Context, log *zerolog.Logger, err error) *Problem {
 	p := translate(ctx, err)
 	if p.Status >= http.StatusInternalServerError {
-		log.Error().Err(err).Str("request_id", requestID(ctx)).Str("code", p.Code).Msg("request could not be served")
+		log.Error().Err(err).Str("request_id", requestID(ctx)).Str("code", p.Code).Msg("request failed")
 	}
 	p.RequestID = requestID(ctx)
 	return p
@@ -163,6 +127,8 @@ func translate(ctx context.Context, err error) *Problem {
 		return newProblem("request_cancelled", "The caller ended the request.")
 	case ctx.Err() != nil:
 		return newProblem("timeout", "The request took too long; try again later.")
+	case ok && e.Kind == jobs.Unavailable && codes[e.Code].kind == jobs.Unavailable:
+		return newProblem(e.Code, codes[e.Code].meaning) // the error's own text is for the log
 	case ok && e.Kind == jobs.Unavailable:
 		return kindProblem(jobs.Unavailable, "", "")
 	default:
@@ -170,9 +136,8 @@ func translate(ctx context.Context, err error) *Problem {
 	}
 }
 
-// ownProblems replaces the errors that huma makes by itself. They quote the
-// caller's values, in texts, locations and a field of their own; only the
-// names of our own parameters survive.
+// ownProblems replaces the errors that huma makes by itself, because they quote
+// the caller's values. Only the names of our own parameters are kept.
 func ownProblems(ctx huma.Context, _ string, v any) (any, error) {
 	m, ok := v.(*huma.ErrorModel)
 	if !ok {
@@ -193,7 +158,7 @@ func ownProblems(ctx huma.Context, _ string, v any) (any, error) {
 func parameterFaults(op *huma.Operation, details []*huma.ErrorDetail) []Fault {
 	faults := make([]Fault, 0, len(details))
 	for _, d := range details {
-		f := Fault{Code: "unknown_parameter", Detail: "This route does not know a parameter that was given."}
+		f := Fault{Code: "unknown_parameter", Detail: "The request has a parameter that this route does not know."}
 		for _, p := range op.Parameters {
 			if d.Location == p.In+"."+p.Name {
 				// huma's messages on our parameters are made of our schema alone.

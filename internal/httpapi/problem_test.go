@@ -11,32 +11,6 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func TestEveryKindOfErrorHasItsStatus(t *testing.T) {
-	t.Parallel()
-	want := map[jobs.ErrorKind]int{
-		jobs.Internal: 500, jobs.Malformed: 400, jobs.Unauthenticated: 401, jobs.Forbidden: 403, jobs.Missing: 404,
-		jobs.Conflict: 409, jobs.TooLarge: 413, jobs.Invalid: 422, jobs.Unavailable: 503,
-	}
-	if len(status) != len(jobs.ErrorKinds()) || len(kindDefaults) != len(jobs.ErrorKinds()) {
-		t.Errorf("%d kinds of error have %d statuses and %d defaults", len(jobs.ErrorKinds()), len(status), len(kindDefaults))
-	}
-	b := newBench(t)
-	token := mustToken(t, "studio", jobs.Admin)
-	for _, kind := range jobs.ErrorKinds() {
-		b.store.mu.Lock()
-		b.store.fail = fmt.Errorf("accept: %w", &jobs.Error{Kind: kind})
-		b.store.mu.Unlock()
-		a := b.ask(t, "POST", "/v1/erasures", token, goodBody, "Idempotency-Key: k")
-		p := a.problem(t)
-		if a.StatusCode != want[kind] || p.Code != kindDefaults[kind].code {
-			t.Errorf("%s: got %d %s, want %d", kind, a.StatusCode, a.body, want[kind])
-		}
-		if hidden := kind == jobs.Internal || kind == jobs.Unavailable; hidden != strings.Contains(b.log.String(), p.RequestID+`","code"`) {
-			t.Errorf("%s: the log says\n%s", kind, b.log)
-		}
-	}
-}
-
 func TestTheStoresCodeAndTextReachTheCaller(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
