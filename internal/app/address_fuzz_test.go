@@ -20,7 +20,12 @@ import (
 // letterbox is a store that remembers who is to be notified; nothing else of
 // it is asked for.
 type letterbox struct {
-	noStore
+	httpapi.JobStore
+	httpapi.JobControls
+	httpapi.ErasureStore
+	httpapi.MergeStore
+	httpapi.SelectionStore
+	httpapi.RetentionStore
 	notify []string
 }
 
