@@ -2,22 +2,19 @@ package mailer
 
 import (
 	"bytes"
-	"flag"
 	"html"
 	"io"
 	"mime"
 	"mime/multipart"
 	"net/mail"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/jobs"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // sample returns a mail whose numbers all differ, so that a test can find each.
 func sample(locale string, s jobs.State) jobs.ReportMail {
@@ -74,27 +71,10 @@ func TestMailsReadAsTheGoldenOnes(t *testing.T) {
 					t.Parallel()
 					l := sample(w.Language, s)
 					l.Kind = kind
-					golden(t, filepath.Join("testdata", name+".eml"), render(t, m, l).Bytes())
+					golden.File(t, filepath.Join("testdata", name+".eml"), string(render(t, m, l).Bytes()))
 				})
 			}
 		}
-	}
-}
-
-func golden(t *testing.T, path string, got []byte) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("%v; write it with -update", err)
-	}
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s differs; if the new mail is right, write it with -update. Got:\n%s", path, got)
 	}
 }
 

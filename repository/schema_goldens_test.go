@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"flag"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -18,12 +16,11 @@ import (
 
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/repository"
 )
-
-var update = flag.Bool("update", false, "rewrite the catalogs in internal/plan/testdata")
 
 const goldens = "../internal/plan/testdata"
 
@@ -41,14 +38,15 @@ func TestTheCatalogsOfGoldenPlansAreWhatPostgreSQLSays(t *testing.T) {
 		t.Fatalf("no goldens: %v", err)
 	}
 	for _, file := range files {
-		golden, err := txtar.ParseFile(file)
+		archive, err := txtar.ParseFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if at(golden, "schema.sql") < 0 {
+		stored := string(txtar.Format(archive))
+		if at(archive, "schema.sql") < 0 {
 			continue // the demo's
 		}
-		schema := golden.Files[at(golden, "schema.sql")]
+		schema := archive.Files[at(archive, "schema.sql")]
 		inside(t, db, func(tx pgx.Tx) {
 			if strings.Contains(string(schema.Data), "NULLS NOT DISTINCT") && version(t, tx) < 150000 {
 				return // PostgreSQL 15 brought it
@@ -61,15 +59,17 @@ func TestTheCatalogsOfGoldenPlansAreWhatPostgreSQLSays(t *testing.T) {
 				t.Fatalf("%s: %v", file, err)
 			}
 			current := readable(t, cat)
-			if i := at(golden, "catalog.json"); i < 0 {
-				golden.Files = append(golden.Files, txtar.File{Name: "catalog.json", Data: current})
-			} else if !bytes.Equal(golden.Files[i].Data, current) {
-				golden.Files[i].Data = current
+			if i := at(archive, "catalog.json"); i < 0 {
+				archive.Files = append(archive.Files, txtar.File{Name: "catalog.json", Data: current})
+			} else if !bytes.Equal(archive.Files[i].Data, current) {
+				archive.Files[i].Data = current
 			} else {
-				prepare(t, tx, file, golden, cat)
+				prepare(t, tx, file, archive, cat)
 				return
 			}
-			rewrite(t, file, txtar.Format(golden))
+			// After -update here, go test ./internal/plan -update follows.
+			current = txtar.Format(archive)
+			golden.Part(t, file, stored, string(current), string(current))
 		})
 	}
 }
@@ -85,16 +85,14 @@ func TestTheDemosCatalogInTheGoldensIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	file, current := goldens+"/booking.catalog.json", readable(t, cat)
-	if stored, err := os.ReadFile(file); err != nil || !bytes.Equal(stored, current) {
-		rewrite(t, file, current)
-	}
+	golden.File(t, file, string(current))
 }
 
 // prepare has PostgreSQL read every statement of the plan, as far as the map
 // covers the schema.
-func prepare(t *testing.T, tx pgx.Tx, file string, golden *txtar.Archive, cat *plan.Catalog) {
+func prepare(t *testing.T, tx pgx.Tx, file string, archive *txtar.Archive, cat *plan.Catalog) {
 	t.Helper()
-	m, err := erasuremap.Parse(file, golden.Files[at(golden, "map.yaml")].Data)
+	m, err := erasuremap.Parse(file, archive.Files[at(archive, "map.yaml")].Data)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,17 +108,6 @@ func prepare(t *testing.T, tx pgx.Tx, file string, golden *txtar.Archive, cat *p
 			t.Errorf("%s: %s: %v\n%s", file, s.Name, err, s)
 			return
 		}
-	}
-}
-
-func rewrite(t *testing.T, file string, data []byte) {
-	t.Helper()
-	if !*update {
-		t.Errorf("%s: the catalog in it is not what PostgreSQL says: run go test ./repository -run Goldens\\|GoldenPlans -update, then go test ./internal/plan -update", file)
-		return
-	}
-	if err := os.WriteFile(file, data, 0o644); err != nil {
-		t.Fatal(err)
 	}
 }
 

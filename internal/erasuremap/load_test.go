@@ -3,16 +3,15 @@ package erasuremap
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "rewrite the problems at the end of testdata/*.bad.yaml")
+	"github.com/oubli/oubli/internal/golden"
+)
 
 // A bad map ends with the problems that it must give, as comments.
 const expected = "\n# Problems:\n"
@@ -32,15 +31,7 @@ func TestEveryMistakeIsReportedWhereItStands(t *testing.T) {
 			for _, p := range problems {
 				got.WriteString("# " + strings.TrimPrefix(p.Error(), "map.yaml:") + "\n")
 			}
-			if *update {
-				if err := os.WriteFile(path, []byte(text+expected+got.String()), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if got.String() != want {
-				t.Errorf("problems:\n%s\nwant:\n%s", got.String(), want)
-			}
+			golden.Part(t, path, want, got.String(), text+expected+got.String())
 		})
 	}
 }

@@ -2,7 +2,6 @@ package mapinit_test
 
 import (
 	"context"
-	"flag"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,14 +10,13 @@ import (
 
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/internal/mapinit"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/schemas"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/repository"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 // demo is the demo's schema with enough rows to be sampled.
 var demo = testdb.Template{Name: "mapinit", Build: func(ctx context.Context, pool *pgxpool.Pool) error {
@@ -42,24 +40,6 @@ func draftOf(t *testing.T, pool *pgxpool.Pool, o mapinit.Options) (mapinit.Draft
 	return draft, cat
 }
 
-// golden compares with a file of testdata, or writes it.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	path := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s is not what map init writes now (-update rewrites it):\n%s", path, got)
-	}
-}
-
 func read(t *testing.T, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", name))
@@ -72,7 +52,7 @@ func read(t *testing.T, name string) string {
 func TestTheDemosFirstMapIsComplete(t *testing.T) {
 	t.Parallel()
 	draft, cat := draftOf(t, testdb.New(t, demo), mapinit.Options{ClientTable: erasuremap.Name{Relation: "clients"}})
-	golden(t, "demo.yaml", draft.YAML)
+	golden.File(t, "testdata/demo.yaml", draft.YAML)
 
 	_, err := erasuremap.Parse("demo.yaml", []byte(draft.YAML))
 	problems, _ := err.(erasuremap.Problems)

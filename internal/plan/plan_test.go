@@ -3,7 +3,6 @@ package plan_test
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,10 +13,9 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/internal/plan"
 )
-
-var update = flag.Bool("update", false, "rewrite what testdata/*.txtar expects")
 
 // The parts of a case that people write; everything else is what must come of
 // them. Package repository writes catalog.json, from a live database.
@@ -122,22 +120,7 @@ func grants(p *plan.Plan) string {
 
 func hold(t *testing.T, file, want, got string) {
 	t.Helper()
-	if got == want {
-		return
-	}
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	gotLines, wantLines := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range min(len(gotLines), len(wantLines)) {
-		if gotLines[i] != wantLines[i] {
-			t.Fatalf("line %d is\n%s\nwant\n%s\n(go test ./internal/plan -update rewrites it)", i+1, gotLines[i], wantLines[i])
-		}
-	}
-	t.Fatalf("%d lines, want %d (go test ./internal/plan -update rewrites them)", len(gotLines), len(wantLines))
+	golden.Part(t, file, want, got, got)
 }
 
 func part(a *txtar.Archive, name string) ([]byte, bool) {

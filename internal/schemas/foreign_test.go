@@ -4,22 +4,19 @@ import (
 	"context"
 	"embed"
 	"errors"
-	"flag"
-	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/internal/mapinit"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/schemas"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/repository"
 )
-
-var update = flag.Bool("update", false, "rewrite the golden files")
 
 //go:embed testdata
 var files embed.FS
@@ -60,15 +57,7 @@ func open(t *testing.T, name, clients string) *foreign {
 	if f.draft, err = mapinit.Write(cat, facts, f.options); err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", name+".draft.yaml")
-	if *update {
-		if err := os.WriteFile(golden, []byte(f.draft.YAML), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if want, err := os.ReadFile(golden); err != nil || f.draft.YAML != string(want) {
-		t.Errorf("%s is not what map init writes now (-update rewrites it): %v\n%s", golden, err, f.draft.YAML)
-	}
+	golden.File(t, filepath.Join("testdata", name+".draft.yaml"), f.draft.YAML)
 	return f
 }
 

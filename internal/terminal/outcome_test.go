@@ -1,20 +1,17 @@
 package terminal
 
 import (
-	"flag"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/tools/txtar"
 
+	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/jobs"
 )
 
 const jobID = "0198c0de-7c1e-7a52-9d0e-3f6b8f2c4a11"
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 func TestOutcomesReadAsInTheGoldenFile(t *testing.T) {
 	t.Parallel()
@@ -46,18 +43,7 @@ func TestOutcomesReadAsInTheGoldenFile(t *testing.T) {
 		WriteOutcome(&b, c.job)
 		got.Files = append(got.Files, txtar.File{Name: c.name, Data: []byte(b.String())})
 	}
-	if *update {
-		if err := os.WriteFile(name, txtar.Format(&got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if text := string(txtar.Format(&got)); text != string(want) {
-		t.Errorf("got:\n%s\nwant:\n%s\n(-update writes it anew)", text, want)
-	}
+	golden.File(t, name, string(txtar.Format(&got)))
 }
 
 func TestNumbersAndSpansReadWell(t *testing.T) {

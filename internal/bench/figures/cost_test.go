@@ -1,15 +1,14 @@
 package figures
 
 import (
-	"flag"
 	"math"
 	"os"
 	"strings"
 	"testing"
 	"time"
-)
 
-var update = flag.Bool("update", false, "rewrite the table of docs/scaling.md")
+	"github.com/oubli/oubli/internal/golden"
+)
 
 // measured is what docs/performance.md says of one client. To redo the
 // arithmetic for another database, put its figures here and run
@@ -34,14 +33,8 @@ func TestTheTableOfScalingIsThatOfTheArithmetic(t *testing.T) {
 	}
 	to := from + strings.Index(string(page[from:])+"\n\n", "\n\n") + 1
 	want := measured.Table(loads)
-	if got := string(page[from:min(to, len(page))]); got != want {
-		if !*update {
-			t.Fatalf("docs/scaling.md has\n%s\nand the arithmetic gives\n%s", got, want)
-		}
-		if err := os.WriteFile(scaling, []byte(string(page[:from])+want+string(page[to:])), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
+	to = min(to, len(page))
+	golden.Part(t, scaling, string(page[from:to]), want, string(page[:from])+want+string(page[to:]))
 }
 
 // near leaves room for the last digits of binary fractions.
