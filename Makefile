@@ -30,12 +30,12 @@ demo: build ## show everything at once on this machine; ARGS="--once --clients 5
 
 .PHONY: test
 test: ## run the tests on real servers of their own
-	$(SERVERS) go test -timeout 8m $(TESTFLAGS) $(PACKAGES)
+	$(SERVERS) go test -shuffle=on -timeout 8m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: race
 race: ## run the tests of the concurrent packages under the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo "race: needs a C compiler ($$(go env CC))" >&2; exit 1; }
-	$(SERVERS) go test -race -short -timeout 8m $(TESTFLAGS) $$(go list $(PACKAGES) | grep -vE '$(RACELESS)')
+	$(SERVERS) go test -race -short -shuffle=on -timeout 8m $(TESTFLAGS) $$(go list $(PACKAGES) | grep -vE '$(RACELESS)')
 
 FUZZTIME ?= 1m
 
@@ -90,17 +90,25 @@ model: ## explore the model of the protocol at large size; ten minutes, 5 GB of 
 	go test ./internal/model -count=1 -timeout 90m -v -args -large
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck and the checks of .ci/lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }
 	go vet ./...
 	go vet -tags chaos ./internal/cli ./internal/chaos/... ./repository
-	go tool staticcheck ./...
-	go tool staticcheck -tags chaos ./internal/cli ./internal/chaos/... ./repository
+	@mkdir -p bin
+	go build -C .ci/lint -o "$(CURDIR)/bin/lint" .
+	go vet -vettool="$(CURDIR)/bin/lint" ./...
+	go tool -modfile=.ci/tools.mod staticcheck ./...
+	go tool -modfile=.ci/tools.mod staticcheck -tags chaos ./internal/cli ./internal/chaos/... ./repository
+
+.PHONY: dead
+dead: ## list functions that nothing calls, neither the program nor a test
+	go tool -modfile=.ci/tools.mod deadcode -test -tags chaos ./...
 
 .PHONY: mod
 mod: ## see that go.mod and go.sum are complete, tidy and genuine
 	go mod verify
 	go mod tidy -diff
+	go mod tidy -C .ci/lint -diff
 
 .PHONY: licences
 licences: ## see that every licence is allowed and docs/licences.md is current
