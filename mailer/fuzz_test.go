@@ -2,6 +2,7 @@ package mailer
 
 import (
 	"bytes"
+	"errors"
 	"net/mail"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ func TestAnAddressWithALineBreakIsRefused(t *testing.T) {
 		l := sample("en", jobs.Completed)
 		l.To = to
 		_, err := m.Render(l)
-		if e, ok := err.(*jobs.Error); !ok || e.Kind != jobs.Invalid || e.Code != "mail_address" {
+		if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Kind != jobs.Invalid || e.Code != "mail_address" {
 			t.Errorf("%q: got %v, want it refused", to, err)
 		}
 	}

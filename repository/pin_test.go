@@ -1,6 +1,7 @@
 package repository_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func TestASchemaThatChangesWhileAChunkWaitsForItsLocksIsSeen(t *testing.T) {
 		UPDATE participations SET nickname = 'Lulu'`)
 	let()
 	err := <-refused
-	if e, ok := err.(*jobs.Error); !ok || e.Code != jobs.CodeSchema || !strings.Contains(e.Msg, "public.participations.nickname") {
+	if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Code != jobs.CodeSchema || !strings.Contains(e.Msg, "public.participations.nickname") {
 		t.Errorf("the chunk ends with %v", err)
 	}
 	if left := db.Existing(t, keys); len(left) != 3 {
@@ -115,7 +116,7 @@ func TestAMigrationInMidChunkUndoesTheChunk(t *testing.T) {
 			erasable(t, db)
 			keys := db.Clients(t, 1, 20)
 			err := midChunk(t, db, keys, c.migration)
-			if e, ok := err.(*jobs.Error); !ok || e.Code != jobs.CodeSchema || !strings.Contains(e.Msg, c.gap) {
+			if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Code != jobs.CodeSchema || !strings.Contains(e.Msg, c.gap) {
 				t.Errorf("the chunk ends with %v", err)
 			}
 			if left := db.Existing(t, keys); len(left) != len(keys) {
@@ -147,7 +148,7 @@ func TestNobodyIsLeftOutUnderASchemaThatTheMapDoesNotKnow(t *testing.T) {
 			claim := claimFirst(t, s.store)
 			s.Exec(t, c.migration)
 			_, err := s.store.EraseChunk(t.Context(), claim, 2)
-			if e, ok := err.(*jobs.Error); !ok || e.Code != jobs.CodeSchema {
+			if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Code != jobs.CodeSchema {
 				t.Errorf("the chunk ends with %v", err)
 			}
 			if n := s.Int(t, "SELECT count(*) FROM oubli.exceptions"); n != 0 {

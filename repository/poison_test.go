@@ -2,6 +2,7 @@ package repository_test
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -71,7 +72,7 @@ func TestNoErrorTellsWhatPostgreSQLSaidOfARow(t *testing.T) {
 			c := claimFirst(t, s)
 
 			_, err := s.EraseChunk(t.Context(), c, 5)
-			e, ok := err.(*jobs.Error)
+			e, ok := errors.AsType[*jobs.Error](err)
 			if !ok || e.Kind != test.kind || e.Code != test.code {
 				t.Fatalf("got %v (%+v), want kind %s and code %s", err, e, test.kind, test.code)
 			}
@@ -127,7 +128,7 @@ func TestAMissingRightStopsTheJobAndIsNoClientsFault(t *testing.T) {
 	c := claimFirst(t, s)
 	db.Exec(t, "REVOKE DELETE ON messages FROM "+db.WorkerRole)
 	_, err := s.EraseChunk(t.Context(), c, 10)
-	if e, ok := err.(*jobs.Error); !ok || e.Kind != jobs.Conflict || e.Code != jobs.CodeOperator || !strings.Contains(e.Error(), "oubli grants") {
+	if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Kind != jobs.Conflict || e.Code != jobs.CodeOperator || !strings.Contains(e.Error(), "oubli grants") {
 		t.Fatalf("got %v, want a refusal that names oubli grants", err)
 	}
 	db.Exec(t, "GRANT DELETE ON messages TO "+db.WorkerRole)

@@ -1,6 +1,7 @@
 package repository_test
 
 import (
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -173,7 +174,7 @@ func TestAPeriodIsCheckedAndHasAFloor(t *testing.T) {
 	s := open(t, bookingdb.New(t, 600))
 	for period, code := range map[string]string{"P1D": "period_too_short", "P0D": "period_too_short", "-P1Y": "bad_period", "1 year": "bad_period", "PT5H": "bad_period", "P": "bad_period", "P99999Y": "bad_period", "soon": "bad_period", "": "bad_period"} {
 		_, err := s.Select(t.Context(), jobs.SelectionRequest{TenantID: "1", Period: period})
-		if e, ok := err.(*jobs.Error); !ok || e.Code != code {
+		if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Code != code {
 			t.Errorf("period %q: %v, want %s", period, err, code)
 		}
 	}

@@ -55,7 +55,7 @@ func (l link) cut() { l.Stop() }
 // mend lets everything through again.
 func (l link) mend() error {
 	l.Toxics.ResetToxics(context.Background())
-	if err := l.Start(); err != nil && err != toxiproxy.ErrProxyAlreadyStarted {
+	if err := l.Start(); err != nil && !errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
 		return fmt.Errorf("mend %s: %w", l.Name, err)
 	}
 	return nil

@@ -178,8 +178,9 @@ func (h *haunt) search(t *testing.T, inTables, wanted map[string]bool) []finding
 		in("mails", h.letters(t), wanted),
 		in("command line", []byte(console), wanted),
 	)
-	for _, page := range slices.Sorted(maps.Keys(pages)) {
-		all = append(all, in(page, h.read(t, pages[page]), wanted))
+	shown := pages()
+	for _, page := range slices.Sorted(maps.Keys(shown)) {
+		all = append(all, in(page, h.read(t, shown[page]), wanted))
 	}
 	return append(all, in("operations pages during the work", []byte(h.pages.String()), wanted))
 }
@@ -288,21 +289,21 @@ func (h *haunt) letters(t *testing.T) []byte {
 }
 
 // pages are what the listener for operations shows, by place.
-var pages = map[string][]string{
-	"metrics":                     {"/metrics"},
-	"dashboard":                   {"/monitoring/", "/monitoring/api/queues", "/monitoring/api/servers", "/monitoring/api/redis_info", "/monitoring/api/queue_stats"},
-	"operations pages and probes": {"/", "/healthz", "/readyz"},
-	"pprof and other innards": {"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/pprof/allocs?debug=1",
-		"/debug/pprof/threadcreate?debug=1", "/debug/pprof/block?debug=1", "/debug/pprof/mutex?debug=1", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/vars"},
-}
-
-func init() {
+func pages() map[string][]string {
+	all := map[string][]string{
+		"metrics":                     {"/metrics"},
+		"dashboard":                   {"/monitoring/", "/monitoring/api/queues", "/monitoring/api/servers", "/monitoring/api/redis_info", "/monitoring/api/queue_stats"},
+		"operations pages and probes": {"/", "/healthz", "/readyz"},
+		"pprof and other innards": {"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/pprof/allocs?debug=1",
+			"/debug/pprof/threadcreate?debug=1", "/debug/pprof/block?debug=1", "/debug/pprof/mutex?debug=1", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/vars"},
+	}
 	for _, queue := range []string{"interactive", "bulk", "mail"} {
-		pages["dashboard"] = append(pages["dashboard"], "/monitoring/api/queues/"+queue)
+		all["dashboard"] = append(all["dashboard"], "/monitoring/api/queues/"+queue)
 		for _, state := range []string{"pending", "active", "scheduled", "retry", "archived", "completed"} {
-			pages["dashboard"] = append(pages["dashboard"], "/monitoring/api/queues/"+queue+"/"+state+"_tasks")
+			all["dashboard"] = append(all["dashboard"], "/monitoring/api/queues/"+queue+"/"+state+"_tasks")
 		}
 	}
+	return all
 }
 
 func (h *haunt) read(t *testing.T, paths []string) []byte {
@@ -326,7 +327,7 @@ func (h *haunt) read(t *testing.T, paths []string) []byte {
 // lookAround visits everything that shows something, as operators do.
 func (h *haunt) lookAround(t *testing.T) {
 	t.Helper()
-	for _, paths := range pages {
+	for _, paths := range pages() {
 		_, _ = h.pages.Write(h.read(t, paths))
 	}
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -110,7 +111,7 @@ func TestWhoeverSendsSlowlyIsAnsweredAndCutOff(t *testing.T) {
 			}
 			// What follows is the end, or a reset: never the test's deadline.
 			rest, err := io.ReadAll(in)
-			if e, ok := err.(net.Error); ok && e.Timeout() {
+			if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 				t.Errorf("the connection is held open, after %q", rest)
 			}
 		})

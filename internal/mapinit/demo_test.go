@@ -2,6 +2,7 @@ package mapinit_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -55,7 +56,7 @@ func TestTheDemosFirstMapIsComplete(t *testing.T) {
 	golden.File(t, "testdata/demo.yaml", draft.YAML)
 
 	_, err := erasuremap.Parse("demo.yaml", []byte(draft.YAML))
-	problems, _ := err.(erasuremap.Problems)
+	problems, _ := errors.AsType[erasuremap.Problems](err)
 	if len(problems) != draft.Todos {
 		t.Errorf("the draft speaks of %d questions, the loader asks %d:\n%v", draft.Todos, len(problems), err)
 	}

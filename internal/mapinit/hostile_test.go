@@ -1,6 +1,7 @@
 package mapinit_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestHostileNamesComeThroughYAMLUnchanged(t *testing.T) {
 	o := mapinit.Options{ClientTable: erasuremap.Name{Schema: "App.Data", Relation: `Client "VIP"`}, TenantColumn: "studio no"}
 	draft, cat := draftOf(t, pool, o)
 	_, err := erasuremap.Parse("draft", []byte(draft.YAML))
-	problems, _ := err.(erasuremap.Problems)
+	problems, _ := errors.AsType[erasuremap.Problems](err)
 	for _, p := range problems {
 		if p.Msg != "answer the TODO" {
 			t.Errorf("%v\n%s", p, draft.YAML)

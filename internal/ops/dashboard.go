@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -71,7 +72,7 @@ var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 // time and cannot be listed.
 func dashboardPolicy(dashboard http.Handler) (string, error) {
 	page := httptest.NewRecorder()
-	dashboard.ServeHTTP(page, httptest.NewRequest(http.MethodGet, dashboardPath+"/", nil))
+	dashboard.ServeHTTP(page, httptest.NewRequestWithContext(context.Background(), http.MethodGet, dashboardPath+"/", nil))
 	scripts := inlineScript.FindAllSubmatch(page.Body.Bytes(), -1)
 	if page.Code != http.StatusOK || len(scripts) == 0 {
 		return "", errors.New("the dashboard's page is not as expected")
