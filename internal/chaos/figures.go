@@ -73,16 +73,6 @@ func (f *Figures) Faults() (n int) {
 	return n
 }
 
-// Of is how often a kind of fault came.
-func (f *Figures) Of(kind string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if t := f.kinds[kind]; t != nil {
-		return t.times
-	}
-	return 0
-}
-
 // Write prints the closing table.
 func (f *Figures) Write(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
