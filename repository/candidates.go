@@ -64,8 +64,7 @@ func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Pag
 		keys[i] = l.Items[i].ClientID
 		at[keys[i]] = &l.Items[i]
 	}
-	v := &values{claim: &jobs.Claim{TenantID: owner}, m: p.Map, keys: keys}
-	args, err := v.bind(p.Preview)
+	args, err := bind(forClients(p, owner, keys), p.Preview)
 	if err != nil {
 		return none, err
 	}

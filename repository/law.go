@@ -13,17 +13,16 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// law reads what decides for how long a tenant's records are kept, as the
-// tenant's row says it now: a country that was mended counts from then on.
-func (s *Store) law(ctx context.Context, p *plan.Plan, tenant string) (*jobs.Law, error) {
+// readLaw reads what decides for how long a tenant's records are kept. It reads
+// the tenant's row anew each time, so that a corrected country counts at once.
+func (s *Store) readLaw(ctx context.Context, p *plan.Plan, tenant string) (*jobs.Law, error) {
 	now := s.opts.Today()
 	if p.Law.SQL == "" {
-		// Nobody says where the tenant is: its day has begun when it has begun
-		// everywhere.
+		// The tenant's time zone is unknown: take a day only when it has begun in
+		// every time zone.
 		return &jobs.Law{Today: jobs.Date{Time: day(now.In(time.FixedZone("", -12*60*60)))}}, nil
 	}
-	v := &values{claim: &jobs.Claim{TenantID: tenant}, m: p.Map, now: now}
-	args, err := v.bind(p.Law)
+	args, err := bind(lawParams{forTenant(p, tenant), now}, p.Law)
 	if err != nil {
 		return nil, err
 	}
@@ -38,16 +37,16 @@ func (s *Store) law(ctx context.Context, p *plan.Plan, tenant string) (*jobs.Law
 	return l, err
 }
 
-// lawOf gives a claim the law of its tenant. A tenant who is gone has clients
-// all the same where no foreign key says otherwise; then what was known when
-// the job was accepted must do.
-func (s *Store) lawOf(ctx context.Context, p *plan.Plan, c *jobs.Claim) error {
+// addLaw adds the tenant's law to a claim, if the map retains anything. Where no
+// foreign key forbids it, a tenant's row can be deleted while its clients stay:
+// then the country that was known when the job was accepted is used.
+func (s *Store) addLaw(ctx context.Context, p *plan.Plan, c *jobs.Claim) error {
 	if c.Terms.Law != nil || len(p.RetentionRules) == 0 {
 		return nil
 	}
-	law, err := s.law(ctx, p, c.TenantID)
+	law, err := s.readLaw(ctx, p, c.TenantID)
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == "unknown_tenant" {
-		law, err = s.law(ctx, &plan.Plan{}, c.TenantID)
+		law, err = s.readLaw(ctx, &plan.Plan{}, c.TenantID)
 		law.Country = c.Terms.Country
 	}
 	if err != nil {
@@ -62,9 +61,9 @@ func day(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
 }
 
-// timeZone is where it is told on what day something was. Where nobody says,
-// it was as late as it was anywhere on earth: kept for too long rather than too
-// short. POSIX counts such zones westwards.
+// timeZone is the zone that decides on what day something happened. Without
+// one, it is the zone where days begin first: records are dated late and kept
+// for too long rather than too short. POSIX counts "Etc" zones westwards.
 func timeZone(law *jobs.Law) string {
 	if law.TimeZone == "" {
 		return "Etc/GMT-14"
@@ -79,8 +78,8 @@ type term struct {
 	today   time.Time
 }
 
-// applicable is what a retention of the map comes to under a tenant's law. A
-// map or a tenant that leaves it open keeps everybody waiting: nothing is
+// applicable is a retention of the map under a tenant's law. When the map or
+// the tenant's row leaves it open, the error asks the operator: nothing is
 // cleared by a guess.
 func applicable(m *erasuremap.Map, name string, law *jobs.Law) (term, error) {
 	t := term{today: law.Today.Time}
@@ -109,15 +108,41 @@ func (t term) lastDay(since time.Time) time.Time {
 	return erasuremap.LastDay(t.periods, since, t.end)
 }
 
+// retention is the map's retention rules under a tenant's law. The law is nil
+// where nothing is retained; then no statement asks for it.
+type retention struct {
+	m   *erasuremap.Map
+	law *jobs.Law
+}
+
+func (r retention) value(a plan.Arg) (any, error) {
+	switch {
+	case r.law == nil:
+		return nil, errNoValue
+	case a.Kind == plan.ArgTimeZone:
+		return timeZone(r.law), nil
+	case a.Kind == plan.ArgFirstKept:
+		t, err := r.rule(a.Text)
+		if err != nil {
+			return nil, err
+		}
+		return t.firstKept(), nil
+	}
+	return nil, errNoValue
+}
+
+// rule is the retention of this name as it applies to the tenant.
+func (r retention) rule(name string) (term, error) { return applicable(r.m, name, r.law) }
+
 // lastDay is the last day on which anything is kept of a client whose latest
-// records, rule by rule, are of these days; nil when nothing is.
-func (v *values) lastDay(rules []string, latest []*time.Time) (*jobs.Date, error) {
+// records, rule by rule, are of these days; nil when nothing is kept.
+func (r retention) lastDay(rules []string, latest []*time.Time) (*jobs.Date, error) {
 	var last *jobs.Date
 	for i, since := range latest {
 		if since == nil {
 			continue
 		}
-		t, err := applicable(v.m, rules[i], v.law)
+		t, err := r.rule(rules[i])
 		if err != nil {
 			return nil, err
 		}

@@ -65,11 +65,10 @@ func merging(refused plan.Gaps) error {
 
 // knownClients refuses a merge of or into somebody who is not the tenant's.
 func knownClients(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.MergeRequest, keys []string) error {
-	v := &values{claim: &jobs.Claim{TenantID: req.TenantID}, m: p.Map, keys: keys}
 	if req.Target != "" {
-		v.keys = append(slices.Clone(keys), req.Target)
+		keys = append(slices.Clone(keys), req.Target)
 	}
-	args, err := v.bind(p.FindClients)
+	args, err := bind(forClients(p, req.TenantID, keys), p.FindClients)
 	if err != nil {
 		return err
 	}

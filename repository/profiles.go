@@ -18,15 +18,6 @@ const needProfilesState = "OB001"
 // keeps rows apart, lane l of n takes slots l, l+n, l+2n …, so that batches
 // side by side never meet on one unique key.
 
-// wantProfiles asks for the shared profile when the tenant does not have it
-// yet. Further ones are made when a unique constraint asks for them.
-func wantProfiles(v *values, d *verdict) error {
-	if v.shared && len(d.erase) > 0 && d.profiles[1] == "" {
-		return &needProfiles{[]int{1}}
-	}
-	return nil
-}
-
 // slot is the n-th slot of a lane, from 0. A merge has the tenant to itself and
 // takes them all.
 func (s *Store) slot(lane, n int) int {
@@ -47,7 +38,7 @@ func (s *Store) lane(profiles map[int]string, lane int) []string {
 }
 
 // moreSlots are the slots to fill when a lane's first n did not suffice: a
-// quarter more, so that a crowd is reached soon and few profiles stay unused.
+// quarter more, so that few rounds are needed and few profiles stay unused.
 func (s *Store) moreSlots(n, lane int) []int {
 	slots := make([]int, 0, 1+n/4)
 	for i := range 1 + n/4 {
@@ -56,11 +47,11 @@ func (s *Store) moreSlots(n, lane int) []int {
 	return slots
 }
 
-// crowd is how many profiles of its lane the given clients want.
-func crowd(ctx context.Context, db querier, p *plan.Plan, v *values) (int, error) {
+// profilesWanted is how many profiles of their lane some clients need.
+func profilesWanted(ctx context.Context, db querier, p *plan.Plan, params profileCountParams) (int, error) {
 	most := 0
 	for _, st := range p.CountProfiles {
-		args, err := v.bind(st)
+		args, err := bind(params, st)
 		if err != nil {
 			return 0, err
 		}
@@ -73,36 +64,35 @@ func crowd(ctx context.Context, db querier, p *plan.Plan, v *values) (int, error
 	return most, nil
 }
 
-// makeProfiles inserts anonymous clients and records them, together or not at
-// all: those asked for, and as many as the rest of the batch will want. A
-// profile that the application has deleted is made anew.
+// makeProfiles inserts anonymous profiles and records them in one transaction:
+// those asked for, and as many as the rest of the batch will need. A profile
+// that the application has deleted is made anew.
 func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, slots []int) error {
-	tenant := holder(p.Map, c.TenantID)
+	tenant := profileOwner(p.Map, c.TenantID)
 	return s.tx(ctx, "make anonymous profile", func(tx pgx.Tx) error {
 		// Two batches of one tenant may need the same profile at the same time.
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('oubli:profiles:' || $1::text, 0))", tenant); err != nil {
 			return err
 		}
-		v := &values{claim: c, m: p.Map, keys: c.Keys[c.Position:]}
-		live, err := liveProfiles(ctx, tx, p, v)
+		live, err := liveProfiles(ctx, tx, p, c.TenantID)
 		if err != nil {
 			return err
 		}
-		v.profiles = s.lane(live, c.Lane)
+		lane := s.lane(live, c.Lane)
 		wanted := 0
 		if c.Terms.Merge == nil {
-			if wanted, err = crowd(ctx, tx, p, v); err != nil {
+			if wanted, err = profilesWanted(ctx, tx, p, profileCountParams{forClients(p, c.TenantID, c.Keys[c.Position:]), lane}); err != nil {
 				return err
 			}
 		}
-		for i := len(v.profiles); i < wanted; i++ {
+		for i := len(lane); i < wanted; i++ {
 			slots = append(slots, c.Lane+i*s.opts.Lanes)
 		}
 		for _, slot := range slots {
 			if live[slot] != "" {
 				continue
 			}
-			key, err := insertProfile(ctx, tx, p, v, slot)
+			key, err := insertProfile(ctx, tx, p, forProfile(p, c, slot))
 			if err != nil {
 				return err
 			}
@@ -117,19 +107,18 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 	})
 }
 
-// holder is whose the profiles are: the tenant's or, in a database of one
-// tenant, everybody's, whatever a token calls the tenant.
-func holder(m *erasuremap.Map, tenant string) string {
+// profileOwner is the tenant id under which profiles are recorded. In a database
+// of one tenant it is "-", whatever tenant id a token names.
+func profileOwner(m *erasuremap.Map, tenant string) string {
 	if m.Tenant == nil {
 		return "-"
 	}
 	return tenant
 }
 
-// insertProfile inserts one anonymous client and gives its key.
-func insertProfile(ctx context.Context, db querier, p *plan.Plan, v *values, slot int) (key string, err error) {
-	v.slot = slot
-	args, err := v.bind(p.NewProfile)
+// insertProfile inserts one anonymous profile and gives its key.
+func insertProfile(ctx context.Context, db querier, p *plan.Plan, params profileParams) (key string, err error) {
+	args, err := bind(params, p.NewProfile)
 	if err != nil {
 		return "", err
 	}
@@ -142,8 +131,8 @@ type rowsQuerier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
 
-func liveProfiles(ctx context.Context, db rowsQuerier, p *plan.Plan, v *values) (map[int]string, error) {
-	args, err := v.bind(p.LiveProfiles)
+func liveProfiles(ctx context.Context, db rowsQuerier, p *plan.Plan, tenant string) (map[int]string, error) {
+	args, err := bind(forTenant(p, tenant), p.LiveProfiles)
 	if err != nil {
 		return nil, err
 	}
@@ -151,10 +140,14 @@ func liveProfiles(ctx context.Context, db rowsQuerier, p *plan.Plan, v *values) 
 	if err != nil {
 		return nil, err
 	}
+	return profilesBySlot(rows)
+}
+
+func profilesBySlot(rows pgx.Rows) (map[int]string, error) {
 	live := map[int]string{}
 	var slot int
 	var key string
-	_, err = pgx.ForEachRow(rows, []any{&slot, &key}, func() error {
+	_, err := pgx.ForEachRow(rows, []any{&slot, &key}, func() error {
 		live[slot] = key
 		return nil
 	})

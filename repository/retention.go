@@ -24,13 +24,13 @@ type kept struct {
 
 // count counts the rows of a sweep that are not cleared yet. What it holds in
 // memory is one number a year, however many rows and days there are.
-func (s *Store) count(ctx context.Context, sw plan.Sweep, v *values) (kept, error) {
+func (s *Store) count(ctx context.Context, sw plan.Sweep, params sweepParams) (kept, error) {
 	k := kept{years: map[string]int64{}}
-	t, err := applicable(v.m, sw.Rule, v.law)
+	t, err := params.retention.rule(sw.Rule)
 	if err != nil {
 		return k, err
 	}
-	args, err := v.bind(sw.Count)
+	args, err := bind(params, sw.Count)
 	if err != nil {
 		return k, err
 	}
@@ -111,12 +111,16 @@ func (s *Store) recount(ctx context.Context, p *plan.Plan) error {
 }
 
 func (s *Store) recountTenant(ctx context.Context, p *plan.Plan, tenant string) error {
-	v, err := s.valuesFor(ctx, p, tenant)
+	law, err := s.readLaw(ctx, p, tenant)
+	if err != nil {
+		return fault("count again", err)
+	}
+	params, err := s.sweepParams(ctx, p, tenant, law)
 	if err != nil {
 		return fault("count again", err)
 	}
 	for _, sw := range p.Sweeps {
-		k, err := s.count(ctx, sw, v)
+		k, err := s.count(ctx, sw, params)
 		if err == nil {
 			err = s.tx(ctx, "count again", func(tx pgx.Tx) error { return noteKept(ctx, tx, tenant, sw, k) })
 		}
@@ -134,7 +138,7 @@ const sweepsShown = 50
 // last, and what the last sweeps did. It reads control tables alone.
 func (s *Store) Retention(ctx context.Context, tenant string) (jobs.Retention, error) {
 	r := jobs.Retention{TenantID: tenant, Kept: []jobs.Kept{}, Sweeps: []jobs.Sweep{}}
-	whose := holder(s.erasureMap(), tenant)
+	whose := profileOwner(s.erasureMap(), tenant)
 	err := s.snapshot(ctx, "read retention", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT rule, table_name, kept + due, years, due, overdue, refused, cleared, counted_at
 			FROM oubli.retained WHERE tenant_id = $1 ORDER BY table_name, name`, whose)

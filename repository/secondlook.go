@@ -140,7 +140,7 @@ func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *se
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.eraseLate(ctx, tx, p, &look.Claim)
+	rows, err := s.eraseLateRows(ctx, tx, p, &look.Claim)
 	if err != nil {
 		return nil, err
 	}
@@ -148,41 +148,42 @@ func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *se
 	return rows, err
 }
 
-// eraseLate erases rows that refer to these clients, who are gone. A key that is
-// somebody's again is left alone. That is looked at afterwards: what the
-// statements could see of a newcomer, they can see of the newcomer's own row too.
-func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.Claim) (map[string]int64, error) {
-	if err := s.lawOf(ctx, p, c); err != nil {
+// eraseLateRows erases rows that refer to these clients, who are gone. Keys that
+// belong to a client again are left alone: after the statements it looks which
+// are in use, and if any is, rolls back and leaves them out. Whatever of such a
+// new client the statements could see, this look sees the client's own row.
+func (s *Store) eraseLateRows(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.Claim) (map[string]int64, error) {
+	if err := s.addLaw(ctx, p, c); err != nil {
 		return nil, err
 	}
-	v := &values{claim: c, law: c.Terms.Law, m: p.Map, keys: c.Keys, run: p.EraseLateRows}
-	profiles, err := liveProfiles(ctx, tx, p, v)
+	profiles, err := liveProfiles(ctx, tx, p, c.TenantID)
 	if err != nil {
 		return nil, err
 	}
-	v.profile, v.profiles = profiles[1], s.lane(profiles, c.Lane)
-	if v.profile == "" && plan.UsesSharedProfile(p.EraseLateRows) {
+	if profiles[1] == "" && plan.UsesSharedProfile(p.EraseLateRows) {
 		return nil, &needProfiles{[]int{1}}
 	}
+	ch, lane := chunk{plan: p, claim: c, keys: c.Keys, writes: p.EraseLateRows}, s.lane(profiles, c.Lane)
 	for {
 		if _, err := tx.Exec(ctx, "savepoint late"); err != nil {
 			return nil, err
 		}
-		rows, err := erase(ctx, tx.Conn(), p, v)
+		late := changes{statements: ch.writes, params: ch.writeParams(ch.keys, profiles[1], lane, nil), clients: len(ch.keys)}
+		rows, err := runPlan(ctx, tx.Conn(), p, late)
 		if is(err, needProfilesState) {
-			err = &needProfiles{s.moreSlots(len(v.profiles), c.Lane)}
+			err = &needProfiles{s.moreSlots(len(lane), c.Lane)}
 		}
 		if err != nil {
 			return nil, err
 		}
-		back, err := keysBack(ctx, tx, p, v)
+		inUse, err := keysInUse(ctx, tx, ch)
 		if err != nil {
 			return nil, err
 		}
-		if left := len(v.keys); len(back) > 0 {
-			v.keys = slices.DeleteFunc(slices.Clone(v.keys), func(k string) bool { return slices.Contains(back, k) })
-			if len(v.keys) == left {
-				return nil, &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: "keys came back that were not asked for"}
+		if before := len(ch.keys); len(inUse) > 0 {
+			ch.keys = slices.DeleteFunc(slices.Clone(ch.keys), func(k string) bool { return slices.Contains(inUse, k) })
+			if len(ch.keys) == before {
+				return nil, &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: "the statement for keys in use returned keys that it was not asked about"}
 			}
 			if _, err := tx.Exec(ctx, "rollback to savepoint late"); err != nil {
 				return nil, err
@@ -201,13 +202,13 @@ func (s *Store) eraseLate(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.
 	}
 }
 
-// keysBack lists those of the keys that are a client's.
-func keysBack(ctx context.Context, tx pgx.Tx, p *plan.Plan, v *values) ([]string, error) {
-	args, err := v.bind(p.KeysInUse)
+// keysInUse lists those of the keys that belong to a client.
+func keysInUse(ctx context.Context, tx pgx.Tx, ch chunk) ([]string, error) {
+	args, err := bind(ch.clients(ch.keys), ch.plan.KeysInUse)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := tx.Query(ctx, p.KeysInUse.SQL, args...)
+	rows, err := tx.Query(ctx, ch.plan.KeysInUse.SQL, args...)
 	if err != nil {
 		return nil, err
 	}

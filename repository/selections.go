@@ -99,8 +99,7 @@ func cutoffOf(ctx context.Context, tx pgx.Tx, period, floor string) (time.Time, 
 
 func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.SelectionRequest, id uuid.UUID, cutoff time.Time) error {
 	st := p.Candidates(req.Without, req.IncludeNew)
-	v := &values{claim: &jobs.Claim{TenantID: req.TenantID, Terms: jobs.Terms{Cutoff: &cutoff}}, m: p.Map}
-	args, err := v.bind(st)
+	args, err := bind(selectionParams{forTenant(p, req.TenantID), cutoff}, st)
 	if err != nil {
 		return err
 	}

@@ -98,7 +98,8 @@ type sweep struct {
 	plan.Sweep
 	tenant string
 
-	values  *values
+	law     *jobs.Law // nil: it could not be read
+	params  sweepParams
 	day     time.Time
 	attempt int
 	rows    int64            // cleared
@@ -139,37 +140,36 @@ func (w *sweep) run(ctx context.Context) error {
 	return errors.Join(err, w.giveBack(ctx, err))
 }
 
-// prepare reads what the tenant's rows are told by: its law, its language and
-// its anonymous profiles.
-func (w *sweep) prepare(ctx context.Context) error {
-	v, err := w.valuesFor(ctx, w.plan, w.tenant)
-	if v == nil {
-		// Nobody can tell the tenant's day; this one has begun everywhere.
-		w.day = day(w.opts.Today().In(time.FixedZone("", -12*60*60)))
+// prepare reads the tenant's law, its language and its anonymous profiles.
+func (w *sweep) prepare(ctx context.Context) (err error) {
+	if w.law, err = w.readLaw(ctx, w.plan, w.tenant); err != nil {
+		// The tenant's day is unknown: take one that has begun in every time zone.
+		w.law, w.day = nil, day(w.opts.Today().In(time.FixedZone("", -12*60*60)))
 		return fault("prepare sweep", err)
 	}
-	w.values, w.day = v, v.law.Today.Time
+	w.day = w.law.Today.Time
+	w.params, err = w.sweepParams(ctx, w.plan, w.tenant, w.law)
 	if err == nil {
-		_, err = applicable(w.plan.Map, w.Rule, v.law)
+		_, err = w.params.retention.rule(w.Rule)
 	}
 	return fault("prepare sweep", err)
 }
 
-// valuesFor are the values of statements about a tenant's former clients.
-func (s *Store) valuesFor(ctx context.Context, p *plan.Plan, tenant string) (*values, error) {
-	law, err := s.law(ctx, p, tenant)
+// sweepParams are those of statements about a tenant's former clients.
+func (s *Store) sweepParams(ctx context.Context, p *plan.Plan, tenant string, law *jobs.Law) (sweepParams, error) {
+	_, locale, err := tenantFacts(ctx, s.pool, p, tenant)
 	if err != nil {
-		return nil, err
+		return sweepParams{}, err
 	}
-	v := &values{claim: &jobs.Claim{TenantID: tenant}, m: p.Map, law: law, keys: []string{}}
-	if _, v.claim.Terms.Locale, err = tenantFacts(ctx, s.pool, p, tenant); err != nil {
-		return v, err
+	live, err := liveProfiles(ctx, s.pool, p, tenant)
+	if err != nil {
+		return sweepParams{}, err
 	}
-	live, err := liveProfiles(ctx, s.pool, p, v)
+	profiles := []string{}
 	for _, key := range live {
-		v.keys = append(v.keys, key)
+		profiles = append(profiles, key)
 	}
-	return v, err
+	return sweepParams{forClients(p, tenant, profiles), labels{p.Map, locale}, retention{p.Map, law}}, nil
 }
 
 // claim takes the day's sweep. It declines one that is finished, that somebody

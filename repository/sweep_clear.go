@@ -13,7 +13,7 @@ import (
 // sweep clears what is over and counts the rest. A sweep that leaves rows which
 // somebody holds is not finished, and comes back for them.
 func (w *sweep) sweep(ctx context.Context) error {
-	before, err := w.count(ctx, w.Sweep, w.values)
+	before, err := w.count(ctx, w.Sweep, w.params)
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (w *sweep) sweep(ctx context.Context) error {
 			after[i] = &rows[i][n-1]
 		}
 	}
-	left, err := w.count(ctx, w.Sweep, w.values)
+	left, err := w.count(ctx, w.Sweep, w.params)
 	if err != nil {
 		return err
 	}
@@ -65,8 +65,7 @@ func (w *sweep) sumRefused() int64 {
 
 // find names the next rows whose period is over, part by part.
 func (w *sweep) find(ctx context.Context, after []*string) ([][]string, error) {
-	w.values.after = after
-	args, err := w.values.bind(w.Find)
+	args, err := bind(sweepFindParams{w.params, after}, w.Find)
 	if err != nil {
 		return nil, err
 	}
@@ -142,8 +141,7 @@ func (w *sweep) clearSome(ctx context.Context, rows [][]string) error {
 // that will not pass, they are halved until the culprit stands alone: one row
 // that violates a CHECK must not keep the others for longer than the law does.
 func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused map[string]int64) (int64, error) {
-	w.values.rows = rows
-	args, err := w.values.bind(w.Clear)
+	args, err := bind(sweepClearParams{w.params, rows}, w.Clear)
 	if err != nil {
 		return 0, err
 	}
@@ -189,8 +187,8 @@ func refusedRows(err error) (code string, ofRows bool) {
 // finish ends the day's sweep with what is left.
 func (w *sweep) finish(ctx context.Context, left kept) error {
 	zone := "Etc/GMT+12" // where a day is the last to begin
-	if w.values != nil && w.values.law.TimeZone != "" {
-		zone = w.values.law.TimeZone
+	if w.law != nil && w.law.TimeZone != "" {
+		zone = w.law.TimeZone
 	}
 	return w.fenced(ctx, "finish sweep", func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE oubli.retention_sweeps SET finished_at = now(), lease_until = NULL, last_error = '', refused = $4,

@@ -1,0 +1,122 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+// tenantLock is the key of the advisory lock that keeps merges of a tenant apart
+// from everything else: batches share it, a merge holds it alone.
+const tenantLock = "hashtextextended('oubli:tenant:' || $1::text, 0)"
+
+// fenceSQL locks the task's row if the task is still the caller's and stands
+// where the caller believes, and says whether its job is to go on. A crash of
+// the server can take the last chunks back: then the position differs or, after
+// chunks that only deferred clients, the next client.
+const fenceSQL = `
+SELECT j.state = 'running'
+FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
+WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND t.position = $3 AND t.keys[$3 + 1] IS NOT DISTINCT FROM $4
+FOR UPDATE OF t`
+
+// statementTimeout bounds each statement of a chunk. When one takes too long,
+// the server ends it and the connection lives on.
+const statementTimeout = 2 * time.Minute
+
+// settingsSQL is for one transaction. The process may be stopped in the middle
+// of a chunk, so idle transactions end and free their locks. Generic plans and
+// no JIT: planning anew or compiling costs more than it gains here. The commit
+// need not wait for the disk: a crash takes the record of the chunk back
+// together with the chunk, and the commit that ends the batch waits for all
+// before it.
+const settingsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true),
+  set_config('statement_timeout', $3, true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
+  set_config('synchronous_commit', 'off', true)`
+
+// queueLocks begins the transaction of a chunk: settings, the fence, the
+// tenant's lock and the clients' locks. A merge may write any of the tenant's
+// rows, so it takes the tenant's lock alone.
+func (s *Store) queueLocks(b *pgx.Batch, ch chunk) error {
+	lock := "pg_advisory_xact_lock_shared"
+	if ch.claim.Kind == jobs.MergeTask {
+		lock = "pg_advisory_xact_lock"
+	}
+	b.Queue("begin isolation level read committed")
+	b.Queue(settingsSQL, milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
+	b.Queue(s.fence, ch.claim.TaskID, ch.claim.Attempt, ch.claim.Position, nextKey(ch.claim))
+	clients := ch.clients(ch.keys)
+	b.Queue("SELECT "+lock+"("+tenantLock+")", clients.owner)
+	return queue(b, clients, ch.plan.LockClients)
+}
+
+// locked are the clients whose rows are locked, with what their owned columns
+// hold.
+type locked map[string][]*string
+
+// readLocks says whether the task may go on, and which clients are locked.
+func readLocks(results pgx.BatchResults, ch chunk) (locked, error) {
+	for range 2 { // begin, settings
+		if _, err := results.Exec(); err != nil {
+			return nil, err
+		}
+	}
+	var goOn bool
+	err := results.QueryRow().Scan(&goOn)
+	if err := passFence(err, goOn); err != nil {
+		return nil, err
+	}
+	if _, err := results.Exec(); err != nil { // the tenant's lock
+		return nil, err
+	}
+	return readLocked(results, ch.plan.OwnedColumns)
+}
+
+// readLocked reads locked clients, with these columns of their rows.
+func readLocked(results pgx.BatchResults, owned []string) (locked, error) {
+	rows, err := results.Query()
+	if err != nil {
+		return nil, err
+	}
+	all := locked{}
+	for rows.Next() {
+		var key string
+		links := make([]*string, len(owned))
+		into := []any{&key}
+		for i := range links {
+			into = append(into, &links[i])
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, err
+		}
+		all[key] = links
+	}
+	return all, rows.Err()
+}
+
+// lockTask passes the fence in an open transaction.
+func (s *Store) lockTask(ctx context.Context, conn *pgx.Conn, c *jobs.Claim) error {
+	var goOn bool
+	err := conn.QueryRow(ctx, s.fence, c.TaskID, c.Attempt, c.Position, nextKey(c)).Scan(&goOn)
+	return passFence(err, goOn)
+}
+
+// passFence is the meaning of the fence's answer.
+func passFence(err error, goOn bool) error {
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && !goOn {
+		return jobs.ErrFenced
+	}
+	return err
+}
+
+// nextKey is the key of the batch's next client; nil at the end.
+func nextKey(c *jobs.Claim) *string {
+	if c.Position == len(c.Keys) {
+		return nil
+	}
+	return &c.Keys[c.Position]
+}

@@ -1,0 +1,126 @@
+package repository
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
+
+const recordSQL = `
+UPDATE oubli.tasks SET keys = $3, position = $4, erased = $5, erased_retained = $6, skipped = $7, failed = $8, not_found = $9,
+  codes = $10, rows = $11, retained_until = $12, crashes = $13, lease_until = clock_timestamp() + $14::interval
+WHERE id = $1 AND attempt = $2 AND state = 'running'`
+
+// progressSQL is recordSQL for the usual case: nobody was deferred, so the keys
+// keep their order and are not written again.
+const progressSQL = `
+UPDATE oubli.tasks SET position = $3, erased = $4, erased_retained = $5, skipped = $6, failed = $7, not_found = $8,
+  codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = clock_timestamp() + $13::interval
+WHERE id = $1 AND attempt = $2 AND state = 'running'`
+
+// waitingSQL counts the sessions that wait for a row that this transaction has
+// locked: the first in the queue for a row waits for the transaction's id.
+const waitingSQL = `
+SELECT count(*) FROM pg_locks
+WHERE locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid AND NOT granted`
+
+// record writes the outcomes and the progress and commits, in one round trip.
+// It says how many sessions waited for the chunk's locks just before.
+func (s *Store) record(ctx context.Context, conn *pgx.Conn, n *jobs.Claim, v *verdict) (waiting int, err error) {
+	b := &pgx.Batch{}
+	if len(v.exceptions) > 0 {
+		b.Queue(exceptionsSQL, exceptionArgs(n.JobID, v.exceptions)...)
+	}
+	k := n.Counts
+	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease}
+	if len(v.deferred) > 0 {
+		b.Queue(recordSQL, append([]any{n.TaskID, n.Attempt, n.Keys}, sums...)...)
+	} else {
+		b.Queue(progressSQL, append([]any{n.TaskID, n.Attempt}, sums...)...)
+	}
+	if len(v.conflicts) > 0 {
+		b.Queue(conflictsSQL, n.TaskID, v.conflicts)
+	}
+	writes := b.Len()
+	b.Queue(waitingSQL)
+	b.Queue("commit")
+	results := conn.SendBatch(ctx, b)
+	for range writes {
+		if _, err := results.Exec(); err != nil {
+			return 0, errors.Join(err, results.Close())
+		}
+	}
+	if err := results.QueryRow().Scan(&waiting); err != nil {
+		return 0, errors.Join(err, results.Close())
+	}
+	_, err = results.Exec()
+	return waiting, errors.Join(err, results.Close())
+}
+
+const exceptionsSQL = `
+INSERT INTO oubli.exceptions (job_id, client_id, outcome, code, retained_until)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::date[])`
+
+func exceptionArgs(job string, all []jobs.Exception) []any {
+	ids, outcomes, codes := make([]string, len(all)), make([]string, len(all)), make([]string, len(all))
+	until := make([]*time.Time, len(all))
+	for i, e := range all {
+		ids[i], outcomes[i], codes[i], until[i] = e.ClientID, string(e.Outcome), e.Code, dateArg(e.RetainedUntil)
+	}
+	return []any{job, ids, outcomes, codes, until}
+}
+
+func dateArg(d *jobs.Date) *time.Time {
+	if d == nil {
+		return nil
+	}
+	return &d.Time
+}
+
+// claimAfter is the claim as it will be when the verdict on these keys, the next
+// of the batch, has committed: deferred clients go to the end, the others have
+// their outcome.
+func claimAfter(c *jobs.Claim, keys []string, v *verdict, rows map[string]int64) *jobs.Claim {
+	n := *c
+	n.Codes, n.Rows = map[string]int{}, map[string]int64{}
+	for code, count := range c.Codes {
+		n.Codes[code] = count
+	}
+	for table, count := range c.Rows {
+		n.Rows[table] = count
+	}
+	for table, count := range rows {
+		n.Rows[table] += count
+	}
+	for _, o := range jobs.Outcomes() {
+		n.Counts.Add(o, v.counts.Of(o))
+	}
+	for _, e := range v.exceptions {
+		if e.Outcome != jobs.ErasedRetained {
+			n.Codes[e.Code]++
+		}
+		if e.RetainedUntil != nil && (n.RetainedUntil == nil || e.RetainedUntil.After(n.RetainedUntil.Time)) {
+			n.RetainedUntil = e.RetainedUntil
+		}
+	}
+	if len(v.deferred) > 0 {
+		rest := c.Keys[c.Position+len(keys):]
+		n.Keys = slices.Clone(c.Keys[:c.Position])
+		for _, k := range keys {
+			if !slices.Contains(v.deferred, k) {
+				n.Keys = append(n.Keys, k)
+			}
+		}
+		n.Keys = append(append(n.Keys, rest...), v.deferred...)
+	}
+	if done := len(keys) - len(v.deferred); done > 0 {
+		n.Position += done
+		n.Crashes = 0
+	}
+	return &n
+}

@@ -1,0 +1,128 @@
+package repository
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/jobs"
+)
+
+// withProfiles writes a chunk with the tenant's anonymous profiles as they are.
+// When they do not suffice, it asks for more by its error, and the chunk is
+// begun again.
+func (s *Store) withProfiles(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict) (map[string]int64, error) {
+	if ch.usesSharedProfile && len(v.erase) > 0 && v.profiles[1] == "" {
+		return nil, &needProfiles{[]int{1}}
+	}
+	lane := s.lane(v.profiles, ch.claim.Lane)
+	if len(lane) == 0 && len(v.erase) > 0 && ch.claim.Terms.Merge == nil {
+		// Before a lane's first chunk, count: a chunk that finds too few profiles
+		// has worked in vain.
+		n, err := profilesWanted(ctx, conn, ch.plan, profileCountParams{ch.clients(v.erase), lane})
+		if err != nil || n > 0 {
+			return nil, cmp.Or[error](err, &needProfiles{s.moreSlots(0, ch.claim.Lane)})
+		}
+	}
+	rows, err := runPlan(ctx, conn, ch.plan, ch.changes(v, v.profiles[1], lane))
+	if is(err, needProfilesState) {
+		return nil, &needProfiles{s.moreSlots(len(lane), ch.claim.Lane)}
+	}
+	return rows, err
+}
+
+// changes are statements that write, with their parameters.
+type changes struct {
+	statements []plan.Statement
+	params     params
+	clients    int // whose rows are written
+}
+
+// changes are what the chunk writes for the clients that the verdict erases,
+// with these profiles.
+func (ch chunk) changes(v *verdict, profile string, profiles []string) changes {
+	w := ch.writeParams(v.erase, profile, profiles, v.owned)
+	c := changes{statements: ch.writes, params: w, clients: len(v.erase)}
+	if m := ch.claim.Terms.Merge; m != nil {
+		c.params = mergeParams[writeParams]{w, m.Target}
+	}
+	return c
+}
+
+// runPlan runs statements in one pipelined round trip and counts the rows of
+// each table. Then it checks that the schema still is the one that the plan is
+// for. From then on that cannot change before the commit: nobody can add a
+// column, a trigger or a foreign key to a table that was written to, nor a
+// column to one that was read.
+//
+// Without clients it only checks the schema: the verdict on those left out was
+// also made by the plan.
+func runPlan(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes) (map[string]int64, error) {
+	rows := map[string]int64{}
+	if c.clients == 0 {
+		c.statements = nil
+	}
+	b := &pgx.Batch{}
+	if err := queue(b, c.params, slices.Concat(c.statements, []plan.Statement{p.LockTables})...); err != nil {
+		return nil, err
+	}
+	b.Queue(fingerprintSQL)
+	results := conn.SendBatch(ctx, b)
+	for _, st := range c.statements {
+		tag, err := results.Exec()
+		if err == nil {
+			err = checkCount(st, tag.RowsAffected(), c.clients)
+		}
+		if err != nil {
+			return nil, errors.Join(err, results.Close())
+		}
+		if !st.FindsNone {
+			rows[st.Table] += tag.RowsAffected()
+		}
+	}
+	if _, err := results.Exec(); err != nil { // LockTables
+		return nil, errors.Join(err, results.Close())
+	}
+	var live string
+	if err := results.QueryRow().Scan(&live); err != nil {
+		return nil, errors.Join(err, results.Close())
+	}
+	if live != p.Fingerprint {
+		return nil, errors.Join(errStalePlan, results.Close())
+	}
+	return rows, results.Close()
+}
+
+// checkCount refuses a statement that left rows behind, or that did not change
+// exactly one row for each client.
+func checkCount(st plan.Statement, rows int64, clients int) error {
+	switch {
+	case st.FindsNone && rows > 0:
+		return &jobs.Error{Kind: jobs.Invalid, Code: "left_behind",
+			Msg: "rows of " + st.Table + " stayed with the source: a trigger kept them, or somebody wrote them meanwhile"}
+	case st.ClientRows && rows != int64(clients):
+		return &jobs.Error{Kind: jobs.Invalid, Code: "wrong_count",
+			Msg: "the client's own row was not the one row that changed: a trigger or a rule interferes"}
+	}
+	return nil
+}
+
+// clients are the parameters of statements that only name clients.
+func (ch chunk) clients(keys []string) clientParams {
+	return forClients(ch.plan, ch.claim.TenantID, keys)
+}
+
+func (ch chunk) retention() retention { return retention{ch.plan.Map, ch.claim.Terms.Law} }
+
+func (ch chunk) judgeParams() judgeParams {
+	return judgeParams{ch.clients(ch.keys), ch.claim.Terms, ch.retention()}
+}
+
+func (ch chunk) writeParams(keys []string, profile string, profiles []string, owned map[string][]string) writeParams {
+	return writeParams{clientParams: ch.clients(keys), labels: labels{ch.plan.Map, ch.claim.Terms.Locale}, retention: ch.retention(),
+		profile: profile, profiles: profiles, owned: owned}
+}

@@ -1,0 +1,51 @@
+package repository
+
+import (
+	"context"
+	"maps"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// dryRun runs the statements of a chunk and rolls them back to a savepoint. The
+// locks and the guards are those of a real chunk. Profiles that the tenant lacks
+// are inserted and rolled back as well.
+func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict) (map[string]int64, error) {
+	if len(v.erase) == 0 {
+		return runPlan(ctx, conn, ch.plan, ch.changes(v, "", nil))
+	}
+	lane := s.lane(v.profiles, ch.claim.Lane)
+	var wanted []int
+	if ch.usesSharedProfile {
+		wanted = []int{1}
+	}
+	for ; ; wanted = append(wanted, s.moreSlots(len(lane), ch.claim.Lane)...) {
+		if _, err := conn.Exec(ctx, "savepoint dry_run"); err != nil {
+			return nil, err
+		}
+		profiles := maps.Clone(v.profiles)
+		for _, slot := range wanted {
+			if profiles[slot] != "" {
+				continue
+			}
+			key, err := insertProfile(ctx, conn, ch.plan, forProfile(ch.plan, ch.claim, slot))
+			if err != nil {
+				return nil, profileTrouble(fault("try anonymous profile", err))
+			}
+			profiles[slot] = key
+		}
+		lane = s.lane(profiles, ch.claim.Lane)
+		rows, err := runPlan(ctx, conn, ch.plan, ch.changes(v, profiles[1], lane))
+		if err != nil && !is(err, needProfilesState) {
+			return nil, err
+		}
+		if err == nil { // a dry run never commits, so deferred constraints are checked here
+			if _, err := conn.Exec(ctx, "set constraints all immediate"); err != nil {
+				return nil, err
+			}
+		}
+		if _, undone := conn.Exec(ctx, "rollback to savepoint dry_run"); undone != nil || err == nil {
+			return rows, undone
+		}
+	}
+}
