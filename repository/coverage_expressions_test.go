@@ -63,11 +63,11 @@ func TestPostgreSQLJudgesEachExpressionOfAMapAtItsPlace(t *testing.T) {
 	guards := map[string]string{
 		`where: "balanc <> 0"`:      `map.yaml:5:13: public.clients: where: no such column: balanc (SQLSTATE 42703) — write a column of public.clients`,
 		`where: "vipLevel > 1"`:     `map.yaml:5:13: public.clients: where: no such column: vipLevel (SQLSTATE 42703) — write "vipLevel", in SQL's double quotes`,
-		`where: "balance"`:          `map.yaml:5:13: public.clients: where: not a condition, or types that do not go together: balance (SQLSTATE 42804) — write a condition that is true or false`,
+		`where: "balance"`:          `map.yaml:5:13: public.clients: where: not a condition, or types that do not match: balance (SQLSTATE 42804) — write a condition that is true or false`,
 		`where: "balance <>"`:       `(SQLSTATE 42601)`,
 		`where: "balance = 'Anna'"`: `map.yaml:5:13: public.clients: where: a literal in it cannot be read as its type (SQLSTATE 22P02)`,
 		`where: "no_such(balance)"`: `no such function or operator for these types: no_such (SQLSTATE 42883)`,
-		`where: "count(*) > 1"`:     `an aggregate has no place here: count (SQLSTATE 42803)`,
+		`where: "count(*) > 1"`:     `an aggregate is not allowed here: count (SQLSTATE 42803)`,
 		// Within the statement, held is found: on the client's row.
 		`table: visits, reference: client_id, where: "held"`: `map.yaml:5:50: public.visits: where: no such column: held (SQLSTATE 42703)`,
 	}
@@ -84,7 +84,7 @@ func TestPostgreSQLJudgesEachExpressionOfAMapAtItsPlace(t *testing.T) {
 		`code: {label: unknown_client}`: `public.visits.code: {label: …} is longer than the column can hold`,
 		`nick: {value: "far too long"}`: `public.visits.nick: {value: …}: the domain of the column refuses the value (SQLSTATE 23514)`,
 		`doc: {value: "{"}`:             `public.visits.doc: {value: …}: cannot be read as jsonb (SQLSTATE 22P02)`,
-		`seats: {sql: "note"}`:          `public.visits.seats: {sql: …}: gives another type than the column's, which is integer: note (SQLSTATE 42804) — cast it: {sql: "(…)::integer"}`,
+		`seats: {sql: "note"}`:          `public.visits.seats: {sql: …}: has another type than the column, which is integer: note (SQLSTATE 42804) — cast it: {sql: "(…)::integer"}`,
 		`note: {sql: "upper(nte)"}`:     `public.visits.note: {sql: …}: no such column: nte (SQLSTATE 42703)`,
 	} {
 		column, _, _ := strings.Cut(rule, ":")
@@ -104,7 +104,7 @@ func mustRefuse(t *testing.T, pool *pgxpool.Pool, yaml, want string) {
 	}
 	for _, g := range gaps {
 		if g.Fix == "" || g.Place != g.Pos.String() {
-			t.Errorf("no line that mends %v", g)
+			t.Errorf("no fix for %v", g)
 		}
 	}
 }

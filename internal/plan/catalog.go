@@ -15,7 +15,8 @@ type Catalog struct {
 }
 
 // Relation is a table, partitioned table, or materialized view. Partitions are
-// not listed; what hangs on a partition alone is listed on its root.
+// not listed; indexes and triggers that only a partition has are listed on its
+// root.
 type Relation struct {
 	Schema      string       `json:"schema"`
 	Name        string       `json:"name"`
@@ -29,10 +30,10 @@ type Relation struct {
 	// RowSecurity says that policies hide rows from the role that read the
 	// catalog.
 	RowSecurity bool `json:"row_security,omitempty"`
-	// Detaching are partitions that statements on the table do not see any more,
-	// while their rows are still in it for all who have begun before.
+	// Detaching are partitions that new statements on the table do not see any
+	// more, while transactions that began earlier still do.
 	Detaching []string `json:"detaching,omitempty"`
-	// Reads are the relations that a materialized view copies from, be it
+	// Reads are the relations that a materialized view copies from, directly or
 	// through views.
 	Reads []Reference `json:"reads,omitempty"`
 }
@@ -61,8 +62,8 @@ type Index struct {
 	Unique           bool     `json:"unique,omitempty"`
 	Exclusion        bool     `json:"exclusion,omitempty"`
 	NullsNotDistinct bool     `json:"nulls_not_distinct,omitempty"`
-	// Unusable indexes find no rows, yet a unique one may still refuse them: it
-	// is invalid, or only a partition's.
+	// Unusable says that the index finds no rows, because it is invalid or
+	// belongs to one partition only. A unique one may still refuse rows.
 	Unusable bool `json:"unusable,omitempty"`
 }
 
@@ -77,11 +78,11 @@ type ForeignKey struct {
 	Deferred      bool     `json:"deferred,omitempty"`  // checked at commit
 }
 
-// Hook is a user trigger or a rewrite rule: what the application has put in
-// the way of statements.
+// Hook is a user trigger or a rewrite rule: code of the application that runs
+// when a statement does.
 type Hook struct {
 	Name string `json:"name"`
-	// Insert says that it answers to INSERT alone, not to UPDATE or DELETE.
+	// Insert says that it runs on INSERT only, not on UPDATE or DELETE.
 	Insert bool `json:"insert,omitempty"`
 }
 
@@ -155,8 +156,8 @@ func (r *Relation) uniqueBy(columns ...string) bool {
 	})
 }
 
-// rowID are the columns that name one row, whatever else changes in it; none
-// when there is nothing but the row's place in its file.
+// rowID are the columns that identify one row: the primary key, or the keys of a
+// unique index without NULLs. Without either it is nil.
 func (r *Relation) rowID() []string {
 	if len(r.PrimaryKey) > 0 {
 		return r.PrimaryKey
@@ -174,7 +175,7 @@ func (fk *ForeignKey) to(parent *Relation) bool {
 	return fk.ParentSchema == parent.Schema && fk.Parent == parent.Name
 }
 
-// target is the parent's column that the foreign key's column stands for.
+// target is the parent's column that the foreign key's column refers to.
 func (fk *ForeignKey) target(column string) string {
 	if i := slices.Index(fk.Columns, column); i >= 0 {
 		return fk.ParentColumns[i]
@@ -190,8 +191,9 @@ func (fk *ForeignKey) pairs() []pair {
 	return all
 }
 
-// holds reports whether the key refuses every row whose column names nobody. One
-// of several columns does not look at rows with a NULL among them.
+// holds reports whether the foreign key refuses every row whose column refers to
+// nobody. A key of several columns does not check rows that have a NULL in one
+// of them.
 func (fk ForeignKey) holds(r *Relation, column string) bool {
 	other := func(name string) bool { return name != column && !r.Column(name).NotNull }
 	return slices.Contains(fk.Columns, column) && !slices.ContainsFunc(fk.Columns, other)
@@ -217,7 +219,8 @@ func (x *Index) computes(column string) bool {
 	return false
 }
 
-// alike finds the same index on another partition, or a second one like it.
+// alike reports whether y is the same index on another partition, or a second
+// index like x.
 func (x *Index) alike(y *Index) bool {
 	return slices.Equal(x.Keys, y.Keys) && slices.Equal(x.Expression, y.Expression) && x.Predicate == y.Predicate &&
 		x.NullsNotDistinct == y.NullsNotDistinct && x.Unusable == y.Unusable

@@ -5,8 +5,9 @@ import (
 	"unicode"
 )
 
-// withoutNotNull is a predicate without the commonest condition on a
-// reference, which holds before and after.
+// withoutNotNull is an index predicate without "column IS NOT NULL". That is the
+// most common condition on a reference, and a change from one key to another
+// does not affect it.
 func withoutNotNull(predicate, column string) string {
 	return strings.NewReplacer(column+" IS NOT NULL", "true", ident(column)+" IS NOT NULL", "true").Replace(predicate)
 }

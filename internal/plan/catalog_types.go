@@ -2,8 +2,8 @@ package plan
 
 import "slices"
 
-// integer and text are the families of key types within which a reference may
-// be compared.
+// integer and text are the two families of key types within which keys of
+// different types can be compared.
 func (c *Column) integer() bool { return c.oneOf("int2", "int4", "int8") }
 
 func (c *Column) text() bool { return c.oneOf("text", "varchar", "bpchar", "citext") }
@@ -15,8 +15,8 @@ func (c *Column) json() bool { return c.oneOf("json", "jsonb") }
 
 func (c *Column) oneOf(bases ...string) bool { return !c.Array && slices.Contains(bases, c.Base) }
 
-// hasEquality reports whether PostgreSQL can tell two values apart. Types that
-// it cannot, json foremost, are compared as text.
+// hasEquality reports whether the type has an equality operator. Values of other
+// types, such as json, are compared as text.
 func (c *Column) hasEquality() bool {
 	return slices.Contains([]string{"B", "D", "E", "I", "N", "S", "T"}, c.Category) ||
 		slices.Contains([]string{"bytea", "jsonb", "uuid"}, c.Base)
@@ -36,8 +36,8 @@ func keyKind(key *Column) KeyKind {
 	return ""
 }
 
-// canHold reports whether ref can hold key's values: in the same family, or
-// spelled out as text.
+// canHold reports whether ref can hold key's values: its type is of the same
+// family, or text.
 func canHold(ref, key *Column) bool {
 	return ref.text() || ref.integer() && key.integer() || !ref.Array && !key.Array && ref.Base == key.Base
 }
@@ -54,13 +54,13 @@ func keyType(ref, key *Column) string {
 		return "text"
 	}
 	plain := map[string]string{"int2": "smallint", "int4": "integer", "int8": "bigint", "uuid": "uuid"}
-	if typ := plain[key.Base]; typ != "" { // a domain's rules have no say in a comparison
+	if typ := plain[key.Base]; typ != "" { // a comparison need not obey the checks of a domain
 		return typ
 	}
 	return key.Type
 }
 
-// asKey is an expression of key's type in a form that compares with ref.
+// asKey casts an expression of key's type so that it can be compared with ref.
 func asKey(ref, key *Column, expr string) string {
 	if ref.text() && !key.text() {
 		return expr + "::text"

@@ -8,10 +8,9 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// coverColumns records a gap for every column of a kept row that can hold
-// something of a person and that the map does not classify. Every entry that
-// keeps rows must account for them; one that only unlinks may leave that to
-// another.
+// coverColumns records a gap for every column of kept rows that may hold personal
+// data and that has no rule. Every entry that keeps rows needs these rules; one
+// that only unlinks may leave them to another entry.
 func (c *checker) coverColumns() {
 	for _, e := range c.entries {
 		if !e.stays() || e.rel == c.client {
@@ -40,10 +39,10 @@ func (c *checker) coverColumns() {
 	}
 }
 
-// classified reports whether another entry says what becomes of the column: by
-// finding its rows through it or, for an entry that only unlinks, by a rule or
-// by deleting the clients' own rows: what merely refers to one of those is
-// somebody else's. A row that names the client itself may tell of both.
+// classifiedElsewhere reports whether another entry says what becomes of the
+// column: the column is that entry's reference or, if e only unlinks, has a rule
+// there. A row that e unlinks from a parent that is deleted belongs to somebody
+// else, and its columns need no rule.
 func (c *checker) classifiedElsewhere(e *entry, column string) bool {
 	return slices.ContainsFunc(c.entries, func(other *entry) bool {
 		if other.rel != e.rel || other.owned() {
@@ -54,21 +53,22 @@ func (c *checker) classifiedElsewhere(e *entry, column string) bool {
 	})
 }
 
-// freeForm are base types that can hold anything at all, beside the whole
-// category of strings and whatever PostgreSQL itself does not know.
+// freeForm are base types that can hold any content, in addition to the category
+// of strings and to types of extensions.
 var freeForm = []string{"oid", "bytea", "xml", "json", "jsonb"}
 
-// harmless are base types of the category for all the rest that hold nothing
-// of a person.
+// harmless are base types of category U that hold no personal data.
 var harmless = []string{"uuid", "pg_lsn", "pg_snapshot", "txid_snapshot", "tsquery"}
 
-// smells matches the names of columns that hold something of a person even
-// where their type would not tell.
-var personalName = regexp.MustCompile(`(^|_)(born|dob|tel|mobile|handy|fax|e?mail|iban|bic|ip|ssn|passport|gender|sex|postcode|zip|plz|latitude|longitude|lat|lng|naissance|geboren)($|_)|birth|phone|email|telefon|geburt|nascita|nacimiento|geboorte`)
+// personalName matches names of columns that hold personal data whatever their
+// type.
+var personalName = regexp.MustCompile(`(^|_)(born|dob|tel|mobile|handy|fax|e?mail|iban|bic|ip|ssn|passport|gender|sex|` +
+	`postcode|zip|plz|latitude|longitude|lat|lng|naissance|geboren)($|_)|` +
+	`birth|phone|email|telefon|geburt|nascita|nacimiento|geboorte`)
 
-// personal reports whether a kept column can hold something of a person: free
-// form by its type (S strings, C composites, G places, I networks, U whatever
-// else), or telling by its name.
+// personal reports whether a column may hold personal data: its type is of free
+// form (categories S strings, C composites, G geometry, I networks, U others), or
+// its name says so.
 func (c *checker) personal(col *Column) bool {
 	switch {
 	case slices.Contains(freeForm, col.Base), slices.Contains([]string{"S", "C", "G", "I"}, col.Category):

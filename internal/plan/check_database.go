@@ -7,9 +7,9 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// coverHooks records a gap for every user trigger that the statements would
-// fire and that nobody has acknowledged, since a history table keeps what it
-// saw, and for every rule that would rewrite them.
+// coverTriggers records a gap for every user trigger that the statements would
+// fire and that the map does not acknowledge, since a trigger may copy rows into
+// a history table; and for every rule that would rewrite the statements.
 func (c *checker) coverTriggers() {
 	for _, r := range c.relations() {
 		// Anonymous profiles are the only rows that oubli inserts.
@@ -25,15 +25,16 @@ func (c *checker) coverTriggers() {
 		}
 		for _, h := range r.Rules {
 			if concerns(h) {
-				c.gaps.add(c.firstMention(r), r, "", fmt.Sprintf("ALTER TABLE %s DISABLE RULE %s, or make it a trigger", r.ident(), ident(h.Name)),
-					"rule %s would rewrite what oubli does", h.Name)
+				fix := fmt.Sprintf("ALTER TABLE %s DISABLE RULE %s, or make it a trigger", r.ident(), ident(h.Name))
+				c.gaps.add(c.firstMention(r), r, "", fix,
+					"rule %s would rewrite the statements of oubli", h.Name)
 			}
 		}
 	}
 }
 
-// coverRowSecurity records a gap for every relation of which policies hide
-// rows: hidden rows would be left behind, and hidden guards would not hold.
+// coverRowSecurity records a gap for every relation in which policies hide rows:
+// hidden rows would not be erased, and guards over them would not hold.
 func (c *checker) coverRowSecurity() {
 	for _, r := range c.usedRelations() {
 		if r.RowSecurity {
@@ -43,19 +44,21 @@ func (c *checker) coverRowSecurity() {
 	}
 }
 
-// coverDetaching records a gap for every partition on its way out of its table:
-// statements on the table pass its rows by, and it is no table of its own yet.
+// coverDetaching records a gap for every partition that is being detached:
+// statements on the table do not see its rows, and it is not yet a table of its
+// own.
 func (c *checker) coverDetaching() {
 	for _, r := range c.usedRelations() {
 		for _, partition := range r.Detaching {
-			c.gaps.add(c.firstMention(r), r, "", fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s FINALIZE, and map or drop it", r.ident(), ident(partition)),
+			fix := fmt.Sprintf("ALTER TABLE %s DETACH PARTITION %s FINALIZE, and map or drop it", r.ident(), ident(partition))
+			c.gaps.add(c.firstMention(r), r, "", fix,
 				"its partition %s is being detached, and the rows in it cannot be reached", partition)
 		}
 	}
 }
 
-// coverCopies records a gap for every materialized view that holds a copy of
-// mapped rows.
+// coverViews records a gap for every materialized view that copies mapped rows
+// and is neither refreshed nor ignored.
 func (c *checker) coverViews() {
 	mapped := c.relations()
 	for i := range c.catalog.Relations {
@@ -66,14 +69,14 @@ func (c *checker) coverViews() {
 		}
 		for _, from := range view.Reads {
 			if r := c.catalog.Relation(erasuremap.Name{Schema: from.Schema, Relation: from.Name}); slices.Contains(mapped, r) {
-				c.gaps.add(c.firstMention(r), view, "", "under refresh: - "+c.name(view), "a materialized view that keeps a copy of %s", c.name(r))
+				c.gaps.add(c.firstMention(r), view, "", "under refresh: - "+c.name(view), "a materialized view that holds a copy of %s", c.name(r))
 				break
 			}
 		}
 	}
 }
 
-// used are the relations that a plan reads or writes.
+// usedRelations are those that a plan reads or writes.
 func (c *checker) usedRelations() []*Relation {
 	all := []*Relation{c.client}
 	add := func(r *Relation) {

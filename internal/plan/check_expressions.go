@@ -13,9 +13,9 @@ func (p Probe) TooLong() Gap {
 	return p.gap("write a shorter one, or null", p.what+" is longer than the column can hold")
 }
 
-// Refused is the gap of what PostgreSQL refused: with which SQLSTATE and at
-// which character of the SQL, from 1, or 0. Its message is left out: it quotes
-// values.
+// Refused is the gap of a probe that PostgreSQL refused with the SQLSTATE, at the
+// character of the SQL, counted from 1; 0 if it named none. The server's message
+// is left out, because it quotes values.
 func (p Probe) Refused(sqlstate string, character int) Gap {
 	name := p.nameAt(character)
 	why := p.what + ": " + p.reason(sqlstate)
@@ -40,9 +40,9 @@ func (p Probe) reason(sqlstate string) string {
 	case p.Args != nil:
 		return "cannot be read as " + p.column.Type
 	case sqlstate == "42804" && p.column == nil:
-		return "not a condition, or types that do not go together"
+		return "not a condition, or types that do not match"
 	case sqlstate == "42804":
-		return "gives another type than the column's, which is " + p.column.Type
+		return "has another type than the column, which is " + p.column.Type
 	case strings.HasPrefix(sqlstate, "22"):
 		return "a literal in it cannot be read as its type"
 	}
@@ -55,14 +55,14 @@ func (p Probe) reason(sqlstate string) string {
 		"3F000": "no such schema",
 		"42704": "no such type",
 		"42846": "a cast that PostgreSQL does not know",
-		"42803": "an aggregate has no place here",
-		"42P20": "a window function has no place here",
-		"0A000": "something that has no place here",
+		"42803": "an aggregate is not allowed here",
+		"42P20": "a window function is not allowed here",
+		"0A000": "something that is not allowed here",
 	}
 	if reason := reasons[sqlstate]; reason != "" {
 		return reason
 	}
-	return "PostgreSQL does not take it"
+	return "PostgreSQL refuses it"
 }
 
 func (p Probe) fix(sqlstate, name string) string {
@@ -84,8 +84,8 @@ func (p Probe) fix(sqlstate, name string) string {
 	return "correct the expression; psql shows more: SELECT … FROM " + p.rel.ident()
 }
 
-// nameAt is the name or sign in the SQL at which PostgreSQL stumbled; never a
-// literal, and nothing of what oubli wrote around the expression.
+// nameAt is the name in the SQL at which PostgreSQL found the mistake. It is
+// empty for literals and signs.
 func (p Probe) nameAt(character int) string {
 	sql := []rune(p.SQL)
 	if character < 1 || character > len(sql) || p.Args != nil {
@@ -110,11 +110,11 @@ func (p Probe) nameAt(character int) string {
 	return rest[:end]
 }
 
-// Refused is the gap of a statement that PostgreSQL refused although each
-// expression in it by itself was fine.
+// Refused is the gap of a statement that PostgreSQL refused although it took each
+// expression of the map by itself.
 func (p *Plan) Refused(s Statement, sqlstate string) Gap {
-	g := Gap{Pos: p.Map.Client.Pos, Why: fmt.Sprintf("PostgreSQL does not take the statement %q (SQLSTATE %s)", s.Name, sqlstate),
-		Fix: "change the rules of this table, each by itself is fine"}
+	g := Gap{Pos: p.Map.Client.Pos, Why: fmt.Sprintf("PostgreSQL refuses the statement %q (SQLSTATE %s)", s.Name, sqlstate),
+		Fix: "change the rules of this table: each is valid by itself, but not together"}
 	for _, e := range p.model.entries {
 		if p.model.name(e.rel) == s.Table {
 			g.Pos = e.Pos

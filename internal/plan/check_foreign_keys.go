@@ -7,8 +7,8 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// coverForeignKeys records a gap for every foreign key by which rows reach a
-// client, directly or through mapped tables, and that the map does not name.
+// coverForeignKeys records a gap for every foreign key that reaches a client,
+// directly or through mapped tables, and that the map does not name.
 func (c *checker) coverForeignKeys() {
 	for i := range c.catalog.Relations {
 		r := &c.catalog.Relations[i]
@@ -18,18 +18,19 @@ func (c *checker) coverForeignKeys() {
 			if parent == nil || (parent != c.client && !c.holdsClientRows(parent)) || c.mapsForeignKey(r, fk, parent) {
 				continue
 			}
-			c.gaps.add(c.firstMention(r), r, c.referenceColumn(fk, parent), "under tables: "+c.proposedEntry(r, fk, parent), "foreign key %s reaches the clients and is not in the map", fk.Name)
+			c.gaps.add(c.firstMention(r), r, c.referenceColumn(fk, parent), "under tables: "+c.proposedEntry(r, fk, parent),
+				"foreign key %s reaches the clients and is not in the map", fk.Name)
 		}
 	}
 }
 
-// belonging reports whether rows of r belong to clients, rather than only
-// point to them.
+// holdsClientRows reports whether rows of r belong to clients, and do not only
+// refer to them.
 func (c *checker) holdsClientRows(r *Relation) bool {
 	return slices.ContainsFunc(c.entries, func(e *entry) bool { return e.rel == r && !e.owned() && e.Erase != erasuremap.Unlink })
 }
 
-// line is the entry that would map a foreign key.
+// proposedEntry is the entry that would map a foreign key.
 func (c *checker) proposedEntry(r *Relation, fk *ForeignKey, parent *Relation) string {
 	through := ""
 	if parent != c.client {
@@ -38,8 +39,8 @@ func (c *checker) proposedEntry(r *Relation, fk *ForeignKey, parent *Relation) s
 	return fmt.Sprintf("- {table: %s,%s reference: %s, erase: …}", c.name(r), through, c.referenceColumn(fk, parent))
 }
 
-// referring is the column of a foreign key that tells rows apart: of a key
-// that includes the tenant, the other one.
+// referenceColumn is the column of a foreign key to name as the reference: the
+// first that is not the tenant's.
 func (c *checker) referenceColumn(fk *ForeignKey, parent *Relation) string {
 	for i, column := range fk.Columns {
 		tenant := c.tenant != nil && (column == c.tenant.Name || parent == c.client && fk.ParentColumns[i] == c.tenant.Name)
@@ -50,9 +51,10 @@ func (c *checker) referenceColumn(fk *ForeignKey, parent *Relation) string {
 	return fk.Columns[0]
 }
 
-// covered reports whether the map says what becomes of a foreign key: its rows
-// are reached by it, or its column has a rule, or its table is ignored. The
-// client's own row and whatever is deleted whole take their keys with them.
+// mapsForeignKey reports whether the map says what becomes of a foreign key: an
+// entry finds its rows by it, a column of it has a rule, or the table is ignored.
+// A foreign key of the client's own row, or of rows that are deleted, is deleted
+// with its row.
 func (c *checker) mapsForeignKey(r *Relation, fk *ForeignKey, parent *Relation) bool {
 	for _, e := range c.entries {
 		if e.rel != r || e.owned() {
@@ -71,8 +73,8 @@ func (c *checker) mapsForeignKey(r *Relation, fk *ForeignKey, parent *Relation) 
 	return parent != c.client && (r == c.client || slices.Contains(c.ignored, r))
 }
 
-// checkReferences holds every foreign key against what erasing does to the
-// rows that it refers to.
+// checkReferences refuses changes that a foreign key does not allow in the rows
+// that it refers to.
 func (c *checker) checkReferences() {
 	for i := range c.catalog.Relations {
 		r := &c.catalog.Relations[i]
@@ -90,11 +92,12 @@ func (c *checker) checkReferences() {
 	}
 }
 
-// checkRewritten refuses to write a column that rows elsewhere refer to.
+// checkRewritten refuses to write a column to which a foreign key refers.
 func (c *checker) checkRewritten(r *Relation, fk *ForeignKey, parent *Relation) {
 	refuse := func(pos erasuremap.Pos, column string) {
 		if slices.Contains(fk.ParentColumns, column) {
-			c.gaps.add(pos, parent, column, "use erase: delete, or let the foreign key refer to another column", "cannot be written: foreign key %s of %s refers to it", fk.Name, c.name(r))
+			c.gaps.add(pos, parent, column, "use erase: delete, or let the foreign key refer to another column",
+				"cannot be written: foreign key %s of %s refers to it", fk.Name, c.name(r))
 		}
 	}
 	for _, w := range c.writes() {
@@ -104,7 +107,7 @@ func (c *checker) checkRewritten(r *Relation, fk *ForeignKey, parent *Relation) 
 	}
 }
 
-// deletes reports whether erasing deletes rows of r for being a client's.
+// deletesRowsOf reports whether erasing deletes rows of r that belong to a client.
 func (c *checker) deletesRowsOf(r *Relation) bool {
 	if r == c.client {
 		return c.m.Client.Erase == erasuremap.DeleteClient
@@ -112,8 +115,8 @@ func (c *checker) deletesRowsOf(r *Relation) bool {
 	return slices.ContainsFunc(c.entries, func(e *entry) bool { return e.rel == r && !e.owned() && e.Erase == erasuremap.Delete })
 }
 
-// checkDeleted refuses foreign keys that would keep their parent's rows from
-// being deleted, or that would take rows along which nobody asked for.
+// checkDeleted refuses foreign keys that would prevent the deletion of their
+// parent's rows, or whose ON DELETE CASCADE would delete rows that no entry names.
 func (c *checker) checkDeleted(r *Relation, fk *ForeignKey, parent *Relation) {
 	path := slices.ContainsFunc(c.entries, func(e *entry) bool { return e.rel == r && e.Where == "" && c.follows(e, fk) })
 	if fk.OnDelete == "cascade" && !path && (parent != c.client || c.followed(r, fk)) {
@@ -124,7 +127,8 @@ func (c *checker) checkDeleted(r *Relation, fk *ForeignKey, parent *Relation) {
 		return
 	}
 	if r == c.client && !c.unlinked(r, fk) && !(fk.Deferred && c.deletesRowsOf(r)) {
-		c.gaps.add(c.m.Client.Pos, r, fk.Columns[0], fmt.Sprintf("under tables: - {table: %s, through: %s, reference: %s, erase: unlink}", c.name(r), c.name(parent), fk.Columns[0]),
+		entry := fmt.Sprintf("- {table: %s, through: %s, reference: %s, erase: unlink}", c.name(r), c.name(parent), fk.Columns[0])
+		c.gaps.add(c.m.Client.Pos, r, fk.Columns[0], "under tables: "+entry,
 			"the client's row would still point to a deleted row of %s", c.name(parent))
 	}
 	for _, e := range c.entries {
@@ -132,14 +136,16 @@ func (c *checker) checkDeleted(r *Relation, fk *ForeignKey, parent *Relation) {
 			continue
 		}
 		for _, column := range fk.Columns {
-			if c.follows(e, fk) && column == e.Reference && !nulled(e.allRules(), column) || kept(e.rules, column) && !c.unlinked(r, fk) {
-				c.gaps.add(e.Pos, r, column, "erase: delete, erase: unlink, or "+column+": null", "kept rows would still point to deleted rows of %s", c.name(parent))
+			refers := c.follows(e, fk) && column == e.Reference && !nulled(e.allRules(), column)
+			if refers || kept(e.rules, column) && !c.unlinked(r, fk) {
+				c.gaps.add(e.Pos, r, column, "erase: delete, erase: unlink, or "+column+": null",
+					"kept rows would still point to deleted rows of %s", c.name(parent))
 			}
 		}
 	}
 }
 
-// named reports whether any entry finds its rows by the foreign key.
+// followed reports whether any entry finds its rows by the foreign key.
 func (c *checker) followed(r *Relation, fk *ForeignKey) bool {
 	return slices.ContainsFunc(c.entries, func(e *entry) bool { return e.rel == r && c.follows(e, fk) })
 }

@@ -4,7 +4,8 @@ import "fmt"
 
 func (c *checker) checkKeyType() {
 	if c.key != nil && keyKind(c.key) == "" {
-		c.gaps.add(c.m.Client.Pos, c.client, c.key.Name, "use a key of type int, bigint, uuid or text", "a key of type %s is not supported", c.key.Type)
+		c.gaps.add(c.m.Client.Pos, c.client, c.key.Name, "use a key of type int, bigint, uuid or text",
+			"a key of type %s is not supported", c.key.Type)
 	}
 }
 
@@ -14,7 +15,8 @@ func (c *checker) checkTenant() {
 	}
 	c.checkCalendar()
 	if c.tenant != nil && c.tenantKey != nil && !canHold(c.tenant, c.tenantKey) {
-		c.gaps.add(c.m.Client.Pos, c.client, c.tenant.Name, "name the column that holds the tenant's key", "its type %s cannot hold a key of type %s", c.tenant.Type, c.tenantKey.Type)
+		c.gaps.add(c.m.Client.Pos, c.client, c.tenant.Name, "name the column that holds the tenant's key",
+			"its type %s cannot hold a key of type %s", c.tenant.Type, c.tenantKey.Type)
 	}
 }
 
@@ -28,10 +30,14 @@ func (c *checker) checkCalendar() {
 		want string
 	}{
 		{m.TimeZone, (*Column).text, "a text column with names such as Europe/Vienna"},
-		{m.FiscalYearEnd, func(col *Column) bool { return col.text() || col.integer() }, "an integer column with the month, or a text column with MM-DD"},
+		{
+			m.FiscalYearEnd,
+			func(col *Column) bool { return col.text() || col.integer() },
+			"an integer column with the month, or a text column with MM-DD",
+		},
 	} {
 		if col := c.tenantTable.Column(part.name); col != nil && !part.fits(col) {
-			c.gaps.add(m.Pos, c.tenantTable, col.Name, "name "+part.want, "its type %s does not say it", col.Type)
+			c.gaps.add(m.Pos, c.tenantTable, col.Name, "name "+part.want, "its type %s cannot hold that", col.Type)
 		}
 	}
 }

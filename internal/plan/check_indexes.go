@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// served reports whether an index finds rows by the columns, in their order:
-// they lead the index, or follow what stands beside the first in a foreign
-// key, as a tenant does, or what the condition holds to one value. A partial
-// index is trusted when the rows in question have a condition of their own, or
-// when it leaves out nothing but NULLs.
+// served reports whether an index finds rows by the columns, in their order. Its
+// first keys are the columns; before them may come columns of the same foreign
+// key, such as the tenant, and columns that the condition fixes to one value. A
+// partial index is assumed to match if the rows have a condition, and matches if
+// it leaves out only NULLs.
 func (r *Relation) served(condition string, columns ...string) bool {
 	column := columns[0]
 	beside := func(key string) bool {
@@ -41,9 +41,9 @@ func (r *Relation) served(condition string, columns ...string) bool {
 	})
 }
 
-// fixes reports whether a condition holds a column to one value, as
-// subject_type = 'Client' does. What it cannot tell it denies: the price is a
-// warning too many.
+// fixes reports whether a condition fixes a column to one value, as
+// subject_type = 'Client' does. In doubt it returns false, which gives an
+// unneeded warning.
 func fixes(condition, column string) bool {
 	if alternatives.MatchString(condition) {
 		return false
@@ -61,8 +61,8 @@ var (
 	conjunction  = regexp.MustCompile(`(?i)\bAND\b`)
 )
 
-// createIndex is the statement that would serve the columns. PostgreSQL cannot
-// build an index on a partitioned table beside its traffic.
+// createIndex is the statement for an index that serves the columns. On a
+// partitioned table PostgreSQL cannot build an index concurrently.
 func (r *Relation) createIndex(columns ...string) string {
 	concurrently := "CONCURRENTLY "
 	if r.Kind == "p" {

@@ -6,7 +6,7 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// checkMerge refuses what no merge could do, or could only do by losing rows.
+// checkMerges refuses what no merge could do, or only by losing rows.
 func (c *checker) checkMerges() {
 	for _, e := range c.entries {
 		switch {
@@ -16,7 +16,8 @@ func (c *checker) checkMerges() {
 		case e.Merge == erasuremap.Delete:
 			c.checkMergeDelete(e)
 		case e.through() && !slices.ContainsFunc(e.parents, func(p *entry) bool { return p.Merge != erasuremap.Delete }):
-			c.gaps.add(e.Pos, e.rel, e.Reference, "merge: move for "+e.Through.String()+", or merge: delete here", "a merge would delete the rows of %s that these refer to", e.Through)
+			c.gaps.add(e.Pos, e.rel, e.Reference, "merge: move for "+e.Through.String()+", or merge: delete here",
+				"a merge would delete the rows of %s that these refer to", e.Through)
 		}
 	}
 	for _, name := range c.m.Client.Fill {
@@ -41,8 +42,8 @@ func (c *checker) checkMove(e *entry) {
 	}
 }
 
-// checkMergeDelete refuses deletes that would take rows along which no entry
-// deletes, or that PostgreSQL would not let happen.
+// checkMergeDelete refuses deletes that would cascade to rows that no entry deletes,
+// or that PostgreSQL would refuse.
 func (c *checker) checkMergeDelete(e *entry) {
 	for i := range c.catalog.Relations {
 		r := &c.catalog.Relations[i]

@@ -8,11 +8,11 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// checkProfile refuses a client.anonymous of which PostgreSQL would not take
-// one row, or not a second one.
+// checkProfile refuses a client.anonymous with which PostgreSQL would refuse the
+// first profile of a tenant, or the second.
 func (c *checker) checkProfile() {
 	if !slices.ContainsFunc(c.entries, func(e *entry) bool { return e.Erase == erasuremap.Reassign }) {
-		return // nothing is ever re-pointed
+		return // no profile is needed
 	}
 	m := c.m.Client
 	for _, col := range c.client.Columns {
@@ -29,14 +29,16 @@ func (c *checker) checkProfile() {
 	}
 	for i := range c.client.Indexes {
 		x := &c.client.Indexes[i]
-		if x.Unique && x.Predicate == "" && !slices.ContainsFunc(x.Keys, func(key string) bool { return !x.has(key) || !c.sameInAllProfiles(key, x.NullsNotDistinct) }) {
-			c.gaps.add(m.Pos, c.client, x.Keys[len(x.Keys)-1], fmt.Sprintf("under client.anonymous: %s: {sql: \"… :slot …\"}", x.Keys[len(x.Keys)-1]),
+		differs := func(key string) bool { return !x.has(key) || !c.sameInAllProfiles(key, x.NullsNotDistinct) }
+		if x.Unique && x.Predicate == "" && !slices.ContainsFunc(x.Keys, differs) {
+			last := x.Keys[len(x.Keys)-1]
+			c.gaps.add(m.Pos, c.client, last, fmt.Sprintf(`under client.anonymous: %s: {sql: "… :slot …"}`, last),
 				"a tenant's second anonymous profile would be refused: index %s is unique over %s", x.Name, strings.Join(x.Keys, ", "))
 		}
 	}
 }
 
-// sameInAll reports whether a column is the same in all profiles of a tenant.
+// sameInAllProfiles reports whether a column is the same in all profiles of a tenant.
 func (c *checker) sameInAllProfiles(column string, nullsMeet bool) bool {
 	if c.tenant != nil && column == c.tenant.Name {
 		return true

@@ -18,13 +18,17 @@ func (c *checker) checkRule(r *Relation, rule columnRule) {
 	switch {
 	case !rule.writes():
 	case col.Generated && col.Default:
-		c.gaps.add(rule.Pos, r, col.Name, col.Name+": keep", "cannot be written: PostgreSQL always numbers the column itself")
+		c.gaps.add(rule.Pos, r, col.Name, col.Name+": keep", "cannot be written: PostgreSQL always generates its value")
 	case col.Generated:
-		c.gaps.add(rule.Pos, r, col.Name, col.Name+": keep", "a generated column cannot be written; what it is computed from can")
-	case rule.Kind == erasuremap.Null && col.NotNull && col.text():
-		c.gaps.add(rule.Pos, r, col.Name, fmt.Sprintf(`%s: {value: ""}, or drop the NOT NULL`, col.Name), "cannot become NULL: the column is NOT NULL")
+		c.gaps.add(rule.Pos, r, col.Name, col.Name+": keep",
+			"a generated column cannot be written: give a rule to the columns that it is computed from")
 	case rule.Kind == erasuremap.Null && col.NotNull:
-		c.gaps.add(rule.Pos, r, col.Name, fmt.Sprintf(`%s: {value: …}, or drop the NOT NULL`, col.Name), "cannot become NULL: the column is NOT NULL")
+		value := "…"
+		if col.text() {
+			value = `""`
+		}
+		fix := fmt.Sprintf(`%s: {value: %s}, or drop the NOT NULL`, col.Name, value)
+		c.gaps.add(rule.Pos, r, col.Name, fix, "cannot become NULL: the column is NOT NULL")
 	case rule.Kind == erasuremap.JSONRemove && !col.json():
 		c.gaps.add(rule.Pos, r, col.Name, col.Name+": null", "json_remove needs a json column, this one is %s", col.Type)
 	case rule.Kind == erasuremap.Truncate && !col.moment():
@@ -34,8 +38,8 @@ func (c *checker) checkRule(r *Relation, rule columnRule) {
 	}
 }
 
-// checkSlots records a gap for every :slot outside of an anonymous profile: a
-// row that is re-pointed does not know the number of the profile it goes to.
+// checkSlots records a gap for every :slot outside of client.anonymous: when a
+// row is reassigned, the number of its profile is not known.
 func (c *checker) checkSlots() {
 	check := func(r *Relation, rules []columnRule) {
 		for _, rule := range rules {
@@ -44,7 +48,8 @@ func (c *checker) checkSlots() {
 			}
 			for _, p := range erasuremap.Placeholders(rule.Text) {
 				if p.Name == erasuremap.SlotPlaceholder {
-					c.gaps.add(rule.Pos, r, rule.Column, "write an expression without :slot", ":slot is the number of an anonymous profile and means something under client.anonymous only")
+					c.gaps.add(rule.Pos, r, rule.Column, "write an expression without :slot",
+						":slot is the number of an anonymous profile and has a value under client.anonymous only")
 					break
 				}
 			}

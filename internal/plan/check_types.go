@@ -38,7 +38,7 @@ func (c *checker) checkEntryColumns() {
 	}
 }
 
-// checkReaders refuses columns of guards and activity that cannot do what the
+// checkGuardsAndActivity refuses columns of guards and activity that cannot do what the
 // map asks of them.
 func (c *checker) checkGuardsAndActivity() {
 	for _, g := range c.guards {
@@ -55,7 +55,7 @@ func (c *checker) checkGuardsAndActivity() {
 // checkMoment refuses columns that hold neither days nor points in time.
 func (c *checker) checkMoment(pos erasuremap.Pos, r *Relation, col *Column) {
 	if !col.moment() {
-		c.gaps.add(pos, r, col.Name, "name a column of type date or timestamp", "its type %s does not say when", col.Type)
+		c.gaps.add(pos, r, col.Name, "name a column of type date or timestamp", "its type %s is neither a date nor a timestamp", col.Type)
 	}
 }
 
@@ -66,7 +66,8 @@ func (c *checker) checkLink(pos erasuremap.Pos, l link) {
 	}
 	r, reference := l.rel, l.key
 	if !canHold(reference, c.key) {
-		c.gaps.add(pos, r, reference.Name, "name the column that holds the client's key", "its type %s cannot hold a key of type %s", reference.Type, c.key.Type)
+		c.gaps.add(pos, r, reference.Name, "name the column that holds the client's key",
+			"its type %s cannot hold a key of type %s", reference.Type, c.key.Type)
 	}
 	var keys []*ForeignKey
 	for i := range r.ForeignKeys {
@@ -80,7 +81,7 @@ func (c *checker) checkLink(pos erasuremap.Pos, l link) {
 	}
 	if c.keyPerTenant && l.tenant == nil {
 		c.gaps.add(pos, r, reference.Name, fmt.Sprintf("add a column %s", c.tenant.Name),
-			"a client's key is unique within its tenant only, and nothing here says which tenant is meant")
+			"a client's key is unique within its tenant only, and no column here holds the tenant")
 	}
 }
 
@@ -90,14 +91,16 @@ func (c *checker) checkOwnedType(e *entry) {
 	}
 	col, target := c.client.Column(e.OwnedBy), e.rel.Column(e.pairs[0].target)
 	if !canHold(col, target) || !canHold(target, col) {
-		c.gaps.add(e.Pos, e.rel, target.Name, "name the column that points to it", "its type %s is not that of %s, which is %s", target.Type, e.OwnedBy, col.Type)
+		c.gaps.add(e.Pos, e.rel, target.Name, "name the column that points to it",
+			"its type %s is not that of %s, which is %s", target.Type, e.OwnedBy, col.Type)
 	}
 }
 
 func (c *checker) checkThroughTypes(e *entry) {
 	for _, p := range e.pairs {
 		if from, to := e.rel.Column(p.column), e.parents[0].rel.Column(p.target); !canHold(from, to) {
-			c.gaps.add(e.Pos, e.rel, from.Name, "name the column that refers to "+e.Through.String(), "its type %s cannot hold a key of type %s", from.Type, to.Type)
+			c.gaps.add(e.Pos, e.rel, from.Name, "name the column that refers to "+e.Through.String(),
+				"its type %s cannot hold a key of type %s", from.Type, to.Type)
 		}
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// checkUniqueness holds every change of kept rows against the indexes that
-// might refuse it.
+// checkUniqueness refuses changes of kept rows that a unique index or an
+// exclusion constraint might refuse. Collisions of reassigned rows are expected:
+// each such row is assigned to a profile for which it is free (emit_assign.go).
+// What cannot be foreseen is refused here.
 func (c *checker) checkUniqueness() {
 	for _, e := range c.entries {
 		for i := range e.rel.Indexes {
@@ -26,15 +28,16 @@ func (c *checker) checkUniqueness() {
 	}
 }
 
-// checkReferenceIn refuses indexes under which no number of profiles would do,
-// or of which this cannot be known.
+// checkReferenceIn refuses indexes for which no number of profiles suffices, or
+// may not suffice.
 func (c *checker) checkReferenceIn(e *entry, x *Index) {
 	refuse := func(why string) {
 		c.gaps.add(e.Pos, e.rel, e.Reference, "use erase: delete or erase: unlink", "cannot be reassigned: "+why, x.Name)
 	}
 	switch {
 	case e.Erase == erasuremap.Unlink && x.has(e.Reference) && x.NullsNotDistinct:
-		c.gaps.add(e.Pos, e.rel, e.Reference, "use erase: delete or erase: reassign", "cannot be unlinked: index %s takes two rows without it for the same", x.Name)
+		c.gaps.add(e.Pos, e.rel, e.Reference, "use erase: delete or erase: reassign",
+			"cannot be unlinked: index %s treats NULLs as equal", x.Name)
 	case e.Erase != erasuremap.Reassign:
 	case x.computes(e.Reference):
 		refuse("index %s is unique over an expression of it")
@@ -47,8 +50,8 @@ func (c *checker) checkReferenceIn(e *entry, x *Index) {
 	}
 }
 
-// oneRowEach reports whether nothing but the tenant stands beside the
-// reference in the index.
+// oneRowPerClient reports whether the index has no other key than the reference
+// and the tenant.
 func (c *checker) oneRowPerClient(e *entry, x *Index) bool {
 	for _, key := range x.Keys {
 		if key != e.Reference && (c.tenant == nil || !c.holdsTenant(e.rel, key)) {
@@ -58,6 +61,7 @@ func (c *checker) oneRowPerClient(e *entry, x *Index) bool {
 	return true
 }
 
+// holdsTenant reports whether the column holds the row's tenant.
 func (c *checker) holdsTenant(r *Relation, column string) bool {
 	for _, fk := range r.ForeignKeys {
 		parent := c.catalog.parent(&fk)
@@ -72,23 +76,23 @@ func (c *checker) holdsTenant(r *Relation, column string) bool {
 	return column == c.tenant.Name && !r.isForeign(column)
 }
 
-// checkRulesIn refuses rules under which two rows could become the same. apart
-// says that the index keeps re-pointed rows apart, so that its other keys must
-// hold still for that to be foreseen.
-func (c *checker) checkRulesIn(r *Relation, rules []columnRule, x *Index, apart bool) {
+// checkRulesIn refuses rules that could make two rows equal under the index.
+// reassigned says that reassigned rows are assigned to profiles by this index:
+// its other keys must not change then.
+func (c *checker) checkRulesIn(r *Relation, rules []columnRule, x *Index, reassigned bool) {
 	for _, rule := range rules {
 		refuse := func(why string) {
 			c.gaps.add(rule.Pos, r, rule.Column, rule.Column+": keep, or erase: delete", "cannot be rewritten: "+why, x.Name)
 		}
 		switch {
-		case rule.Kind == erasuremap.KeepValue:
+		case !rule.writes():
 		case mentions(x.Predicate, rule.Column):
 			refuse("the condition of unique index %s depends on it")
 		case x.computes(rule.Column):
 			refuse("index %s is unique over an expression of it")
 		case !x.has(rule.Column):
 		case rule.Kind == erasuremap.Null && !x.NullsNotDistinct: // NULLs never collide
-		case rule.Kind == erasuremap.SQL && !apart: // may well be unique
+		case rule.Kind == erasuremap.SQL && !reassigned: // the expression may be unique
 		default:
 			refuse("index %s is unique over it")
 		}

@@ -28,13 +28,14 @@ func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
 	if !md.identified {
 		return nil
 	}
-	w := &warner{model: md}
+	w := &warner{checker: checker{model: md}}
 	w.warnOfActivity() // before the references: one index can serve both
 	w.warnOfReferences()
 	w.warnOfLoosePairs()
 	w.warnOfRetention()
 	if m.Client.Erase == erasuremap.Anonymize {
-		w.add(m.Client.Table.String(), "client.erase: anonymize keeps one row a client, so what is kept stays linkable (pseudonymous, not anonymous)", "erase: delete")
+		w.add(m.Client.Table.String(), "client.erase: anonymize keeps one row a client, "+
+			"so what is kept stays linkable (pseudonymous, not anonymous)", "erase: delete")
 	}
 	slices.SortFunc(w.all, func(a, b Warning) int { return strings.Compare(a.Table+a.Why, b.Table+b.Why) })
 	return w.all
@@ -43,7 +44,7 @@ func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
 // warner looks for what works in a model, with or without gaps, but should be
 // changed.
 type warner struct {
-	*model
+	checker
 	all []Warning
 }
 
@@ -96,8 +97,10 @@ func (w *warner) warnOfLoosePairs() {
 				continue
 			}
 			w.add(r.qualified(),
-				fmt.Sprintf("%s and %s can point to a client, or to rows that go, and no entry says what becomes of such rows", kind.Name, col.Name),
-				fmt.Sprintf(`under tables: - {table: %s, reference: %s, where: "%s = '…'", erase: …}, or under columns: %s: keep`, w.name(r), col.Name, kind.Name, col.Name))
+				fmt.Sprintf("%s and %s can refer to a client, or to rows that are deleted, and no entry says what becomes of such rows",
+					kind.Name, col.Name),
+				fmt.Sprintf(`under tables: - {table: %s, reference: %s, where: "%s = '…'", erase: …}, or under columns: %s: keep`,
+					w.name(r), col.Name, kind.Name, col.Name))
 		}
 	}
 }
@@ -112,13 +115,14 @@ func (w *warner) warnOfRetention() {
 		}
 		if e.since != nil && e.since.Base == "timestamptz" && (tenant == nil || tenant.TimeZone == "") {
 			w.add(e.rel.qualified(),
-				fmt.Sprintf("on which day %s falls depends on a time zone that the map does not name: the latest on earth is taken, and what is dated on the last day of a year may be kept for a year too long", e.since.Name),
+				fmt.Sprintf("the day of %s depends on a time zone that the map does not name: the last one on earth in which a day ends is assumed, "+
+					"so that a row of the last day of a year may be kept for a year too long", e.since.Name),
 				"under tenant: timezone: …, a column with names such as Europe/Vienna; or let since name a column of type date")
 		}
 		for _, rule := range w.m.Retention {
 			if rule.Name == e.Retain.Rule && usesFiscalYears(rule) && (tenant == nil || tenant.FiscalYearEnd == "") {
 				w.add(e.rel.qualified(),
-					"retention "+rule.Name+" counts from the end of fiscal years, and the map does not say when these end: calendar years are taken",
+					"retention "+rule.Name+" counts from the end of fiscal years, and the map does not say when these end: calendar years are assumed",
 					"under tenant: fiscal_year_end: …, a column with the month or MM-DD")
 			}
 		}

@@ -6,11 +6,12 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// knownStatement finds those of the keys that are clients of the tenant, and
-// says which of them are nobody.
+// findClientsStatement finds those of the keys that are clients of the tenant, and
+// says which of them are anonymous profiles.
 func (em emitter) findClientsStatement() Statement {
 	t := em.text()
-	t.add("SELECT %s::text, %s\nFROM %s AS \"c\"\nWHERE %s", ident("c", em.key.Name), t.isProfile(ident("c", em.key.Name)), em.client.ident(), t.theseClients("c"))
+	key := ident("c", em.key.Name)
+	t.add("SELECT %s::text, %s\nFROM %s AS \"c\"\nWHERE %s", key, t.isProfile(key), em.client.ident(), t.theseClients("c"))
 	return t.statement("clients: find", em.name(em.client))
 }
 
@@ -24,10 +25,11 @@ func (em emitter) ownedColumns() []string {
 	return columns
 }
 
-// lockStatement takes the clients FOR UPDATE. A new reference to a client takes
-// KEY SHARE on its row and so has either committed and is seen by the
-// statements that follow, or waits for us and finds the client gone. Clients
-// that live traffic holds are left for a later chunk rather than waited for.
+// lockClientsStatement locks the clients FOR UPDATE. Whoever writes a new
+// reference takes KEY SHARE on the client's row: either that has committed, and
+// the following statements see the reference, or it waits for us and finds the
+// client gone. Clients that other transactions have locked are skipped; a later
+// chunk takes them.
 func (em emitter) lockClientsStatement() Statement {
 	t := em.text()
 	columns := []string{ident("c", em.key.Name) + "::text"}
@@ -39,8 +41,9 @@ func (em emitter) lockClientsStatement() Statement {
 	return t.statement("clients: lock", em.name(em.client))
 }
 
-// judgeStatement says of every client which guard holds, if any, and from what
-// day the latest of what the law keeps of it is. It runs after the lock, on a newer snapshot.
+// guardsStatement says for every client which guard holds, if any, and what is the
+// latest day of its rows that the law keeps. It runs after the lock, so that its
+// snapshot is newer.
 func (em emitter) guardsStatement() Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
@@ -55,9 +58,8 @@ func (em emitter) guardsStatement() Statement {
 	return t.statement("clients: guards and retention", em.name(em.client))
 }
 
-// backStatement finds keys that are in use again: somebody else's by now, and
-// perhaps in another tenant. It gives them as they were asked for, however the
-// type compares them.
+// keysInUseStatement finds keys that a client has again, perhaps in another
+// tenant. It returns them as they were given, not as the column spells them.
 func (em emitter) keysInUseStatement() Statement {
 	t := em.text()
 	keys := t.array(Arg{Kind: ArgKeys}, "text")
@@ -65,6 +67,7 @@ func (em emitter) keysInUseStatement() Statement {
 	if em.keyPerTenant {
 		cond += " AND " + ident("c", em.tenant.Name) + " = " + t.scalar(Arg{Kind: ArgTenant}, keyType(em.tenant, em.tenant))
 	}
-	t.add("SELECT \"k\".\"key\"\nFROM unnest(%s) AS \"k\" (\"key\")\nWHERE EXISTS (SELECT FROM %s AS \"c\" WHERE %s)", keys, em.client.ident(), cond)
+	t.add("SELECT \"k\".\"key\"\nFROM unnest(%s) AS \"k\" (\"key\")\nWHERE EXISTS (SELECT FROM %s AS \"c\" WHERE %s)",
+		keys, em.client.ident(), cond)
 	return t.statement("clients: back", em.name(em.client))
 }

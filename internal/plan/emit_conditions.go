@@ -26,8 +26,8 @@ func (t *text) ofClient(l link, alias string) string {
 	return cond
 }
 
-// belongs is the condition under which a row of e belongs to one of the
-// clients of the chunk.
+// belongs is the condition under which a row of e belongs to one of the chunk's
+// clients.
 func (t *text) belongs(e *entry, alias string) string {
 	return t.followPath(e, alias, func(l link, alias string) string { return t.ofChunk(l, alias) })
 }
@@ -36,34 +36,37 @@ func (t *text) belongs(e *entry, alias string) string {
 // aliased t.
 func (t *text) belongsTo(e *entry, alias string) string { return t.followPath(e, alias, t.ofClient) }
 
-// reach follows an entry's way up to the client, where last is asked.
-func (t *text) followPath(e *entry, alias string, last func(l link, alias string) string) string {
+// followPath is the condition under which a row of e belongs to certain clients:
+// it follows the entry's parents up to rows that refer to clients, for which
+// refers gives the condition.
+func (t *text) followPath(e *entry, alias string, refers func(l link, alias string) string) string {
 	if !e.through() {
-		return where(last(e.link, alias), e.Where)
+		return where(refers(e.link, alias), e.Where)
 	}
-	var columns, targets, ways []string
+	var columns, targets, parents []string
 	for _, p := range e.pairs {
 		columns = append(columns, ident(alias, p.column))
 		targets = append(targets, asKey(e.rel.Column(p.column), e.parents[0].rel.Column(p.target), ident(alias+"p", p.target)))
 	}
 	for _, p := range e.parents {
-		// One SELECT for each way: an OR between them would keep indexes out.
-		ways = append(ways, fmt.Sprintf("SELECT %s FROM %s AS %s WHERE %s",
-			strings.Join(targets, ", "), p.rel.ident(), ident(alias+"p"), t.followPath(p, alias+"p", last)))
+		// One SELECT for each parent: with OR between them PostgreSQL would use no index.
+		parents = append(parents, fmt.Sprintf("SELECT %s FROM %s AS %s WHERE %s",
+			strings.Join(targets, ", "), p.rel.ident(), ident(alias+"p"), t.followPath(p, alias+"p", refers)))
 	}
 	columnList := strings.Join(columns, ", ")
 	if len(columns) > 1 {
 		columnList = "(" + columnList + ")"
 	}
-	return where(columnList+" IN ("+strings.Join(ways, " UNION ALL ")+")", e.Where)
+	return where(columnList+" IN ("+strings.Join(parents, " UNION ALL ")+")", e.Where)
 }
 
-// theseClients is the condition that picks the chunk's clients, of their own
+// theseClients is the condition that selects the chunk's clients, of their own
 // tenant only, from the client table.
 func (t *text) theseClients(alias string) string {
 	return t.ofChunk(link{t.client, t.key, t.tenant}, alias)
 }
 
+// andTenant adds to a condition that the client row is of the tenant.
 func (t *text) andTenant(alias, cond string) string {
 	if t.tenant == nil {
 		return cond
@@ -80,12 +83,13 @@ func (t *text) tenantType() string {
 
 // isProfile is the condition under which a client row is an anonymous profile.
 func (t *text) isProfile(key string) string {
-	return fmt.Sprintf("EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s::text AND a.client_key = %s::text)", t.arg(Arg{Kind: ArgTenant}), key)
+	return fmt.Sprintf("EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s::text AND a.client_key = %s::text)",
+		t.arg(Arg{Kind: ArgTenant}), key)
 }
 
-// activeSince is the condition under which a client has been active in one way
-// since a point in time, or will be. A day says nothing of the hour: one on the
-// cutoff's own day counts, for it may have been after the cutoff.
+// activeSince is the condition under which the client aliased c has, or will
+// have, an activity since a point in time. An activity dated with the day of that
+// point counts, since it may have been later that day.
 func (t *text) activeSince(a activity, since string) string {
 	if a.at.Base == "date" {
 		since = "(" + since + ")::date"
@@ -99,8 +103,8 @@ func (t *text) exists(l link, cond string) string {
 	return fmt.Sprintf("EXISTS (SELECT FROM %s AS \"t\" WHERE %s AND %s)", l.rel.ident(), t.ofClient(l, "t"), cond)
 }
 
-// guardCases writes the WHEN branches that name what keeps a client from being
-// erased.
+// guardCases writes the WHEN branches that name the guard that holds for the
+// client aliased c.
 func (t *text) guardCases(key string) {
 	t.add("    WHEN %s THEN %s\n", t.isProfile(key), literal(jobs.CodeAnonymousProfile))
 	for _, g := range t.guards {

@@ -6,7 +6,7 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// eraseStatements is what a chunk runs once it is known whom to erase.
+// eraseStatements are what a chunk runs for the clients that it erases.
 func (em emitter) eraseStatements() []Statement {
 	all := append(em.relatedRowStatements(), em.clientRowStatement())
 	for _, e := range em.entries {
@@ -17,7 +17,7 @@ func (em emitter) eraseStatements() []Statement {
 	return all
 }
 
-// rowStatements are those for the rows that refer to clients.
+// relatedRowStatements are those for the rows that refer to clients.
 func (em emitter) relatedRowStatements() []Statement {
 	var all []Statement
 	for _, e := range em.eraseOrder {
@@ -26,10 +26,10 @@ func (em emitter) relatedRowStatements() []Statement {
 	return all
 }
 
-// lateStatements are those of soft references, and of what belongs to their rows:
-// whoever writes one need not touch the client's row, and so does not wait for
-// its lock. Where erased clients stay there are none: nothing would tell whether
-// a client has come back to life.
+// lateRowStatements are those for soft references and for rows that belong to
+// them: whoever writes a soft reference takes no lock on the client's row, and so
+// may write it after the client was erased. Where a client's row stays there are
+// none, since it could not be told whether the client is in use again.
 func (em emitter) lateRowStatements() []Statement {
 	if em.m.Client.Erase != erasuremap.DeleteClient {
 		return nil
@@ -43,8 +43,8 @@ func (em emitter) lateRowStatements() []Statement {
 	return all
 }
 
-// rows are the statements for the rows of one entry; none when they stay as
-// they are.
+// entryStatements are those for the rows of one entry; none if nothing changes in
+// them.
 func (em emitter) entryStatements(e *entry) []Statement {
 	t, name := em.text(), em.name(e.rel)
 	switch e.Erase {
@@ -68,15 +68,15 @@ func (em emitter) entryStatements(e *entry) []Statement {
 	return nil
 }
 
-// reassign re-points rows to the tenant's anonymous profile, those that a
-// unique index keeps apart first and each to a profile that is free for it.
+// reassignStatements make rows refer to the tenant's anonymous profile. Rows that
+// could collide under a unique index come first, each to a profile for which it
+// is free.
 func (em emitter) reassignStatements(e *entry) []Statement {
 	var all []Statement
-	collisions := e.collisions
-	if len(collisions) > 0 {
-		all = append(all, em.assignStatement(e, collisions))
+	if len(e.collisions) > 0 {
+		all = append(all, em.assignStatement(e))
 	}
-	if len(collisions) == 1 && collisions[0].appliesAlways() && e.rel.rowID() != nil {
+	if len(e.collisions) == 1 && e.collisions[0].appliesAlways() && e.rel.rowID() != nil {
 		return all
 	}
 	t, name := em.text(), em.name(e.rel)
@@ -86,7 +86,7 @@ func (em emitter) reassignStatements(e *entry) []Statement {
 	return append(all, t.statement(name+": reassign", name))
 }
 
-// clientRow is the last statement on the identity itself.
+// clientRowStatement erases the clients' own rows.
 func (em emitter) clientRowStatement() Statement {
 	t, name := em.text(), em.name(em.client)
 	var s Statement
@@ -102,19 +102,19 @@ func (em emitter) clientRowStatement() Statement {
 	return s
 }
 
-// ownedRows deletes what the clients' rows pointed to, unless a row of another
-// still does. Two erasures side by side whose clients share such a row would
-// each take the other's client for a reason to keep it, hence the lock: the
-// second waits, and its DELETE then sees that the first client is gone.
+// ownedRowStatements delete the rows to which the clients' rows pointed, unless
+// another row still points to them. Without the lock, two concurrent erasures
+// whose clients share such a row would each keep it because of the other's client.
+// With it the second waits, and its DELETE then sees that the first client is gone.
 func (em emitter) ownedRowStatements(e *entry) []Statement {
 	name := em.name(e.rel)
 	lock, t := em.text(), em.text()
-	// HAVING lets no row out, so that locking counts for none.
+	// HAVING returns no row, so that locked rows are not counted as changed.
 	lock.add("SELECT count(*)\nFROM (SELECT FROM %s AS \"t\" WHERE %s ORDER BY %s FOR UPDATE) AS \"held\"\nHAVING count(*) < 0",
 		e.rel.ident(), lock.pointedTo(e), ident("t", e.pairs[0].target))
 	t.add("DELETE FROM %s AS \"t\"\nWHERE %s", e.rel.ident(), t.pointedTo(e))
 	for _, x := range e.pointers {
-		t.add("\n  AND NOT EXISTS (SELECT FROM %s AS \"x\" WHERE %s)", x.from.ident(), pairwise(x.pairs))
+		t.add("\n  AND NOT EXISTS (SELECT FROM %s AS \"x\" WHERE %s)", x.from.ident(), pairsEqual(x.pairs))
 	}
 	return []Statement{
 		lock.statement(name+": lock what the clients pointed to", name),
@@ -122,8 +122,8 @@ func (em emitter) ownedRowStatements(e *entry) []Statement {
 	}
 }
 
-// pointedTo is the condition that picks the rows that the clients' rows
-// pointed to.
+// pointedTo is the condition that selects the rows to which the clients' rows
+// pointed.
 func (t *text) pointedTo(e *entry) string {
 	target := e.rel.Column(e.pairs[0].target)
 	cond := ident("t", target.Name) + " = ANY(" + t.array(Arg{ArgOwned, e.OwnedBy}, keyType(target, target)) + ")"
@@ -135,7 +135,8 @@ func (t *text) pointedTo(e *entry) string {
 	return cond
 }
 
-func pairwise(pairs []pair) string {
+// pairsEqual is the condition under which the row x refers to the row t.
+func pairsEqual(pairs []pair) string {
 	conds := make([]string, len(pairs))
 	for i, p := range pairs {
 		conds[i] = ident("x", p.column) + " = " + ident("t", p.target)

@@ -21,9 +21,9 @@ type Grant struct {
 	Because string
 }
 
-// Grants are the least privileges under which the API and the workers can do
-// their work on the application's tables. The API reads what a selection and a
-// request need and changes nothing.
+// Grants are the least privileges that the API and the workers need on the
+// application's tables. The API reads what selections and requests need and
+// changes nothing.
 func (p *Plan) Grants() (api, worker []Grant) {
 	em := emitter{p.model}
 	return em.apiGrants(p.reads), em.workerGrants(p.reads, p.Merge.LockTarget.SQL != "")
@@ -32,6 +32,7 @@ func (p *Plan) Grants() (api, worker []Grant) {
 // privileges collects grants by relation.
 type privileges map[*Relation]*Grant
 
+// on is the grant on a relation.
 func (ps privileges) on(r *Relation, because string) *Grant {
 	g := ps[r]
 	if g == nil {
@@ -53,7 +54,7 @@ func (ps privileges) sorted() []Grant {
 	return all
 }
 
-// decides adds what deciding about a client reads: the client, the tenant, and
+// addReads adds what is read to decide about a client: the client, the tenant, and
 // the tables of guards and activity.
 func (em emitter) addReads(ps privileges) {
 	ps.on(em.client, "the clients")
@@ -70,16 +71,14 @@ func (em emitter) addReads(ps privileges) {
 	}
 }
 
-// expressionRead is a table that an expression of the map reads besides its own: one
-// with a subquery.
+// expressionRead is a table that an expression of the map reads in a subquery.
 type expressionRead struct {
 	rel   *Relation
 	probe Probe
 }
 
-// NoteReads notes that a probe's expression reads these tables. What an expression
-// means only PostgreSQL can tell; without the note a right would be missing
-// that no grant gives.
+// NoteReads records that a probe's expression reads these tables, for the grants.
+// Only PostgreSQL can tell which tables an expression reads.
 func (p *Plan) NoteReads(probe Probe, tables ...erasuremap.Name) {
 	for _, n := range tables {
 		if r := p.model.catalog.Relation(n); r != nil && r != probe.rel {
@@ -106,7 +105,7 @@ func (em emitter) workerGrants(reads []expressionRead, merges bool) []Grant {
 		ps.on(f.rel, "read by an expression at "+f.probe.pos.String())
 	}
 	client := ps.on(em.client, "the clients")
-	// FOR UPDATE wants the right to update at least one column.
+	// FOR UPDATE needs the right to update at least one column.
 	client.Update = append(client.Update, em.key.Name)
 	client.Delete = em.m.Client.Erase == erasuremap.DeleteClient
 	for _, w := range em.writes() {
@@ -138,7 +137,7 @@ func (em emitter) workerGrants(reads []expressionRead, merges bool) []Grant {
 	return ps.sorted()
 }
 
-// mergeGrants adds what moving rows to another client takes.
+// addMerges adds what moving rows to another client needs.
 func (em emitter) addMerges(ps privileges) {
 	client := ps.on(em.client, "the clients")
 	client.Update = append(client.Update, em.m.Client.Fill...)

@@ -11,8 +11,12 @@ import (
 func (p *Plan) GrantScript(api, worker string) string {
 	var b strings.Builder
 	apiGrants, workerGrants := p.Grants()
-	fmt.Fprintf(&b, "-- Least privileges of oubli, for the map %s. Run it as the owner of the tables, after\n-- oubli migrate, and again whenever the map changes.\n", oneLine(p.Map.File))
-	fmt.Fprintf(&b, "-- The roles are made elsewhere:\n--   CREATE ROLE %s LOGIN PASSWORD '…';\n--   CREATE ROLE %s LOGIN PASSWORD '…';\n", ident(api), ident(worker))
+	fmt.Fprintf(&b, `-- Least privileges of oubli, for the map %s. Run it as the owner of the tables, after
+-- oubli migrate, and again whenever the map changes.
+-- Create the roles yourself:
+--   CREATE ROLE %s LOGIN PASSWORD '…';
+--   CREATE ROLE %s LOGIN PASSWORD '…';
+`, oneLine(p.Map.File), ident(api), ident(worker))
 
 	for _, role := range []struct {
 		name, does string
@@ -36,24 +40,36 @@ func (p *Plan) GrantScript(api, worker string) string {
 			fmt.Fprintf(&b, "%s -- %s\n", g.SQL(role.name), oneLine(g.Because))
 		}
 	}
-	fmt.Fprintf(&b, "\n-- The planner's statistics hold real values until they are refreshed. The function does it with\n-- the rights of its own owner, which must be the owner of the tables or of the database.\nGRANT EXECUTE ON FUNCTION oubli.analyze(regclass) TO %s;\n", ident(worker))
-	fmt.Fprintf(&b, "\n-- The sequences behind the columns of an anonymous profile, where there are any.\n%s\n", emitter{p.model}.sequenceGrants(worker))
+	fmt.Fprintf(&b, `
+-- The planner's statistics hold real values until they are refreshed. The function refreshes them
+-- with the rights of its own owner, which must be the owner of the tables or of the database.
+GRANT EXECUTE ON FUNCTION oubli.analyze(regclass) TO %s;
+
+-- The sequences that the columns of an anonymous profile use, if there are any.
+%s
+`, ident(worker), emitter{p.model}.sequenceGrants(worker))
 	for _, r := range p.Map.Refresh {
-		fmt.Fprintf(&b, "\n-- Before PostgreSQL 17 only its owner can refresh %s: let a role own it that may read\n-- what it reads and nothing else, and make %s a member of that role.\n", oneLine(r.View.String()), oneLine(ident(worker)))
+		fmt.Fprintf(&b, `
+-- Before PostgreSQL 17 only its owner can refresh %s: let a role own it that may read
+-- what the view reads and nothing else, and make %s a member of that role.
+`, oneLine(r.View.String()), oneLine(ident(worker)))
 		if view := p.model.catalog.Relation(r.View); view != nil {
 			fmt.Fprintf(&b, "DO $$ BEGIN IF current_setting('server_version_num')::int >= 170000 THEN EXECUTE %s; END IF; END $$;\n",
 				literal(fmt.Sprintf("GRANT MAINTAIN ON %s TO %s", view.ident(), ident(worker))))
 		}
 	}
-	b.WriteString("\n-- The server's own log quotes rows that PostgreSQL refuses to change. A superuser keeps the errors\n-- of these roles out of it; oubli logs their SQLSTATE, table and constraint itself.\n")
+	b.WriteString(`
+-- The server's own log quotes rows that PostgreSQL refuses to change. A superuser keeps the errors
+-- of these roles out of it; oubli logs their SQLSTATE, table and constraint itself.
+`)
 	for _, role := range []string{api, worker} {
 		b.WriteString(quietLog(role))
 	}
 	return b.String()
 }
 
-// quietLog is a setting that only a superuser may make, and for a role rather
-// than for the session.
+// quietLog keeps a role's errors out of the server's log. Only a superuser may set
+// this, and for a role rather than a session.
 func quietLog(role string) string {
 	return fmt.Sprintf(`DO $$ BEGIN
   ALTER ROLE %[1]s SET log_min_messages = 'log';
@@ -63,9 +79,9 @@ END $$;
 `, ident(role), literal(ident(role)))
 }
 
-// sequences grants what the defaults of a new client row draw numbers from:
-// sequences of identity columns, and those that a default names, whether or
-// not the column owns them.
+// sequenceGrants grants the sequences that the defaults of a new client row use:
+// those of identity columns, and those that a default names, whether or not the
+// column owns them.
 func (em emitter) sequenceGrants(role string) string {
 	return fmt.Sprintf(`DO $$ DECLARE seq text;
 BEGIN

@@ -13,23 +13,25 @@ import (
 // takes over. A merge into the anonymous profile is an erasure and has no
 // statements of its own.
 type Merge struct {
-	// Refused are the reasons why clients cannot be merged under this map. They
-	// keep nobody from erasing; with them there are no statements.
+	// Refused are the reasons why clients cannot be merged under this map. They do
+	// not prevent erasing. With them there are no statements.
 	Refused Gaps
 
 	LockTarget     Statement   // → (key) of the target, locked, if it is a client of the tenant
 	Guards         Statement   // → (key, code or NULL, NULL) of the source
 	LockConflicts  []Statement // locks what DropDuplicates decides about
-	Conflicts      []Conflict  // rows of which the target has the like already
-	DeleteRows     []Statement // deletes what a merge deletes, before DropDuplicates could give it to the target
-	DropDuplicates []Statement // lets the target's rows win
+	Conflicts      []Conflict  // count rows that would collide with rows of the target
+	DeleteRows     []Statement // rows that the map says a merge deletes; before DropDuplicates could make them the target's
+	DropDuplicates []Statement // deletes rows of the source that would collide with the target's
 	MoveRows       []Statement
 	FillTarget     Statement   // fills the target's blanks and leaves the source alone; SQL "" when there is nothing to fill
-	EraseSource    []Statement // what is left of the source and its row, as an erasure would
-	// FillDelete is Delete with the target's blanks filled in the statement that
-	// deletes the source: until then a unique index may keep the two apart.
+	EraseSource    []Statement // the source's row and what still refers to it, as an erasure does
+	// FillAndEraseSource is EraseSource, but the statement that erases the source's
+	// row also fills the target's blanks: before that, a unique index may refuse
+	// the same value in both rows.
 	FillAndEraseSource []Statement
-	// SharedProfile says that Delete may leave rows to the anonymous profile.
+	// UsesSharedProfile says that EraseSource may reassign rows to the anonymous
+	// profile.
 	UsesSharedProfile bool
 }
 
@@ -37,7 +39,7 @@ type Merge struct {
 type Conflict struct {
 	Statement    Statement // → (count, how many of them meet a row that is not the target's)
 	CarriesValue bool      // they carry value, so that a merge never drops them
-	NeverDropped bool      // they never give way, whatever is asked for
+	NeverDropped bool      // they are not dropped in favour of the target's, whatever the request says
 	OnDelete     bool      // a conflict only for a merge that deletes the source
 }
 
@@ -81,12 +83,11 @@ func (m *Merge) All() []Statement {
 	return all
 }
 
-// Refuse gives up merges under this map, if PostgreSQL does not take one of
-// their statements. Erasing is none the worse for it.
+// Refuse refuses merges under this map, because PostgreSQL refuses one of their
+// statements. Erasing still works.
 func (m *Merge) Refuse(all Gaps) { m.Refused = append(m.Refused, all...) }
 
-// Warnings say why merges are refused, for people who only asked whether the
-// map covers the schema.
+// Warnings say why merges are refused. For erasing, these reasons are no gaps.
 func (m *Merge) Warnings() []Warning {
 	var all []Warning
 	for _, g := range m.Refused {
@@ -108,9 +109,9 @@ func (m *Merge) Statements() []Statement {
 	return slices.Concat(all, m.DeleteRows, m.DropDuplicates, m.MoveRows, m.FillAndEraseSource)
 }
 
-// targetStatement locks the client that takes over, so that nobody erases it
-// meanwhile; bookings for it go on. One that somebody else is changing comes
-// back in a later try.
+// lockTargetStatement locks the target, so that nobody erases it meanwhile. New
+// references to it are still possible. A target that another transaction has
+// locked is not returned; the merge is tried again later.
 func (em mergeEmitter) lockTargetStatement() Statement {
 	t := em.text()
 	t.add("SELECT %s::text\nFROM %s AS \"c\"\nWHERE %s\nFOR NO KEY UPDATE SKIP LOCKED",
@@ -118,14 +119,14 @@ func (em mergeEmitter) lockTargetStatement() Statement {
 	return t.statement("target: lock", em.name(em.client))
 }
 
-// thisTarget is the condition that picks the client that takes over.
+// isTarget is the condition that selects the target's own row.
 func (t *text) isTarget(alias string) string {
 	return t.andTenant(alias, ident(alias, t.key.Name)+" = "+t.scalar(Arg{Kind: ArgTarget}, keyType(t.key, t.key)))
 }
 
-// mergeGuards says which guard keeps the source from being merged. What a guard
-// protects on the client's own row goes with the row, and rows elsewhere that
-// move, all of them, are as safe as before.
+// sourceGuardsStatement says which guard prevents the merge of the source. Guards
+// on the client's own row apply, because that row is deleted. Guards whose rows
+// all move to the target do not, because nothing is lost.
 func (em mergeEmitter) sourceGuardsStatement() Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
@@ -143,11 +144,12 @@ func (em mergeEmitter) sourceGuardsStatement() Statement {
 // movesAway reports whether all rows that a guard looks at go to the target.
 func (em mergeEmitter) movesAway(g guard) bool {
 	return !g.onClientRow() && slices.ContainsFunc(em.entries, func(e *entry) bool {
-		return e.rel == g.rel && !e.owned() && !e.through() && e.Reference == g.Reference && e.Where == "" && e.Merge == erasuremap.Move && !em.mayCollide(e)
+		return e.rel == g.rel && !e.owned() && !e.through() && e.Reference == g.Reference &&
+			e.Where == "" && e.Merge == erasuremap.Move && !em.mayCollide(e)
 	})
 }
 
-// move is what a merge does to the rows of one entry.
+// moveStatement moves or deletes the rows of one entry.
 func (em mergeEmitter) moveStatement(e *entry) Statement {
 	t, name := em.text(), em.name(e.rel)
 	if e.Merge == erasuremap.Delete {
@@ -156,15 +158,15 @@ func (em mergeEmitter) moveStatement(e *entry) Statement {
 	}
 	target := t.scalar(Arg{Kind: ArgTarget}, keyType(e.reference, em.key))
 	if e.rel == em.client && !e.reference.NotNull {
-		// The target itself may refer to the source, and not to itself after that.
+		// If the target refers to the source, it must not refer to itself afterwards.
 		target = fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s END", t.isTarget("t"), target)
 	}
 	t.add("UPDATE %s AS \"t\"\nSET %s = %s\nWHERE %s", e.rel.ident(), ident(e.Reference), target, t.belongs(e, "t"))
 	return t.statement(name+": move", name)
 }
 
-// leftovers erases what a merge leaves with the source: rows of entries that
-// it keeps there, what the source's row pointed to, and the row itself.
+// eraseSourceStatements erase what a merge leaves with the source: rows of entries
+// that it keeps there, the rows to which the source's row pointed, and that row.
 func (em mergeEmitter) eraseSourceStatements(clientRow Statement) []Statement {
 	all := em.findLeftStatements()
 	for _, e := range em.eraseOrder {
@@ -181,8 +183,8 @@ func (em mergeEmitter) eraseSourceStatements(clientRow Statement) []Statement {
 	return all
 }
 
-// leftBehind looks for rows without a foreign key that are still the source's:
-// nothing else would keep its row from being deleted under them.
+// findLeftStatements find rows without a foreign key that still refer to the
+// source: without it PostgreSQL would not refuse to delete the source's row.
 func (em mergeEmitter) findLeftStatements() []Statement {
 	var all []Statement
 	for _, e := range em.entries {

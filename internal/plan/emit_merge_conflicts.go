@@ -8,6 +8,12 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
+// Rows that move to another client must still fit their unique indexes there.
+// Before anything is written, each row is compared with existing rows as it would
+// be after the move, by the indexes' own expressions. What this does not foresee,
+// such as an exclusion constraint, PostgreSQL refuses, and the source stays as it
+// is.
+
 // conflicts count the rows of one entry that a merge cannot move as they are.
 func (em mergeEmitter) conflicts(e *entry) []Conflict {
 	indexes := e.uniqueIndexes
@@ -16,12 +22,13 @@ func (em mergeEmitter) conflicts(e *entry) []Conflict {
 	}
 	t, name := em.text(), em.name(e.rel)
 	t.add("WITH %s\nSELECT count(*) FILTER (WHERE %s),\n  count(*) FILTER (WHERE %s)\nFROM mine", t.movedRows(e, indexes, nil),
-		t.meetsRow(e, indexes, anyRow), t.meetsRow(e, indexes, otherRows))
-	return []Conflict{{Statement: t.statement(name+": count rows that meet others at the target", name), CarriesValue: em.carriesValue(e.rel), NeverDropped: !em.droppable(e)}}
+		t.collides(e, indexes, anyRow), t.collides(e, indexes, otherRows))
+	s := t.statement(name+": count rows that meet others at the target", name)
+	return []Conflict{{Statement: s, CarriesValue: em.carriesValue(e.rel), NeverDropped: !em.droppable(e)}}
 }
 
-// valuables count rows that carry value and that deleting the source would
-// erase, or leave to nobody.
+// valueConflicts count rows that carry value and stay with the source, so that
+// deleting the source would erase or unlink them.
 func (em mergeEmitter) valueConflicts() []Conflict {
 	var all []Conflict
 	for _, e := range em.entries {
@@ -34,10 +41,10 @@ func (em mergeEmitter) valueConflicts() []Conflict {
 	return all
 }
 
-// mine are the source's rows with their keys under each index as these would
-// be after the move. The inner query changes nothing but the reference's value,
-// so that expressions over bare column names see the row that is to be. carry
-// are columns taken along as they are.
+// movedRows is the common table expression mine: the source's rows with their keys
+// under each index as these would be after the move. The inner query replaces the
+// reference only, so that index expressions over bare column names see the row
+// after the move. carry are further columns, unchanged.
 func (t *text) movedRows(e *entry, indexes []*Index, carry []string) string {
 	target := t.scalar(Arg{Kind: ArgTarget}, keyType(e.reference, t.key))
 	var moved, keys []string
@@ -68,34 +75,34 @@ func (t *text) movedRows(e *entry, indexes []*Index, carry []string) string {
 	}
 	cond := t.belongs(e, "t")
 	if e.rel == t.client && !e.reference.NotNull {
-		cond += " AND NOT (" + t.isTarget("t") + ")" // it does not come to refer to itself
+		cond += " AND NOT (" + t.isTarget("t") + ")" // the target must not refer to itself
 	}
 	return fmt.Sprintf("mine AS MATERIALIZED (\n  SELECT %s\n  FROM (SELECT %s\n    FROM %s AS \"t\" WHERE %s) AS \"m\"\n)",
 		strings.Join(keys, ", "), strings.Join(moved, ", "), e.rel.ident(), cond)
 }
 
-// whose says which rows a row can meet.
+// rowOwner says whose rows a moved row may collide with.
 type rowOwner int
 
 const (
 	anyRow     rowOwner = iota
-	targetRows          // those that are the target's; only they can win
-	otherRows           // those that are not: nobody's, or another tenant's
+	targetRows          // the target's; the source's row can be dropped in favour of them
+	otherRows           // all others: nobody's, or another tenant's
 )
 
-// clashes is the condition under which a row of mine meets, under any of the
-// indexes, one that is there already and not itself about to move.
-func (t *text) meetsRow(e *entry, indexes []*Index, w rowOwner) string {
+// collides is the condition under which a row of mine collides, under any of the
+// indexes, with an existing row that does not move itself.
+func (t *text) collides(e *entry, indexes []*Index, owner rowOwner) string {
 	conds := make([]string, len(indexes))
 	for i := range indexes {
-		conds[i] = fmt.Sprintf("EXISTS (SELECT FROM %s)", t.rowMet(e, indexes, i, w))
+		conds[i] = fmt.Sprintf("EXISTS (SELECT FROM %s)", t.collidingRow(e, indexes, i, owner))
 	}
 	return strings.Join(conds, "\n   OR ")
 }
 
-// rival is the row aliased t, with its conditions, that a row of mine meets
-// under the i-th index.
-func (t *text) rowMet(e *entry, indexes []*Index, i int, w rowOwner) string {
+// collidingRow is the FROM item, aliased t, and the condition of the row with
+// which a row of mine collides under the i-th index.
+func (t *text) collidingRow(e *entry, indexes []*Index, i int, owner rowOwner) string {
 	x := indexes[i]
 	conds := []string{fmt.Sprintf("mine.oubli_a%d", i)}
 	for k, key := range x.Keys {
@@ -114,7 +121,7 @@ func (t *text) rowMet(e *entry, indexes []*Index, i int, w rowOwner) string {
 	if !x.has(e.Reference) {
 		conds = append(conds, "NOT coalesce("+t.belongs(e, "t")+", false)")
 	}
-	switch w {
+	switch owner {
 	case targetRows:
 		conds = append(conds, t.belongsToTarget(e, "t"))
 	case otherRows:
@@ -123,7 +130,7 @@ func (t *text) rowMet(e *entry, indexes []*Index, i int, w rowOwner) string {
 	return fmt.Sprintf("%s AS \"t\" WHERE %s", e.rel.ident(), strings.Join(conds, " AND "))
 }
 
-// ofTarget is the condition under which a row of the entry is the target's.
+// belongsToTarget is the condition under which a row of the entry is the target's.
 func (t *text) belongsToTarget(e *entry, alias string) string {
 	cond := ident(alias, e.link.key.Name) + " = " + t.scalar(Arg{Kind: ArgTarget}, keyType(e.link.key, t.key))
 	if e.link.tenant != nil {
@@ -132,10 +139,10 @@ func (t *text) belongsToTarget(e *entry, alias string) string {
 	return "(" + where(cond, e.Where) + ")"
 }
 
-// hold locks the rows of an entry that may give way, and those of the target
-// that may win, so that live traffic changes neither between the count and the
-// end: a row that is let go of a moment later would otherwise win, and one that
-// has just been referred to would be dropped.
+// lockConflictStatements lock the rows of an entry that may be dropped, and those
+// of the target in whose favour they are. Otherwise another transaction could
+// delete the target's row, or refer to the source's row, between the count and the
+// drop.
 func (em mergeEmitter) lockConflictStatements(e *entry) []Statement {
 	if !em.mayCollide(e) {
 		return nil
@@ -145,14 +152,14 @@ func (em mergeEmitter) lockConflictStatements(e *entry) []Statement {
 	for _, column := range rowID(e.rel) {
 		order = append(order, ident("t", column))
 	}
-	// HAVING lets no row out, so that locking counts for none.
+	// HAVING returns no row, so that locked rows are not counted as changed.
 	t.add("SELECT count(*)\nFROM (SELECT FROM %s AS \"t\" WHERE (%s) OR %s ORDER BY %s FOR UPDATE) AS \"held\"\nHAVING count(*) < 0",
 		e.rel.ident(), t.belongs(e, "t"), t.belongsToTarget(e, "t"), strings.Join(order, ", "))
 	return []Statement{t.statement(name+": lock what may give way or win", name)}
 }
 
-// drop deletes the rows of one entry of which the target has the like, and lets
-// what refers to them refer to the target's instead.
+// dropStatements delete the rows of one entry that would collide with rows of the
+// target. Rows that refer to them refer to the target's rows then.
 func (em mergeEmitter) dropStatements(e *entry) []Statement {
 	indexes := e.uniqueIndexes
 	if !em.mayCollide(e) {
@@ -168,12 +175,13 @@ func (em mergeEmitter) dropStatements(e *entry) []Statement {
 		same = append(same, fmt.Sprintf("%s = mine.oubli_c%d", ident("t", column), i))
 	}
 	t.add("WITH %s\nDELETE FROM %s AS \"t\"\nUSING mine\nWHERE %s AND %s AND (%s)", t.movedRows(e, indexes, nil),
-		e.rel.ident(), strings.Join(same, " AND "), t.belongs(e, "t"), t.meetsRow(e, indexes, targetRows))
+		e.rel.ident(), strings.Join(same, " AND "), t.belongs(e, "t"), t.collides(e, indexes, targetRows))
 	return append(all, t.statement(name+": drop what the target has already", name))
 }
 
-// repoint lets rows that refer to a dropped row refer to the target's. What of a
-// key PostgreSQL computes, such as a discriminator, is the same for both.
+// repointStatements make rows that refer to a dropped row refer to the target's
+// row. Generated columns of the foreign key, such as a discriminator, are left
+// out: they are equal in both.
 func (em mergeEmitter) repointStatements(e *entry, indexes []*Index, p pointer) []Statement {
 	t, name := em.text(), em.name(p.from)
 	var carry, winner, set, same []string
@@ -183,7 +191,7 @@ func (em mergeEmitter) repointStatements(e *entry, indexes []*Index, p pointer) 
 		winner = append(winner, fmt.Sprintf("%s AS oubli_w%d", ident("t", pair.target), i))
 		from, to := p.from.Column(pair.column), e.rel.Column(pair.target)
 		same = append(same, ident("t", from.Name)+" = "+asKey(from, to, fmt.Sprintf("mine.oubli_c%d", n+i)))
-		if p.from == e.rel { // the target's row does not come to refer to itself
+		if p.from == e.rel { // the target's row must not refer to itself
 			same = append(same, ident("t", to.Name)+" <> w.oubli_w"+fmt.Sprint(i))
 		}
 		if !from.Generated {
@@ -191,13 +199,14 @@ func (em mergeEmitter) repointStatements(e *entry, indexes []*Index, p pointer) 
 		}
 	}
 	if len(set) == 0 {
-		return nil // PostgreSQL will not let the row go, and the source stays
+		return nil // PostgreSQL will refuse to delete the row, and the source stays
 	}
-	var rivals []string
+	var matches []string
 	for i := range indexes {
-		rivals = append(rivals, fmt.Sprintf("SELECT %s FROM %s", strings.Join(winner, ", "), t.rowMet(e, indexes, i, targetRows)))
+		matches = append(matches, fmt.Sprintf("SELECT %s FROM %s", strings.Join(winner, ", "), t.collidingRow(e, indexes, i, targetRows)))
 	}
-	t.add("WITH %s\nUPDATE %s AS \"t\"\nSET %s\nFROM mine, LATERAL (\n  SELECT * FROM (%s) AS r LIMIT 1) AS w\nWHERE %s", t.movedRows(e, indexes, carry),
-		p.from.ident(), strings.Join(set, ", "), strings.Join(rivals, "\n    UNION ALL "), where(strings.Join(same, " AND "), p.where))
+	t.add("WITH %s\nUPDATE %s AS \"t\"\nSET %s\nFROM mine, LATERAL (\n  SELECT * FROM (%s) AS r LIMIT 1) AS w\nWHERE %s",
+		t.movedRows(e, indexes, carry), p.from.ident(), strings.Join(set, ", "),
+		strings.Join(matches, "\n    UNION ALL "), where(strings.Join(same, " AND "), p.where))
 	return []Statement{t.statement(name+": refer to the target's "+em.name(e.rel), name)}
 }

@@ -6,14 +6,14 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// Probe is one expression or value of the map by itself, for PostgreSQL to
-// judge. Within a whole statement a mistake would have no place in the map, and
-// a name that its own table does not know could be found in another one.
+// Probe is one expression or value of the map by itself, for PostgreSQL to check.
+// In a whole statement a mistake could not be traced to its place in the map, and
+// a name that its own table does not have could be found in another table.
 type Probe struct {
 	SQL string
-	// Args are given for values, and then SQL is run; without any it is only
-	// parsed. What is run reads no table of the application's, and gives a row
-	// whose second column says whether the value fits.
+	// Args are set for values, and then SQL is run; without Args it is only parsed.
+	// SQL that is run reads no table of the application and returns a row whose
+	// second column says whether the value fits.
 	Args []string
 
 	pos    erasuremap.Pos
@@ -37,7 +37,8 @@ func (em emitter) probes() []Probe {
 	var all []Probe
 	condition := func(pos erasuremap.Pos, r *Relation, alias, expr string) {
 		if r != nil && expr != "" {
-			all = append(all, Probe{SQL: fmt.Sprintf(`SELECT FROM %s AS %s WHERE (%s)`, r.ident(), ident(alias), expr), pos: pos, rel: r, what: "where"})
+			sql := fmt.Sprintf(`SELECT FROM %s AS %s WHERE (%s)`, r.ident(), ident(alias), expr)
+			all = append(all, Probe{SQL: sql, pos: pos, rel: r, what: "where"})
 		}
 	}
 	rules := func(r *Relation, format string, list []columnRule) {
@@ -71,8 +72,8 @@ func (em emitter) probes() []Probe {
 	return all
 }
 
-// ruleProbes put a rule to its own column only: an assignment casts less than
-// a cast would.
+// ruleProbes assign a rule's value to its column, because an assignment allows
+// fewer casts than CAST does.
 func (em emitter) ruleProbes(r *Relation, format string, rule columnRule) []Probe {
 	col := rule.column
 	base := Probe{pos: rule.Pos, rel: r, column: col, what: fmt.Sprintf("{%s: …}", rule.Kind)}
@@ -95,8 +96,9 @@ func (em emitter) ruleProbes(r *Relation, format string, rule columnRule) []Prob
 	return all
 }
 
-// fits reads a value as its type does, and holds it against the length that a
-// column has beyond its type.
+// fitsSQL reads a value as the column's type does, and compares it with the
+// column's length.
 const fitsSQL = `SELECT $1::text::%s::text, coalesce((
   SELECT char_length(rtrim($1::text, ' ')) <= a.atttypmod - 4 FROM pg_attribute AS a
-  WHERE a.attrelid = $2::text::regclass AND a.attname = $3::text AND a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4), true)`
+  WHERE a.attrelid = $2::text::regclass AND a.attname = $3::text
+    AND a.atttypid IN ('varchar'::regtype, 'bpchar'::regtype) AND a.atttypmod > 4), true)`

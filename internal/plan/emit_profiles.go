@@ -10,7 +10,8 @@ import (
 
 func (em emitter) liveProfilesStatement() Statement {
 	t := em.text()
-	t.add("SELECT p.slot, p.client_key\nFROM oubli.anonymous_profiles AS p\nJOIN %s AS \"c\" ON %s = p.client_key::%s\nWHERE p.tenant_id = %s::text AND %s\nORDER BY p.slot",
+	t.add("SELECT p.slot, p.client_key\nFROM oubli.anonymous_profiles AS p\n"+
+		"JOIN %s AS \"c\" ON %s = p.client_key::%s\nWHERE p.tenant_id = %s::text AND %s\nORDER BY p.slot",
 		em.client.ident(), ident("c", em.key.Name), keyType(em.key, em.key), t.arg(Arg{Kind: ArgTenant}), t.andTenant("c", "true"))
 	return t.statement("anonymous profiles: find", em.name(em.client))
 }
@@ -36,10 +37,10 @@ func (em emitter) newProfileStatement() Statement {
 	return t.statement("anonymous profile: insert", em.name(em.client))
 }
 
-// crowdStatements ask, for each unique index that keeps re-pointed rows apart,
-// how many profiles the clients' rows want: the most that meet in one place,
-// with those that the lane's profiles already have there. A chunk that finds
-// too few profiles has worked in vain, so they are made for a whole batch.
+// profileCountStatements count, for each unique index under which reassigned rows
+// may collide, how many profiles are needed: the largest number of rows with the
+// same other keys, including those of the lane's profiles. A chunk that finds too
+// few profiles is rolled back, so they are made for a whole batch beforehand.
 func (em emitter) profileCountStatements() []Statement {
 	var all []Statement
 	for _, e := range em.entries {
@@ -55,19 +56,21 @@ func (em emitter) profileCountStatements() []Statement {
 
 func (em emitter) profileCountStatement(e *entry, x collision) Statement {
 	t, name := em.text(), em.name(e.rel)
-	var mine, places []string
+	var selected, groups []string
 	for i, o := range x.others {
-		mine = append(mine, fmt.Sprintf("%s AS oubli_o%d", o, i))
-		places = append(places, fmt.Sprintf("mine.oubli_o%d", i))
+		selected = append(selected, fmt.Sprintf("%s AS oubli_o%d", o, i))
+		groups = append(groups, fmt.Sprintf("mine.oubli_o%d", i))
 	}
 	applies := x.applies()
 	if x.appliesAlways() {
 		applies = ""
 	}
-	// OFFSET 0 keeps the names of the two uses of the table apart.
-	t.add("SELECT coalesce(max(wanted), 0)\nFROM (\n  SELECT count(*) + (SELECT count(*) FROM %s AS \"x\" WHERE %s = ANY(%s) AND %s) AS wanted\n",
-		e.rel.ident(), ident("x", e.Reference), t.array(Arg{Kind: ArgProfiles}, keyType(e.reference, em.key)), x.meets("mine", slices.Clone(x.others)))
+	// OFFSET 0 keeps the two uses of the table separate.
+	t.add("SELECT coalesce(max(wanted), 0)\nFROM (\n"+
+		"  SELECT count(*) + (SELECT count(*) FROM %s AS \"x\" WHERE %s = ANY(%s) AND %s) AS wanted\n",
+		e.rel.ident(), ident("x", e.Reference), t.array(Arg{Kind: ArgProfiles}, keyType(e.reference, em.key)),
+		x.meets("mine", slices.Clone(x.others)))
 	t.add("  FROM (SELECT %s FROM %s AS \"t\" WHERE %s OFFSET 0) AS mine\n  GROUP BY %s) AS places",
-		strings.Join(mine, ", "), e.rel.ident(), where(t.belongs(e, "t"), applies), strings.Join(places, ", "))
+		strings.Join(selected, ", "), e.rel.ident(), where(t.belongs(e, "t"), applies), strings.Join(groups, ", "))
 	return t.statement(name+": how many profiles are wanted", name)
 }

@@ -5,14 +5,18 @@ import (
 	"strings"
 )
 
-// kept is the condition under which the law still keeps the retained columns of
-// a row of e; NULL when the row does not say when its clock started, and then
-// nothing is kept.
+// How long the law keeps a row depends on the tenant's country and on the row's
+// date: the later the date, the longer. So the caller computes from the map the
+// first date that is still kept (ArgFirstKept), and statements compare with it.
+// The end of the period is computed from the latest date that was found.
+
+// stillRetained is the condition under which the law still keeps the retained
+// columns of a row of e. It is NULL, and nothing is kept, if the row has no date.
 func (t *text) stillRetained(e *entry, alias string) string {
 	return ident(alias, e.Retain.Since) + " >= " + t.firstRetained(e)
 }
 
-// over is the opposite, in a form that an index serves.
+// expired is the opposite, in a form for which an index can be used.
 func (t *text) expired(e *entry, alias string) string {
 	since := ident(alias, e.Retain.Since)
 	return fmt.Sprintf("(%s < %s OR %s IS NULL)", since, t.firstRetained(e), since)
@@ -29,8 +33,8 @@ func (t *text) firstRetained(e *entry) string {
 	return first
 }
 
-// dated is the day of a row of e, at the tenant. A day that no calendar of ours
-// has, such as infinity, counts as one of a far year, and none as a very early one.
+// day is the date of a row of e, in the tenant's time zone. Infinite dates become
+// the year 9800 or the year 1, and a missing one the year 1.
 func (t *text) day(e *entry, alias string) string {
 	since := ident(alias, e.Retain.Since)
 	switch e.since.Base {
@@ -42,7 +46,7 @@ func (t *text) day(e *entry, alias string) string {
 	return "least(greatest(" + since + ", date '0001-01-01'), date '9800-12-31')"
 }
 
-// retainedRules are the rules of the days that Plan.Guards gives, in their order.
+// retentionRules are the rules of the days that Plan.Guards gives, in their order.
 func (em emitter) retentionRules() []string {
 	var rules []string
 	for _, e := range em.retaining() {
@@ -51,8 +55,8 @@ func (em emitter) retentionRules() []string {
 	return rules
 }
 
-// latestKept is, for each entry with retained columns, the latest day of a row
-// of the client aliased c that the law keeps something of.
+// latestRetained is, for each entry with retained columns, the latest day of a row
+// of the client aliased c of which the law keeps something.
 func (t *text) latestRetained() string {
 	var subs []string
 	for _, e := range t.retaining() {

@@ -10,7 +10,7 @@ import (
 // ways at or after the cutoff, hence not in the future either → (key, code of
 // the guard that holds or the empty text), by key. Clients created since the cutoff are
 // left out unless includeNew. No kinds means all of them; an unknown kind is
-// the caller's mistake and matches nothing.
+// the caller's mistake and is ignored.
 func (p *Plan) Candidates(kinds []string, includeNew bool) Statement {
 	return emitter{p.model}.candidatesStatement(kinds, includeNew)
 }
@@ -34,8 +34,8 @@ func (em emitter) candidatesStatement(kinds []string, includeNew bool) Statement
 	return t.statement("clients: candidates", em.name(em.client))
 }
 
-// previewStatement reads what an administrator sees of candidates, live: names
-// are never stored.
+// previewStatement reads what an administrator sees of candidates. Names are read
+// each time and never stored.
 func (em emitter) previewStatement() Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
@@ -50,7 +50,8 @@ func (em emitter) previewStatement() Statement {
 	last := "NULL"
 	var subs []string
 	for _, a := range em.activity {
-		subs = append(subs, fmt.Sprintf("(SELECT max(%s) FROM %s AS \"t\" WHERE %s)", ident("t", a.At), a.rel.ident(), where(t.ofClient(a.link, "t"), a.Where)))
+		subs = append(subs, fmt.Sprintf("(SELECT max(%s) FROM %s AS \"t\" WHERE %s)",
+			ident("t", a.At), a.rel.ident(), where(t.ofClient(a.link, "t"), a.Where)))
 	}
 	if len(subs) > 0 {
 		last = "greatest(" + strings.Join(subs, ", ") + ")"

@@ -7,23 +7,22 @@ import (
 	"strings"
 )
 
-// Sweep is how the rows of one entry whose retention is over are found and
-// cleared, for one tenant: GDPR Art. 17(3)(b) ends where the duty to keep ends.
-// Rows are found by the profiles that they stand on now, so $keys are those of
-// the tenant's anonymous profiles.
+// Sweep finds and clears the rows of one entry whose retention has ended, for one
+// tenant: GDPR Art. 17(3)(b) ends where the duty to keep ends. The rows refer to
+// anonymous profiles by now, so ArgKeys are the keys of the tenant's profiles.
 type Sweep struct {
-	// Name tells two entries of one table apart: books are kept by it.
+	// Name is unique among sweeps; the sweep's records in schema oubli carry it.
 	Name       string
 	Table      string // as the map writes it
 	Rule       string // the retention
-	RowColumns int    // columns that name a row
+	RowColumns int    // how many columns identify a row
 
-	Count Statement // → (day, rows): what is not cleared yet, by the day it is dated; without a date, by a very early one
-	Find  Statement // → the row's name: what is over, in order, after a place
-	Clear Statement // applies the rules to those of the named rows that are over and that nobody holds
+	Count Statement // → (day, rows): rows that are not cleared yet, by their date; without a date, by the year 1
+	Find  Statement // → (columns that identify a row…) of expired rows, in order, after ArgAfter
+	Clear Statement // applies the rules to those of ArgRows that have expired and are not locked
 }
 
-// Statements are the sweep's, for readers.
+// Statements are the sweep's, to be printed.
 func (s Sweep) Statements() []Statement { return []Statement{s.Count, s.Find, s.Clear} }
 
 func (em emitter) sweeps() []Sweep {
@@ -33,7 +32,8 @@ func (em emitter) sweeps() []Sweep {
 			continue
 		}
 		all = append(all, Sweep{
-			Name: fmt.Sprintf("%s by %s (entry %d)", em.name(e.rel), e.Reference, i+1), Table: em.name(e.rel), Rule: e.Retain.Rule, RowColumns: len(rowID(e.rel)),
+			Name:  fmt.Sprintf("%s by %s (entry %d)", em.name(e.rel), e.Reference, i+1),
+			Table: em.name(e.rel), Rule: e.Retain.Rule, RowColumns: len(rowID(e.rel)),
 			Count: em.countRetainedStatement(e), Find: em.findExpiredStatement(e), Clear: em.clearExpiredStatement(e),
 		})
 	}
@@ -60,19 +60,20 @@ func (em emitter) findExpiredStatement(e *entry) Statement {
 	return t.statement(em.name(e.rel)+": find what is over", em.name(e.rel))
 }
 
-// clearOver steps aside for rows that live traffic holds: they are over
-// tomorrow as well.
+// clearExpiredStatement skips rows that other transactions have locked: the next
+// day's sweep clears them.
 func (em emitter) clearExpiredStatement(e *entry) Statement {
 	t, id := em.text(), rowID(e.rel)
 	set := t.ruleChanges("t", e.retained)
-	t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE (%s) IN (\n  SELECT %s FROM %s AS \"t\"\n  WHERE %s\n    AND %s\n    AND %s\n    AND %s\n  FOR UPDATE SKIP LOCKED)",
+	t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE (%s) IN (\n  SELECT %s FROM %s AS \"t\"\n"+
+		"  WHERE %s\n    AND %s\n    AND %s\n    AND %s\n  FOR UPDATE SKIP LOCKED)",
 		e.rel.ident(), assignments(set...), rowList(id), rowList(id), e.rel.ident(),
-		rowsNamed(t, e.rel), t.belongs(e, "t"), t.expired(e, "t"), differs("t", set))
+		t.isOneOf(e.rel), t.belongs(e, "t"), t.expired(e, "t"), differs("t", set))
 	return t.statement(em.name(e.rel)+": clear what is over", em.name(e.rel))
 }
 
-// named is the condition that picks the rows named by ArgRows.
-func rowsNamed(t *text, r *Relation) string {
+// isOneOf is the condition that selects the rows of ArgRows.
+func (t *text) isOneOf(r *Relation) string {
 	id := rowID(r)
 	if len(id) == 1 {
 		return ident("t", id[0]) + " = ANY(" + t.array(Arg{ArgRows, "0"}, rowType(r, id[0])) + ")"
@@ -84,8 +85,9 @@ func rowsNamed(t *text, r *Relation) string {
 		columns = append(columns, name)
 		casts = append(casts, name+"::"+rowType(r, column))
 	}
-	cond := fmt.Sprintf("(%s) IN (SELECT %s FROM unnest(%s) AS \"n\"(%s))", rowList(id), strings.Join(casts, ", "), strings.Join(arrays, ", "), strings.Join(columns, ", "))
-	if i := slices.Index(id, "ctid"); i >= 0 { // looked up, where a join would read the whole table
+	cond := fmt.Sprintf("(%s) IN (SELECT %s FROM unnest(%s) AS \"n\"(%s))",
+		rowList(id), strings.Join(casts, ", "), strings.Join(arrays, ", "), strings.Join(columns, ", "))
+	if i := slices.Index(id, "ctid"); i >= 0 { // a lookup by place; a join would read the whole table
 		cond = ident("t", "ctid") + " = ANY(" + t.array(Arg{ArgRows, strconv.Itoa(i)}, "tid") + ") AND " + cond
 	}
 	return cond
@@ -99,7 +101,7 @@ func rowList(id []string) string {
 	return strings.Join(columns, ", ")
 }
 
-// rowType is the type of a column that names a row.
+// rowType is the type of a column that identifies a row.
 func rowType(r *Relation, column string) string {
 	switch col := r.Column(column); {
 	case col != nil:

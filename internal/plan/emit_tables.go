@@ -2,9 +2,10 @@ package plan
 
 import "slices"
 
-// pinStatement reads nothing from any table that erasing changes. PostgreSQL
-// lets nobody change their columns before the transaction ends, so that what is
-// read of the catalog from then on stays true. Partitions follow their parent.
+// lockTablesStatement selects no rows from every table that erasing changes. The
+// locks that this takes keep the tables' columns as they are until the transaction
+// ends, so that what is read from the catalog afterwards stays true. A partition's
+// columns can only change with its parent's.
 func (em emitter) lockTablesStatement() Statement {
 	t := em.text()
 	for i, name := range em.changedTables() {
@@ -16,7 +17,7 @@ func (em emitter) lockTablesStatement() Statement {
 	return t.statement("tables: keep their columns", em.name(em.client))
 }
 
-// changed are the tables whose rows the map changes, the clients' own among them.
+// changedTables are the quoted names of the tables whose rows erasing changes.
 func (em emitter) changedTables() []string {
 	names := []string{em.client.ident()}
 	for _, e := range em.entries {
@@ -26,9 +27,9 @@ func (em emitter) changedTables() []string {
 	return slices.Compact(names)
 }
 
-// touched are the relations in whose files, indexes and statistics something of
-// an erased client may be left: every table that changes, and the views that
-// copy from them.
+// affectedTables are the quoted names of the relations whose files, indexes and
+// statistics may still hold data of an erased client: every table that changes,
+// and the materialized views that copy from them.
 func (em emitter) affectedTables() []string {
 	names := em.changedTables()
 	for _, view := range em.refreshed {
@@ -38,9 +39,8 @@ func (em emitter) affectedTables() []string {
 	return slices.Compact(names)
 }
 
-// refreshStatements bring materialized views up to date, which hold copies of
-// what was erased. A view with a unique index over plain columns stays readable
-// meanwhile.
+// refreshStatements refresh materialized views, which hold copies of what was
+// erased. A view with a unique index over plain columns stays readable meanwhile.
 func (em emitter) refreshStatements() []Statement {
 	var all []Statement
 	for _, view := range em.refreshed {

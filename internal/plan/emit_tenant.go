@@ -1,39 +1,36 @@
 package plan
 
+// tenantText is a column of the tenant's row as text, empty for NULL or without a
+// column.
+func tenantText(column string) string {
+	if column == "" {
+		return "''"
+	}
+	return "coalesce(" + ident("s", column) + "::text, '')"
+}
+
 func (em emitter) tenantStatement() Statement {
 	if em.tenantTable == nil {
 		return Statement{}
 	}
-	column := func(name string) string {
-		if name == "" {
-			return "''"
-		}
-		return "coalesce(" + ident("s", name) + "::text, '')"
-	}
 	m, t := em.m.Tenant, em.text()
-	key := em.tenantTable.Column(m.Key)
 	// Compared as text: the caller's tenant need not be readable as the key's type.
-	t.add("SELECT %s, %s\nFROM %s AS \"s\"\nWHERE %s::text = %s::text", column(m.Country), column(m.Locale),
-		em.tenantTable.ident(), ident("s", key.Name), t.arg(Arg{Kind: ArgTenant}))
+	t.add("SELECT %s, %s\nFROM %s AS \"s\"\nWHERE %s::text = %s::text", tenantText(m.Country), tenantText(m.Locale),
+		em.tenantTable.ident(), ident("s", m.Key), t.arg(Arg{Kind: ArgTenant}))
 	return t.statement("tenant: country and language", em.name(em.tenantTable))
 }
 
-// lawStatement reads what decides how long a tenant's records are kept. Where
-// nobody says in which time zone the tenant lives, its day has begun when it
-// has begun everywhere: a record goes too late rather than too early.
+// lawStatement reads what decides how long a tenant's records are kept. Without a
+// time zone, the tenant's date is the earliest on earth, so that records are
+// cleared too late rather than too early.
 func (em emitter) lawStatement() Statement {
 	if em.tenantTable == nil || len(em.retaining()) == 0 {
 		return Statement{}
 	}
-	column := func(name string) string {
-		if name == "" {
-			return "''"
-		}
-		return "coalesce(" + ident("s", name) + "::text, '')"
-	}
 	m, t := em.m.Tenant, em.text()
-	t.add("SELECT %s, %s, %s, (%s::timestamptz AT TIME ZONE coalesce(nullif(%s, ''), 'Etc/GMT+12'))::date\nFROM %s AS \"s\"\nWHERE %s::text = %s::text",
-		column(m.Country), column(m.FiscalYearEnd), column(m.TimeZone), t.arg(Arg{Kind: ArgNow}), column(m.TimeZone),
+	t.add("SELECT %s, %s, %s, (%s::timestamptz AT TIME ZONE coalesce(nullif(%s, ''), 'Etc/GMT+12'))::date\n"+
+		"FROM %s AS \"s\"\nWHERE %s::text = %s::text",
+		tenantText(m.Country), tenantText(m.FiscalYearEnd), tenantText(m.TimeZone), t.arg(Arg{Kind: ArgNow}), tenantText(m.TimeZone),
 		em.tenantTable.ident(), ident("s", m.Key), t.arg(Arg{Kind: ArgTenant}))
 	return t.statement("tenant: what decides how long the law keeps", em.name(em.tenantTable))
 }

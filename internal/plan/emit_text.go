@@ -8,7 +8,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// text builds one statement; parameters are numbered as they first appear.
+// text builds one statement over a model. Parameters are numbered as they first
+// appear.
 type text struct {
 	*model
 	b    strings.Builder

@@ -7,7 +7,7 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// value is the SQL expression that a rule gives to a column of the row alias.
+// value is the SQL expression that a rule gives to its column in the row alias.
 func (t *text) value(alias string, rule columnRule) string {
 	col := rule.column
 	own := ident(alias, col.Name)
@@ -26,8 +26,7 @@ func (t *text) value(alias string, rule columnRule) string {
 		for _, path := range rule.Paths {
 			expr += " #- " + t.scalar(Arg{ArgLiteral, jsonPath(path)}, "text[]")
 		}
-		// Nothing can be removed from a number or a string, and PostgreSQL says
-		// so with an error.
+		// Removing a path from a number or a string is an error in PostgreSQL.
 		return fmt.Sprintf("CASE WHEN jsonb_typeof(%s) IN ('object', 'array') THEN (%s)::%s ELSE %s END", doc, expr, col.Type, own)
 	case erasuremap.SQL:
 		return "(" + t.expression(rule.Text) + ")"
@@ -67,8 +66,8 @@ type change struct {
 	value  string
 }
 
-// changes are what erasing writes to a row of e beside its reference: the
-// column rules, and the retained columns whose time is over.
+// changes are what erasing writes to a row of e, except for its reference: the
+// column rules, and the rules of retained columns whose period has ended.
 func (t *text) changes(e *entry, alias string) []change {
 	all := t.ruleChanges(alias, e.rules)
 	for _, rule := range e.retained {
@@ -78,7 +77,7 @@ func (t *text) changes(e *entry, alias string) []change {
 	return all
 }
 
-// ruled are the changes that column rules ask for at once.
+// ruleChanges are the changes that column rules make to the row alias.
 func (t *text) ruleChanges(alias string, rules []columnRule) []change {
 	var all []change
 	for _, rule := range rules {

@@ -16,7 +16,7 @@ type Gap struct {
 	Table  string         `json:"table,omitempty"`  // schema.table
 	Column string         `json:"column,omitempty"` // of that table
 	Why    string         `json:"why"`
-	Fix    string         `json:"fix"` // the line that mends it
+	Fix    string         `json:"fix"` // what to write in the map, or a statement to run
 }
 
 // String is the gap in one line.

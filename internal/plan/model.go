@@ -17,13 +17,15 @@ type model struct {
 	// Without it the model has nothing but these.
 	identified bool
 
-	client       *Relation
-	key          *Column // of the client
-	tenant       *Column // of the client's row; nil without tenants
-	tenantTable  *Relation
-	tenantKey    *Column
-	keyIsUnique  bool // alone, or together with the tenant
-	keyPerTenant bool // keys are unique within their tenant only, so that no reference means anything without the tenant's column beside it
+	client      *Relation
+	key         *Column // of the client
+	tenant      *Column // of the client's row; nil without tenants
+	tenantTable *Relation
+	tenantKey   *Column
+	keyIsUnique bool // alone or together with the tenant
+	// keyPerTenant says that keys are unique within their tenant only: a reference
+	// needs the tenant's column too.
+	keyPerTenant bool
 
 	clientRules  []columnRule // of a client's row that stays
 	profileRules []columnRule // of a new anonymous profile
@@ -35,8 +37,8 @@ type model struct {
 	ignored   []*Relation
 	refreshed []*Relation // materialized views
 
-	eraseOrder []*entry // entries that refer to the client, each before those that it needs
-	eraseCycle []*entry // entries without an order, because they refer to each other
+	eraseOrder []*entry // without owned rows
+	eraseCycle []*entry // entries that have no order, because they refer to each other
 	mergeOrder []*entry // entries whose rows a merge moves or deletes
 	mergeCycle []*entry
 }
@@ -119,7 +121,8 @@ func writesOf(e *entry, r *Relation, rules []columnRule) []write {
 	return all
 }
 
-// pathsTo are the entries by which rows of r belong to clients or refer to them.
+// pathsTo are the entries of a table: all paths by which its rows belong to
+// clients.
 func (md *model) pathsTo(r *Relation) []*entry {
 	var all []*entry
 	for _, e := range md.entries {

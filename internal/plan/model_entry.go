@@ -10,18 +10,18 @@ import (
 // to clients, and what becomes of them.
 type entry struct {
 	*erasuremap.Table
-	link               // for rows that refer to the client; otherwise only the relation
-	reference *Column  // nil for owned rows
-	parents   []*entry // of through: every entry by which the parent's rows belong to a client
-	pairs     []pair   // of through and of owned rows: which columns tell which row is meant
-	pointers  []pointer
+	link                // for rows that refer to the client; otherwise only the relation
+	reference *Column   // nil for owned rows
+	parents   []*entry  // with through: every entry by which the parent's rows belong to a client
+	pairs     []pair    // with through: columns that refer to the parent; owned rows: the client's columns that refer to them
+	pointers  []pointer // all ways in which rows refer to this entry's rows
 
 	rules    []columnRule // applied at once
 	retained []columnRule // applied when the retention period has ended
 	since    *Column      // the day from which retention counts; nil without retention
 
 	mayComeLate   bool        // no foreign key refuses rows that are written after their client is gone
-	collisions    []collision // of rows that are reassigned
+	collisions    []collision // unique indexes under which reassigned rows may collide
 	uniqueIndexes []*Index    // unique indexes that a change of the reference affects
 }
 
@@ -59,4 +59,13 @@ func (e *entry) staysBehind() bool {
 		return false
 	}
 	return !e.through() || slices.ContainsFunc(e.parents, (*entry).staysBehind)
+}
+
+// collision is a unique index under which two reassigned rows may collide: the
+// reference is one of its keys, others are the rest.
+type collision struct {
+	others    []string // expressions over bare column names
+	nullable  []bool
+	predicate string
+	nullsMeet bool // NULLS NOT DISTINCT
 }

@@ -14,28 +14,38 @@ type Plan struct {
 	KeyKind      KeyKind  // of the client's key
 	OwnedColumns []string // columns of the client's row that LockClients returns after the key
 
-	FindClients       Statement   // → (key, whether it is an anonymous profile) of the clients given that are the tenant's
-	Tenant            Statement   // () → (country, locale); no row: no such tenant. Zero without a tenant table
-	LockClients       Statement   // locks clients → (key, owned columns…)
-	LockTables        Statement   // keeps the shape of all tables as it is until the transaction ends
-	Guards            Statement   // → (key, code of the guard that holds or NULL, latest day kept under each of RetentionRules)
-	RetentionRules    []string    // retention rules, one for each day that Guards gives
-	Law               Statement   // () → (country, fiscal year's end, time zone, today); no row: no such tenant. Zero when nothing is retained, or without a tenant table
+	// Tenant → (country, locale); no row: no such tenant. Empty without a tenant
+	// table.
+	Tenant Statement
+	// Law → (country, end of the fiscal year, time zone, today); no row: no such
+	// tenant. Empty when nothing is retained, or without a tenant table.
+	Law Statement
+
+	FindClients Statement // → (key, whether it is an anonymous profile) of those given that are the tenant's clients
+	Preview     Statement // → (key, name, created at, last activity) of given clients
+	KeysInUse   Statement // → those of the given keys that some client has, of whatever tenant
+
+	LockClients Statement // locks clients → (key, owned columns…)
+	// Guards → (key, code of the guard that holds or NULL, latest day that is
+	// retained under each of RetentionRules).
+	Guards         Statement
+	RetentionRules []string
+	LockTables     Statement // keeps all tables' columns, triggers and foreign keys as they are until the transaction ends
+
 	Erase             []Statement // in order
-	EraseRelatedRows  []Statement // Erase without the clients' own rows and what these point to: a merge that leaves its source
-	KeysInUse         Statement   // → (key) of the clients given that are there, whoever's they are
-	EraseLateRows     []Statement // Erase for rows that may come after their client has gone: no foreign key refuses them
-	LiveProfiles      Statement   // → (slot, key)
-	NewProfile        Statement   // inserts one anonymous profile → (key)
-	CountProfiles     []Statement // → (how many profiles of a lane the clients' rows want that a unique index keeps apart)
-	UsesSharedProfile bool        // erasing re-points rows to slot 1, which must exist
-	Preview           Statement   // → (key, name, created at, last activity) of given keys
+	EraseRelatedRows  []Statement // Erase without the clients' own rows and the rows that these point to, for a merge that keeps its source
+	EraseLateRows     []Statement // Erase for rows that may be written after their client is gone: no foreign key refuses them
+	UsesSharedProfile bool        // Erase reassigns rows to slot 1, which must exist
+
+	LiveProfiles  Statement   // → (slot, key)
+	NewProfile    Statement   // inserts one anonymous profile → (key)
+	CountProfiles []Statement // → (how many profiles of a lane are needed so that the clients' rows do not collide)
 
 	Merge *Merge // into another client
 
-	Sweeps         []Sweep     // apply the rules of retained columns whose time is over
-	Refresh        []Statement // materialized views, at the end of a job
-	AffectedTables []string    // quoted names of the tables and views that hold what is erased
+	Sweeps         []Sweep     // apply the rules of retained columns when their period has ended
+	Refresh        []Statement // refresh materialized views, at the end of a job
+	AffectedTables []string    // quoted names of the tables and materialized views from which data is erased
 
 	model *model
 	reads []expressionRead
@@ -52,7 +62,7 @@ const (
 	TextKey   KeyKind = "text"
 )
 
-// Basics is the plan without what erases: keys and tenants.
+// Basics is the plan without the statements that erase: keys and tenants.
 func (p *Plan) Basics() *Plan {
 	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, FindClients: p.FindClients, Tenant: p.Tenant}
 }
@@ -66,7 +76,7 @@ func (p *Plan) SweepStatements() []Statement {
 	return all
 }
 
-// TakesProfile reports whether any of the statements re-points rows to the
+// UsesSharedProfile reports whether any of the statements reassigns rows to the
 // tenant's shared profile.
 func UsesSharedProfile(all []Statement) bool {
 	return slices.ContainsFunc(all, func(s Statement) bool { return slices.Contains(s.Args, Arg{Kind: ArgProfile}) })
@@ -82,7 +92,8 @@ func (p *Plan) All() []Statement {
 	if len(p.Erase) == 0 {
 		return nil
 	}
-	all := slices.Concat([]Statement{p.Tenant, p.FindClients}, p.Statements(), p.CountProfiles, []Statement{p.LiveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
+	all := slices.Concat([]Statement{p.Tenant, p.FindClients}, p.Statements(), p.CountProfiles,
+		[]Statement{p.LiveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
 }
 

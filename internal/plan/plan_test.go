@@ -40,7 +40,10 @@ func TestAMapAndACatalogGiveTheseStatementsOrTheseGaps(t *testing.T) {
 					got.Files = append(got.Files, f)
 				}
 			}
-			got.Files = append(got.Files, results(t, strings.HasPrefix(filepath.Base(file), "merge"), input(t, golden, "map.yaml", "../booking/oubli.yaml"), input(t, golden, "catalog.json", "testdata/booking.catalog.json"))...)
+			merges := strings.HasPrefix(filepath.Base(file), "merge")
+			mapYAML := input(t, golden, "map.yaml", "../booking/oubli.yaml")
+			catalogJSON := input(t, golden, "catalog.json", "testdata/booking.catalog.json")
+			got.Files = append(got.Files, results(t, merges, mapYAML, catalogJSON)...)
 			hold(t, file, string(txtar.Format(golden)), string(txtar.Format(got)))
 		})
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
-// resolver builds a model. Its gaps are the names that do not exist and the
-// references that lead nowhere.
+// resolver builds a model. Its gaps are names that do not exist and references
+// of which it cannot tell what they refer to.
 type resolver struct {
 	*model
 	gaps Gaps
@@ -47,7 +47,8 @@ func (rs *resolver) column(pos erasuremap.Pos, r *Relation, name string) *Column
 func (rs *resolver) relation(pos erasuremap.Pos, n erasuremap.Name) *Relation {
 	r := rs.catalog.Relation(n)
 	if r == nil {
-		rs.gaps.add(pos, nil, "", "correct the name, or write schema.table", "no table %s in the database (search path %v)", n, rs.catalog.SearchPath)
+		rs.gaps.add(pos, nil, "", "correct the name, or write schema.table",
+			"no table %s in the database (search path %v)", n, rs.catalog.SearchPath)
 	}
 	return r
 }
@@ -136,8 +137,7 @@ func (rs *resolver) resolveActivity() {
 	}
 }
 
-// referenceIn is the reference to the client of a table that is only read; as
-// much of it as exists.
+// referenceIn is a table's reference to the client, as far as its names exist.
 func (rs *resolver) referenceIn(pos erasuremap.Pos, n erasuremap.Name, reference string) link {
 	r := rs.relation(pos, n)
 	if r == nil {

@@ -38,10 +38,10 @@ func (rs *resolver) entry(t *erasuremap.Table, r *Relation) *entry {
 	return e
 }
 
-// linkOf is the reference to the client that a column holds. A foreign key that
-// includes the tenant names the tenant's column, whose index serves both. Where
-// keys are unique within their tenant only, the tenant's column is also looked
-// for by its name.
+// linkOf is the reference to the client that a column holds, with the tenant's
+// column where there is one. A foreign key over key and tenant tells which
+// column that is. Where keys are unique within their tenant only, it may also be
+// the column that has the same name as the client's.
 func (rs *resolver) linkOf(r *Relation, reference *Column) link {
 	l := link{rel: r, key: reference}
 	if rs.tenant == nil {
@@ -92,19 +92,21 @@ func (rs *resolver) resolveThrough(e *entry) {
 		}
 	}
 	if len(e.parents) == 0 {
-		rs.gaps.add(e.Pos, e.rel, e.Reference, "map "+e.Through.String()+" with its own path to the client", "no rows of %s belong to a client", e.Through)
+		rs.gaps.add(e.Pos, e.rel, e.Reference, "map "+e.Through.String()+" with its own path to the client",
+			"no rows of %s belong to a client", e.Through)
 		return
 	}
 	if e.pairs = rs.targets(e.rel, e.Reference, parent); e.pairs == nil {
-		rs.gaps.add(e.Pos, e.rel, e.Reference, "add a foreign key, or a primary key of one column", "cannot tell which column of %s it stands for", e.Through)
+		rs.gaps.add(e.Pos, e.rel, e.Reference, "add a foreign key, or a primary key of one column",
+			"cannot tell which column of %s it refers to", e.Through)
 	}
 }
 
-// targets pairs the columns by which child refers to parent, reference first:
-// those of the foreign key or, for a soft reference, of the parent's primary
-// key. Of a key of several columns only the tenant's may stand in child under
-// its own name: that another column is called the same, such as id, does not
-// make it a reference.
+// targets pairs the columns of child with those of parent to which they refer,
+// reference first: the columns of the foreign key or, for a soft reference, of
+// the parent's primary key. If that has several columns, reference refers to the
+// one that is not the tenant's, and a column of child with the tenant's name to
+// the tenant's. Other columns of the same name, such as id, are no references.
 func (rs *resolver) targets(child *Relation, reference string, parent *Relation) []pair {
 	if fk := child.foreignTo(reference, parent); fk != nil {
 		all := fk.pairs()

@@ -12,7 +12,7 @@ func (rs *resolver) resolveIndexes() {
 }
 
 // collisionsOf are the unique indexes under which reassigned rows could collide.
-// An index over a column that erasing sets to NULL at once keeps no rows apart.
+// Under an index over a column that erasing sets to NULL they cannot.
 func collisionsOf(e *entry) []collision {
 	var all []collision
 	for _, x := range e.rel.Indexes {
@@ -29,15 +29,14 @@ func collisionsOf(e *entry) []collision {
 				emptied = emptied || nulled(e.rules, key) && !x.NullsNotDistinct
 			}
 		}
-		if !emptied && !slices.ContainsFunc(all, col.same) {
+		if !emptied && !slices.ContainsFunc(all, func(known collision) bool { return sameCollision(known, col) }) {
 			all = append(all, col)
 		}
 	}
 	return all
 }
 
-// uniqueIndexesOf are the unique indexes in which a change of the entry's
-// reference shows.
+// uniqueIndexesOf are the unique indexes that depend on the entry's reference.
 func uniqueIndexesOf(e *entry) []*Index {
 	var all []*Index
 	for i := range e.rel.Indexes {
@@ -48,4 +47,10 @@ func uniqueIndexesOf(e *entry) []*Index {
 		}
 	}
 	return all
+}
+
+// sameCollision finds the same index on another partition, or a second one like
+// it.
+func sameCollision(x, y collision) bool {
+	return slices.Equal(x.others, y.others) && x.predicate == y.predicate && x.nullsMeet == y.nullsMeet
 }

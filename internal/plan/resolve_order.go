@@ -12,9 +12,9 @@ func (rs *resolver) resolveOrder() {
 	rs.mergeOrder, rs.mergeCycle = sortEntries(rs.merged(), mergedBefore)
 }
 
-// erased are the entries whose rows refer to clients. Links to the clients
-// themselves come first, then what may give up for lack of profiles, before much
-// work is lost with it. Otherwise the map's order holds.
+// erased are the entries whose rows refer to clients, in the order that is tried
+// first: unlinking, then what may find too few profiles, so that little work is
+// lost with it, then the rest; each in the map's order.
 func (rs *resolver) erased() []*entry {
 	rank := func(e *entry) int {
 		switch {

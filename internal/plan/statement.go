@@ -12,10 +12,10 @@ type Statement struct {
 	Table string // the table whose rows it changes, as the map writes it
 	SQL   string
 	Args  []Arg // Args[0] is $1
-	// Client says that the statement acts on the clients' own rows and must
+	// ClientRows says that the statement changes the clients' own rows and must
 	// therefore change exactly one row for each key.
 	ClientRows bool
-	// None says that the statement looks for rows that must not be there.
+	// FindsNone says that the statement looks for rows that must not exist.
 	FindsNone bool
 }
 
@@ -24,7 +24,10 @@ type Statement struct {
 // the statement.
 type Arg struct {
 	Kind ArgKind
-	Text string // ArgLiteral: the value; ArgLabel: its name; ArgFirstKept: the retention; ArgOwned: the column; ArgAfter, ArgRows: which part of a row's name
+	// Text depends on the kind. ArgLiteral: the value; ArgLabel: its name;
+	// ArgFirstKept: the retention rule; ArgOwned: the column; ArgAfter and ArgRows:
+	// which of the columns that identify a row, counted from 0.
+	Text string
 }
 
 // ArgKind is the kind of a parameter.
@@ -34,21 +37,21 @@ type ArgKind string
 const (
 	ArgKeys       ArgKind = "keys"       // text[]: the clients' keys
 	ArgTenant     ArgKind = "tenant"     // text
-	ArgTarget     ArgKind = "target"     // text: key of the client that a merge is into
+	ArgTarget     ArgKind = "target"     // text: key of the target of a merge
 	ArgProfile    ArgKind = "profile"    // text: key of the tenant's anonymous profile
 	ArgProfiles   ArgKind = "profiles"   // text[]: keys of the profiles that this lane owns, by slot
 	ArgOwned      ArgKind = "owned"      // text[]: values of an owning column of the clients
 	ArgLabel      ArgKind = "label"      // text: in the tenant's language
 	ArgLiteral    ArgKind = "literal"    // text: from the map
-	ArgOverride   ArgKind = "override"   // text[]: guards that shall not hold
+	ArgOverride   ArgKind = "override"   // text[]: guards that are overridden
 	ArgCutoff     ArgKind = "cutoff"     // timestamptz or NULL: activity since then is a reason to skip
 	ArgActivities ArgKind = "activities" // text[]: kinds of activity that count; none: all
 	ArgNow        ArgKind = "now"        // timestamptz
-	ArgFirstKept  ArgKind = "first kept" // date: the earliest that a retention still keeps, in the tenant's country
-	ArgTimeZone   ArgKind = "time zone"  // text: in which it is told on what day something was
-	ArgLimit      ArgKind = "limit"      // int: rows that are looked for at once
-	ArgAfter      ArgKind = "after"      // text: of the row after which to go on, or NULL
-	ArgRows       ArgKind = "rows"       // text[]: of the rows that are meant
+	ArgFirstKept  ArgKind = "first kept" // date: the earliest day that a retention rule still keeps in the tenant's country
+	ArgTimeZone   ArgKind = "time zone"  // text: the tenant's
+	ArgLimit      ArgKind = "limit"      // int: how many rows to find at once
+	ArgAfter      ArgKind = "after"      // text: identifies the row after which to go on, or NULL
+	ArgRows       ArgKind = "rows"       // text[]: identifies rows
 	ArgSlot       ArgKind = "slot"       // int: of the profile being made
 )
 
@@ -75,8 +78,8 @@ func (s Statement) String() string {
 	return b.String()
 }
 
-// oneLine keeps a name inside the comment that it stands in: a catalog's names
-// may hold line breaks, and what follows one would be SQL.
+// oneLine replaces control characters and line breaks, so that a name from the
+// catalog cannot end the comment in which it is printed.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {

@@ -12,7 +12,9 @@ func TestNamesAreReadWhateverTheirSpelling(t *testing.T) {
 			t.Errorf("snake(%q) = %q, want %q", name, got, want)
 		}
 	}
-	for name, want := range map[string]string{"clients": "client", "companies": "company", "addresses": "address", "person": "person", "boss": "boss"} {
+	for name, want := range map[string]string{
+		"clients": "client", "companies": "company", "addresses": "address", "person": "person", "boss": "boss",
+	} {
 		if got := singular(name); got != want {
 			t.Errorf("singular(%q) = %q, want %q", name, got, want)
 		}
