@@ -25,7 +25,7 @@ func (em emitter) assignStatement(e *entry) Statement {
 	for i, column := range id {
 		s.row = append(s.row, fmt.Sprintf("oubli_r%d", i))
 		selected = append(selected, fmt.Sprintf("%s AS oubli_r%d", ident("t", column), i))
-		same = append(same, fmt.Sprintf("%s = seat.oubli_r%d", ident("t", column), i))
+		same = append(same, fmt.Sprintf("%s = assigned.oubli_r%d", ident("t", column), i))
 	}
 	for _, x := range collisions {
 		for _, o := range x.others {
@@ -48,16 +48,16 @@ func (em emitter) assignStatement(e *entry) Statement {
 
 	t.add("WITH RECURSIVE mine AS MATERIALIZED (\n  SELECT %s\n  FROM %s AS \"t\"\n  WHERE %s\n),\n",
 		strings.Join(selected, ", "), e.rel.ident(), where(t.belongs(e, "t"), anyApplies(collisions)))
-	t.add("seat AS (\n  SELECT %s, 0::bigint AS oubli_n, NULL::%s AS oubli_profile FROM mine\nUNION ALL\n", strings.Join(columns, ", "), typ)
+	t.add("assigned AS (\n  SELECT %s, 0::bigint AS oubli_n, NULL::%s AS oubli_profile FROM mine\nUNION ALL\n", strings.Join(columns, ", "), typ)
 	t.add("  SELECT %s, oubli_at, CASE WHEN %s THEN oubli_key END\n  FROM (\n", strings.Join(columns, ", "), s.first())
-	t.add("    SELECT seat.*, p.oubli_key, p.oubli_at, %s AS oubli_free\n", s.free(e))
-	t.add("    FROM seat JOIN unnest(%s) WITH ORDINALITY AS p(oubli_key, oubli_at) ON p.oubli_at = seat.oubli_n + 1\n", keys)
-	t.add("    WHERE seat.oubli_profile IS NULL\n    OFFSET 0) AS try\n)\n") // OFFSET 0: evaluate oubli_free once, not at each mention
+	t.add("    SELECT assigned.*, p.oubli_key, p.oubli_at, %s AS oubli_free\n", s.free(e))
+	t.add("    FROM assigned JOIN unnest(%s) WITH ORDINALITY AS p(oubli_key, oubli_at) ON p.oubli_at = assigned.oubli_n + 1\n", keys)
+	t.add("    WHERE assigned.oubli_profile IS NULL\n    OFFSET 0) AS tried\n)\n") // OFFSET 0: evaluate oubli_free once, not at each mention
 
-	profile := fmt.Sprintf("coalesce(seat.oubli_profile, oubli.need_profiles()::%s)", typ)
+	profile := fmt.Sprintf("coalesce(assigned.oubli_profile, oubli.need_profiles()::%s)", typ)
 	set := append([]change{{e.reference, profile}}, t.changes(e, "t")...)
-	t.add("UPDATE %s AS \"t\"\nSET %s\nFROM seat\n"+
-		"WHERE %s\n  AND (seat.oubli_profile IS NOT NULL OR seat.oubli_n = cardinality(%s))\n  AND %s",
+	t.add("UPDATE %s AS \"t\"\nSET %s\nFROM assigned\n"+
+		"WHERE %s\n  AND (assigned.oubli_profile IS NOT NULL OR assigned.oubli_n = cardinality(%s))\n  AND %s",
 		e.rel.ident(), assignments(set...), strings.Join(same, " AND "), keys, t.belongs(e, "t"))
 	return t.statement(name+": reassign, each to a free profile", name)
 }
@@ -76,9 +76,9 @@ func (s assignment) free(e *entry) string {
 	conds := make([]string, len(s.collisions))
 	for i, x := range s.collisions {
 		conds[i] = fmt.Sprintf("(SELECT 1 FROM %s AS \"x\" WHERE %s = p.oubli_key AND %s LIMIT 1) IS NULL",
-			e.rel.ident(), ident("x", e.Reference), x.meets("seat", s.keys))
+			e.rel.ident(), ident("x", e.Reference), x.meets("assigned", s.keys))
 		if len(s.collisions) > 1 {
-			conds[i] = fmt.Sprintf("(NOT seat.oubli_a%d OR %s)", i, conds[i])
+			conds[i] = fmt.Sprintf("(NOT assigned.oubli_a%d OR %s)", i, conds[i])
 		}
 	}
 	return strings.Join(conds, " AND ")

@@ -69,5 +69,5 @@ func (em emitter) keysInUseStatement() Statement {
 	}
 	t.add("SELECT \"k\".\"key\"\nFROM unnest(%s) AS \"k\" (\"key\")\nWHERE EXISTS (SELECT FROM %s AS \"c\" WHERE %s)",
 		keys, em.client.ident(), cond)
-	return t.statement("clients: back", em.name(em.client))
+	return t.statement("clients: find keys in use", em.name(em.client))
 }

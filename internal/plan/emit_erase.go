@@ -110,14 +110,14 @@ func (em emitter) ownedRowStatements(e *entry) []Statement {
 	name := em.name(e.rel)
 	lock, t := em.text(), em.text()
 	// HAVING returns no row, so that locked rows are not counted as changed.
-	lock.add("SELECT count(*)\nFROM (SELECT FROM %s AS \"t\" WHERE %s ORDER BY %s FOR UPDATE) AS \"held\"\nHAVING count(*) < 0",
+	lock.add("SELECT count(*)\nFROM (SELECT FROM %s AS \"t\" WHERE %s ORDER BY %s FOR UPDATE) AS \"locked\"\nHAVING count(*) < 0",
 		e.rel.ident(), lock.pointedTo(e), ident("t", e.pairs[0].target))
 	t.add("DELETE FROM %s AS \"t\"\nWHERE %s", e.rel.ident(), t.pointedTo(e))
 	for _, x := range e.pointers {
 		t.add("\n  AND NOT EXISTS (SELECT FROM %s AS \"x\" WHERE %s)", x.from.ident(), pairsEqual(x.pairs))
 	}
 	return []Statement{
-		lock.statement(name+": lock what the clients pointed to", name),
+		lock.statement(name+": lock rows that the clients pointed to", name),
 		t.statement(name+": delete unless another row points to it", name),
 	}
 }

@@ -193,7 +193,7 @@ func (em mergeEmitter) findLeftStatements() []Statement {
 		}
 		t, name := em.text(), em.name(e.rel)
 		t.add("SELECT\nFROM %s AS \"t\"\nWHERE %s\nLIMIT 1", e.rel.ident(), t.belongs(e, "t"))
-		s := t.statement(name+": see that none is left", name)
+		s := t.statement(name+": find rows that are left", name)
 		s.FindsNone = true
 		all = append(all, s)
 	}

@@ -23,7 +23,7 @@ func (em mergeEmitter) conflicts(e *entry) []Conflict {
 	t, name := em.text(), em.name(e.rel)
 	t.add("WITH %s\nSELECT count(*) FILTER (WHERE %s),\n  count(*) FILTER (WHERE %s)\nFROM mine", t.movedRows(e, indexes, nil),
 		t.collides(e, indexes, anyRow), t.collides(e, indexes, otherRows))
-	s := t.statement(name+": count rows that meet others at the target", name)
+	s := t.statement(name+": count rows that would collide", name)
 	return []Conflict{{Statement: s, CarriesValue: em.carriesValue(e.rel), NeverDropped: !em.droppable(e)}}
 }
 
@@ -153,9 +153,9 @@ func (em mergeEmitter) lockConflictStatements(e *entry) []Statement {
 		order = append(order, ident("t", column))
 	}
 	// HAVING returns no row, so that locked rows are not counted as changed.
-	t.add("SELECT count(*)\nFROM (SELECT FROM %s AS \"t\" WHERE (%s) OR %s ORDER BY %s FOR UPDATE) AS \"held\"\nHAVING count(*) < 0",
+	t.add("SELECT count(*)\nFROM (SELECT FROM %s AS \"t\" WHERE (%s) OR %s ORDER BY %s FOR UPDATE) AS \"locked\"\nHAVING count(*) < 0",
 		e.rel.ident(), t.belongs(e, "t"), t.belongsToTarget(e, "t"), strings.Join(order, ", "))
-	return []Statement{t.statement(name+": lock what may give way or win", name)}
+	return []Statement{t.statement(name+": lock rows that may collide", name)}
 }
 
 // dropStatements delete the rows of one entry that would collide with rows of the
@@ -176,7 +176,7 @@ func (em mergeEmitter) dropStatements(e *entry) []Statement {
 	}
 	t.add("WITH %s\nDELETE FROM %s AS \"t\"\nUSING mine\nWHERE %s AND %s AND (%s)", t.movedRows(e, indexes, nil),
 		e.rel.ident(), strings.Join(same, " AND "), t.belongs(e, "t"), t.collides(e, indexes, targetRows))
-	return append(all, t.statement(name+": drop what the target has already", name))
+	return append(all, t.statement(name+": drop rows that collide with the target's", name))
 }
 
 // repointStatements make rows that refer to a dropped row refer to the target's

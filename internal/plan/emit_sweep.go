@@ -44,7 +44,7 @@ func (em emitter) countRetainedStatement(e *entry) Statement {
 	t := em.text()
 	t.add("SELECT %s, count(*)\nFROM %s AS \"t\"\nWHERE %s\n  AND %s\nGROUP BY 1",
 		t.day(e, "t"), e.rel.ident(), t.belongs(e, "t"), differs("t", t.ruleChanges("t", e.retained)))
-	return t.statement(em.name(e.rel)+": count what is retained", em.name(e.rel))
+	return t.statement(em.name(e.rel)+": count retained rows", em.name(e.rel))
 }
 
 func (em emitter) findExpiredStatement(e *entry) Statement {
@@ -57,7 +57,7 @@ func (em emitter) findExpiredStatement(e *entry) Statement {
 	t.add("SELECT %s\nFROM %s AS \"t\"\nWHERE %s\n  AND %s\n  AND %s\n  AND (%s::text IS NULL OR (%s) > (%s))\nORDER BY %s\nLIMIT %s::int",
 		strings.Join(names, ", "), e.rel.ident(), t.belongs(e, "t"), t.expired(e, "t"), differs("t", t.ruleChanges("t", e.retained)),
 		t.arg(Arg{ArgAfter, "0"}), rowList(id), strings.Join(after, ", "), rowList(id), t.arg(Arg{Kind: ArgLimit}))
-	return t.statement(em.name(e.rel)+": find what is over", em.name(e.rel))
+	return t.statement(em.name(e.rel)+": find expired rows", em.name(e.rel))
 }
 
 // clearExpiredStatement skips rows that other transactions have locked: the next
@@ -69,7 +69,7 @@ func (em emitter) clearExpiredStatement(e *entry) Statement {
 		"  WHERE %s\n    AND %s\n    AND %s\n    AND %s\n  FOR UPDATE SKIP LOCKED)",
 		e.rel.ident(), assignments(set...), rowList(id), rowList(id), e.rel.ident(),
 		t.isOneOf(e.rel), t.belongs(e, "t"), t.expired(e, "t"), differs("t", set))
-	return t.statement(em.name(e.rel)+": clear what is over", em.name(e.rel))
+	return t.statement(em.name(e.rel)+": clear expired rows", em.name(e.rel))
 }
 
 // isOneOf is the condition that selects the rows of ArgRows.

@@ -32,5 +32,5 @@ func (em emitter) lawStatement() Statement {
 		"FROM %s AS \"s\"\nWHERE %s::text = %s::text",
 		tenantText(m.Country), tenantText(m.FiscalYearEnd), tenantText(m.TimeZone), t.arg(Arg{Kind: ArgNow}), tenantText(m.TimeZone),
 		em.tenantTable.ident(), ident("s", m.Key), t.arg(Arg{Kind: ArgTenant}))
-	return t.statement("tenant: what decides how long the law keeps", em.name(em.tenantTable))
+	return t.statement("tenant: country and calendar, for retention", em.name(em.tenantTable))
 }
