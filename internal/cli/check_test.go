@@ -56,19 +56,19 @@ func TestTheCheckExplainsTableByTable(t *testing.T) {
 	code, stdout, stderr := checked(t, twoMigrations+"DROP INDEX visits_client_id_idx", strings.Replace(checkedMap, "note: null", `note: {sql: "upper(nte)"}`, 1))
 	const want = `public.cards: 1 gap
   holder: foreign key cards_holder_fkey reaches the clients and is not in the map
-    mend  under tables: - {table: cards, reference: holder, erase: …}
+    fix   under tables: - {table: cards, reference: holder, erase: …}
     at    oubli.yaml:2:9
 public.visits: 2 gaps
   mood: a column of type text of rows that are kept, not classified
-    mend  under columns: mood: null, or mood: keep
+    fix   under columns: mood: null, or mood: keep
     at    oubli.yaml:4:5
   note: {sql: …}: no such column: nte (SQLSTATE 42703)
-    mend  write a column of public.visits
+    fix   write a column of public.visits
     at    oubli.yaml:4:70
 public.visits: warning
   no index serves client_id
-    mend  CREATE INDEX CONCURRENTLY ON "public"."visits" ("client_id")
-not covered: 3 gaps in 2 tables, 1 warning. Nothing is erased until the gaps are mended.
+    fix   CREATE INDEX CONCURRENTLY ON "public"."visits" ("client_id")
+not covered: 3 gaps in 2 tables, 1 warning. Nothing is erased until the gaps are fixed.
 `
 	if code != ExitExceptions || stdout != want || stderr != "" {
 		t.Errorf("exit %d\n%s\nwant\n%s\n%s", code, stdout, want, stderr)
@@ -82,7 +82,7 @@ func TestTheCheckSaysAnOpenQuestionOnce(t *testing.T) {
 	const want = `oubli.yaml: 1 gap
   answer the TODO
     at    oubli.yaml:4:76
-not covered: 1 gap. Nothing is erased until the gaps are mended.
+not covered: 1 gap. Nothing is erased until the gaps are fixed.
 `
 	if code != ExitExceptions || stdout != want || stderr != "" {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)

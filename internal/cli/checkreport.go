@@ -61,7 +61,7 @@ func (v mapVerdict) print(w io.Writer) {
 		}
 		fmt.Fprintf(w, "  %s\n", terminal.Printable(name+g.Why))
 		if g.Fix != "" {
-			fmt.Fprintf(w, "    mend  %s\n", terminal.Printable(g.Fix))
+			fmt.Fprintf(w, "    fix   %s\n", terminal.Printable(g.Fix))
 		}
 		fmt.Fprintf(w, "    at    %s\n", g.Pos)
 	}
@@ -69,7 +69,7 @@ func (v mapVerdict) print(w io.Writer) {
 		if i == 0 || warning.Table != v.Warnings[i-1].Table {
 			fmt.Fprintf(w, "%s: warning\n", terminal.Printable(warning.Table))
 		}
-		fmt.Fprintf(w, "  %s\n    mend  %s\n", terminal.Printable(warning.Why), terminal.Printable(warning.Fix))
+		fmt.Fprintf(w, "  %s\n    fix   %s\n", terminal.Printable(warning.Why), terminal.Printable(warning.Fix))
 	}
 	delete(tables, "") // what is wrong with the file itself
 	in, and := "", ""
@@ -83,5 +83,5 @@ func (v mapVerdict) print(w io.Writer) {
 		fmt.Fprintf(w, "covered: the map accounts for every row that reaches %s (%s%s)\n", v.client, terminal.Count(v.statements, "statement"), and)
 		return
 	}
-	fmt.Fprintf(w, "not covered: %s%s%s. Nothing is erased until the gaps are mended.\n", terminal.Count(len(v.Gaps), "gap"), in, and)
+	fmt.Fprintf(w, "not covered: %s%s%s. Nothing is erased until the gaps are fixed.\n", terminal.Count(len(v.Gaps), "gap"), in, and)
 }
