@@ -2,8 +2,8 @@ package erasuremap
 
 import "slices"
 
-// draft is a map that has been read and not yet held against itself, with the
-// places that its problems need.
+// draft is a map that was read and whose parts are not yet checked against each
+// other, with the places that its problems name.
 type draft struct {
 	*Map
 	tenant, client *fields
@@ -80,14 +80,14 @@ func (d *draft) checkRetention(r *reader) {
 	}
 }
 
-// path is the way by which rows belong to a client.
+// path is how rows belong to a client.
 type path struct {
 	table, through     Name
 	reference, ownedBy string
 }
 
-// checkTwice refuses two entries for the same rows: which of them came first
-// would decide what becomes of a row.
+// checkTwice refuses two entries for the same rows: what becomes of a row would
+// depend on their order.
 func (d *draft) checkTwice(r *reader) {
 	seen := map[path][]tableEntry{}
 	mapped := map[Name]Pos{d.Client.Table: d.Client.Pos}
@@ -99,7 +99,8 @@ func (d *draft) checkTwice(r *reader) {
 		p := path{e.Table.Table, e.Through, e.Reference, e.OwnedBy}
 		for _, before := range seen[p] {
 			if before.Where == "" || e.Where == "" || before.Where == e.Where {
-				r.problemf(e.f.pos, "%s by the same path is already mapped on line %d: merge the two entries, or tell their rows apart by where", e.Table.Table, before.Pos.Line)
+				r.problemf(e.f.pos, "%s by the same path is already mapped on line %d: merge the two entries, or tell their rows apart by where",
+					e.Table.Table, before.Pos.Line)
 				break
 			}
 		}
@@ -112,7 +113,8 @@ func (d *draft) checkTwice(r *reader) {
 	}
 }
 
-// checkActions refuses what would take somebody else's row along.
+// checkActions refuses to delete other clients or tenants, and to reassign rows
+// without an anonymous profile.
 func (d *draft) checkActions(r *reader) {
 	for _, e := range d.entries {
 		name := e.Table.Table
@@ -122,7 +124,7 @@ func (d *draft) checkActions(r *reader) {
 		what := ""
 		switch {
 		case name == d.Client.Table:
-			what = "other clients, for whom nobody asked"
+			what = "other clients"
 		case d.Tenant != nil && name == d.Tenant.Table:
 			what = "the tenant"
 		}

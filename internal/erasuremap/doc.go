@@ -1,4 +1,4 @@
 // Package erasuremap reads the map: the YAML file that says where a client's
-// personal data lives and what erasing does to it. It knows the file's form
-// and nothing of any database; package plan holds it against the live schema.
+// personal data lives and what erasing does to it. It checks the file by itself;
+// package plan checks it against a live schema.
 package erasuremap

@@ -6,13 +6,12 @@ import (
 	"strings"
 )
 
-// Expressions of the map are put between parentheses into statements of
-// package plan, and PostgreSQL parses them. What must hold before that is that
-// an expression cannot end its parentheses, its statement or the quoting that
-// follows it, whatever the server's settings make of its literals; everything
-// else is PostgreSQL's to judge. So this reads tokens as PostgreSQL's lexer
-// (src/backend/parser/scan.l) does, and refuses the few forms that its
-// versions or settings read differently.
+// Package plan puts expressions of the map between parentheses into statements,
+// and PostgreSQL checks them. One thing must be checked before: an expression
+// must not end its parentheses, its statement or the quoting that follows it,
+// under any settings of the server. So this reads tokens as PostgreSQL's lexer
+// (src/backend/parser/scan.l) does, and refuses the few forms that versions or
+// settings of the server read differently.
 
 // tokenKind is the kind of an exprToken.
 type tokenKind int
@@ -31,8 +30,8 @@ type exprToken struct {
 	start, end int
 }
 
-// scanExpression gives the tokens of expr, and with an error those before the
-// place that it stumbled over.
+// scanExpression returns the tokens of expr. With an error it returns those before
+// the mistake.
 func scanExpression(expr string) ([]exprToken, error) {
 	var tokens []exprToken
 	for i := 0; i < len(expr); {

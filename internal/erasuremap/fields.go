@@ -2,8 +2,8 @@ package erasuremap
 
 import "slices"
 
-// fields is a mapping whose keys the map's language fixes. The keys that are
-// asked for are the keys that it may have.
+// fields is a mapping with fixed keys. The keys that take and need were called
+// with are the keys that it may have.
 type fields struct {
 	r       *reader
 	what    string // in problems: "a table"
@@ -25,7 +25,7 @@ func (r *reader) fields(v value, what string) *fields {
 	return f
 }
 
-// take gives the value of an optional key.
+// take returns the value of an optional key.
 func (f *fields) take(key string) value {
 	if !slices.Contains(f.known, key) {
 		f.known = append(f.known, key)
@@ -38,7 +38,7 @@ func (f *fields) take(key string) value {
 	return value{pos: f.pos}
 }
 
-// need gives the value of a key that must be there.
+// need returns the value of a required key.
 func (f *fields) need(key string) value {
 	v := f.take(key)
 	if !v.set && !f.broken {
@@ -63,7 +63,7 @@ func (f *fields) key(key string) Pos {
 	return f.pos
 }
 
-// without refuses keys that make no sense here.
+// without refuses keys that have no meaning here.
 func (f *fields) without(because string, keys ...string) {
 	for _, k := range keys {
 		if f.has(k) {
@@ -72,7 +72,7 @@ func (f *fields) without(because string, keys ...string) {
 	}
 }
 
-// close refuses the keys that nobody asked for.
+// close refuses keys that neither take nor need was called with.
 func (f *fields) close() {
 	for _, e := range f.entries {
 		if !slices.Contains(f.known, e.key) {

@@ -30,7 +30,7 @@ func labelNames(own map[string]map[string]string) []string {
 // LabelText is the label's text in the language that comes nearest to the
 // locale, a BCP 47 tag: fr-CH, else fr, else English, else the alphabetically
 // first there is (lookup, RFC 4647 section 3.4). The map's own texts come
-// before the built-in ones. It is empty for a label that nobody knows.
+// before the built-in ones. It is empty for an unknown label.
 func (m *Map) LabelText(label, locale string) string {
 	texts := maps.Clone(builtin[label])
 	if own := m.Labels[label]; len(own) > 0 {
@@ -65,7 +65,7 @@ func (m *Map) LabelTexts(label string) []string {
 	return all
 }
 
-// canonicalTag also reads the form of POSIX, fr_CH.UTF-8: applications store it.
+// canonicalTag also reads the POSIX form, fr_CH.UTF-8, which applications store.
 func canonicalTag(s string) string {
 	s, _, _ = strings.Cut(s, ".")
 	s, _, _ = strings.Cut(s, "@")

@@ -10,8 +10,8 @@ import (
 // MaxSize is the largest map that is read, in bytes.
 const MaxSize = 1 << 20
 
-// Load reads the map in the named file. A file that cannot be read is an
-// ordinary error; one that is read and wrong gives [Problems], all of them.
+// Load reads the map in the named file. If the file can be read and the map is
+// wrong, the error is [Problems], all of them.
 func Load(path string) (*Map, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -26,8 +26,8 @@ func Load(path string) (*Map, error) {
 }
 
 // Parse reads a map from data; file is its name in positions. Its error is of
-// type [Problems]: everything that is wrong, in the file's order. A file that
-// is not the YAML of a map at all is reported as far as that alone.
+// type [Problems]: everything that is wrong, in the file's order. If the file is
+// not valid YAML, only that is reported.
 func Parse(file string, data []byte) (*Map, error) {
 	r := &reader{source: newSource(file, data)}
 	root, ok := r.parse()
@@ -73,8 +73,8 @@ func (r *reader) readMap(root value) *Map {
 	return m
 }
 
-// readVersion reports whether the rest of the map is in a language that this
-// program reads; of another version's map nothing but that can be said.
+// readVersion reports whether this program reads maps of the file's version. If
+// not, nothing else in the file is checked.
 func (r *reader) readVersion(f *fields) bool {
 	v := f.take("version")
 	if !v.set {

@@ -40,7 +40,7 @@ func quote(s string) string {
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
-// Map is a whole map that is consistent in itself.
+// Map is a whole map that is consistent by itself.
 type Map struct {
 	File      string
 	Tenant    *Tenant // nil: one tenant, no tenant column
@@ -56,7 +56,7 @@ type Map struct {
 	Labels    map[string]map[string]string // label → language → text, the map's own only
 }
 
-// Tenant is the table of studios.
+// Tenant is the table of tenants.
 type Tenant struct {
 	Pos     Pos
 	Table   Name
@@ -92,8 +92,8 @@ const (
 )
 
 // Guard is a condition under which a client is not erased. Without a Table the
-// condition is on the client's own row; with one it holds when any row of it
-// that refers to the client fulfils it.
+// condition is on the client's own row. With one it holds if any row of Table that
+// refers to the client meets it.
 type Guard struct {
 	Pos         Pos
 	Name        string
@@ -116,7 +116,7 @@ type Activity struct {
 }
 
 // Table says what becomes of the rows of one table that belong to a client by
-// one path. A table with several paths to a client has several of these.
+// one path. A table with several paths to a client has several entries.
 type Table struct {
 	Pos          Pos
 	Table        Name
@@ -168,8 +168,10 @@ const (
 
 // Rule is a column rule: its kind and the one operand of that kind.
 type Rule struct {
-	Kind  RuleKind
-	Text  string   // Value: the literal as PostgreSQL's text input takes it; Label: its name; Truncate: year or month; SQL: the expression
+	Kind RuleKind
+	// Text is, for Value, the literal as PostgreSQL's text input takes it; for Label,
+	// its name; for Truncate, year or month; for SQL, the expression.
+	Text  string
 	Paths []string // JSONRemove: dotted paths
 }
 
@@ -189,7 +191,7 @@ type Retention struct {
 	Otherwise []Period            // elsewhere; empty: the map does not say, and every country must be named
 }
 
-// Period is how long something is kept under the law of a time.
+// Period is how long something is kept under the law that came into force on From.
 type Period struct {
 	From  time.Time // the day it came into force; zero for the first of a country
 	Clock Clock
@@ -209,14 +211,14 @@ const (
 	EndOfYearOfFiscalYear Clock = "end_of_year_of_fiscal_year"
 )
 
-// Ignored is a table that looks personal and is not.
+// Ignored is a table that looks as if it held personal data and does not.
 type Ignored struct {
 	Pos     Pos
 	Table   Name
 	Because string
 }
 
-// Acknowledged is a user trigger whose effect the map's author has looked at.
+// Acknowledged is a user trigger whose effect the map's author has checked.
 type Acknowledged struct {
 	Pos     Pos
 	Name    string

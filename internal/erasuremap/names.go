@@ -33,7 +33,7 @@ func ParseName(s string) (Name, error) {
 	return Name{Schema: first, Relation: second}, nil
 }
 
-// namePart takes one part from the front of s; the rest begins with its dot.
+// namePart splits the first part off s; the rest begins with a dot.
 func namePart(s string) (part, rest string, err error) {
 	if strings.HasPrefix(s, `"`) {
 		part, rest, err = quotedPart(s[1:])
@@ -145,7 +145,7 @@ func (r *reader) listOrOne(v value, want string) []value {
 	return r.items(v, want)
 }
 
-// word checks a name that oubli's own readers meet: in codes, routes, metrics.
+// word checks a name that appears in codes, routes and metrics.
 func (r *reader) word(s string, at Pos) bool {
 	ok := s != "" && len(s) <= maxIdentifier && s[0] >= 'a' && s[0] <= 'z'
 	for i := 0; ok && i < len(s); i++ {

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Days are midnights in UTC; what day it is, and on which day a moment fell,
-// is for whoever knows the tenant's time zone.
+// Days are midnights in UTC. The caller knows the tenant's time zone, and therefore
+// the day of a point in time.
 
-// In gives what holds in a country: its own periods, else those for all others,
-// else none.
+// In returns the periods of a country: its own, else those for all others, else
+// none.
 func (r Retention) In(country string) []Period {
 	country = strings.ToUpper(strings.TrimSpace(country))
-	// Codes that applications write and ISO 3166 does not: by themselves they
-	// would mean every other country, which keeps longer or shorter.
+	// Codes that applications write and that are not in ISO 3166. Otherwise the
+	// periods for all other countries would apply.
 	switch country {
 	case "UK":
 		country = "GB"
@@ -40,11 +40,11 @@ func NeedsFiscalYear(periods []Period) bool {
 	return false
 }
 
-// LastDay is the last day on which the law keeps what is dated since, under
-// periods that followed one another. A new period applies to whatever was still
-// kept on the day it came into force, however old (so BEG IV, Art. 97 § 19a
-// EGAO, for the German eight years); what was over by then stays over, and a
-// shorter period ends nothing before that day.
+// LastDay is the last day on which the law keeps a record dated since, under
+// periods that followed one another. A new period applies to all records that were
+// still kept on the day it came into force (as in BEG IV, Art. 97 § 19a EGAO, for
+// the German eight years). A record whose period had ended before stays expired,
+// and a shorter period ends no earlier than the day before it came into force.
 func LastDay(periods []Period, since time.Time, end FiscalYearEnd) time.Time {
 	last := periods[0].lastDay(since, end)
 	for _, p := range periods[1:] {
@@ -59,9 +59,9 @@ func LastDay(periods []Period, since time.Time, end FiscalYearEnd) time.Time {
 	return last
 }
 
-// FirstKept is the earliest date of something that the law still keeps today.
-// The later something is dated, the longer it is kept, so that one comparison
-// tells the two apart.
+// FirstKept is the earliest date of records that the law still keeps today. The
+// later a record is dated, the longer it is kept, so all later records are kept
+// too.
 func FirstKept(periods []Period, today time.Time, end FiscalYearEnd) time.Time {
 	// At most a hundred years, begun at most two years after the date.
 	oldest := today.AddDate(-103, 0, 0)
@@ -71,9 +71,9 @@ func FirstKept(periods []Period, today time.Time, end FiscalYearEnd) time.Time {
 	}))
 }
 
-// lastDay is when a period ends by itself. One of years ends with the day of
-// the same name or, where the year does not have it (29 February), with the
-// last of that month: Regulation (EEC, Euratom) No 1182/71, Art. 3(2)(c).
+// lastDay is the last day of one period. A period of years ends with the same day
+// of the same month or, where there is no such day (29 February), with the last
+// day of that month: Regulation (EEC, Euratom) No 1182/71, Art. 3(2)(c).
 func (p Period) lastDay(since time.Time, end FiscalYearEnd) time.Time {
 	switch p.Clock {
 	case EndOfYear:
@@ -95,7 +95,7 @@ type FiscalYearEnd struct {
 
 // ParseFiscalYearEnd reads a fiscal year's end as a tenant's row has it: the
 // number of the month whose last day it is, or MM-DD; 02-29 is the last day of
-// February. Empty means the calendar year. The error does not quote.
+// February. Empty means the calendar year. The error does not quote the text.
 func ParseFiscalYearEnd(text string) (FiscalYearEnd, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -112,7 +112,7 @@ func ParseFiscalYearEnd(text string) (FiscalYearEnd, error) {
 	return FiscalYearEnd{day.Month(), day.Day()}, nil
 }
 
-// in is the day with which the fiscal year ends that ends in a year.
+// in is the last day of the fiscal year that ends in a calendar year.
 func (e FiscalYearEnd) in(year int) time.Time {
 	if e == (FiscalYearEnd{}) {
 		return date(year, time.December, 31)
@@ -120,7 +120,7 @@ func (e FiscalYearEnd) in(year int) time.Time {
 	return date(year, e.Month, e.Day)
 }
 
-// after is the end of the fiscal year in which a day lies.
+// after is the last day of the fiscal year that includes a day.
 func (e FiscalYearEnd) after(day time.Time) time.Time {
 	if end := e.in(day.Year()); !end.Before(day) {
 		return end
@@ -128,7 +128,7 @@ func (e FiscalYearEnd) after(day time.Time) time.Time {
 	return e.in(day.Year() + 1)
 }
 
-// date is a day, or the last one of its month.
+// date is a day, or the last day of the month if the month is shorter.
 func date(year int, month time.Month, day int) time.Time {
 	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC)
 	if day >= last.Day() {

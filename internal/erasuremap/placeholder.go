@@ -14,11 +14,11 @@ type Placeholder struct {
 	Start, End int
 }
 
-// Placeholders finds the placeholders of an expression, in its order. Strings
-// and quoted names hold none, and neither a::cast, f(a := 1) nor a slice such
-// as a[1:2] or a[low:high] is one; an index is a placeholder only after an
-// operator or in parentheses: a[(:slot)]. Put parameters in their place, never
-// text: after a minus, a negative number would begin a comment.
+// Placeholders finds the placeholders of an expression, in order. There are none in
+// strings and quoted names, and a::cast, f(a := 1) and slices such as a[1:2] or
+// a[low:high] are none. In a subscript, write a placeholder in parentheses:
+// a[(:slot)]. Replace placeholders with parameters, never with text: after a minus
+// sign, a negative number would begin a comment.
 func Placeholders(expr string) []Placeholder {
 	tokens, _ := scanExpression(expr)
 	var (
@@ -57,7 +57,7 @@ type bracket int
 
 const (
 	parenthesis bracket = iota
-	subscript           // a[…], where a colon parts a slice
+	subscript           // a[…], where a colon separates the bounds of a slice
 	constructor         // ARRAY[…], where it does not
 )
 
@@ -83,9 +83,9 @@ func openedBy(expr string, before []exprToken, open []bracket) bracket {
 	return subscript
 }
 
-// afterOperand reports whether a colon at start follows a value and so parts a
-// slice. Outside of subscripts only what touches it can tell: a keyword looks
-// like a name.
+// afterOperand reports whether a colon at start follows a value and so separates
+// the bounds of a slice. Outside of subscripts only a token directly before the
+// colon counts, because a keyword looks like a name.
 func afterOperand(expr string, before []exprToken, start int, in bracket) bool {
 	if len(before) == 0 {
 		return false

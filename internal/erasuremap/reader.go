@@ -11,9 +11,9 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// reader turns nodes into parts of a map and gathers what is wrong with them.
-// Its methods give zero values for what they have reported, so that reading
-// goes on and one mistake is reported once.
+// reader turns YAML nodes into parts of a map and collects problems. After a
+// problem its methods return a zero value, so that reading goes on and a mistake
+// is reported once.
 type reader struct {
 	source
 	problems  Problems
@@ -29,8 +29,8 @@ func (p Pos) compare(q Pos) int {
 	return cmp.Or(cmp.Compare(p.Line, q.Line), cmp.Compare(p.Column, q.Column))
 }
 
-// value is a node and its place; without set, the absence of one, whose place
-// is that of the mapping it is missing from.
+// value is a node and its place. If set is false there is no node, and the place is
+// that of the mapping in which it is missing.
 type value struct {
 	set  bool
 	node ast.Node
@@ -73,7 +73,7 @@ func (v value) is() string {
 
 func (v value) null() bool { return v.set && v.node.Type() == ast.NullType }
 
-// todo reports a question that map init left open and nobody has answered.
+// todo reports a TODO of map init that is not answered yet.
 func (r *reader) todo(v value) bool {
 	text, _ := verbatim(v.node)
 	rest, ok := strings.CutPrefix(strings.TrimSpace(text), "TODO")
@@ -91,8 +91,8 @@ type entry struct {
 	value
 }
 
-// mapping gives a mapping's entries in the file's order. Nothing after a key
-// stands for an empty mapping: all of its lines may be commented out.
+// mapping returns a mapping's entries in the file's order. A key without a value
+// is an empty mapping: all of its lines may be commented out.
 func (r *reader) mapping(v value, want string) ([]entry, bool) {
 	if !v.set || v.null() {
 		return nil, true
@@ -136,7 +136,7 @@ func (r *reader) key(n ast.MapKeyNode) (string, Pos, bool) {
 	return s.Value, pos, r.clean(s.Value, pos)
 }
 
-// clean refuses text that PostgreSQL cannot hold: escapes can spell it.
+// clean refuses text that PostgreSQL cannot hold, as YAML escapes can produce it.
 func (r *reader) clean(text string, at Pos) bool {
 	if strings.ContainsRune(text, 0) {
 		r.problemf(at, "contains a NUL character, which PostgreSQL cannot hold")
@@ -149,7 +149,7 @@ func (r *reader) clean(text string, at Pos) bool {
 	return true
 }
 
-// items gives the values of a list; nothing after the key is an empty one.
+// items returns the values of a list. A key without a value is an empty list.
 func (r *reader) items(v value, want string) []value {
 	if !v.set || v.null() || r.todo(v) {
 		return nil
@@ -166,7 +166,7 @@ func (r *reader) items(v value, want string) []value {
 	return values
 }
 
-// text gives text that is not empty, "" for anything else.
+// text returns text that is not empty, and "" for anything else.
 func (r *reader) text(v value, want string) string {
 	if !v.set || r.todo(v) {
 		return ""
@@ -216,7 +216,7 @@ func (r *reader) years(v value) int {
 	return n
 }
 
-// choice gives one of the words that are allowed, "" for anything else.
+// choice returns one of the allowed words, and "" for anything else.
 func choice[T ~string](r *reader, v value, allowed ...T) T {
 	if !v.set || r.todo(v) {
 		return ""

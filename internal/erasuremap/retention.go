@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// readRetention reads how long what is kept. A rule is data: a change in law is
-// one more period in a country's line.
+// readRetention reads the retention rules. A change in law is one more period of a
+// country.
 func (r *reader) readRetention(v value) []Retention {
 	var rules []Retention
 	for _, e := range r.named(v, "retention rules by name") {
@@ -41,7 +41,7 @@ func (r *reader) countries(v value, clock Clock) map[string][]Period {
 		case e.key == "EL":
 			r.problemf(e.at, "Greece's code is GR (ISO 3166): write GR")
 		case !isCountry(e.key):
-			// A tenant's country would never match, and `otherwise` would apply unseen.
+			// No tenant's country would match, and `otherwise` would apply unnoticed.
 			r.problemf(e.at, "%q is the code of no country (ISO 3166)", e.key)
 		}
 		countries[e.key] = r.periods(e.value, clock)
@@ -49,8 +49,8 @@ func (r *reader) countries(v value, clock Clock) map[string][]Period {
 	return countries
 }
 
-// periods reads what holds in one country: one period, or a list of them in
-// the order in which they came into force.
+// periods reads the periods of one country: one, or a list in the order in which
+// they came into force.
 func (r *reader) periods(v value, clock Clock) []Period {
 	if v.is() != "a list" {
 		p, _ := r.period(v, clock, false)
@@ -71,8 +71,8 @@ func (r *reader) periods(v value, clock Clock) []Period {
 	return list
 }
 
-// period reads one period and gives the place of its from. The first holds
-// from the beginning and has none, every later one must have it.
+// period reads one period and returns the place of its from. Every period but the
+// first must have from.
 func (r *reader) period(v value, clock Clock, later bool) (Period, Pos) {
 	p := Period{Clock: clock}
 	if v.is() != "a mapping" {
@@ -102,7 +102,7 @@ func (r *reader) period(v value, clock Clock, later bool) (Period, Pos) {
 	return p, from.pos
 }
 
-// day reads a calendar day of our time.
+// day reads a calendar day of the years 1900 to 2199.
 func (r *reader) day(v value) time.Time {
 	if r.todo(v) {
 		return time.Time{}

@@ -16,7 +16,7 @@ import (
 // recurses, and a file of a million opening brackets would exhaust its stack.
 const maxDepth = 32
 
-// source is a map's text and the way from its nodes to places in it.
+// source is a map's text, and finds the places of its nodes.
 type source struct {
 	file  string
 	data  []byte
@@ -28,7 +28,7 @@ func newSource(file string, data []byte) source {
 	if len(s.data) > MaxSize {
 		return s
 	}
-	// The lexer counts a line twice that ends in both inside a string.
+	// Inside a string, the lexer counts a line that ends with CR LF twice.
 	s.data = bytes.ReplaceAll(s.data, []byte("\r\n"), []byte("\n"))
 	for line := range bytes.SplitSeq(s.data, []byte("\n")) {
 		s.width = append(s.width, utf8.RuneCount(line))
@@ -36,8 +36,8 @@ func newSource(file string, data []byte) source {
 	return s
 }
 
-// at is the place of a token, kept inside the file: the lexer places what it
-// makes up, an omitted value for one, beyond the end of its line.
+// at is the place of a token, limited to the file: the lexer places tokens that it
+// invents, such as an omitted value, after the end of the line.
 func (s *source) at(t *token.Token) Pos {
 	if t == nil || t.Position == nil {
 		return s.place(1, 1)
@@ -57,8 +57,8 @@ func (s *source) offset(i int) Pos {
 	return s.place(bytes.Count(before, []byte("\n"))+1, utf8.RuneCount(before[start:])+1)
 }
 
-// parse gives the map's one document. What it refuses is of the YAML, before
-// the meaning of any key.
+// parse returns the map's one document. It refuses mistakes in the YAML, before any
+// key is read.
 func (r *reader) parse() (value, bool) {
 	if len(r.data) > MaxSize {
 		r.problemf(Pos{File: r.file}, "the map is larger than 1 MiB")
@@ -112,9 +112,9 @@ func (r *reader) syntaxError(err error) {
 	r.problemf(r.at(e.GetToken()), "not YAML: %s", strings.Join(strings.Fields(e.GetMessage()), " "))
 }
 
-// refuseSyntax refuses YAML that maps do without. Aliases and merge keys make
-// one line mean something in two places, where a reviewer of an erasure would
-// have to hunt for it, and an error no longer has one place.
+// refuseSyntax refuses YAML features that maps do not need. With aliases and merge
+// keys one line has effect in two places: a reviewer would have to search for the
+// second, and a problem would have no single place.
 func (r *reader) refuseSyntax(tokens token.Tokens) {
 	var depth nesting
 	content := false
@@ -126,7 +126,7 @@ func (r *reader) refuseSyntax(tokens token.Tokens) {
 			r.problemf(r.at(t), "tags are not read in maps: leave the tag out")
 		case token.DirectiveType:
 			r.problemf(r.at(t), "directives are not read in maps: leave the line out")
-			return // the tokens of its line mean nothing by themselves
+			return // the other tokens of the line would be reported too
 		case token.MappingKeyType:
 			r.problemf(r.at(t), "keys introduced by ? are not read in maps: write key: value")
 		case token.DocumentHeaderType, token.DocumentEndType:
@@ -145,7 +145,7 @@ func (r *reader) refuseSyntax(tokens token.Tokens) {
 	}
 }
 
-// nesting follows how deep collections nest, by brackets and by indentation.
+// nesting tracks how deep collections are nested, by brackets and by indentation.
 type nesting struct {
 	flow  int
 	block []int // columns

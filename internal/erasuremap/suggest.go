@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// suggest says what somebody who wrote word may have meant, or what there is.
+// suggest names the known word that is most like word, or lists the known words.
 func suggest(word string, known []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, k := range slices.Sorted(slices.Values(known)) {

@@ -57,7 +57,7 @@ func (r *reader) readRetain(v value) (*fields, *Retain) {
 	return f, t
 }
 
-// check is what one entry must be by itself.
+// check refuses mistakes that one entry shows by itself.
 func (e *tableEntry) check(r *reader) {
 	f := e.f
 	if f.has("owned_by") {

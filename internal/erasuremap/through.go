@@ -2,9 +2,8 @@ package erasuremap
 
 import "slices"
 
-// parents lists the entries whose rows the rows of entry i hang on: those of
-// the table that it goes through, without the ones that are unlinked, since a
-// row that merely points to a client is not the client's.
+// parents lists the entries of the table that entry i goes through. Entries that
+// unlink are left out: a row that only refers to a client does not belong to it.
 func (d *draft) parents(i int) []int {
 	var list []int
 	for j, p := range d.entries {
@@ -31,18 +30,18 @@ func (d *draft) checkThrough(r *reader) {
 		case !slices.Contains(names, e.Through.String()):
 			r.problemf(at, "no entry of its own maps %s: %s", e.Through, suggest(e.Through.String(), names))
 		case len(d.parents(i)) == 0:
-			r.problemf(at, "rows of %s are only unlinked here, so they are not the client's: map the way by which they are", e.Through)
+			r.problemf(at, "rows of %s are only unlinked, so they do not belong to a client: map the path by which they do", e.Through)
 		}
 	}
 	d.checkCycles(r)
 }
 
-// checkCycles refuses ways that lead back to where they began. One entry that
-// unlinks ends the way, so that a table whose rows point to one another, or
-// two tables that point to each other, can be mapped.
+// checkCycles refuses cyclic through chains. An entry that unlinks ends a chain, so
+// that a table whose rows refer to each other, or two tables that refer to each
+// other, can be mapped.
 func (d *draft) checkCycles(r *reader) {
 	const (
-		untouched = iota
+		unvisited = iota
 		open
 		done
 	)
@@ -53,33 +52,35 @@ func (d *draft) checkCycles(r *reader) {
 		for _, p := range d.parents(i) {
 			switch {
 			case d.entries[p].Erase == "": // what it does is not known yet
-			case state[p] == untouched:
+			case state[p] == unvisited:
 				visit(p)
 			case state[p] == open:
 				e := d.entries[i]
-				r.problemf(e.f.at("through"), "the way from %s through %s leads back to where it began: write erase: unlink where it closes", e.Table.Table, e.Through)
+				r.problemf(e.f.at("through"), "the path from %s through %s is a cycle: write erase: unlink in one of its entries",
+					e.Table.Table, e.Through)
 			}
 		}
 		state[i] = done
 	}
 	for i, e := range d.entries {
-		if state[i] == untouched && e.Erase != Unlink && e.Erase != "" {
+		if state[i] == unvisited && e.Erase != Unlink && e.Erase != "" {
 			visit(i)
 		}
 	}
 }
 
-// defaultMerges gives every entry its merge. A row that belongs to the client
-// through another follows that one: it stays as it is when its parent moves
-// and goes when its parent goes. An owned row goes with the client that
-// pointed to it, unless the target's row has come to point to it.
+// defaultMerges sets the merge of entries that have none. A row that belongs to the
+// client through a parent follows the parent: it stays as it is when the parent
+// moves, and is deleted when the parent is. An owned row is deleted with the client
+// that pointed to it, unless the target's row points to it by then.
 func (d *draft) defaultMerges(r *reader) {
 	if len(r.problems) > 0 {
-		return // a default would rest on entries that are wrong
+		return // the defaults depend on entries that are wrong
 	}
 	for i := range d.entries {
 		if e := &d.entries[i]; d.defaultMerge(r, i) == Delete && e.CarriesValue && e.f.has("through") {
-			r.problemf(e.f.pos, "a merge deletes the rows of %s, and these, which carry value, with them: say merge: move there, or leave out carries_value", e.Through)
+			r.problemf(e.f.pos, "a merge deletes the rows of %s, and with them these, which carry value: "+
+				"write merge: move there, or leave out carries_value", e.Through)
 		}
 	}
 }
@@ -116,6 +117,6 @@ func (d *draft) followParents(r *reader, i int) Action {
 		return Delete
 	}
 	e := d.entries[i]
-	r.problemf(e.f.pos, "some entries of %s are deleted by a merge and some are not: say merge: keep or delete here", e.Through)
+	r.problemf(e.f.pos, "some entries of %s are deleted by a merge and some are not: write merge: keep or delete here", e.Through)
 	return Keep
 }
