@@ -3,13 +3,14 @@ package config
 import (
 	"net"
 	"net/mail"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/oubli/oubli/internal/loopback"
 )
 
 // minAuthSecret is the size of an HS256 key in bytes: RFC 7518 § 3.2 wants at
@@ -106,8 +107,7 @@ func OnLoopback(listen string) bool {
 	if err != nil {
 		return false
 	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return loopback.Host(host)
 }
 
 // maxAddress is RFC 5321 § 4.5.3.1.3, less the brackets.

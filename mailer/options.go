@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"github.com/oubli/oubli/internal/loopback"
 )
 
 // TLSPolicy says what happens when a server does not offer STARTTLS.
@@ -112,7 +114,7 @@ func (o Options) validate() error {
 	if (o.User == "") != (o.Password == "") {
 		refuse("User and Password: want both or neither")
 	}
-	if o.Password != "" && o.TLS == TLSNone && !o.ImplicitTLS && !loopback(o.Host) {
+	if o.Password != "" && o.TLS == TLSNone && !o.ImplicitTLS && !loopback.Host(o.Host) {
 		refuse("Password: would be sent unencrypted to another machine; set TLS to mandatory or opportunistic")
 	}
 	if o.TLS < TLSMandatory || o.TLS > TLSNone {
@@ -162,11 +164,6 @@ func ascii(s string) bool {
 // plainToken reports whether s can be one word of an SMTP command.
 func plainToken(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > 0x7e })
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func webAddress(s string) bool {

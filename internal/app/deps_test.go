@@ -33,12 +33,15 @@ var none = []string{}
 
 var rules = []rule{
 	{"jobs", nil, none, "jobs is the vocabulary of everybody else and imports the standard library only"},
-	{"config", nil, anything, "config reads the environment and knows no other package, so that internal/app alone connects the two"},
+	{"config", []string{"internal/loopback"}, anything, "config reads the environment and knows no package that uses it, so that internal/app alone connects the two"},
 	{"repository", []string{"jobs", "internal/plan", "internal/erasuremap", "internal/mapinit"}, anything, "adapters never import each other: what they share is in jobs"},
 	{"worker", []string{"jobs"}, []string{"github.com/hibiken/asynq", "github.com/redis/go-redis/v9", "github.com/rs/zerolog", "go.opentelemetry.io/otel/..."}, "adapters never import each other, and the worker decides without knowing a database: what they share is in jobs"},
-	{"mailer", []string{"jobs"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"mailer", []string{"jobs", "internal/loopback"}, anything, "adapters never import each other: what they share is in jobs"},
 	{"internal/httpapi", []string{"jobs", "internal/limit"}, anything, "adapters never import each other: what they share is in jobs"},
-	{"internal/ops", []string{"jobs", "internal/limit"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"internal/ops", []string{"jobs", "internal/limit", "internal/loopback"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"internal/loopback", nil, none, "it knows addresses and nothing of what listens there"},
+	{"internal/golden", nil, []string{"github.com/google/go-cmp/..."}, "it compares texts, for tests of any package"},
+	{"internal/testlog", nil, none, "it keeps text, for tests of any package"},
 	{"internal/limit", nil, []string{"golang.org/x/time/rate"}, "it counts what callers take, and knows nothing of what that is"},
 	{"internal/tracing", nil, anything, "it knows where spans go and nothing of what they are about"},
 	{"internal/apiclient", []string{"jobs"}, none, "the client of the HTTP API speaks HTTP and the vocabulary, as any other client would"},

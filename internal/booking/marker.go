@@ -18,9 +18,9 @@ const (
 	markerPrefix = "vez"
 )
 
-// markerPattern finds the markers of any client in a text, as a PostgreSQL
+// MarkerPattern finds the markers of any client in a text, as a PostgreSQL
 // regular expression to be matched without regard to case.
-const markerPattern = `vez(?:[b-df-hj-npr-tv-z][aeiou]){4}|ext\. [0-9]{8}|2001:db8:[0-9a-f:]+`
+const MarkerPattern = `vez(?:[b-df-hj-npr-tv-z][aeiou]){4}|ext\. [0-9]{8}|2001:db8:[0-9a-f:]+`
 
 // Marker is the syllables by which every trace of a client can be found, such
 // as "vezkimudapo": the second half of the surname, and therefore in the e-mail

@@ -39,7 +39,7 @@ func Traces(ctx context.Context, db DB, clientIDs []int64) ([]Trace, error) {
 		}
 		var b pgx.Batch
 		for _, s := range searches {
-			b.Queue(s, markerPattern, wanted).Query(func(found pgx.Rows) error {
+			b.Queue(s, MarkerPattern, wanted).Query(func(found pgx.Rows) error {
 				some, err := pgx.CollectRows(found, pgx.RowToStructByPos[Trace])
 				traces = append(traces, some...)
 				return err

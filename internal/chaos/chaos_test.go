@@ -204,7 +204,7 @@ func sendOneMail(t *testing.T, r *round) {
 		if n := r.count(t.Context(), "SELECT count(*) FROM oubli.tasks WHERE kind = 'mail' AND state = 'done'"); n == len(o.notify) {
 			return true
 		}
-		return len(r.post.letters()) > len(o.notify)
+		return len(r.mails.accepted()) > len(o.notify)
 	})
 	if r.workers[0].tuning.Unmarked {
 		ended, err := r.checkJobs(t.Context())

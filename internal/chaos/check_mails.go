@@ -17,38 +17,38 @@ import (
 // lost. It comes again only where nobody could know that it had come, and then
 // under the same Message-ID (I6).
 func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) error {
-	got := map[string][]letter{}
-	for _, l := range r.post.letters() {
+	got := map[string][]acceptedMail{}
+	for _, l := range r.mails.accepted() {
 		got[l.to] = append(got[l.to], l)
-		r.readLetter(l)
+		r.readMail(l)
 	}
-	r.figures.Mails += len(r.post.letters())
+	r.figures.Mails += len(r.mails.accepted())
 	for _, o := range r.feeder.all() {
 		end, ok := ended[o.id]
 		if !ok {
 			continue // said already
 		}
 		for _, to := range o.notify {
-			letters := got[to]
+			mails := got[to]
 			delete(got, to)
 			switch {
-			case len(letters) == 0 && r.post.hasRefused(to):
+			case len(mails) == 0 && r.mails.hasRefused(to):
 				r.figures.Refused++
 				if job, err := r.read(ctx, o); err != nil || job.Mail.State != jobs.MailFailed {
 					r.violated("the mail of %s was refused, and the job says %s", o, job.Mail.State)
 				}
 				continue
-			case len(letters) == 0:
+			case len(mails) == 0:
 				r.violated("%s: no mail to %s", o, to)
 				r.figures.Lost++
 				continue
 			}
-			for i, l := range letters {
+			for i, l := range mails {
 				if l.at.Before(end) {
 					r.violated("%s: a mail came %s before the end", o, end.Sub(l.at))
 				}
 				if i > 0 {
-					r.again(o, letters[i-1], l)
+					r.again(o, mails[i-1], l)
 				}
 			}
 		}
@@ -60,7 +60,7 @@ func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) erro
 }
 
 // again judges a mail that came a second time.
-func (r *round) again(o *order, first, second letter) {
+func (r *round) again(o *order, first, second acceptedMail) {
 	if first.id != second.id || first.id == "" {
 		r.violated("%s: two mails with the Message-IDs %q and %q", o, first.id, second.id)
 	}
@@ -74,7 +74,7 @@ func (r *round) again(o *order, first, second letter) {
 
 // doubt names the reason for which nobody may have learnt or recorded that the
 // mail was accepted; empty when there was none.
-func (r *round) doubt(l letter) string {
+func (r *round) doubt(l acceptedMail) string {
 	if !l.answered {
 		return "the server's silence"
 	}
@@ -87,7 +87,7 @@ func (r *round) doubt(l letter) string {
 	return r.troubled[i].cause
 }
 
-func (r *round) readLetter(l letter) {
+func (r *round) readMail(l acceptedMail) {
 	text, err := io.ReadAll(quotedprintable.NewReader(bytes.NewReader(l.data)))
 	if err != nil {
 		text = l.data

@@ -22,13 +22,13 @@ func mailFaults() []fault {
 		}
 		return r.mailed(), nil
 	}}}
-	for _, m := range []mood{tempRcpt, tempData, permRcpt, permData, hanging, dropHalf, dropWhole, rudeQuit} {
+	for _, m := range []behaviour{tempRcpt, tempData, permRcpt, permData, hanging, dropHalf, dropWhole, rudeQuit} {
 		all = append(all, fault{"mail server: " + string(m), func(ctx context.Context, r *round) (relief, error) {
-			r.post.be(m)
+			r.mails.behave(m)
 			r.feeder.nudge(ctx)
-			met := eventually(ctx, 15*time.Second, func() bool { return r.post.met() > 0 })
+			met := eventually(ctx, 15*time.Second, func() bool { return r.mails.met() > 0 })
 			wait(ctx, r.outage())
-			r.post.be(kind)
+			r.mails.behave(kind)
 			if !met {
 				return relief{}, errNotMet
 			}

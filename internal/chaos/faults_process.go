@@ -117,7 +117,7 @@ func terminate(ctx context.Context, r *round) (relief, error) {
 	p := r.workers[r.IntN(len(r.workers))]
 	since, held := time.Now(), p.held()
 	p.terminate()
-	if left, err := r.keeps(ctx, held); err == nil && left > 0 && r.calm(since) {
+	if left, err := r.keeps(ctx, held); err == nil && left > 0 && r.undisturbed(since) {
 		r.violated("a terminated worker keeps %d tasks", left)
 	}
 	return r.takenOver(ctx, held, since), nil

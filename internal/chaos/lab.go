@@ -34,7 +34,7 @@ type lab struct {
 	disk    *disk // that the database is on; nil: the machine's
 	redis   *local.Redis
 	keys    *redis.Client // to Redis, past the proxies
-	post    *post
+	mails   *mailServer
 	proxies *toxiproxy.ApiServer
 	stops   []func() error
 }
@@ -71,10 +71,10 @@ func openLab(ctx context.Context, o Options) (_ *lab, err error) {
 	}
 	l.keys = redis.NewClient(options)
 	l.stops = append(l.stops, l.keys.Close)
-	if l.post, err = openPost(); err != nil {
+	if l.mails, err = openMailServer(); err != nil {
 		return nil, err
 	}
-	l.stops = append(l.stops, l.post.Close)
+	l.stops = append(l.stops, l.mails.Close)
 	return l, l.openDatabase(ctx)
 }
 

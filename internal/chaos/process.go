@@ -80,7 +80,7 @@ func (r *round) place(name string, t wire.Tuning, args ...string) (*process, err
 	if err != nil {
 		return nil, err
 	}
-	mail, err := through("smtp", "smtp://"+r.lab.post.addr+"?tls=none", &p.mail)
+	mail, err := through("smtp", "smtp://"+r.lab.mails.addr+"?tls=none", &p.mail)
 	if err != nil {
 		return nil, err
 	}

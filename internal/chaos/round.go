@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oubli/oubli/internal/apiclient"
+	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/chaos/wire"
 	"github.com/oubli/oubli/internal/httpapi"
@@ -71,7 +72,7 @@ func (l *lab) openRound(ctx context.Context, seed uint64, figures *Figures, tune
 	if err = l.keys.FlushAll(ctx).Err(); err != nil {
 		return nil, err
 	}
-	l.post.forget()
+	l.mails.reset()
 	if r.token, err = httpapi.Mint([]byte(secret), jobs.Caller{Subject: "chaos", Email: "chaos@studio.example", Tenant: jobs.AnyTenant, Role: jobs.Admin}, 24*time.Hour); err != nil {
 		return nil, err
 	}
@@ -173,9 +174,9 @@ func (r *round) trouble(cause string, from, to time.Time) {
 	r.troubled = append(r.troubled, window{cause, from, to})
 }
 
-// calm reports whether nothing was in trouble shortly before: what a worker
+// undisturbed reports whether nothing was in trouble shortly before: what a worker
 // could not give back then is its own until the lease runs out.
-func (r *round) calm(at time.Time) bool {
+func (r *round) undisturbed(at time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !slices.ContainsFunc(r.troubled, func(w window) bool { return w.to.After(at.Add(-15 * time.Second)) })
@@ -183,7 +184,7 @@ func (r *round) calm(at time.Time) bool {
 
 // marker finds whatever the generator writes about one client alone: see
 // booking.Markers.
-var marker = regexp.MustCompile(`(?i)vez(?:[b-df-hj-npr-tv-z][aeiou]){4}|ext\. [0-9]{8}|2001:db8:[0-9a-f:]+`)
+var marker = regexp.MustCompile(`(?i)` + booking.MarkerPattern)
 
 // readLog holds every line that a process writes to telling of nobody.
 func (r *round) readLog(line string) {

@@ -63,7 +63,7 @@ func (l *lab) round(ctx context.Context, f *Figures) (err error) {
 // settle takes all trouble away and waits until nothing is left to do.
 func (r *round) settle(ctx context.Context) error {
 	since := time.Now()
-	r.post.be(kind)
+	r.mails.behave(kind)
 	for _, p := range r.processes() {
 		p.signal(syscall.SIGCONT)
 		for _, l := range []link{p.db, p.redis, p.mail} {

@@ -1,18 +1,17 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/oubli/oubli/internal/testlog"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -26,7 +25,7 @@ const marker = "Zorro"
 type bench struct {
 	*httptest.Server
 	store *shelf
-	log   *syncLog
+	log   *testlog.Buffer
 }
 
 func newBench(t *testing.T) *bench {
@@ -35,7 +34,7 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{store: newShelf(), log: &syncLog{}}
+	b := &bench{store: newShelf(), log: &testlog.Buffer{}}
 	h, err := New(Options{Stores: b.store.stores(), Verifier: v, Log: zerolog.New(b.log), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
@@ -131,22 +130,4 @@ func (b *bench) holds(t *testing.T, a answer) {
 	case codes[p.Code].meaning != "" && statusOf(codes[p.Code].kind, p.Code) != p.Status:
 		t.Errorf("code %s comes with status %d, documented is %d", p.Code, p.Status, statusOf(codes[p.Code].kind, p.Code))
 	}
-}
-
-// syncLog collects log lines of several goroutines.
-type syncLog struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (l *syncLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-func (l *syncLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.String()
 }

@@ -3,9 +3,9 @@
 //
 // Nothing is left behind. Each server of another program runs in a directory
 // of its own under the system's temporary directory, with a small shell (the
-// janitor) beside it that reads from a pipe which only this process holds. When
+// watchdog) beside it that reads from a pipe which only this process holds. When
 // the pipe ends, because the server was closed or because this process died in
-// whatever way, kill -9 included, the janitor ends the server and removes the
+// whatever way, kill -9 included, the watchdog ends the server and removes the
 // directory. Every orderly end goes the same way, so it is always exercised.
 //
 // Servers never run as root: started by root, they run as an unprivileged

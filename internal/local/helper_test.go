@@ -42,9 +42,9 @@ func help() error {
 		return err
 	}
 	h := habitat{}
-	for _, d := range []*den{p.den, r.server.(*redisServer).den} {
-		h.Dirs = append(h.Dirs, d.dir)
-		h.Pids = append(h.Pids, d.proc.cmd.Process.Pid, d.janitor.Process.Pid)
+	for _, d := range []*serverDir{p.dir, r.server.(*redisServer).dir} {
+		h.Dirs = append(h.Dirs, d.root)
+		h.Pids = append(h.Pids, d.proc.cmd.Process.Pid, d.watchdog.Process.Pid)
 	}
 	if err := json.NewEncoder(os.Stdout).Encode(h); err != nil {
 		return err

@@ -68,7 +68,7 @@ func (o PostgresOptions) settings() map[string]string {
 // Postgres is a private PostgreSQL server. Its methods are not for use by
 // several goroutines at once, URL and String apart.
 type Postgres struct {
-	den      *den
+	dir      *serverDir
 	in       installation
 	args     []string
 	port     int
@@ -83,11 +83,11 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDen("postgres", "QUIT")
+	d, err := openServerDir("postgres", "QUIT")
 	if err != nil {
 		return nil, fmt.Errorf("start PostgreSQL: %w", err)
 	}
-	p := &Postgres{den: d, in: in, password: rand.Text()}
+	p := &Postgres{dir: d, in: in, password: rand.Text()}
 	if err := p.init(ctx, o); err != nil {
 		return nil, errors.Join(fmt.Errorf("start PostgreSQL: %w", err), p.Close())
 	}
@@ -95,14 +95,14 @@ func StartPostgres(ctx context.Context, o PostgresOptions) (*Postgres, error) {
 }
 
 func (p *Postgres) init(ctx context.Context, o PostgresOptions) error {
-	if err := p.den.write("password", p.password); err != nil {
+	if err := p.dir.write("password", p.password); err != nil {
 		return err
 	}
 	if err := p.initdb(ctx); err != nil {
 		return err
 	}
 	settings := o.settings()
-	p.args = []string{"-D", p.den.path("data")}
+	p.args = []string{"-D", p.dir.path("data")}
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		p.args = append(p.args, "-c", name+"="+settings[name])
 	}
@@ -121,20 +121,20 @@ func (p *Postgres) initdb(ctx context.Context) error {
 	}
 	var err error
 	for _, locale := range locales {
-		err = p.den.run(ctx, p.in.program("initdb"),
-			"--pgdata="+p.den.path("data"), "--username=postgres", "--pwfile="+p.den.path("password"),
+		err = p.dir.run(ctx, p.in.program("initdb"),
+			"--pgdata="+p.dir.path("data"), "--username=postgres", "--pwfile="+p.dir.path("password"),
 			"--auth=scram-sha-256", "--encoding=UTF8", "--locale="+locale, "--no-sync", "--no-instructions")
 		if err == nil || ctx.Err() != nil {
 			return err
 		}
 	}
-	return fmt.Errorf("initdb: %w: %s", err, p.den.logTail())
+	return fmt.Errorf("initdb: %w: %s", err, p.dir.logTail())
 }
 
 // Start runs the server again, on the same port with the same data, after Stop
 // or Kill. StartPostgres has already started it once.
 func (p *Postgres) Start(ctx context.Context) error {
-	proc, err := p.den.spawn(p.in.program("postgres"), append(p.args, "-p", strconv.Itoa(p.port))...)
+	proc, err := p.dir.spawn(p.in.program("postgres"), append(p.args, "-p", strconv.Itoa(p.port))...)
 	if err != nil {
 		return err
 	}
@@ -147,8 +147,8 @@ func (p *Postgres) Start(ctx context.Context) error {
 		return conn.Close(ctx)
 	})
 	if err != nil {
-		p.den.stop(syscall.SIGQUIT)
-		return fmt.Errorf("%w: %s", err, p.den.logTail())
+		p.dir.stop(syscall.SIGQUIT)
+		return fmt.Errorf("%w: %s", err, p.dir.logTail())
 	}
 	return nil
 }
@@ -189,10 +189,10 @@ func (p *Postgres) URL(database string) string {
 
 // DataDir returns the directory with the server's files, which may be searched
 // and must not be changed.
-func (p *Postgres) DataDir() string { return p.den.path("data") }
+func (p *Postgres) DataDir() string { return p.dir.path("data") }
 
 // LogFile returns the path of the server's own log.
-func (p *Postgres) LogFile() string { return p.den.path("log") }
+func (p *Postgres) LogFile() string { return p.dir.path("log") }
 
 // String names the server, as "PostgreSQL 15".
 func (p *Postgres) String() string {
@@ -202,16 +202,16 @@ func (p *Postgres) String() string {
 // Stop shuts the server down in order: connections are cut, data is kept for
 // the next Start.
 func (p *Postgres) Stop() {
-	p.den.stop(syscall.SIGINT)
+	p.dir.stop(syscall.SIGINT)
 }
 
 // Kill crashes the server: connections are cut without a word, and the next
 // Start recovers from the log.
 func (p *Postgres) Kill() {
-	p.den.stop(syscall.SIGQUIT)
+	p.dir.stop(syscall.SIGQUIT)
 }
 
 // Close ends the server and removes its data. It may be called more than once.
 func (p *Postgres) Close() error {
-	return p.den.close(syscall.SIGQUIT)
+	return p.dir.close(syscall.SIGQUIT)
 }

@@ -42,11 +42,11 @@ func StartRedis(ctx context.Context, o RedisOptions) (*Redis, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := openDen("redis", "KILL")
+	d, err := openServerDir("redis", "KILL")
 	if err != nil {
 		return nil, fmt.Errorf("start Redis: %w", err)
 	}
-	r := &Redis{password: rand.Text(), server: &redisServer{den: d, program: program, options: o}}
+	r := &Redis{password: rand.Text(), server: &redisServer{dir: d, program: program, options: o}}
 	err = onFreePort(ctx, func(port int) error {
 		r.port = port
 		return r.Start(ctx)
@@ -122,7 +122,7 @@ func (r *Redis) ping(ctx context.Context) error {
 }
 
 type redisServer struct {
-	den     *den
+	dir     *serverDir
 	program string
 	options RedisOptions
 }
@@ -136,7 +136,7 @@ func (s *redisServer) start(ctx context.Context, r *Redis) error {
 		"bind 127.0.0.1",
 		fmt.Sprintf("port %d", r.port),
 		"requirepass " + r.password,
-		fmt.Sprintf("dir %q", s.den.dir),
+		fmt.Sprintf("dir %q", s.dir.root),
 		`save ""`,
 		"appendonly " + appendOnly,
 		"appendfsync everysec",
@@ -144,21 +144,21 @@ func (s *redisServer) start(ctx context.Context, r *Redis) error {
 		"daemonize no",
 	}
 	// A file and not arguments: those show the password to every account.
-	if err := s.den.write("redis.conf", strings.Join(config, "\n")+"\n"); err != nil {
+	if err := s.dir.write("redis.conf", strings.Join(config, "\n")+"\n"); err != nil {
 		return err
 	}
-	proc, err := s.den.spawn(s.program, s.den.path("redis.conf"))
+	proc, err := s.dir.spawn(s.program, s.dir.path("redis.conf"))
 	if err != nil {
 		return err
 	}
 	if err := await(ctx, proc, r.ping); err != nil {
 		s.kill()
-		return fmt.Errorf("%w: %s", err, s.den.logTail())
+		return fmt.Errorf("%w: %s", err, s.dir.logTail())
 	}
 	return nil
 }
 
-func (s *redisServer) stop()          { s.den.stop(syscall.SIGTERM) }
-func (s *redisServer) kill()          { s.den.stop(syscall.SIGKILL) }
-func (s *redisServer) close() error   { return s.den.close(syscall.SIGKILL) }
+func (s *redisServer) stop()          { s.dir.stop(syscall.SIGTERM) }
+func (s *redisServer) kill()          { s.dir.stop(syscall.SIGKILL) }
+func (s *redisServer) close() error   { return s.dir.close(syscall.SIGKILL) }
 func (s *redisServer) String() string { return "redis-server" }

@@ -14,18 +14,18 @@ import (
 // conf is a redis-server that runs from a file of settings, without the
 // password of its own that a lone server has.
 type conf struct {
-	den     *den
+	dir     *serverDir
 	program string
 	lines   []string
 	port    int
 }
 
 func startConf(ctx context.Context, program, name string, lines ...string) (*conf, error) {
-	d, err := openDen(name, "KILL")
+	d, err := openServerDir(name, "KILL")
 	if err != nil {
 		return nil, err
 	}
-	c := &conf{den: d, program: program, lines: lines}
+	c := &conf{dir: d, program: program, lines: lines}
 	err = onFreePort(ctx, func(port int) error {
 		c.port = port
 		return c.start(ctx)
@@ -37,15 +37,15 @@ func startConf(ctx context.Context, program, name string, lines ...string) (*con
 }
 
 func (c *conf) start(ctx context.Context) error {
-	lines := append([]string{"bind 127.0.0.1", fmt.Sprintf("port %d", c.port), fmt.Sprintf("dir %q", c.den.dir), `save ""`, "daemonize no"}, c.lines...)
-	if err := c.den.write("redis.conf", strings.Join(lines, "\n")+"\n"); err != nil {
+	lines := append([]string{"bind 127.0.0.1", fmt.Sprintf("port %d", c.port), fmt.Sprintf("dir %q", c.dir.root), `save ""`, "daemonize no"}, c.lines...)
+	if err := c.dir.write("redis.conf", strings.Join(lines, "\n")+"\n"); err != nil {
 		return err
 	}
-	args := []string{c.den.path("redis.conf")}
+	args := []string{c.dir.path("redis.conf")}
 	if strings.HasPrefix(c.lines[0], "sentinel ") {
 		args = append(args, "--sentinel")
 	}
-	proc, err := c.den.spawn(c.program, args...)
+	proc, err := c.dir.spawn(c.program, args...)
 	if err != nil {
 		return err
 	}
@@ -54,8 +54,8 @@ func (c *conf) start(ctx context.Context) error {
 		return err
 	})
 	if err != nil {
-		c.den.stop(syscall.SIGKILL)
-		return fmt.Errorf("%w: %s", err, c.den.logTail())
+		c.dir.stop(syscall.SIGKILL)
+		return fmt.Errorf("%w: %s", err, c.dir.logTail())
 	}
 	return nil
 }
@@ -211,7 +211,7 @@ func (c *RedisCluster) Holder(ctx context.Context, key string) (int, error) {
 }
 
 // Kill ends a node as kill -9 does; Start runs it again with what it had.
-func (c *RedisCluster) Kill(node int) { c.nodes[node].den.stop(syscall.SIGKILL) }
+func (c *RedisCluster) Kill(node int) { c.nodes[node].dir.stop(syscall.SIGKILL) }
 
 // Start runs a node again after Kill, and waits until the cluster is whole.
 func (c *RedisCluster) Start(ctx context.Context, node int) error {
@@ -225,7 +225,7 @@ func (c *RedisCluster) Start(ctx context.Context, node int) error {
 func (c *RedisCluster) Close() error {
 	var errs []error
 	for _, n := range c.nodes {
-		errs = append(errs, n.den.close(syscall.SIGKILL))
+		errs = append(errs, n.dir.close(syscall.SIGKILL))
 	}
 	return errors.Join(errs...)
 }

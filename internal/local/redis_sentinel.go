@@ -73,7 +73,7 @@ func (s *RedisSentinel) URL() string {
 // KillMaster ends the first master as kill -9 does, and waits until the
 // sentinels have made the replica the master.
 func (s *RedisSentinel) KillMaster(ctx context.Context) error {
-	s.servers[0].den.stop(syscall.SIGKILL)
+	s.servers[0].dir.stop(syscall.SIGKILL)
 	want := fmt.Sprintf("address=%s,", s.servers[1].addr())
 	for _, n := range s.sentinels {
 		if err := n.until(ctx, "INFO sentinel", func(a string) bool { return strings.Contains(a, want) }); err != nil {
@@ -88,7 +88,7 @@ func (s *RedisSentinel) Close() error {
 	var errs []error
 	for _, n := range append(s.sentinels, s.servers[:]...) {
 		if n != nil {
-			errs = append(errs, n.den.close(syscall.SIGKILL))
+			errs = append(errs, n.dir.close(syscall.SIGKILL))
 		}
 	}
 	return errors.Join(errs...)

@@ -32,7 +32,7 @@ func (p *proposal) groups() []group {
 	}
 }
 
-func (p *proposal) writeTables(s *sheet) {
+func (p *proposal) writeTables(s *yamlWriter) {
 	s.say(0, "Every row that belongs to a client. `erase` is one of")
 	for _, text := range []string{
 		"delete    the row goes",
@@ -76,7 +76,7 @@ func (p *proposal) writeTables(s *sheet) {
 
 // writeTree writes an entry and those that hang on it: a row is read best
 // beside the one that it belongs to.
-func (p *proposal) writeTree(s *sheet, e *rows, written map[*rows]bool) {
+func (p *proposal) writeTree(s *yamlWriter, e *rows, written map[*rows]bool) {
 	written[e] = true
 	p.writeRows(s, e)
 	if e.ownedBy != "" || e.erase == unlink {
@@ -94,7 +94,7 @@ func (p *proposal) writeTree(s *sheet, e *rows, written map[*rows]bool) {
 	}
 }
 
-func (p *proposal) writeRows(s *sheet, e *rows) {
+func (p *proposal) writeRows(s *yamlWriter, e *rows) {
 	if len(e.about) > 0 {
 		s.blank()
 	}
@@ -199,7 +199,7 @@ func freeForm(c *plan.Column) bool {
 	return slices.Contains([]string{"json", "jsonb", "bytea", "inet", "xml"}, c.Base)
 }
 
-func (p *proposal) sayUnclear(s *sheet, indent int) {
+func (p *proposal) sayUnclear(s *yamlWriter, indent int) {
 	if len(p.unclear) == 0 {
 		return
 	}

@@ -21,8 +21,8 @@ func Write(cat *plan.Catalog, facts *Facts, o Options) (Draft, error) {
 		return Draft{}, err
 	}
 	p.reach()
-	body := &sheet{}
-	for _, section := range []func(*sheet){
+	body := &yamlWriter{}
+	for _, section := range []func(*yamlWriter){
 		p.writeTenant, p.writeClient, p.writeGuards, p.writeActivity, p.writeTables,
 		p.writeIgnore, p.writeTriggers, p.writeRefresh, p.writeRetention,
 	} {
@@ -31,7 +31,7 @@ func Write(cat *plan.Catalog, facts *Facts, o Options) (Draft, error) {
 	}
 	body.trim()
 	n := body.todos()
-	s := &sheet{}
+	s := &yamlWriter{}
 	s.say(0, "The map: where a client's personal data lives in this database, and what erasing does to it. `oubli map init` wrote it from tables, keys, names and types, and from counts of sampled rows; it is a proposal, to be read line by line.")
 	s.lines = append(s.lines, line{text: "#", own: true})
 	switch n {
@@ -48,7 +48,7 @@ func Write(cat *plan.Catalog, facts *Facts, o Options) (Draft, error) {
 	return Draft{YAML: s.String(), Todos: n}, nil
 }
 
-func (p *proposal) writeTenant(s *sheet) {
+func (p *proposal) writeTenant(s *yamlWriter) {
 	if p.tenantColumn == "" {
 		s.say(0, "No tenant was found: every row of %s is a client of the same controller. Otherwise write, for instance:", p.name(p.client))
 		s.quote(0, "tenant: {table: studios, key: id, country: country, locale: locale}")
@@ -87,7 +87,7 @@ func (p *proposal) country() string {
 	return called(p.studio, func(c *plan.Column) bool { return isText(c) || c.Category == "E" }, countryNames)
 }
 
-func (p *proposal) writeClient(s *sheet) {
+func (p *proposal) writeClient(s *yamlWriter) {
 	s.putf(0, "client:")
 	s.putf(1, "table: %s", scalar(p.name(p.client)))
 	if p.keyed() {
@@ -128,7 +128,7 @@ func (p *proposal) keyed() bool {
 
 // sayClientColumns names what goes with the client's row, since the map has no
 // line for it.
-func (p *proposal) sayClientColumns(s *sheet) {
+func (p *proposal) sayClientColumns(s *yamlWriter) {
 	var names []string
 	for _, c := range p.client.Columns {
 		if c.Name != p.key.Name && c.Name != p.tenantColumn {
@@ -155,7 +155,7 @@ func paths(a *Answer) []string {
 	return list
 }
 
-func (p *proposal) writeGuards(s *sheet) {
+func (p *proposal) writeGuards(s *yamlWriter) {
 	s.say(0, "While one of these holds, a client is not erased but reported as skipped, with the guard's name as the reason. They are looked at again under the row lock.")
 	list := p.guards()
 	if len(list) == 0 {
@@ -183,7 +183,7 @@ func (p *proposal) writeGuards(s *sheet) {
 	}
 }
 
-func (p *proposal) writeActivity(s *sheet) {
+func (p *proposal) writeActivity(s *yamlWriter) {
 	s.say(0, "What makes a client active. A selection of inactive clients leaves out everyone with such a row since the cutoff; a cancelled visit counts too: somebody booked it.")
 	visits := p.visits()
 	if len(visits) == 0 {
@@ -204,13 +204,13 @@ func (p *proposal) writeActivity(s *sheet) {
 	}
 }
 
-func writeRules(s *sheet, indent int, rules []rule) {
+func writeRules(s *yamlWriter, indent int, rules []rule) {
 	for _, r := range rules {
 		s.put(indent, scalar(r.column)+": "+r.value, r.note)
 	}
 }
 
-func (p *proposal) writeIgnore(s *sheet) {
+func (p *proposal) writeIgnore(s *yamlWriter) {
 	list := p.outside()
 	if len(list) == 0 {
 		return
@@ -222,7 +222,7 @@ func (p *proposal) writeIgnore(s *sheet) {
 	}
 }
 
-func (p *proposal) writeTriggers(s *sheet) {
+func (p *proposal) writeTriggers(s *yamlWriter) {
 	list := p.triggers()
 	if len(list) == 0 {
 		return
@@ -234,7 +234,7 @@ func (p *proposal) writeTriggers(s *sheet) {
 	}
 }
 
-func (p *proposal) writeRefresh(s *sheet) {
+func (p *proposal) writeRefresh(s *yamlWriter) {
 	copies, windows := p.views()
 	if len(copies) > 0 {
 		s.say(0, "Materialized views hold copies of what they read. These are refreshed at the end of a job.")
@@ -255,7 +255,7 @@ func (p *proposal) writeRefresh(s *sheet) {
 	}
 }
 
-func (p *proposal) writeRetention(s *sheet) {
+func (p *proposal) writeRetention(s *yamlWriter) {
 	if !slices.ContainsFunc(p.rows, func(e *rows) bool { return e.retain != nil }) {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/oubli/oubli/internal/limit"
+	"github.com/oubli/oubli/internal/loopback"
 )
 
 // guessing limits wrong passwords; see [Options].
@@ -89,7 +90,7 @@ func secured(open bool, next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		if open && !isLoopbackHost(hostOf(r)) {
+		if open && !loopback.Host(hostOf(r)) {
 			http.Error(w, "ask for localhost, or set a password", http.StatusMisdirectedRequest)
 			return
 		}

@@ -13,13 +13,14 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"github.com/oubli/oubli/internal/testlog"
 	"github.com/oubli/oubli/jobs"
 )
 
 func TestReadinessNamesEachCheckAndNoValue(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		var log journal
+		var log testlog.Buffer
 		var trouble atomic.Pointer[error]
 		var runs atomic.Int32
 		logger := zerolog.New(&log)

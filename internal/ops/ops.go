@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
+
+	"github.com/oubli/oubli/internal/loopback"
 )
 
 // Options are what the listener is made of.
@@ -30,10 +32,10 @@ type Options struct {
 
 func (o *Options) validate() error {
 	var errs []error
-	switch loopback, err := isLoopback(o.Addr); {
+	switch local, err := isLoopback(o.Addr); {
 	case err != nil:
 		errs = append(errs, fmt.Errorf("want Addr as host:port: %w", err))
-	case !loopback && o.Password == "":
+	case !local && o.Password == "":
 		errs = append(errs, errors.New("want a Password for an Addr beyond loopback"))
 	}
 	if o.Redis == nil {
@@ -57,12 +59,7 @@ func isLoopback(addr string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return isLoopbackHost(host), nil
-}
-
-func isLoopbackHost(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return loopback.Host(host), nil
 }
 
 // Handler serves the listener.

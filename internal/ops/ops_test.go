@@ -1,12 +1,10 @@
 package ops
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/hibiken/asynq"
@@ -158,22 +156,4 @@ func TestTheIndexLinksToWhatThereIs(t *testing.T) {
 			t.Errorf("%s: got %d %v", path, resp.StatusCode, resp.Header)
 		}
 	}
-}
-
-// journal collects log lines of several goroutines.
-type journal struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.buf.String()
 }

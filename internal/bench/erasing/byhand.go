@@ -20,7 +20,7 @@ const byHandTables = `
 	CREATE TEMP TABLE profiles (studio_id bigint, slot bigint, id bigint, label text, years int, PRIMARY KEY (studio_id, slot)) ON COMMIT DROP`
 
 // byHand is contender (a): one transaction, as good as a person makes it.
-func byHand(ctx context.Context, c *clone, who *crowd, r *result) error {
+func byHand(ctx context.Context, c *clone, who *clientSet, r *result) error {
 	conn, err := pgx.Connect(ctx, c.url())
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ const countBelongings = `
 // cascade is contender (c): one DELETE, and the foreign keys take along what
 // belongs to the clients, the studio's numbers with it. Addresses and the audit
 // log, to which no such key leads, stay.
-func cascade(ctx context.Context, c *clone, who *crowd, r *result) error {
+func cascade(ctx context.Context, c *clone, who *clientSet, r *result) error {
 	conn, err := pgx.Connect(ctx, c.url())
 	if err != nil {
 		return err

@@ -26,7 +26,7 @@ type bar struct {
 func (r *report) chart() string {
 	var pace, live []bar
 	for _, x := range r.Medians {
-		b := bar{label: x.Name + ", " + x.Crowd, ours: strings.HasPrefix(x.Name, "oubli")}
+		b := bar{label: x.Name + ", " + x.ClientSet, ours: strings.HasPrefix(x.Name, "oubli")}
 		if x.Beside == nil {
 			b.value, b.note = x.PerSecond, fmt.Sprintf("%.0f", x.PerSecond)
 			if x.Ratio > 0 {

@@ -74,7 +74,7 @@ func TestEveryContenderErasesAndOubliHasTheEffectOfTheHandWritten(t *testing.T) 
 			t.Errorf("%s: %+v", x.Name, x)
 		}
 		if ours && x.Beside == nil && (x.Effect == "" || x.Ratio <= 0) {
-			t.Errorf("%s, %s was not compared with the hand-written: %+v", x.Name, x.Crowd, x)
+			t.Errorf("%s, %s was not compared with the hand-written: %+v", x.Name, x.ClientSet, x)
 		}
 		if ours && (x.ChunkMS == nil || x.ChunkMS.N == 0 || x.AcceptMS <= 0) {
 			t.Errorf("%s has no chunks: %+v", x.Name, x)

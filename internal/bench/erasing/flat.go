@@ -9,10 +9,10 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// flatTurns are jobs of one tenant, each ten times the one before: clients a
+// flatEntries are jobs of one tenant, each ten times the one before: clients a
 // second and memory are to stay the same.
-func flatTurns(p *program) []turn {
-	return []turn{
+func flatEntries(p *program) []entry {
+	return []entry{
 		{name: "oubli, 10,000 in one job", one: true, first: 10_000, prepare: p.prepare, do: p.erase(setup{slots: 2})},
 		{name: "oubli, 100,000 in one job", one: true, prepare: p.prepare, do: p.erase(setup{slots: 2})},
 		{name: "oubli, everybody inactive in one job", one: true, prepare: p.prepare, do: p.erase(setup{slots: 2, inactive: true})},

@@ -7,23 +7,23 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// crowd is the clients whom every contender of a comparison erases, by tenant.
-type crowd struct {
+// clientSet is the clients whom every contender of a comparison erases, by tenant.
+type clientSet struct {
 	name   string // "several tenants" or "one tenant"
 	ids    []int64
 	tenant []int64 // of each id
 }
 
-// crowds picks clients who have not been there for a year and whom no guard
+// clientSets picks clients who have not been there for a year and whom no guard
 // holds, by chance: n of the biggest studio, and n of all the others.
-func crowds(ctx context.Context, url string, n int) (several, one *crowd, err error) {
+func clientSets(ctx context.Context, url string, n int) (several, one *clientSet, err error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	pick := func(name, where string) (*crowd, error) {
-		c := &crowd{name: name}
+	pick := func(name, where string) (*clientSet, error) {
+		c := &clientSet{name: name}
 		rows, err := conn.Query(ctx, `
 			SELECT id, studio_id FROM (
 			  SELECT id, studio_id FROM clients AS c
@@ -52,14 +52,14 @@ func crowds(ctx context.Context, url string, n int) (several, one *crowd, err er
 	return several, one, err
 }
 
-// part is the crowd without its first clients.
-func (c *crowd) part(from, n int) *crowd {
+// part is the set without its first clients.
+func (c *clientSet) part(from, n int) *clientSet {
 	to := min(from+n, len(c.ids))
-	return &crowd{c.name, c.ids[from:to], c.tenant[from:to]}
+	return &clientSet{c.name, c.ids[from:to], c.tenant[from:to]}
 }
 
-// requests are the crowd's clients, tenant by tenant.
-func (c *crowd) requests() []request {
+// requests are the clients of the set, tenant by tenant.
+func (c *clientSet) requests() []request {
 	var all []request
 	for i, id := range c.ids {
 		if len(all) == 0 || all[len(all)-1].tenant != c.tenant[i] {

@@ -34,7 +34,7 @@ var (
 // loop is contender (b): client after client, a transaction each. A sample
 // tells its pace, for a hundred thousand would take an hour.
 func loop(url func(*clone) string, from int, most time.Duration) contender {
-	return func(ctx context.Context, c *clone, who *crowd, r *result) error {
+	return func(ctx context.Context, c *clone, who *clientSet, r *result) error {
 		who = who.part(from, len(who.ids)/2)
 		conn, err := pgx.Connect(ctx, url(c))
 		if err != nil {
@@ -89,7 +89,7 @@ func (l *looper) erase(ctx context.Context, id, studio int64) error {
 			return err
 		}
 	}
-	if err := l.seats(ctx, id, studio); err != nil {
+	if err := l.assignProfiles(ctx, id, studio); err != nil {
 		return err
 	}
 	var address *int64
@@ -103,15 +103,15 @@ func (l *looper) erase(ctx context.Context, id, studio int64) error {
 	return l.exec(ctx, "DELETE FROM addresses WHERE id = $1 AND NOT EXISTS (SELECT FROM clients WHERE address_id = $1)", *address)
 }
 
-// seats moves each participation to the first profile that is free in its
+// assignProfiles moves each participation to the first profile that is free in its
 // class.
-func (l *looper) seats(ctx context.Context, id, studio int64) error {
+func (l *looper) assignProfiles(ctx context.Context, id, studio int64) error {
 	rows, err := l.conn.Query(ctx, "SELECT id, session_id FROM participations WHERE client_id = $1", id)
 	if err != nil {
 		return err
 	}
-	type seat struct{ ID, Session int64 }
-	mine, err := pgx.CollectRows(rows, pgx.RowToStructByPos[seat])
+	type participation struct{ ID, Session int64 }
+	mine, err := pgx.CollectRows(rows, pgx.RowToStructByPos[participation])
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	s := size{}
 	flags.IntVar(&s.clients, "clients", 1_000_000, "how many clients the database has")
 	flags.IntVar(&s.erase, "erase", 0, "how many of them each contender erases; a tenth of all unless set")
-	flags.IntVar(&s.runs, "runs", 1, "how often each contender runs, in turns")
+	flags.IntVar(&s.runs, "runs", 1, "how often each contender runs, in entries")
 	flags.BoolVar(&s.verbose, "v", false, "tell how long each statement of the hand-written transaction takes")
 	flags.BoolVar(&s.profile, "profile", false, "print what each statement costs; wants pg_stat_statements")
 	flags.BoolVar(&s.flat, "flat", false, "measure one job of 10,000, of 100,000, and of all of one tenant's inactive clients instead: -clients 3000000 has a million of them")

@@ -11,16 +11,16 @@ import (
 	"github.com/oubli/oubli/internal/bench/figures"
 )
 
-// contender erases a crowd from a copy, and fills in what it alone knows.
-type contender func(ctx context.Context, c *clone, who *crowd, r *result) error
+// contender erases a set of clients from a copy, and fills in what it alone knows.
+type contender func(ctx context.Context, c *clone, who *clientSet, r *result) error
 
-// turn is a contender's place in a run.
-type turn struct {
+// entry is a contender's place in a run.
+type entry struct {
 	name    string
 	one     bool // of the one tenant; else of several
 	beside  bool // bookings come in meanwhile
-	first   int  // only so many of the crowd; 0: all
-	again   bool // on the copy of the turn before
+	first   int  // only so many of the set; 0: all
+	again   bool // on the copy of the entry before
 	prepare func(ctx context.Context, c *clone) error
 	do      contender
 }
@@ -33,16 +33,16 @@ const (
 // idle is how long bookings are alone before the contender begins.
 const idle = 10 * time.Second
 
-// contenders lists the turns of a run.
-func contenders(p *program, s size) []turn {
+// contenders lists the entries of a run.
+func contenders(p *program, s size) []entry {
 	if s.flat {
-		return flatTurns(p)
+		return flatEntries(p)
 	}
 	sample := s.scale(20 * time.Second)
 	direct := func(c *clone) string { return c.url() }
 	slow := func(c *clone) string { return c.slow.through(c.url()) }
 	gentle := setup{slots: 1, settings: []string{"OUBLI_CHUNK_TARGET=20ms", "OUBLI_WORK_SHARE=50"}, most: 2 * time.Minute}
-	return []turn{
+	return []entry{
 		{name: nameByHand, do: byHand},
 		{name: "oubli, 1 slot", prepare: p.prepare, do: p.erase(setup{slots: 1})},
 		{name: "oubli, 2 slots", prepare: p.prepare, do: p.erase(setup{slots: 2})},
@@ -70,11 +70,11 @@ func (s size) scale(full time.Duration) time.Duration {
 	return full / 8
 }
 
-// measure runs every turn as often as asked, and begins each run one further
+// measure runs every entry as often as asked, and begins each run one further
 // on, so that none is always the first or the last.
-func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*report) error) (*report, error) {
+func (l *lab) measure(ctx context.Context, p *program, entries []entry, keep func(*report) error) (*report, error) {
 	r := &report{Machine: figures.ThisMachine(l.pg), Started: time.Now(), Clients: l.size.clients, Erased: l.size.erase, Runs: l.size.runs, SeedSeconds: l.seeded.Seconds()}
-	several, one, err := crowds(ctx, l.pg.URL(pristine), l.size.erase)
+	several, one, err := clientSets(ctx, l.pg.URL(pristine), l.size.erase)
 	if err != nil {
 		return nil, err
 	}
@@ -83,12 +83,12 @@ func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*
 	}
 	defer l.slow.close()
 	l.say("%d clients in the database, seeded in %s; %d to be erased", l.size.clients, l.seeded.Round(time.Second), l.size.erase)
-	effects := map[string]contents{} // of the hand-written transaction, by crowd
+	effects := map[string]contents{} // of the hand-written transaction, by set of clients
 	var c *clone
 	for run := range l.size.runs {
-		before := -1 // the turn whose copy is still there
-		for i := range turns {
-			t := turns[i]
+		before := -1 // the entry whose copy is still there
+		for i := range entries {
+			t := entries[i]
 			if !l.size.only.MatchString(t.name) {
 				continue
 			}
@@ -104,7 +104,7 @@ func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*
 					return r, err
 				}
 			}
-			x, err := l.turn(ctx, t, c, who)
+			x, err := l.run(ctx, t, c, who)
 			if err != nil {
 				return r, fmt.Errorf("%s, %s: %w", t.name, who.name, err)
 			}
@@ -122,9 +122,9 @@ func (l *lab) measure(ctx context.Context, p *program, turns []turn, keep func(*
 	return r, l.drop(ctx, "copy")
 }
 
-// turn measures one contender.
-func (l *lab) turn(ctx context.Context, t turn, c *clone, who *crowd) (_ *result, err error) {
-	x := &result{Name: t.name, Crowd: who.name, Clients: len(who.ids), booked: t.beside}
+// run measures one contender.
+func (l *lab) run(ctx context.Context, t entry, c *clone, who *clientSet) (_ *result, err error) {
+	x := &result{Name: t.name, ClientSet: who.name, Clients: len(who.ids), booked: t.beside}
 	if t.prepare != nil {
 		if err := t.prepare(ctx, c); err != nil {
 			return nil, err
@@ -178,7 +178,7 @@ func (l *lab) turn(ctx context.Context, t turn, c *clone, who *crowd) (_ *result
 }
 
 // beside lets bookings come in before and while f runs.
-func (l *lab) beside(ctx context.Context, c *clone, who *crowd, x *result, f func() error) error {
+func (l *lab) beside(ctx context.Context, c *clone, who *clientSet, x *result, f func() error) error {
 	live, err := openTraffic(ctx, c.url(), who, l.size.clients)
 	if err != nil {
 		return err
@@ -216,10 +216,10 @@ func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[strin
 	if x.Beside != nil || x.Sample || x.Name == "ON DELETE CASCADE" {
 		return nil
 	}
-	if effects[x.Crowd] == nil && x.Name != nameByHand {
+	if effects[x.ClientSet] == nil && x.Name != nameByHand {
 		return nil // nothing to compare with
 	}
-	if effects[x.Crowd] != nil && x.Run > 1 {
+	if effects[x.ClientSet] != nil && x.Run > 1 {
 		return nil // it was the same the first time
 	}
 	l.say("reading every row …")
@@ -228,10 +228,10 @@ func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[strin
 		return err
 	}
 	if x.Name == nameByHand {
-		effects[x.Crowd] = found
+		effects[x.ClientSet] = found
 		return nil
 	}
-	if err := compare(effects[x.Crowd], found); err != nil {
+	if err := compare(effects[x.ClientSet], found); err != nil {
 		return fmt.Errorf("the effect differs from that of the hand-written transaction:\n%w", err)
 	}
 	x.Effect = fmt.Sprintf("same %d rows", found.rows())
@@ -241,7 +241,7 @@ func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[strin
 // sentence is a result while others are still to come.
 func (x *result) sentence() string {
 	s := fmt.Sprintf("%s, %s: %d clients in %.1f s, %.0f/s, %.0f MiB of WAL, %.2f ms of the server's CPU a client, longest transaction %.0f ms",
-		x.Name, x.Crowd, x.Clients, x.Seconds, x.PerSecond, float64(x.WALBytes)/(1<<20), 1000*x.ServerCPU/float64(max(x.Clients, 1)), x.LongestMS)
+		x.Name, x.ClientSet, x.Clients, x.Seconds, x.PerSecond, float64(x.WALBytes)/(1<<20), 1000*x.ServerCPU/float64(max(x.Clients, 1)), x.LongestMS)
 	if x.Ratio > 0 {
 		s += fmt.Sprintf(", %.2f times the hand-written", x.Ratio)
 	}

@@ -192,7 +192,7 @@ type setup struct {
 	slots    int
 	settings []string
 	url      func(*clone) string
-	inactive bool          // everybody of the biggest tenant who is, instead of the crowd
+	inactive bool          // everybody of the biggest tenant who is, instead of the set
 	most     time.Duration // after which the job is cancelled and counted as far as it came; 0: never
 }
 
@@ -206,7 +206,7 @@ func (p *program) prepare(ctx context.Context, c *clone) error {
 
 // erase is contender (d): from the HTTP request to the mail.
 func (p *program) erase(s setup) contender {
-	return func(ctx context.Context, c *clone, who *crowd, r *result) (err error) {
+	return func(ctx context.Context, c *clone, who *clientSet, r *result) (err error) {
 		url := c.url()
 		if s.url != nil {
 			url = s.url(c)
@@ -248,7 +248,7 @@ func (p *program) erase(s setup) contender {
 }
 
 // follow asks for the erasures and waits for the last mail.
-func (p *program) follow(ctx context.Context, api *apiclient.Client, who *crowd, r *result, most time.Duration) error {
+func (p *program) follow(ctx context.Context, api *apiclient.Client, who *clientSet, r *result, most time.Duration) error {
 	mails := len(p.inbox.Mails())
 	requests := who.requests()
 	var all []jobs.Job

@@ -16,11 +16,11 @@ type result struct {
 	start   time.Time
 	took    time.Duration
 	stopped bool
-	booked  bool // somebody of the crowd may have booked and be spared by a guard
+	booked  bool // somebody of them may have booked and be spared by a guard
 
 	Run        int     `json:"run"`
 	Name       string  `json:"name"`
-	Crowd      string  `json:"crowd"`
+	ClientSet  string  `json:"client_set"`
 	Clients    int     `json:"clients"`
 	Sample     bool    `json:"sample"` // not all were erased; the pace is that of those who were
 	Rows       int64   `json:"rows"`
@@ -80,7 +80,7 @@ func (r *report) add(x *result) {
 	r.Medians = nil
 	seen := map[string]bool{}
 	for _, x := range r.Results {
-		if key := x.Name + x.Crowd; !seen[key] {
+		if key := x.Name + x.ClientSet; !seen[key] {
 			seen[key] = true
 			r.Medians = append(r.Medians, r.median(x))
 		}
@@ -90,10 +90,10 @@ func (r *report) add(x *result) {
 func (r *report) settle() {
 	for _, x := range r.Results {
 		for _, a := range r.Results {
-			if a.Run == x.Run && a.Crowd == x.Crowd && a.Name == nameByHand && (a.Beside == nil) && x.Beside == nil {
+			if a.Run == x.Run && a.ClientSet == x.ClientSet && a.Name == nameByHand && (a.Beside == nil) && x.Beside == nil {
 				x.Ratio = x.PerSecond / a.PerSecond
 			}
-			if a.Run == x.Run && a.Crowd == x.Crowd && a.Name == nameByHand+besideBookings && a.Beside != nil && x.Beside != nil {
+			if a.Run == x.Run && a.ClientSet == x.ClientSet && a.Name == nameByHand+besideBookings && a.Beside != nil && x.Beside != nil {
 				x.Ratio = x.PerSecond / a.PerSecond
 			}
 		}
@@ -107,7 +107,7 @@ func (r *report) median(like *result) *result {
 	r.settle()
 	var same []*result
 	for _, x := range r.Results {
-		if x.Name == like.Name && x.Crowd == like.Crowd {
+		if x.Name == like.Name && x.ClientSet == like.ClientSet {
 			same = append(same, x)
 		}
 	}
@@ -138,7 +138,7 @@ func (x *result) line() string {
 		}
 		return fmt.Sprintf(format, v)
 	}
-	name := x.Name + ", " + x.Crowd
+	name := x.Name + ", " + x.ClientSet
 	if x.Sample {
 		name += fmt.Sprintf(" (%d)", x.Clients)
 	}

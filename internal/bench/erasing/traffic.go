@@ -37,7 +37,7 @@ type traffic struct {
 	err     error
 }
 
-func openTraffic(ctx context.Context, url string, who *crowd, clients int) (*traffic, error) {
+func openTraffic(ctx context.Context, url string, who *clientSet, clients int) (*traffic, error) {
 	t := &traffic{who: who.ids, all: int64(clients)}
 	for range connections {
 		conn, err := pgx.Connect(ctx, url)

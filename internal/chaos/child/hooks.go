@@ -19,7 +19,7 @@ import (
 // takes away when it kills it.
 type claims struct {
 	worker.Claims
-	p *puppet
+	p *failpoints
 }
 
 func (c claims) Claim(ctx context.Context, task string) (*jobs.Claim, error) {
@@ -40,7 +40,7 @@ func (c claims) reported(claim *jobs.Claim, err error) (*jobs.Claim, error) {
 // eraser dies at the client whom nobody survives.
 type eraser struct {
 	worker.Eraser
-	p *puppet
+	p *failpoints
 }
 
 func (e eraser) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
@@ -60,7 +60,7 @@ func (forgetful) Deliver(ctx context.Context, _ *jobs.Claim, send func(context.C
 
 // hintHook puts failpoints around the sending and the acknowledging of hints,
 // which asynq does by one script each.
-type hintHook struct{ p *puppet }
+type hintHook struct{ p *failpoints }
 
 func (hintHook) DialHook(next redis.DialHook) redis.DialHook { return next }
 

@@ -32,7 +32,7 @@ func main() {
 		}
 	}
 	environ := slices.DeleteFunc(os.Environ(), func(pair string) bool { return strings.HasPrefix(pair, wire.TuningKey+"=") })
-	p := newPuppet(t, os.NewFile(wire.OrdersFD, "orders"), os.NewFile(wire.ReportsFD, "reports"))
+	p := newFailpoints(t, os.NewFile(wire.OrdersFD, "orders"), os.NewFile(wire.ReportsFD, "reports"))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := cli.RunTuned(ctx, os.Args[1:], environ, os.Stdin, os.Stdout, os.Stderr, p.tuning())
 	stop()

@@ -17,104 +17,104 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// mood is how the mail server treats its callers.
-type mood string
+// behaviour is how the mail server treats its callers.
+type behaviour string
 
 const (
-	kind      mood = ""
-	tempRcpt  mood = "4xx for the recipient"
-	tempData  mood = "4xx for the message"
-	permRcpt  mood = "5xx for the recipient"
-	permData  mood = "5xx for the message"
-	hanging   mood = "hanging"
-	dropHalf  mood = "dropped before the final dot"
-	dropWhole mood = "dropped after the final dot"
-	rudeQuit  mood = "an error at QUIT"
+	kind      behaviour = ""
+	tempRcpt  behaviour = "4xx for the recipient"
+	tempData  behaviour = "4xx for the message"
+	permRcpt  behaviour = "5xx for the recipient"
+	permData  behaviour = "5xx for the message"
+	hanging   behaviour = "hanging"
+	dropHalf  behaviour = "dropped before the final dot"
+	dropWhole behaviour = "dropped after the final dot"
+	rudeQuit  behaviour = "an error at QUIT"
 )
 
-// letter is a mail that the server has accepted.
-type letter struct {
+// acceptedMail is a mail that the server has accepted.
+type acceptedMail struct {
 	to, id   string
 	data     []byte
 	at       time.Time
 	answered bool // the sender was told
 }
 
-// post is the mail server.
-type post struct {
+// mailServer accepts, refuses and breaks off as a fault wants it.
+type mailServer struct {
 	addr   string
 	server *smtp.Server
 
-	mu      sync.Mutex
-	mood    mood
-	changed chan struct{} // closed when the mood changes
-	visits  int           // that met the present mood where it matters
-	got     []letter
-	refused map[string]bool // recipients who were refused for good
+	mu        sync.Mutex
+	behaviour behaviour
+	changed   chan struct{} // closed when the behaviour changes
+	visits    int           // that met the present behaviour where it matters
+	got       []acceptedMail
+	refused   map[string]bool // recipients who were refused for good
 }
 
-func openPost() (*post, error) {
+func openMailServer() (*mailServer, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &post{addr: l.Addr().String(), changed: make(chan struct{}), refused: map[string]bool{}}
+	p := &mailServer{addr: l.Addr().String(), changed: make(chan struct{}), refused: map[string]bool{}}
 	p.server = smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
-		return &dialogue{post: p, conn: c}, nil
+		return &dialogue{mails: p, conn: c}, nil
 	}))
-	p.server.Domain = "post.localhost"
+	p.server.Domain = "mail.localhost"
 	p.server.ReadTimeout, p.server.WriteTimeout = 2*time.Minute, 2*time.Minute
 	p.server.ErrorLog = log.New(io.Discard, "", 0)
 	go func() { _ = p.server.Serve(rude{l, p}) }()
 	return p, nil
 }
 
-func (p *post) Close() error {
-	p.be(kind)
+func (p *mailServer) Close() error {
+	p.behave(kind)
 	return p.server.Close()
 }
 
-// be changes the mood.
-func (p *post) be(m mood) {
+// behave changes the behaviour.
+func (p *mailServer) behave(m behaviour) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.mood, p.visits = m, 0
+	p.behaviour, p.visits = m, 0
 	close(p.changed)
 	p.changed = make(chan struct{})
 }
 
-// in reports whether the mood is one of these, and counts the visit if so.
-func (p *post) in(moods ...mood) bool {
+// in reports whether the behaviour is one of these, and counts the visit if so.
+func (p *mailServer) in(behaviours ...behaviour) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !slices.Contains(moods, p.mood) {
+	if !slices.Contains(behaviours, p.behaviour) {
 		return false
 	}
 	p.visits++
 	return true
 }
 
-// met is how many dialogues have met the present mood.
-func (p *post) met() int {
+// met is how many dialogues have met the present behaviour.
+func (p *mailServer) met() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.visits
 }
 
-func (p *post) letters() []letter {
+func (p *mailServer) accepted() []acceptedMail {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.got)
 }
 
-func (p *post) hasRefused(to string) bool {
+func (p *mailServer) hasRefused(to string) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.refused[to]
 }
 
-// forget empties the server before a round.
-func (p *post) forget() {
+// reset empties the server before a round.
+func (p *mailServer) reset() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.got = nil
@@ -123,9 +123,9 @@ func (p *post) forget() {
 
 // dialogue is one session.
 type dialogue struct {
-	post *post
-	conn *smtp.Conn
-	to   string
+	mails *mailServer
+	conn  *smtp.Conn
+	to    string
 }
 
 func (d *dialogue) Reset()                               { d.to = "" }
@@ -133,7 +133,7 @@ func (d *dialogue) Logout() error                        { return nil }
 func (d *dialogue) Mail(string, *smtp.MailOptions) error { return nil }
 
 func (d *dialogue) Rcpt(to string, _ *smtp.RcptOptions) error {
-	p := d.post
+	p := d.mails
 	switch {
 	case p.in(tempRcpt):
 		return refusal(451)
@@ -145,7 +145,7 @@ func (d *dialogue) Rcpt(to string, _ *smtp.RcptOptions) error {
 }
 
 func (d *dialogue) Data(r io.Reader) error {
-	p := d.post
+	p := d.mails
 	if p.in(dropHalf) {
 		_, _ = io.CopyN(io.Discard, r, 200)
 		_ = d.conn.Conn().Close()
@@ -174,7 +174,7 @@ func (d *dialogue) Data(r io.Reader) error {
 		return err
 	}
 	p.mu.Lock()
-	p.got = append(p.got, letter{to: d.to, id: m.Header.Get("Message-ID"), data: body.Bytes(), at: time.Now(), answered: !dropped && !hung})
+	p.got = append(p.got, acceptedMail{to: d.to, id: m.Header.Get("Message-ID"), data: body.Bytes(), at: time.Now(), answered: !dropped && !hung})
 	p.mu.Unlock()
 	if dropped {
 		_ = d.conn.Conn().Close()
@@ -184,9 +184,9 @@ func (d *dialogue) Data(r io.Reader) error {
 }
 
 func (d *dialogue) refuse(to string) error {
-	d.post.mu.Lock()
-	d.post.refused[to] = true
-	d.post.mu.Unlock()
+	d.mails.mu.Lock()
+	d.mails.refused[to] = true
+	d.mails.mu.Unlock()
 	return refusal(550)
 }
 
@@ -194,11 +194,11 @@ func refusal(code int) error {
 	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 2, 0}, Message: "because"}
 }
 
-// rude is a listener whose connections, in such a mood, answer QUIT with an
+// rude is a listener whose connections, in such a behaviour, answer QUIT with an
 // error.
 type rude struct {
 	net.Listener
-	post *post
+	mails *mailServer
 }
 
 func (l rude) Accept() (net.Conn, error) {
@@ -206,17 +206,17 @@ func (l rude) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rudeConn{c, l.post}, nil
+	return &rudeConn{c, l.mails}, nil
 }
 
 type rudeConn struct {
 	net.Conn
-	post *post
+	mails *mailServer
 }
 
 func (c *rudeConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if strings.HasPrefix(string(b[:n]), "QUIT") && c.post.in(rudeQuit) {
+	if strings.HasPrefix(string(b[:n]), "QUIT") && c.mails.in(rudeQuit) {
 		_, _ = io.WriteString(c.Conn, "554 5.3.0 no\r\n")
 		return 0, errors.Join(io.EOF, c.Conn.Close())
 	}

@@ -18,8 +18,8 @@ import (
 	"github.com/oubli/oubli/worker"
 )
 
-// puppet does at failpoints what it was ordered to.
-type puppet struct {
+// failpoints does at failpoints what it was ordered to.
+type failpoints struct {
 	t wire.Tuning
 
 	mu      sync.Mutex
@@ -28,15 +28,15 @@ type puppet struct {
 	awake   chan os.Signal // gets what ends a stop
 }
 
-func newPuppet(t wire.Tuning, orders, reports *os.File) *puppet {
-	p := &puppet{t: t, armed: map[string]wire.Deed{}, reports: json.NewEncoder(reports), awake: make(chan os.Signal, 1)}
+func newFailpoints(t wire.Tuning, orders, reports *os.File) *failpoints {
+	p := &failpoints{t: t, armed: map[string]wire.Deed{}, reports: json.NewEncoder(reports), awake: make(chan os.Signal, 1)}
 	signal.Notify(p.awake, syscall.SIGCONT)
 	go p.obey(orders)
 	return p
 }
 
 // obey reads orders. When the driver is gone, nobody is left to stop us.
-func (p *puppet) obey(orders *os.File) {
+func (p *failpoints) obey(orders *os.File) {
 	for lines := bufio.NewScanner(orders); lines.Scan(); {
 		var o wire.Order
 		if json.Unmarshal(lines.Bytes(), &o) == nil {
@@ -49,7 +49,7 @@ func (p *puppet) obey(orders *os.File) {
 }
 
 // pass is the failpoint.
-func (p *puppet) pass(name string) {
+func (p *failpoints) pass(name string) {
 	if p.t.Slow > 0 {
 		time.Sleep(rand.N(p.t.Slow))
 	}
@@ -64,7 +64,7 @@ func (p *puppet) pass(name string) {
 	p.act(deed)
 }
 
-func (p *puppet) act(deed wire.Deed) {
+func (p *failpoints) act(deed wire.Deed) {
 	switch deed {
 	case wire.Kill:
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
@@ -81,13 +81,13 @@ func (p *puppet) act(deed wire.Deed) {
 	}
 }
 
-func (p *puppet) report(r wire.Report) {
+func (p *failpoints) report(r wire.Report) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_ = p.reports.Encode(r)
 }
 
-func (p *puppet) tuning() app.Tuning {
+func (p *failpoints) tuning() app.Tuning {
 	return app.Tuning{
 		Lease:     p.t.Lease,
 		Failpoint: p.pass,

@@ -6,9 +6,9 @@ import (
 	"unicode/utf8"
 )
 
-// sheet is a page of YAML whose comments beside the lines stand in one column
+// yamlWriter holds a page of YAML whose comments beside the lines stand in one column
 // for as long as lines follow each other.
-type sheet struct{ lines []line }
+type yamlWriter struct{ lines []line }
 
 type line struct {
 	text, comment string
@@ -21,16 +21,16 @@ const (
 )
 
 // put adds a line and what is said beside it.
-func (s *sheet) put(indent int, text, beside string) {
+func (s *yamlWriter) put(indent int, text, beside string) {
 	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + text, comment: comment(beside)})
 }
 
-func (s *sheet) putf(indent int, format string, a ...any) {
+func (s *yamlWriter) putf(indent int, format string, a ...any) {
 	s.put(indent, fmt.Sprintf(format, a...), "")
 }
 
 // say adds a comment of its own, wrapped to the page.
-func (s *sheet) say(indent int, format string, a ...any) {
+func (s *yamlWriter) say(indent int, format string, a ...any) {
 	lead := strings.Repeat("  ", indent) + "#"
 	text := lead
 	for _, w := range strings.Fields(comment(fmt.Sprintf(format, a...))) {
@@ -44,29 +44,29 @@ func (s *sheet) say(indent int, format string, a ...any) {
 }
 
 // quote adds a comment that keeps its spaces, for examples.
-func (s *sheet) quote(indent int, text string) {
+func (s *yamlWriter) quote(indent int, text string) {
 	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + "#   " + comment(text), own: true})
 }
 
 // blank sets off what follows; one line does.
-func (s *sheet) blank() {
+func (s *yamlWriter) blank() {
 	if n := len(s.lines); n > 0 && s.lines[n-1] != (line{own: true}) {
 		s.lines = append(s.lines, line{own: true})
 	}
 }
 
-// append adds the lines of another sheet.
-func (s *sheet) append(o *sheet) { s.lines = append(s.lines, o.lines...) }
+// append adds the lines of another.
+func (s *yamlWriter) append(o *yamlWriter) { s.lines = append(s.lines, o.lines...) }
 
 // trim takes blank lines off the end.
-func (s *sheet) trim() {
+func (s *yamlWriter) trim() {
 	for len(s.lines) > 0 && s.lines[len(s.lines)-1] == (line{own: true}) {
 		s.lines = s.lines[:len(s.lines)-1]
 	}
 }
 
 // String is the page.
-func (s *sheet) String() string {
+func (s *yamlWriter) String() string {
 	var b strings.Builder
 	for i := 0; i < len(s.lines); {
 		end, column := i, 0
@@ -93,7 +93,7 @@ func (s *sheet) String() string {
 }
 
 // todos counts the lines that wait for an answer.
-func (s *sheet) todos() int {
+func (s *yamlWriter) todos() int {
 	n := 0
 	for _, l := range s.lines {
 		if !l.own && (strings.HasSuffix(l.text, ": "+todo) || strings.Contains(l.text, ": "+todo+"}") || strings.Contains(l.text, ": "+todo+",")) {

@@ -16,7 +16,7 @@ import (
 func TestNothingIsLeftWhenTheServersAreClosed(t *testing.T) {
 	t.Parallel()
 	p, r := mustStartPostgres(t), mustStartRedis(t, RedisOptions{})
-	dens := []*den{p.den, r.server.(*redisServer).den}
+	dirs := []*serverDir{p.dir, r.server.(*redisServer).dir}
 	for range 2 {
 		if err := p.Close(); err != nil {
 			t.Fatal(err)
@@ -25,9 +25,9 @@ func TestNothingIsLeftWhenTheServersAreClosed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, d := range dens {
-		if _, err := os.Lstat(d.dir); !os.IsNotExist(err) {
-			t.Errorf("%s is still there: %v", d.dir, err)
+	for _, d := range dirs {
+		if _, err := os.Lstat(d.root); !os.IsNotExist(err) {
+			t.Errorf("%s is still there: %v", d.root, err)
 		}
 		if d.proc.running() {
 			t.Errorf("process %d still runs", d.proc.cmd.Process.Pid)
@@ -142,14 +142,14 @@ func reachableCopy(t *testing.T) string {
 func TestServersNeverRunAsRoot(t *testing.T) {
 	t.Parallel()
 	p := mustStartPostgres(t)
-	info, err := os.Stat(p.den.path("data", "postmaster.pid"))
+	info, err := os.Stat(p.dir.path("data", "postmaster.pid"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if uid := info.Sys().(*syscall.Stat_t).Uid; uid == 0 {
 		t.Error("PostgreSQL runs as root")
 	}
-	if info, err = os.Stat(p.den.dir); err != nil {
+	if info, err = os.Stat(p.dir.root); err != nil {
 		t.Fatal(err)
 	}
 	if got := info.Mode().Perm(); got != 0o700 {
@@ -159,7 +159,7 @@ func TestServersNeverRunAsRoot(t *testing.T) {
 
 func TestRootWritesThroughNoLinkInTheServersDirectory(t *testing.T) {
 	t.Parallel()
-	d, err := openDen("test", "KILL")
+	d, err := openServerDir("test", "KILL")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,10 +21,10 @@ import (
 // killed.
 const stopPatience = 20 * time.Second
 
-// janitor is told the process group to end, one line each time it changes, and
+// watchdog is told the process group to end, one line each time it changes, and
 // acts when its standard input ends. $1 is the directory, $2 the signal that
 // makes the server drop everything at once.
-const janitor = `
+const watchdog = `
 group=
 while read -r line; do group=$line; done
 if [ -n "$group" ]; then
@@ -39,22 +39,22 @@ fi
 rm -rf -- "$1"
 `
 
-// den is the private directory of one server, its janitor, and the process that
-// lives in it. At most one process lives in a den at a time.
-type den struct {
-	dir     string
-	account *account
-	janitor *exec.Cmd
-	leash   io.WriteCloser
+// serverDir is the private directory of one server, its watchdog, and the process that
+// lives in it. At most one process runs in it at a time.
+type serverDir struct {
+	root     string
+	account  *account
+	watchdog *exec.Cmd
+	lifeline io.WriteCloser
 
 	mu     sync.Mutex
 	proc   *process
 	closed bool
 }
 
-// openDen makes the directory. abort names the signal, as in kill(1), that ends
+// openServerDir makes the directory. abort names the signal, as in kill(1), that ends
 // the server without any saving, for use when the directory goes anyway.
-func openDen(name, abort string) (*den, error) {
+func openServerDir(name, abort string) (*serverDir, error) {
 	acc, err := unprivileged()
 	if err != nil {
 		return nil, err
@@ -63,30 +63,30 @@ func openDen(name, abort string) (*den, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &den{dir: dir, account: acc}
-	d.janitor = exec.Command("/bin/sh", "-c", janitor, "oubli-janitor", dir, abort)
-	// A session of its own: Ctrl-C at the terminal must not reach the janitor,
+	d := &serverDir{root: dir, account: acc}
+	d.watchdog = exec.Command("/bin/sh", "-c", watchdog, "oubli-watchdog", dir, abort)
+	// A session of its own: Ctrl-C at the terminal must not reach the watchdog,
 	// nor the servers before their users have shut down.
-	d.janitor.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: acc.credential()}
-	d.janitor.Dir = "/"
-	d.janitor.Env = cleanEnv()
-	if d.leash, err = d.janitor.StdinPipe(); err == nil {
-		err = d.janitor.Start()
+	d.watchdog.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: acc.credential()}
+	d.watchdog.Dir = "/"
+	d.watchdog.Env = cleanEnv()
+	if d.lifeline, err = d.watchdog.StdinPipe(); err == nil {
+		err = d.watchdog.Start()
 	}
 	if err != nil {
 		_ = os.RemoveAll(dir)
-		return nil, fmt.Errorf("start janitor of %s: %w", name, err)
+		return nil, fmt.Errorf("start watchdog of %s: %w", name, err)
 	}
 	return d, nil
 }
 
-// path returns a path inside the den.
-func (d *den) path(elem ...string) string {
-	return filepath.Join(append([]string{d.dir}, elem...)...)
+// path returns a path inside the directory.
+func (d *serverDir) path(elem ...string) string {
+	return filepath.Join(append([]string{d.root}, elem...)...)
 }
 
-// write creates a file in the den that only the den's account may read.
-func (d *den) write(name, content string) error {
+// write creates a file in the directory that only the server's account may read.
+func (d *serverDir) write(name, content string) error {
 	f, err := d.open(name, os.O_TRUNC)
 	if err != nil {
 		return err
@@ -95,9 +95,9 @@ func (d *den) write(name, content string) error {
 	return errors.Join(err, f.Close(), d.account.own(d.path(name)))
 }
 
-// open opens a file in the den for writing. It follows no link: root must not be
+// open opens a file in the directory for writing. It follows no link: root must not be
 // led out of a directory that the account can write to.
-func (d *den) open(name string, flag int) (*os.File, error) {
+func (d *serverDir) open(name string, flag int) (*os.File, error) {
 	return os.OpenFile(d.path(name), flag|os.O_CREATE|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 }
 
@@ -109,8 +109,8 @@ type process struct {
 	err  error
 }
 
-// spawn runs a program in the den, with its output appended to the den's log.
-func (d *den) spawn(program string, args ...string) (*process, error) {
+// spawn runs a program in the directory, with its output appended to the server's log.
+func (d *serverDir) spawn(program string, args ...string) (*process, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -126,7 +126,7 @@ func (d *den) spawn(program string, args ...string) (*process, error) {
 	defer log.Close()
 	p := &process{cmd: exec.Command(program, args...), done: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.Dir = d.dir
+	p.cmd.Dir = d.root
 	p.cmd.Env = cleanEnv()
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Credential: d.account.credential()}
 	if err := p.cmd.Start(); err != nil {
@@ -147,9 +147,9 @@ func (d *den) spawn(program string, args ...string) (*process, error) {
 	return p, nil
 }
 
-func (d *den) tell(group string) {
+func (d *serverDir) tell(group string) {
 	if !d.closed {
-		_, _ = io.WriteString(d.leash, group+"\n")
+		_, _ = io.WriteString(d.lifeline, group+"\n")
 	}
 }
 
@@ -163,7 +163,7 @@ func (p *process) running() bool {
 }
 
 // run runs a program to its end.
-func (d *den) run(ctx context.Context, program string, args ...string) error {
+func (d *serverDir) run(ctx context.Context, program string, args ...string) error {
 	p, err := d.spawn(program, args...)
 	if err != nil {
 		return err
@@ -177,8 +177,8 @@ func (d *den) run(ctx context.Context, program string, args ...string) error {
 	}
 }
 
-// stop ends the den's process, if one runs, and waits until it has ended.
-func (d *den) stop(sig syscall.Signal) {
+// stop ends the server's process, if one runs, and waits until it has ended.
+func (d *serverDir) stop(sig syscall.Signal) {
 	d.mu.Lock()
 	p := d.proc
 	d.mu.Unlock()
@@ -198,7 +198,7 @@ func (d *den) stop(sig syscall.Signal) {
 
 // close ends the process without saving and removes the directory. It may be
 // called more than once.
-func (d *den) close(abort syscall.Signal) error {
+func (d *serverDir) close(abort syscall.Signal) error {
 	d.stop(abort)
 	d.mu.Lock()
 	if d.closed {
@@ -207,17 +207,17 @@ func (d *den) close(abort syscall.Signal) error {
 	}
 	d.closed = true
 	d.mu.Unlock()
-	_ = d.leash.Close()
-	_ = d.janitor.Wait()
-	// The janitor's account may not be allowed to unlink the directory itself.
-	if err := os.RemoveAll(d.dir); err != nil {
-		return fmt.Errorf("remove %s: %w", d.dir, err)
+	_ = d.lifeline.Close()
+	_ = d.watchdog.Wait()
+	// The watchdog's account may not be allowed to unlink the directory itself.
+	if err := os.RemoveAll(d.root); err != nil {
+		return fmt.Errorf("remove %s: %w", d.root, err)
 	}
 	return nil
 }
 
-// logTail returns the last lines that the den's programs wrote, on one line.
-func (d *den) logTail() string {
+// logTail returns the last lines that the server's programs wrote, on one line.
+func (d *serverDir) logTail() string {
 	b, err := os.ReadFile(d.path("log"))
 	if err != nil {
 		return "no log"
