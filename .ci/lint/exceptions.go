@@ -22,7 +22,31 @@ var exceptions = []exception{
 	{"bodyclose", "_test.go", "", "a body of a recorder or of http.ReadResponse holds no connection of a pool"},
 	{"noctx", "/go-build", "", "what go test generates"},
 	{"linelength", "/go-build", "", "what go test generates"},
+	{"linelength", "/repository/", "", older},
+	{"linelength", "/internal/app/", "", older},
+	{"linelength", "/internal/cli/", "", older},
+	{"linelength", "/internal/demo/", "", older},
+	{"linelength", "/internal/terminal/", "", older},
+	{"linelength", "/internal/e2e/", "", older},
+	{"linelength", "/internal/model/", "", older},
+	{"linelength", "/internal/httpapi/", "", older},
+	{"linelength", "/internal/plan/", "", older},
+	{"linelength", "/internal/mapinit/", "", older},
+	{"linelength", "/mailer/", "", older},
+	{"linelength", "/internal/ops/", "", older},
+	{"linelength", "/internal/bench/", "", older},
+	{"linelength", "/worker/", "", older},
+	{"linelength", "/internal/booking", "", older},
+	{"linelength", "/internal/chaos/", "", older},
+	{"linelength", "/jobs/", "", older},
+	{"linelength", "/config/", "", older},
+	{"linelength", "/internal/schemas/", "", older},
+	{"linelength", "/internal/local/", "", older},
+	{"linelength", "/internal/erasuremap/", "", older},
+	{"linelength", "/internal/apiclient/", "", older},
 }
+
+const older = "written before the check: remove this line when the package's long lines are wrapped"
 
 // except lets an analyzer report only what no exception covers.
 func except(a *analysis.Analyzer) {

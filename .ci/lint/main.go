@@ -26,6 +26,7 @@ func checks() []*analysis.Analyzer {
 		bodyclose.Analyzer,      // a response's body is closed
 		analyzer.NewAnalyzer(),  // rows and statements are closed
 		noctx.Analyzer,          // requests, queries and processes have a context
+		lineLength,              // lines are at most 140 characters
 		noInit,                  // no func init
 	}
 	for _, a := range all {

@@ -12,8 +12,6 @@ import (
 
 const longest = 140
 
-var _ = lineLength
-
 var lineLength = &analysis.Analyzer{
 	Name: "linelength",
 	Doc:  "linelength reports lines of more than 140 characters",
