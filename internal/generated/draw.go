@@ -56,6 +56,8 @@ func (d *draw) basics() {
 	d.UniqueMail = d.chance(30)
 	d.Clients = 6 + d.IntN(7)
 	d.Chunk = 1 + d.IntN(8)
+	d.Rehearse = d.chance(20)
+	d.Merge = !d.Anonymize && d.chance(15)
 	if d.chance(30) {
 		d.Extras = append(d.Extras, ReferredBy)
 	}

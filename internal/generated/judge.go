@@ -17,6 +17,9 @@ type Snapshot map[string][]Row
 // Row is a row's columns as text. NULL is left out.
 type Row map[string]string
 
+// control reports whether the table is of the control schema.
+func control(table string) bool { return strings.HasPrefix(table, "oubli.") }
+
 // Outcome is what became of the clients by what the job says.
 type Outcome struct {
 	Erased  []string          // keys

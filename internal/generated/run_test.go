@@ -104,7 +104,26 @@ func (d databases) run(t *testing.T, s *generated.Spec) (*result, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.refused, err = r.erase(t.Context(), db, m); err != nil || r.refused != "" {
+	store, err := repository.Open(t.Context(), repository.Options{URL: db.URL, Map: m})
+	if err != nil {
+		return r, fmt.Errorf("open: %w", err)
+	}
+	defer store.Close()
+	if err := store.Cover(t.Context()); err != nil {
+		r.refused = "as the workers: " + err.Error()
+		return r, nil
+	}
+	var told generated.Outcome
+	rehearsed := before
+	if r.Spec.Rehearse {
+		if told, err = r.job(t.Context(), store, true); err != nil {
+			return r, fmt.Errorf("dry run: %w", err)
+		}
+		if rehearsed, err = snapshot(t.Context(), pool); err != nil {
+			return r, err
+		}
+	}
+	if r.outcome, err = r.job(t.Context(), store, false); err != nil {
 		return r, err
 	}
 	after, err := snapshot(t.Context(), pool)
@@ -112,45 +131,64 @@ func (d databases) run(t *testing.T, s *generated.Spec) (*result, error) {
 		return r, err
 	}
 	r.findings = r.Judge(before, after, r.outcome)
+	if r.Spec.Rehearse {
+		r.findings = append(r.findings, r.JudgeRehearsal(before, rehearsed, told, r.outcome)...)
+	}
 	return r, nil
 }
 
-// erase does what a worker does, without asynq: claim, chunks, finish.
-func (r *result) erase(ctx context.Context, db *bookingdb.DB, m *erasuremap.Map) (refused string, err error) {
-	r.outcome.Failed = map[string]string{}
-	s, err := repository.Open(ctx, repository.Options{URL: db.URL, Map: m})
-	if err != nil {
-		return "", fmt.Errorf("open: %w", err)
-	}
-	defer s.Close()
-	if err := s.Cover(ctx); err != nil {
-		return "as the workers: " + err.Error(), nil
-	}
-	req := jobs.ErasureRequest{TenantID: r.Tenant(), ClientIDs: r.Keys(), Reason: jobs.SubjectRequest, CreatedBy: "test"}
-	job, _, err := s.AcceptErasure(ctx, req, jobs.IdempotencyKey{Key: "generated", Caller: "test"})
-	if err != nil {
-		return "", fmt.Errorf("accept: %w", err)
+// job does what a worker does, without asynq: claim, chunks, finish.
+func (r *result) job(ctx context.Context, s *repository.Store, dry bool) (generated.Outcome, error) {
+	j := &job{result: r, s: s, o: generated.Outcome{Failed: map[string]string{}}}
+	if err := j.accept(ctx, dry); err != nil {
+		return j.o, fmt.Errorf("accept: %w", err)
 	}
 	due, err := s.Dispatch(ctx)
 	if err != nil || len(due) != 1 {
-		return "", fmt.Errorf("dispatch: %d tasks, %w", len(due), err)
+		return j.o, fmt.Errorf("dispatch: %d tasks, %w", len(due), err)
 	}
-	c, err := s.Claim(ctx, due[0].TaskID)
-	if err != nil || c == nil {
-		return "", fmt.Errorf("claim: %v, %w", c, err)
+	j.c, err = s.Claim(ctx, due[0].TaskID)
+	if err != nil || j.c == nil {
+		return j.o, fmt.Errorf("claim: %v, %w", j.c, err)
 	}
-	if err := r.chunks(ctx, s, c); err != nil {
-		return "", err
+	if err := j.chunks(ctx); err != nil {
+		return j.o, err
 	}
-	if r.outcome.Blocked == "" {
-		if err := s.Finish(ctx, c); err != nil {
-			return "", fmt.Errorf("finish: %w", err)
+	if j.o.Blocked != "" { // the next job has the tenant for itself
+		if _, err := s.Cancel(ctx, j.kind, jobs.AnyTenant, j.id); err != nil {
+			return j.o, fmt.Errorf("cancel: %w", err)
 		}
-		if err := s.RefreshViews(ctx); err != nil {
-			return "", fmt.Errorf("refresh: %w", err)
-		}
+	} else if err := s.Finish(ctx, j.c); err != nil {
+		return j.o, fmt.Errorf("finish: %w", err)
 	}
-	return "", r.read(ctx, s, c, job.ID)
+	if err := s.RefreshViews(ctx); err != nil {
+		return j.o, fmt.Errorf("refresh: %w", err)
+	}
+	return j.o, j.read(ctx)
+}
+
+// job is one job of a case on its way.
+type job struct {
+	*result
+	s    *repository.Store
+	c    *jobs.Claim
+	kind jobs.Kind
+	id   string
+	o    generated.Outcome
+}
+
+func (j *job) accept(ctx context.Context, dry bool) error {
+	key := jobs.IdempotencyKey{Key: fmt.Sprintf("dry run %t", dry), Caller: "test"}
+	var accepted jobs.Job
+	var err error
+	if j.kind = jobs.Erasure; j.Spec.Merge {
+		j.kind = jobs.Merge
+		accepted, _, err = j.s.AcceptMerge(ctx, jobs.MergeRequest{TenantID: j.Tenant(), SourceIDs: j.Keys(), DeleteSource: true, Conflicts: jobs.FailOnConflict, DryRun: dry, CreatedBy: "test"}, key)
+	} else {
+		accepted, _, err = j.s.AcceptErasure(ctx, jobs.ErasureRequest{TenantID: j.Tenant(), ClientIDs: j.Keys(), Reason: jobs.SubjectRequest, DryRun: dry, CreatedBy: "test"}, key)
+	}
+	j.id = accepted.ID
+	return err
 }
 
 // tries bounds how often one chunk is begun again.
@@ -158,13 +196,14 @@ const tries = 50
 
 // chunks erases as a worker does: a chunk that is refused is halved until one
 // client stands alone, who is tried three times and then failed.
-func (r *result) chunks(ctx context.Context, s *repository.Store, c *jobs.Claim) error {
-	n, stubborn, left := r.Spec.Chunk, 0, tries
+func (j *job) chunks(ctx context.Context) error {
+	c := j.c
+	n, stubborn, left := j.Spec.Chunk, 0, tries
 	for c.Left() > 0 {
 		position, size := c.Position, min(n, c.Left())
-		_, err := s.EraseChunk(ctx, c, size)
+		_, err := j.s.EraseChunk(ctx, c, size)
 		if c.Position > position {
-			n, stubborn, left = r.Spec.Chunk, 0, tries
+			n, stubborn, left = j.Spec.Chunk, 0, tries
 		}
 		if left--; left == 0 {
 			return fmt.Errorf("no end: %w", err)
@@ -173,7 +212,7 @@ func (r *result) chunks(ctx context.Context, s *repository.Store, c *jobs.Claim)
 		switch {
 		case err == nil:
 		case e != nil && (e.Code == jobs.CodeSchema || e.Code == jobs.CodeOperator):
-			r.outcome.Blocked = err.Error()
+			j.o.Blocked = err.Error()
 			return nil
 		case e != nil && e.Code == jobs.CodeContention, jobs.KindOf(err) == jobs.Unavailable:
 			time.Sleep(20 * time.Millisecond) // another test's clone or analyze; bounded by tries
@@ -186,10 +225,10 @@ func (r *result) chunks(ctx context.Context, s *repository.Store, c *jobs.Claim)
 			if e != nil && e.Code != "" {
 				code = e.Code
 			}
-			if err := s.FailClient(ctx, c, code); err != nil {
+			if err := j.s.FailClient(ctx, c, code); err != nil {
 				return fmt.Errorf("fail client: %w", err)
 			}
-			n, stubborn, left = r.Spec.Chunk, 0, tries
+			n, stubborn, left = j.Spec.Chunk, 0, tries
 		}
 	}
 	return nil
@@ -197,29 +236,29 @@ func (r *result) chunks(ctx context.Context, s *repository.Store, c *jobs.Claim)
 
 // read fills in what became of the clients: what the task has passed and no
 // exception names was erased.
-func (r *result) read(ctx context.Context, s *repository.Store, c *jobs.Claim, id string) error {
-	list, err := s.Exceptions(ctx, jobs.ExceptionFilter{Kind: jobs.Erasure, TenantID: jobs.AnyTenant, JobID: id, Page: jobs.Page{Limit: 1000}})
+func (j *job) read(ctx context.Context) error {
+	list, err := j.s.Exceptions(ctx, jobs.ExceptionFilter{Kind: j.kind, TenantID: jobs.AnyTenant, JobID: j.id, Page: jobs.Page{Limit: 1000}})
 	if err != nil {
 		return fmt.Errorf("exceptions: %w", err)
 	}
 	for _, e := range list.Items {
 		if e.Outcome != jobs.ErasedRetained {
-			r.outcome.Failed[e.ClientID] = e.Code
+			j.o.Failed[e.ClientID] = e.Code
 		}
 	}
-	for _, key := range c.Keys[:c.Position] {
-		if _, failed := r.outcome.Failed[key]; !failed {
-			r.outcome.Erased = append(r.outcome.Erased, key)
+	for _, key := range j.c.Keys[:j.c.Position] {
+		if _, failed := j.o.Failed[key]; !failed {
+			j.o.Erased = append(j.o.Erased, key)
 		}
 	}
-	job, err := s.Job(ctx, jobs.Erasure, jobs.AnyTenant, id)
+	job, err := j.s.Job(ctx, j.kind, jobs.AnyTenant, j.id)
 	if err != nil {
 		return fmt.Errorf("job: %w", err)
 	}
-	if n := job.Counts.Erased + job.Counts.ErasedRetained; n != len(r.outcome.Erased) || job.Counts.Total() != len(r.Asked) {
-		return fmt.Errorf("the job counts %+v, its lists say %d erased of %d", job.Counts, len(r.outcome.Erased), len(r.Asked))
+	if n := job.Counts.Erased + job.Counts.ErasedRetained; n != len(j.o.Erased) || job.Counts.Total() != len(j.Asked) {
+		return fmt.Errorf("the job counts %+v, its lists say %d erased of %d", job.Counts, len(j.o.Erased), len(j.Asked))
 	}
-	if r.outcome.Blocked == "" && !job.State.Final() {
+	if !job.State.Final() {
 		return fmt.Errorf("the job is %s after its last batch", job.State)
 	}
 	return nil

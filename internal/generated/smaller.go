@@ -40,6 +40,8 @@ func (s *Spec) Smaller() []*Spec {
 	}
 	off(func(c *Spec) *bool { return &c.Anonymize })
 	off(func(c *Spec) *bool { return &c.Hold })
+	off(func(c *Spec) *bool { return &c.Rehearse })
+	off(func(c *Spec) *bool { return &c.Merge })
 	off(func(c *Spec) *bool { return &c.UniqueMail })
 	try(func(c *Spec) bool { c.Key = Bigint; return s.Key != Bigint && !s.has(OtherCase) })
 	try(func(c *Spec) bool { c.Clients = 6; return s.Clients > 6 })

@@ -14,6 +14,8 @@ type Spec struct {
 	Scoped     bool // keys are unique within their tenant only, and both tenants use the same ones
 	Anonymize  bool // client.erase: anonymize
 	Hold       bool // a guard on the client's row
+	Rehearse   bool // a dry run comes first
+	Merge      bool // by a merge into the anonymous profile, instead of an erasure
 	UniqueMail bool // a unique index on the clients' email
 	Clients    int  // of the first tenant; the second has half as many
 	Chunk      int  // clients in one transaction
@@ -219,8 +221,8 @@ func (t *Table) stays() bool {
 
 // Describe is one line for people.
 func (s *Spec) Describe() string {
-	return fmt.Sprintf("seed %d, key %s, tenants %t, scoped %t, anonymize %t, %d tables, kinds %q",
-		s.Seed, s.Key, s.Tenants, s.Scoped, s.Anonymize, len(s.Tables), s.Kinds)
+	return fmt.Sprintf("seed %d, key %s, tenants %t, scoped %t, anonymize %t, dry run %t, merge %t, %d tables, kinds %q",
+		s.Seed, s.Key, s.Tenants, s.Scoped, s.Anonymize, s.Rehearse, s.Merge, len(s.Tables), s.Kinds)
 }
 
 // clone is a copy that shares nothing.
