@@ -24,6 +24,9 @@ func (c *Case) createHook(b *script, h Hook) {
 		b.add("ALTER TABLE %s ENABLE ROW LEVEL SECURITY;\nCREATE POLICY %s ON %[1]s USING (NOT flag);", on, h.Name)
 		return
 	}
+	if h.Kind == InsteadOf {
+		b.add("ALTER TABLE %s RENAME TO %[1]s_rows;\nCREATE VIEW %[1]s AS SELECT * FROM %[1]s_rows;", on)
+	}
 	when, event, body, forEach := c.trigger(h)
 	security := " SECURITY DEFINER SET search_path = public, pg_temp"
 	if h.Own {
@@ -79,6 +82,10 @@ func (c *Case) trigger(h Hook) (when, event, body, forEach string) {
 	case TellParent:
 		w := t.Ways[0]
 		return "AFTER", "DELETE", fmt.Sprintf("UPDATE %s SET body = OLD.body WHERE id = OLD.%s; RETURN NULL;", w.Through, w.Column), forEach
+	case Move:
+		return "BEFORE", "UPDATE", fmt.Sprintf("NEW.%s := OLD.%s; RETURN NEW;", t.Columns[1].Name, t.Columns[0].Name), forEach
+	case InsteadOf:
+		return "INSTEAD OF", "DELETE", "RETURN OLD;", forEach
 	case Refuse:
 		when = "BEFORE"
 		if h.Late {

@@ -291,23 +291,20 @@ func (j *judge) profile(r *row, key string) bool {
 // otherRows finds rows that nobody has planted, in tables into which no hook
 // writes, and tables whose rows no erasure may change.
 func (j *judge) otherRows() {
-	for table, rows := range j.after {
-		t := j.Spec.table(table)
-		switch {
-		case table == "services" || table == "tenants":
-			for i, r := range rows {
-				if i < len(j.before[table]) {
-					j.compare(table, j.before[table][i], r, map[string]bool{})
-				}
+	for _, table := range []string{"services", "tenants"} {
+		if len(j.after[table]) != len(j.before[table]) {
+			j.find("rows came or went", table, "", "%d were there and %d are", len(j.before[table]), len(j.after[table]))
+		}
+		for _, was := range j.before[table] {
+			if now, there := j.rows[table][j.identity(was)]; there {
+				j.compare(table, was, now, map[string]bool{})
 			}
-			if len(rows) != len(j.before[table]) {
-				j.find("rows came or went", table, "", "%d were there and %d are", len(j.before[table]), len(rows))
-			}
-		case t == nil || slices.ContainsFunc(j.Spec.Hooks, func(h Hook) bool { return h.Target == table }):
-		default:
-			if planted := len(j.of(t)); len(rows) > planted {
-				j.find("rows came", table, "", "%d were planted and %d are there", planted, len(rows))
-			}
+		}
+	}
+	for _, t := range j.Spec.Tables {
+		target := slices.ContainsFunc(j.Spec.Hooks, func(h Hook) bool { return h.Target == t.Name })
+		if planted := len(j.of(t)); !target && len(j.after[t.Name]) > planted {
+			j.find("rows came", t.Name, "", "%d were planted and %d are there", planted, len(j.after[t.Name]))
 		}
 	}
 }

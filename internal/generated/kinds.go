@@ -134,6 +134,15 @@ var kinds = []Kind{
 		d.Anonymize = true
 		return d.hook(Hook{Kind: Restore, Table: clients, Own: d.chance(50)})
 	}},
+	{Name: "value moved into a kept column", MayFail: true, add: func(d *draw) bool {
+		t := d.plain(Way{Column: "client_id", Erase: oneOf(d, Reassign, Unlink), Soft: d.chance(50)})
+		t.Columns = append(t.Columns, Column{Name: "memo", Type: "text", Rule: "keep"})
+		return d.hook(Hook{Kind: Move, Table: t.Name})
+	}},
+	{Name: "view with a trigger instead", MayFail: true, add: func(d *draw) bool {
+		t := d.plain(Way{Column: "owner", Erase: Delete, Soft: true})
+		return d.hook(Hook{Kind: InsteadOf, Table: t.Name, All: true})
+	}},
 	{Name: "reference put back", MayFail: true, add: func(d *draw) bool {
 		return d.hook(Hook{Kind: RestoreLink, Table: d.of(oneOf(d, Reassign, Unlink), true).Name})
 	}},

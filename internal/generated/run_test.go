@@ -74,9 +74,16 @@ DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(oid::regclass::text, ', ')
 	WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r' AND oid::regclass::text <> 'oubli.written_by_migrate'
 	AND oid::regclass::text NOT IN (SELECT name FROM oubli.written_by_migrate)); END $$`
 
-// run builds the case's database, erases, and judges. An error means that the
-// case itself is wrong: PostgreSQL takes its SQL or the loader its map for none.
+// run builds the case's database, erases, and judges. An error means that there is
+// nothing to judge: PostgreSQL does not take the case's SQL, the loader does not
+// take its map, or the store fails where no case may make it fail.
 func (d databases) run(t *testing.T, s *generated.Spec) (*result, error) {
+	t.Helper()
+	return d.runAnd(t, s, "")
+}
+
+// runAnd is run with SQL that the tables' owner executes after the job.
+func (d databases) runAnd(t *testing.T, s *generated.Spec, then string) (*result, error) {
 	t.Helper()
 	r := &result{Case: s.Build()}
 	pool := <-d
@@ -125,6 +132,9 @@ func (d databases) run(t *testing.T, s *generated.Spec) (*result, error) {
 	}
 	if r.outcome, err = r.job(t.Context(), store, false); err != nil {
 		return r, err
+	}
+	if _, err := pool.Exec(t.Context(), then); err != nil {
+		return r, fmt.Errorf("afterwards: %w", err)
 	}
 	after, err := snapshot(t.Context(), pool)
 	if err != nil {

@@ -153,6 +153,8 @@ const (
 	Reinsert     HookKind = "reinsert"      // AFTER DELETE: inserts the row again
 	Copy         HookKind = "copy"          // writes the first column and the client into another mapped table
 	TellParent   HookKind = "tell parent"   // AFTER DELETE: writes the first column into the parent's row
+	Move         HookKind = "move"          // BEFORE UPDATE: puts the first column into the second
+	InsteadOf    HookKind = "instead of"    // the table becomes a view with an INSTEAD OF trigger that does nothing
 	Refuse       HookKind = "refuse"        // raises an exception
 	InsteadRule  HookKind = "instead rule"  // ON DELETE DO INSTEAD NOTHING
 	AlsoRule     HookKind = "also rule"     // ON DELETE DO ALSO INSERT
