@@ -12,7 +12,7 @@ PACKAGES  ?= ./...
 TESTFLAGS ?=
 
 # Packages without goroutines gain nothing from the race detector and cost time.
-RACELESS := /(config|jobs|cmd/oubli|internal/erasuremap|internal/generated|internal/plan|internal/local/withservers)$$
+RACELESS := /(config|jobs|cmd/oubli|internal/erasuremap|internal/generated|internal/pgfault|internal/plan|internal/schema|internal/local/withservers)$$
 
 SERVERS := go run ./internal/local/withservers -install --
 

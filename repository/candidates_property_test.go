@@ -13,8 +13,8 @@ import (
 
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
-	"github.com/oubli/oubli/repository"
 )
 
 // Three kinds of activity, each dated by another type of column.
@@ -215,7 +215,7 @@ func TestTheCandidateQueryAndTheRecheckAgreeWithANaiveReadingOfRandomHistories(t
 			if err != nil {
 				t.Fatal(err)
 			}
-			p, gaps, _, err := repository.Check(t.Context(), s.URL, m)
+			p, gaps, _, err := schema.Check(t.Context(), s.URL, m)
 			if err != nil || len(gaps) > 0 {
 				t.Fatal(err, gaps)
 			}

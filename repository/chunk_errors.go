@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -42,7 +43,7 @@ func (s *Store) explain(ctx context.Context, p *plan.Plan, err error) error {
 	case !ambiguous:
 		return err
 	}
-	cause := errors.New(describe(pg))
+	cause := errors.New(pgfault.Describe(pg))
 	switch pg.Code {
 	case "42501": // insufficient_privilege
 		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Err: cause,

@@ -8,7 +8,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -29,7 +31,7 @@ func (s *Store) withProfiles(ctx context.Context, conn *pgx.Conn, ch chunk, v *v
 		}
 	}
 	rows, err := runPlan(ctx, conn, ch.plan, ch.changes(v, v.profiles[1], lane))
-	if is(err, needProfilesState) {
+	if pgfault.Is(err, needProfilesState) {
 		return nil, &needProfiles{s.moreSlots(len(lane), ch.claim.Lane)}
 	}
 	return rows, err
@@ -70,7 +72,7 @@ func runPlan(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes) (map[
 	if err := queue(b, c.params, slices.Concat(c.statements, []plan.Statement{p.LockTables})...); err != nil {
 		return nil, err
 	}
-	b.Queue(fingerprintSQL)
+	b.Queue(schema.FingerprintSQL)
 	results := conn.SendBatch(ctx, b)
 	for _, st := range c.statements {
 		tag, err := results.Exec()

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -24,7 +24,7 @@ func (s *Store) Cover(ctx context.Context) error { return s.cover(ctx, false) }
 func (s *Store) cover(ctx context.Context, again bool) error {
 	fits := func() (bool, error) {
 		var live string
-		if err := s.pool.QueryRow(ctx, fingerprintSQL).Scan(&live); err != nil {
+		if err := s.pool.QueryRow(ctx, schema.FingerprintSQL).Scan(&live); err != nil {
 			return false, fault("read catalog fingerprint", err)
 		}
 		p := s.plan.Load()
@@ -56,7 +56,7 @@ func (s *Store) cover(ctx context.Context, again bool) error {
 // compile makes the plan for a map, and keeps it with its gaps too: requests
 // are accepted by what it knows of keys and tenants.
 func (s *Store) compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (plan.Gaps, error) {
-	p, gaps, _, err := compile(ctx, conn, m)
+	p, gaps, _, err := schema.Compile(ctx, conn, m)
 	if err != nil {
 		return nil, err
 	}
@@ -64,36 +64,6 @@ func (s *Store) compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) 
 		s.plan.Store(p)
 	}
 	return gaps, nil
-}
-
-// compile holds a map against a database: the catalog, and what PostgreSQL
-// makes of the map's expressions.
-func compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
-	var cat *plan.Catalog
-	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
-		// Compiling the query would take seconds, and it runs once.
-		if _, err := tx.Exec(ctx, "SET LOCAL jit = off"); err != nil {
-			return err
-		}
-		cat, err = ReadCatalog(ctx, tx)
-		return err
-	})
-	if err != nil {
-		return nil, nil, nil, fault("read catalog", err)
-	}
-	p, err := plan.Compile(m, cat)
-	gaps, _ := errors.AsType[plan.Gaps](err)
-	if p == nil {
-		return nil, gaps, cat, nil
-	}
-	more, err := judge(ctx, conn, p)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if len(more) > 0 {
-		p = p.Basics()
-	}
-	return p, append(gaps, more...), cat, nil
 }
 
 // reread reads the map's file again, because what it said does not suffice: an
@@ -187,34 +157,4 @@ func (s *Store) basics(ctx context.Context) (*plan.Plan, error) {
 		return p, nil
 	}
 	return nil, &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeSchema, Msg: "the map does not name a client table of this database: run oubli check"}
-}
-
-// Check compiles a map against a database and returns its gaps and warnings,
-// for people to read. It reads the catalog, and lets PostgreSQL parse what
-// would run.
-func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan.Gaps, []plan.Warning, error) {
-	conn, err := connect(ctx, url)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	p, gaps, cat, err := compile(ctx, conn, m)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if len(gaps) == 0 {
-		if err := noteReads(ctx, conn, p); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	published, err := publicationWarnings(ctx, conn, m, cat)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	warnings := append(plan.Warnings(m, cat), published...)
-	if p != nil && p.Merge != nil {
-		warnings = append(warnings, p.Merge.Warnings()...)
-	}
-	slices.SortStableFunc(warnings, func(a, b plan.Warning) int { return strings.Compare(a.Table, b.Table) })
-	return p, gaps, warnings, nil
 }

@@ -125,3 +125,24 @@ func TestANewColumnOfARowThatIsKeptBlocksAndOneOfARowThatGoesDoesNot(t *testing.
 		})
 	}
 }
+
+func TestAFunctionThatIsGoneBlocksAJobAndFailsNobody(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, noTenant+`guards: {odd: {where: "is_odd(id)"}}`, noTenantSQL+`
+		CREATE FUNCTION is_odd(bigint) RETURNS boolean LANGUAGE sql RETURN $1 % 2 = 1;`)
+	j := accept(t, s.store, "", []string{"1", "2"})
+	claim := mustClaim(t, s.store, dispatch(t, s.store)[0].TaskID)
+	s.Exec(t, "DROP FUNCTION is_odd")
+	_, err := s.store.EraseChunk(t.Context(), claim, 3)
+	e, ok := errors.AsType[*jobs.Error](err)
+	if !ok || e.Code != jobs.CodeSchema || !strings.Contains(e.Msg, "public.clients") {
+		t.Fatalf("%v", err)
+	}
+	if err := s.store.Block(t.Context(), j.ID, e.Msg, 0); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(t, "CREATE FUNCTION is_odd(bigint) RETURNS boolean LANGUAGE sql RETURN $1 % 2 = 1")
+	if n, err := s.store.Unblock(t.Context()); n != 1 || err != nil {
+		t.Errorf("%d jobs go on, %v", n, err)
+	}
+}

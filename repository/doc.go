@@ -1,4 +1,4 @@
-// Package repository is everything that oubli does in PostgreSQL: the control
+// Package repository is what oubli commits in PostgreSQL: the control
 // tables of schema oubli, where every decision is made, and the erasing itself,
 // which commits together with its outcome.
 //

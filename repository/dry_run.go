@@ -5,6 +5,8 @@ import (
 	"maps"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/pgfault"
 )
 
 // dryRun runs the statements of a chunk and rolls them back to a savepoint. The
@@ -36,7 +38,7 @@ func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict
 		}
 		lane = s.lane(profiles, ch.claim.Lane)
 		rows, err := runPlan(ctx, conn, ch.plan, ch.changes(v, profiles[1], lane))
-		if err != nil && !is(err, needProfilesState) {
+		if err != nil && !pgfault.Is(err, needProfilesState) {
 			return nil, err
 		}
 		if err == nil { // a dry run never commits, so deferred constraints are checked here

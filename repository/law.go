@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -31,7 +32,7 @@ func (s *Store) readLaw(ctx context.Context, p *plan.Plan, tenant string) (*jobs
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, &jobs.Error{Kind: jobs.Invalid, Code: "unknown_tenant", Msg: "no such tenant"}
-	case is(err, "22023"): // invalid_parameter_value
+	case pgfault.Is(err, "22023"): // invalid_parameter_value
 		return nil, &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "the tenant's time zone is none that PostgreSQL knows"}
 	}
 	return l, err

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -20,14 +21,6 @@ type look struct {
 	reason string
 }
 
-// loadSQL gives how far the furthest replica is behind, and how many sessions
-// of others are at work. pg_basebackup and the like have no replay position.
-const loadSQL = `
-SELECT coalesce((SELECT max(pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)) FROM pg_stat_replication), 0)::bigint,
-  (SELECT count(*) FROM pg_stat_activity
-   WHERE state = 'active' AND backend_type = 'client backend' AND datname = current_database()
-     AND application_name <> current_setting('application_name'))`
-
 // CheckLoad says why the database had better be left alone for now; the reason is
 // empty when it need not be. Without limits it asks nothing.
 func (s *Store) CheckLoad(ctx context.Context) (reason string, err error) {
@@ -39,16 +32,15 @@ func (s *Store) CheckLoad(ctx context.Context) (reason string, err error) {
 	if time.Since(s.looked.at) < lookEvery {
 		return s.looked.reason, nil
 	}
-	var behind int64
-	var active int
-	if err := s.pool.QueryRow(ctx, loadSQL).Scan(&behind, &active); err != nil {
-		return "", fault("look at the database's load", err)
+	load, err := schema.ReadLoad(ctx, s.pool)
+	if err != nil {
+		return "", err
 	}
 	switch {
-	case s.opts.MaxReplicaLag > 0 && behind > s.opts.MaxReplicaLag:
-		reason = fmt.Sprintf("a replica is %d MiB behind, %d are allowed", behind>>20, s.opts.MaxReplicaLag>>20)
-	case s.opts.MaxActive > 0 && active > s.opts.MaxActive:
-		reason = fmt.Sprintf("%d sessions of others are at work, %d are allowed", active, s.opts.MaxActive)
+	case s.opts.MaxReplicaLag > 0 && load.ReplicaLag > s.opts.MaxReplicaLag:
+		reason = fmt.Sprintf("a replica is %d MiB behind, %d are allowed", load.ReplicaLag>>20, s.opts.MaxReplicaLag>>20)
+	case s.opts.MaxActive > 0 && load.Active > s.opts.MaxActive:
+		reason = fmt.Sprintf("%d sessions of others are at work, %d are allowed", load.Active, s.opts.MaxActive)
 	}
 	s.looked.at, s.looked.reason = time.Now(), reason
 	return reason, nil
@@ -60,9 +52,9 @@ func (s *Store) checkStatsPermission(ctx context.Context) error {
 	if s.opts.MaxReplicaLag == 0 && s.opts.MaxActive == 0 {
 		return nil
 	}
-	var sees bool
-	if err := s.pool.QueryRow(ctx, "SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')").Scan(&sees); err != nil {
-		return fault("look at the role's rights", err)
+	sees, err := schema.SeesSessions(ctx, s.pool)
+	if err != nil {
+		return err
 	}
 	if !sees {
 		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator,

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -64,7 +65,7 @@ func loadMigrations(fsys fs.FS, dir string) ([]migration, error) {
 }
 
 func migrateTo(ctx context.Context, url string, known []migration) (from, to int32, err error) {
-	conn, err := connect(ctx, url)
+	conn, err := schema.Connect(ctx, url)
 	if err != nil {
 		return 0, 0, err
 	}

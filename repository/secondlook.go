@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -170,7 +171,7 @@ func (s *Store) eraseLateRows(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *j
 		}
 		late := changes{statements: ch.writes, params: ch.writeParams(ch.keys, profiles[1], lane, nil), clients: len(ch.keys)}
 		rows, err := runPlan(ctx, tx.Conn(), p, late)
-		if is(err, needProfilesState) {
+		if pgfault.Is(err, needProfilesState) {
 			err = &needProfiles{s.moreSlots(len(lane), c.Lane)}
 		}
 		if err != nil {

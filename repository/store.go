@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -149,7 +150,13 @@ func (s *Store) checkVersion(ctx context.Context) error {
 		return fault("connect to database", err)
 	}
 	defer conn.Release()
-	has, wants, err := schemaVersions(ctx, conn.Conn())
+	return CheckVersion(ctx, conn.Conn())
+}
+
+// CheckVersion makes sure that the control schema is the one that this program
+// knows.
+func CheckVersion(ctx context.Context, conn *pgx.Conn) error {
+	has, wants, err := schemaVersions(ctx, conn)
 	if err != nil {
 		return err
 	}
@@ -163,12 +170,12 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	return nil
 }
 
-func connect(ctx context.Context, url string) (*pgx.Conn, error) {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return nil, fault("connect to database", err)
-	}
-	return conn, nil
+// fault names the operation in which an error came up, and drops every value.
+func fault(op string, err error) error { return pgfault.Wrap(op, err) }
+
+// querier is a connection, a pool or a transaction.
+type querier interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
 // tx runs f in a READ COMMITTED transaction and names op when it goes wrong.

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -222,7 +223,7 @@ func (w *sweep) sameSchema(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	var live string
-	err := tx.QueryRow(ctx, fingerprintSQL).Scan(&live)
+	err := tx.QueryRow(ctx, schema.FingerprintSQL).Scan(&live)
 	if err == nil && live != w.plan.Fingerprint {
 		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeSchema, Msg: "the schema has changed"}
 	}

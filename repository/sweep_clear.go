@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -175,7 +176,7 @@ func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused m
 // neither trouble that passes nor a right that is missing is.
 func refusedRows(err error) (code string, ofRows bool) {
 	pg, answered := errors.AsType[*pgconn.PgError](err)
-	if !answered || kindOf(pg.Code) == jobs.Unavailable || pg.Code == "42501" || pg.Code == "26000" || pg.Code == "42P05" {
+	if !answered || pgfault.Kind(pg.Code) == jobs.Unavailable || pg.Code == "42501" || pg.Code == "26000" || pg.Code == "42P05" {
 		return "", false
 	}
 	if pg.ConstraintName != "" {

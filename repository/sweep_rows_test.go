@@ -3,6 +3,7 @@ package repository_test
 import (
 	"testing"
 
+	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/repository"
@@ -12,7 +13,7 @@ import (
 // type, across partitions, or, without a key, their place.
 func TestASweepFindsRowsHoweverTheyAreNamed(t *testing.T) {
 	t.Parallel()
-	db := testdb.New(t, control)
+	db := testdb.New(t, bookingdb.Control)
 	for _, sql := range []string{
 		"CREATE TABLE clients (id text PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL)",
 		`CREATE TABLE bills (series varchar(9), issued timestamp, no numeric(6, 2), client text NOT NULL REFERENCES clients, payer text, PRIMARY KEY (series, issued, no)) PARTITION BY RANGE (issued)`,

@@ -10,6 +10,8 @@ import (
 	"github.com/oubli/oubli/internal/httpapi"
 	"github.com/oubli/oubli/internal/mapinit"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
+	"github.com/oubli/oubli/internal/scrub"
 	"github.com/oubli/oubli/jobs"
 	"github.com/oubli/oubli/repository"
 )
@@ -46,7 +48,7 @@ func Compile(ctx context.Context, env Environment) (Compiled, error) {
 	if err != nil {
 		return c, &SettingsError{err}
 	}
-	c.Plan, c.Gaps, c.Warnings, err = repository.Check(ctx, cfg.DatabaseURL.Reveal(), m)
+	c.Plan, c.Gaps, c.Warnings, err = schema.Check(ctx, cfg.DatabaseURL.Reveal(), m)
 	return c, err
 }
 
@@ -56,7 +58,7 @@ func DraftMap(ctx context.Context, env Environment, o mapinit.Options) (mapinit.
 	if err != nil {
 		return mapinit.Draft{}, err
 	}
-	catalog, facts, err := repository.Survey(ctx, cfg.DatabaseURL.Reveal(), o)
+	catalog, facts, err := schema.Survey(ctx, cfg.DatabaseURL.Reveal(), o)
 	if err != nil {
 		return mapinit.Draft{}, err
 	}
@@ -65,7 +67,7 @@ func DraftMap(ctx context.Context, env Environment, o mapinit.Options) (mapinit.
 
 // OpenScrubber connects to the configured database, to look for what erased
 // values are left on its disk and to remove them.
-func OpenScrubber(ctx context.Context, env Environment) (*repository.Scrubber, error) {
+func OpenScrubber(ctx context.Context, env Environment) (*scrub.Scrubber, error) {
 	cfg, err := env.load(config.Database, config.Map)
 	if err != nil {
 		return nil, err
@@ -74,7 +76,7 @@ func OpenScrubber(ctx context.Context, env Environment) (*repository.Scrubber, e
 	if err != nil {
 		return nil, &SettingsError{err}
 	}
-	return repository.OpenScrubber(ctx, cfg.DatabaseURL.Reveal(), m)
+	return scrub.Open(ctx, cfg.DatabaseURL.Reveal(), m)
 }
 
 // APIClient returns a client of the configured HTTP API, and its base URL.

@@ -6,8 +6,8 @@ import (
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/testdb"
-	"github.com/oubli/oubli/repository"
 )
 
 func TestTheMapCoversTheSchema(t *testing.T) {
@@ -17,7 +17,7 @@ func TestTheMapCoversTheSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	catalog, err := repository.ReadCatalog(t.Context(), db)
+	catalog, err := schema.ReadCatalog(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/repository"
 )
@@ -52,6 +53,12 @@ type DB struct {
 	WorkerRole string
 	Totals     []booking.StudioTotals // before
 }
+
+// Control is a database with nothing in it but the control schema.
+var Control = testdb.Template{Name: "control", Build: func(ctx context.Context, pool *pgxpool.Pool) error {
+	_, _, err := repository.Migrate(ctx, pool.Config().ConnString())
+	return err
+}}
 
 // New clones a database with this many clients in four studios.
 func New(tb testing.TB, clients int) *DB {
@@ -187,7 +194,7 @@ const (
 
 // covering is the plan of a map, which must cover the database.
 func covering(ctx context.Context, pool *pgxpool.Pool, m *erasuremap.Map) (*plan.Plan, error) {
-	p, gaps, _, err := repository.Check(ctx, pool.Config().ConnString(), m)
+	p, gaps, _, err := schema.Check(ctx, pool.Config().ConnString(), m)
 	if err == nil && len(gaps) > 0 {
 		err = gaps
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/oubli/oubli/internal/app"
+	"github.com/oubli/oubli/internal/scrub"
 	"github.com/oubli/oubli/internal/terminal"
 	"github.com/oubli/oubli/jobs"
-	"github.com/oubli/oubli/repository"
 )
 
 // scrubFlags is the command line of `oubli scrub`.
@@ -91,7 +91,7 @@ func (c *cli) runScrub(ctx context.Context, f scrubFlags) error {
 		return writeLeftovers(c.stdout, l)
 	}
 	p := &scrubProgress{w: c.stderr, draws: c.draws}
-	done, err := s.Rewrite(ctx, repository.ScrubOptions{Window: w.open, MaxLock: f.maxLock, LockTimeout: f.lockTimeout, Step: p.see})
+	done, err := s.Rewrite(ctx, scrub.Options{Window: w.open, MaxLock: f.maxLock, LockTimeout: f.lockTimeout, Step: p.see})
 	p.end()
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func (c *cli) runScrub(ctx context.Context, f scrubFlags) error {
 	return c.writeScrubbed(done)
 }
 
-func (c *cli) writeScrubbed(done repository.Scrubbed) error {
+func (c *cli) writeScrubbed(done scrub.Result) error {
 	if done.Notes == 0 {
 		_, err := fmt.Fprintln(c.stdout, "Nothing to scrub: all that was erased has reached level 3.")
 		return err
@@ -116,10 +116,10 @@ func (c *cli) writeScrubbed(done repository.Scrubbed) error {
 }
 
 // writeLeftovers tells people what is left.
-func writeLeftovers(out io.Writer, l repository.Leftovers) error {
+func writeLeftovers(out io.Writer, l scrub.Leftovers) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "LEVEL\tERASURES\tTHE OLDEST OF\tMEANS")
-	counts := map[jobs.ResidueLevel]repository.LevelCount{}
+	counts := map[jobs.ResidueLevel]scrub.LevelCount{}
 	for _, n := range l.Levels {
 		counts[n.Level] = n
 	}
@@ -180,7 +180,7 @@ type scrubProgress struct {
 	drawn bool
 }
 
-func (p *scrubProgress) see(s repository.ScrubStep) {
+func (p *scrubProgress) see(s scrub.Step) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()

@@ -8,7 +8,7 @@ import (
 
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/erasuremap"
-	"github.com/oubli/oubli/repository"
+	"github.com/oubli/oubli/internal/schema"
 )
 
 // The roles of the demo's service, named as oubli grants names them.
@@ -22,7 +22,7 @@ func (d *demo) leastPrivileged(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p, gaps, _, err := repository.Check(ctx, d.url, m)
+	p, gaps, _, err := schema.Check(ctx, d.url, m)
 	if err != nil {
 		return "", err
 	}

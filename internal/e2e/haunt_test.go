@@ -24,7 +24,7 @@ import (
 	"github.com/oubli/oubli/internal/cli"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/local"
-	"github.com/oubli/oubli/repository"
+	"github.com/oubli/oubli/internal/schema"
 )
 
 // haunt is a stack on a server of its own, whose every utterance is kept: the
@@ -88,7 +88,7 @@ func (h *haunt) grant(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, gaps, _, err := repository.Check(t.Context(), h.server.URL("booking"), m)
+	p, gaps, _, err := schema.Check(t.Context(), h.server.URL("booking"), m)
 	if err != nil || len(gaps) > 0 {
 		t.Fatal(err, gaps)
 	}

@@ -21,8 +21,8 @@ import (
 	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/cli"
 	"github.com/oubli/oubli/internal/local"
+	"github.com/oubli/oubli/internal/scrub"
 	"github.com/oubli/oubli/jobs"
-	"github.com/oubli/oubli/repository"
 )
 
 // The kinds of files that markers are counted in.
@@ -227,15 +227,15 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 // rows, holds a table, or the window is closed.
 func (d *disk) isHeldUp(t *testing.T) {
 	t.Helper()
-	s, err := repository.OpenScrubber(t.Context(), d.server.URL("booking"), bookingdb.Map(t))
+	s, err := scrub.Open(t.Context(), d.server.URL("booking"), bookingdb.Map(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close(t.Context())
 	always := func(time.Time) (time.Time, bool) { return time.Time{}, true }
-	rewrite := func(window func(time.Time) (time.Time, bool)) repository.Scrubbed {
+	rewrite := func(window func(time.Time) (time.Time, bool)) scrub.Result {
 		t.Helper()
-		done, err := s.Rewrite(t.Context(), repository.ScrubOptions{Window: window, LockTimeout: 20 * time.Millisecond, Pause: time.Millisecond, Rounds: 2})
+		done, err := s.Rewrite(t.Context(), scrub.Options{Window: window, LockTimeout: 20 * time.Millisecond, Pause: time.Millisecond, Rounds: 2})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -279,7 +279,7 @@ func (d *disk) isHeldUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	stopped := make(chan error, 1)
 	go func() {
-		_, err := s.Rewrite(ctx, repository.ScrubOptions{Window: always, LockTimeout: time.Minute})
+		_, err := s.Rewrite(ctx, scrub.Options{Window: always, LockTimeout: time.Minute})
 		stopped <- err
 	}()
 	waiting := func() int {

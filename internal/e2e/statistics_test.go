@@ -11,8 +11,8 @@ import (
 	"github.com/oubli/oubli/internal/app"
 	"github.com/oubli/oubli/internal/booking"
 	"github.com/oubli/oubli/internal/bookingdb"
+	"github.com/oubli/oubli/internal/scrub"
 	"github.com/oubli/oubli/jobs"
-	"github.com/oubli/oubli/repository"
 )
 
 // inStatistics counts the values of clients, retained columns apart, that the
@@ -125,12 +125,12 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 	bookingdb.Wait(t, "the statistics of a table that has a row again", func() bool { return s.inStatistics(t, asked)["memberships.card_number"] == 0 })
 
 	// An operator who is a superuser takes the rest away, and locks nothing.
-	scrubber, err := repository.OpenScrubber(t.Context(), s.Pool.Config().ConnString(), bookingdb.Map(t))
+	scrubber, err := scrub.Open(t.Context(), s.Pool.Config().ConnString(), bookingdb.Map(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer scrubber.Close(t.Context())
-	done, err := scrubber.Rewrite(t.Context(), repository.ScrubOptions{Window: func(time.Time) (time.Time, bool) { return time.Time{}, false }})
+	done, err := scrubber.Rewrite(t.Context(), scrub.Options{Window: func(time.Time) (time.Time, bool) { return time.Time{}, false }})
 	if err != nil || done.Level != jobs.ResidueStatistics || done.Rewritten != 0 {
 		t.Errorf("%+v, %v", done, err)
 	}

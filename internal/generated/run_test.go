@@ -17,6 +17,7 @@ import (
 	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/generated"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/jobs"
 	"github.com/oubli/oubli/repository"
@@ -98,7 +99,7 @@ func (d databases) runAnd(t *testing.T, s *generated.Spec, then string) (*result
 	if err != nil {
 		return r, fmt.Errorf("map: %w", err)
 	}
-	p, gaps, _, err := repository.Check(t.Context(), testdb.URL(t, pool), m)
+	p, gaps, _, err := schema.Check(t.Context(), testdb.URL(t, pool), m)
 	switch {
 	case err != nil:
 		return r, fmt.Errorf("check: %w", err)

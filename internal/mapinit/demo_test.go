@@ -14,9 +14,9 @@ import (
 	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/internal/mapinit"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/schemas"
 	"github.com/oubli/oubli/internal/testdb"
-	"github.com/oubli/oubli/repository"
 )
 
 // demo is the demo's schema with enough rows to be sampled.
@@ -30,7 +30,7 @@ var demo = testdb.Template{Name: "mapinit", Build: func(ctx context.Context, poo
 
 func draftOf(t *testing.T, pool *pgxpool.Pool, o mapinit.Options) (mapinit.Draft, *plan.Catalog) {
 	t.Helper()
-	cat, facts, err := repository.Survey(t.Context(), testdb.URL(t, pool), o)
+	cat, facts, err := schema.Survey(t.Context(), testdb.URL(t, pool), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +81,6 @@ func TestTheDemosFirstMapIsComplete(t *testing.T) {
 
 func surveyError(t *testing.T, pool *pgxpool.Pool, table string) error {
 	t.Helper()
-	_, _, err := repository.Survey(t.Context(), testdb.URL(t, pool), mapinit.Options{ClientTable: erasuremap.Name{Relation: table}})
+	_, _, err := schema.Survey(t.Context(), testdb.URL(t, pool), mapinit.Options{ClientTable: erasuremap.Name{Relation: table}})
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/internal/mapinit"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/schemas"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/repository"
@@ -49,7 +50,7 @@ func open(t *testing.T, name, clients string) *foreign {
 		return build(ctx, pool, name)
 	}})
 	f.url = testdb.URL(t, f.pool)
-	cat, facts, err := repository.Survey(t.Context(), f.url, f.options)
+	cat, facts, err := schema.Survey(t.Context(), f.url, f.options)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/internal/mapinit"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/schemas"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/repository"
@@ -73,7 +74,7 @@ func TestTheReferencesWorkedExampleIsTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := mapinit.Options{ClientTable: erasuremap.Name{Relation: "customers"}}
-	cat, facts, err := repository.Survey(t.Context(), url, o)
+	cat, facts, err := schema.Survey(t.Context(), url, o)
 	if err != nil {
 		t.Fatal(err)
 	}

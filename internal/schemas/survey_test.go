@@ -9,8 +9,8 @@ import (
 
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/mapinit"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/testdb"
-	"github.com/oubli/oubli/repository"
 )
 
 // secretive is a schema in which values stand where a survey looks for names:
@@ -36,7 +36,7 @@ func TestASurveyTellsCountsAndNoValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := mapinit.Options{ClientTable: erasuremap.Name{Relation: "customers"}}
-	cat, facts, err := repository.Survey(t.Context(), testdb.URL(t, pool), o)
+	cat, facts, err := schema.Survey(t.Context(), testdb.URL(t, pool), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestWhatARoleMayNotReadBecomesAQuestion(t *testing.T) {
 		separator = "&"
 	}
 	o := mapinit.Options{ClientTable: erasuremap.Name{Relation: "customers"}}
-	cat, facts, err := repository.Survey(t.Context(), url+separator+"options=-c%20role%3D"+role, o)
+	cat, facts, err := schema.Survey(t.Context(), url+separator+"options=-c%20role%3D"+role, o)
 	if err != nil {
 		t.Fatal(err)
 	}

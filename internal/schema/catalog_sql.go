@@ -1,4 +1,4 @@
-package repository
+package schema
 
 // userSchemas are the application's schemas, as a condition on pg_namespace n.
 const userSchemas = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli') AND n.nspname !~ '^pg_(toast|temp)'`
@@ -113,13 +113,13 @@ SELECT jsonb_build_object(
       WHERE copied.view = rel.oid AND copied.source <> rel.oid AND copied.relkind <> 'v')
   )) ORDER BY nspname, relname) FROM rel))`
 
-// fingerprintSQL changes its answer whenever something does that a plan was
+// FingerprintSQL changes its answer whenever something does that a plan was
 // compiled from. It runs in every chunk, so it reads catalog rows as they are
 // and asks for no definitions: an index or a constraint can only change by
 // becoming another one, with another oid. Statistics leave it as it is, and so
 // do partitions that only inherit, which applications add every month; one with
 // a key or a unique index of its own does change it.
-const fingerprintSQL = `
+const FingerprintSQL = `
 WITH ns AS MATERIALIZED (SELECT n.oid, n.nspname FROM pg_namespace AS n WHERE ` + userSchemas + `),
 rel AS MATERIALIZED (
   SELECT c.oid, c.relnamespace, c.relname, c.relkind, c.relispartition, c.relrowsecurity

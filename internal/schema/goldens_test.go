@@ -1,4 +1,4 @@
-package repository_test
+package schema_test
 
 import (
 	"bytes"
@@ -15,24 +15,19 @@ import (
 	"golang.org/x/tools/txtar"
 
 	"github.com/oubli/oubli/internal/booking"
+	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/golden"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/testdb"
-	"github.com/oubli/oubli/repository"
 )
 
-const goldens = "../internal/plan/testdata"
-
-// control is a database with nothing in it but the control schema.
-var control = testdb.Template{Name: "control", Build: func(ctx context.Context, pool *pgxpool.Pool) error {
-	_, _, err := repository.Migrate(ctx, pool.Config().ConnString())
-	return err
-}}
+const goldens = "../plan/testdata"
 
 func TestTheCatalogsOfGoldenPlansAreWhatPostgreSQLSays(t *testing.T) {
 	t.Parallel()
-	db := testdb.New(t, control)
+	db := testdb.New(t, bookingdb.Control)
 	files, err := filepath.Glob(goldens + "/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no goldens: %v", err)
@@ -46,15 +41,15 @@ func TestTheCatalogsOfGoldenPlansAreWhatPostgreSQLSays(t *testing.T) {
 		if at(archive, "schema.sql") < 0 {
 			continue // the demo's
 		}
-		schema := archive.Files[at(archive, "schema.sql")]
+		setup := archive.Files[at(archive, "schema.sql")]
 		inside(t, db, func(tx pgx.Tx) {
-			if strings.Contains(string(schema.Data), "NULLS NOT DISTINCT") && version(t, tx) < 150000 {
+			if strings.Contains(string(setup.Data), "NULLS NOT DISTINCT") && version(t, tx) < 150000 {
 				return // PostgreSQL 15 brought it
 			}
-			if _, err := tx.Exec(t.Context(), string(schema.Data)); err != nil {
+			if _, err := tx.Exec(t.Context(), string(setup.Data)); err != nil {
 				t.Fatalf("%s: schema.sql: %v", file, err)
 			}
-			cat, err := repository.ReadCatalog(t.Context(), tx)
+			cat, err := schema.ReadCatalog(t.Context(), tx)
 			if err != nil {
 				t.Fatalf("%s: %v", file, err)
 			}
@@ -76,11 +71,11 @@ func TestTheCatalogsOfGoldenPlansAreWhatPostgreSQLSays(t *testing.T) {
 
 func TestTheDemosCatalogInTheGoldensIsCurrent(t *testing.T) {
 	t.Parallel()
-	db := testdb.New(t, control)
+	db := testdb.New(t, bookingdb.Control)
 	if err := booking.Install(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	cat, err := repository.ReadCatalog(t.Context(), db)
+	cat, err := schema.ReadCatalog(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,14 @@
-package repository_test
+package schema_test
 
 import (
 	"reflect"
 	"testing"
 
+	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/testdb"
-	"github.com/oubli/oubli/repository"
 )
 
 func relation(t *testing.T, cat *plan.Catalog, name string) *plan.Relation {
@@ -35,7 +36,7 @@ CREATE TABLE columns (
 ALTER TABLE columns DROP COLUMN dropped`); err != nil {
 		t.Fatal(err)
 	}
-	cat, err := repository.ReadCatalog(t.Context(), db)
+	cat, err := schema.ReadCatalog(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func TestTheCatalogTellsWhatAnIndexRefusesAndFinds(t *testing.T) {
 	if _, err := db.Exec(t.Context(), `CREATE UNIQUE INDEX CONCURRENTLY invalid ON rows ("Name")`); err == nil {
 		t.Fatal("an index over two equal names is valid")
 	}
-	cat, err := repository.ReadCatalog(t.Context(), db)
+	cat, err := schema.ReadCatalog(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +135,7 @@ ALTER TABLE visits_a ADD FOREIGN KEY (hall) REFERENCES halls_a (id);
 ALTER TABLE visits ADD FOREIGN KEY (day, hall) REFERENCES halls`); err != nil {
 		t.Fatal(err)
 	}
-	cat, err := repository.ReadCatalog(t.Context(), db)
+	cat, err := schema.ReadCatalog(t.Context(), db)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func same[T any](t *testing.T, got, want []T) {
 
 func TestTheFingerprintChangesWithTheSchemaAndWithNothingElse(t *testing.T) {
 	t.Parallel()
-	db := testdb.New(t, control)
+	db := testdb.New(t, bookingdb.Control)
 	exec := func(sql string) {
 		t.Helper()
 		if _, err := db.Exec(t.Context(), sql); err != nil {
@@ -169,7 +170,7 @@ func TestTheFingerprintChangesWithTheSchemaAndWithNothingElse(t *testing.T) {
 	}
 	fingerprint := func() string {
 		t.Helper()
-		cat, err := repository.ReadCatalog(t.Context(), db)
+		cat, err := schema.ReadCatalog(t.Context(), db)
 		if err != nil {
 			t.Fatal(err)
 		}

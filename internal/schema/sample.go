@@ -1,18 +1,17 @@
-package repository
+package schema
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oubli/oubli/internal/mapinit"
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -21,7 +20,8 @@ import (
 const (
 	sampledRows    = 2000
 	sampledBudget  = time.Second
-	sampledObjects = 40 // paths of JSON that are reported
+	surveyTimeout  = 30 * time.Second // of each query of the catalog
+	sampledObjects = 40               // paths of JSON that are reported
 )
 
 // Survey reads what a first map is written from: the catalog, and what samples
@@ -29,14 +29,14 @@ const (
 // that spell a word that was asked for: the name of one of its own tables, or
 // a key inside JSON such as "email".
 func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, *mapinit.Facts, error) {
-	conn, err := connect(ctx, url)
+	conn, err := Connect(ctx, url)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, fmt.Sprintf("SET default_transaction_read_only = on; SET statement_timeout = '%s'", milliseconds(30*time.Second)))
+	_, err = conn.Exec(ctx, fmt.Sprintf("SET default_transaction_read_only = on; SET statement_timeout = %d", surveyTimeout.Milliseconds()))
 	if err != nil {
-		return nil, nil, fault("survey", err)
+		return nil, nil, pgfault.Wrap("survey", err)
 	}
 	cat, err := ReadCatalog(ctx, conn)
 	if err != nil {
@@ -50,8 +50,8 @@ func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := conn.Exec(ctx, "SET statement_timeout = '"+milliseconds(sampledBudget)+"'"); err != nil {
-		return nil, nil, fault("survey", err)
+	if _, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %d", sampledBudget.Milliseconds())); err != nil {
+		return nil, nil, pgfault.Wrap("survey", err)
 	}
 	for _, q := range questions {
 		a, err := sample(ctx, conn, q, client)
@@ -88,7 +88,7 @@ SELECT jsonb_build_object(
 func readFacts(ctx context.Context, db querier) (*mapinit.Facts, error) {
 	var raw []byte
 	if err := db.QueryRow(ctx, factsSQL).Scan(&raw); err != nil {
-		return nil, fault("read views and types", err)
+		return nil, pgfault.Wrap("read views and types", err)
 	}
 	var facts mapinit.Facts
 	return &facts, json.Unmarshal(raw, &facts)
@@ -112,10 +112,10 @@ func sample(ctx context.Context, conn *pgx.Conn, q mapinit.Question, client mapi
 	default:
 		return a, fmt.Errorf("sample: unknown question %s", q.Kind)
 	}
-	if state := sqlState(err); err != nil && unreadable.MatchString(state) {
+	if state := pgfault.State(err); err != nil && unreadable.MatchString(state) {
 		return mapinit.Answer{Question: q, Unread: true}, nil
 	}
-	return a, fault("sample "+q.Schema+"."+q.Table, err)
+	return a, pgfault.Wrap("sample "+q.Schema+"."+q.Table, err)
 }
 
 func spellings(ctx context.Context, conn *pgx.Conn, a *mapinit.Answer, sql string, args ...any) error {
@@ -205,11 +205,4 @@ SELECT NULL, count(*), 0 FROM doc
 UNION ALL (
 SELECT array_to_string(path, '.'), count(DISTINCT n), 0 FROM walk WHERE word = ANY ($1::text[]) AND jsonb_typeof(j) <> 'object'
 GROUP BY path ORDER BY path LIMIT %d)`, some(q, q.Column), sampledObjects)
-}
-
-func sqlState(err error) string {
-	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
-		return pg.Code
-	}
-	return ""
 }

@@ -1,4 +1,4 @@
-package repository
+package schema
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -19,14 +20,14 @@ type querier interface {
 func ReadCatalog(ctx context.Context, db querier) (*plan.Catalog, error) {
 	var raw []byte
 	if err := db.QueryRow(ctx, catalogSQL).Scan(&raw); err != nil {
-		return nil, fault("read catalog", err)
+		return nil, pgfault.Wrap("read catalog", err)
 	}
 	var cat plan.Catalog
 	if err := json.Unmarshal(raw, &cat); err != nil {
 		return nil, err
 	}
-	if err := db.QueryRow(ctx, fingerprintSQL).Scan(&cat.Fingerprint); err != nil {
-		return nil, fault("read catalog fingerprint", err)
+	if err := db.QueryRow(ctx, FingerprintSQL).Scan(&cat.Fingerprint); err != nil {
+		return nil, pgfault.Wrap("read catalog fingerprint", err)
 	}
 	return &cat, nil
 }

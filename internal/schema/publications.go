@@ -1,4 +1,4 @@
-package repository
+package schema
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -21,7 +22,7 @@ WHERE NOT (p.pubupdate AND p.pubdelete) ORDER BY 2, 3, 1`
 func publicationWarnings(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map, cat *plan.Catalog) ([]plan.Warning, error) {
 	rows, err := conn.Query(ctx, publicationsSQL)
 	if err != nil {
-		return nil, fault("read publications", err)
+		return nil, pgfault.Wrap("read publications", err)
 	}
 	mapped := map[*plan.Relation]bool{cat.Relation(m.Client.Table): true}
 	for _, t := range m.Tables {
@@ -37,5 +38,5 @@ func publicationWarnings(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map,
 		}
 		return nil
 	})
-	return all, fault("read publications", err)
+	return all, pgfault.Wrap("read publications", err)
 }

@@ -1,4 +1,4 @@
-package repository
+package scrub
 
 import (
 	"context"
@@ -7,11 +7,14 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
+	"github.com/oubli/oubli/repository"
 )
 
-// ScrubOptions is how far Rewrite may go.
-type ScrubOptions struct {
+// Options is how far Rewrite may go.
+type Options struct {
 	// Window says until when tables may be locked; false: not now. A zero time
 	// is no end.
 	Window      func(now time.Time) (until time.Time, open bool)
@@ -19,10 +22,10 @@ type ScrubOptions struct {
 	LockTimeout time.Duration // how long a table's users may have to queue behind us for the lock; 2 s
 	Pause       time.Duration // after the first round of tries, growing with each; 1 s
 	Rounds      int           // of tries when the window has no end; 10
-	Step        func(ScrubStep)
+	Step        func(Step)
 }
 
-func (o ScrubOptions) withDefaults() ScrubOptions {
+func (o Options) withDefaults() Options {
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 2 * time.Second
 	}
@@ -33,13 +36,13 @@ func (o ScrubOptions) withDefaults() ScrubOptions {
 		o.Rounds = 10
 	}
 	if o.Step == nil {
-		o.Step = func(ScrubStep) {}
+		o.Step = func(Step) {}
 	}
 	return o
 }
 
-// ScrubStep is how Rewrite comes on.
-type ScrubStep struct {
+// Step is how Rewrite comes on.
+type Step struct {
 	What        string // the table, or what else is done
 	Done, Total int64  // blocks of the table, or segments of the log; Total 0: not known
 	Ended       bool
@@ -54,8 +57,8 @@ type Obstacle struct {
 	What, Why string
 }
 
-// Scrubbed is how a run of Rewrite ended.
-type Scrubbed struct {
+// Result is how a run of Rewrite ended.
+type Result struct {
 	Notes     int // jobs and sweeps that waited for a level
 	Rewritten int // tables
 	Level     jobs.ResidueLevel
@@ -68,27 +71,27 @@ const scrubLock = "SELECT pg_try_advisory_lock(hashtextextended('oubli:scrub', 0
 // statistics, rewrites the tables from which something was erased since they
 // were last rewritten, each in a transaction of its own, and moves the
 // write-ahead log on. What it has done stays done: another run goes on.
-func (s *Scrubber) Rewrite(ctx context.Context, o ScrubOptions) (Scrubbed, error) {
+func (s *Scrubber) Rewrite(ctx context.Context, o Options) (Result, error) {
 	o = o.withDefaults()
 	var mine bool
 	if err := s.conn.QueryRow(ctx, scrubLock).Scan(&mine); err != nil {
-		return Scrubbed{}, fault("begin to scrub", err)
+		return Result{}, pgfault.Wrap("begin to scrub", err)
 	}
 	if !mine {
-		return Scrubbed{}, &jobs.Error{Kind: jobs.Conflict, Code: "scrub_running", Msg: "another oubli scrub --rewrite is at work on this database"}
+		return Result{}, &jobs.Error{Kind: jobs.Conflict, Code: "scrub_running", Msg: "another oubli scrub --rewrite is at work on this database"}
 	}
 	var notes []int64
 	err := s.conn.QueryRow(ctx, "SELECT coalesce(array_agg(id), '{}') FROM oubli.residues WHERE level < 3").Scan(&notes)
 	if err != nil {
-		return Scrubbed{}, fault("read levels", err)
+		return Result{}, pgfault.Wrap("read levels", err)
 	}
-	done := Scrubbed{Notes: len(notes), Level: jobs.ResidueWAL}
+	done := Result{Notes: len(notes), Level: jobs.ResidueWAL}
 	if len(notes) == 0 {
 		return done, nil
 	}
 	for _, step := range []struct {
 		to  jobs.ResidueLevel
-		run func(context.Context, ScrubOptions, *Scrubbed) error
+		run func(context.Context, Options, *Result) error
 	}{
 		{jobs.ResidueStatistics, s.freshen}, {jobs.ResidueRewritten, s.rewriteAll}, {jobs.ResidueWAL, s.moveWAL},
 	} {
@@ -99,25 +102,25 @@ func (s *Scrubber) Rewrite(ctx context.Context, o ScrubOptions) (Scrubbed, error
 			done.Level = step.to - 1
 			return done, nil
 		}
-		err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error { return raise(ctx, tx, step.to, notes) })
+		err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error { return repository.RaiseResidues(ctx, tx, step.to, notes) })
 		if err != nil {
-			return done, fault("note the level", err)
+			return done, pgfault.Wrap("note the level", err)
 		}
 	}
 	return done, nil
 }
 
 // freshen refreshes statistics, those that ANALYZE leaves included.
-func (s *Scrubber) freshen(ctx context.Context, o ScrubOptions, done *Scrubbed) error {
+func (s *Scrubber) freshen(ctx context.Context, o Options, done *Result) error {
 	var stale bool
 	if err := s.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.residues WHERE level = 0)").Scan(&stale); err != nil || !stale {
-		return fault("read levels", err)
+		return pgfault.Wrap("read levels", err)
 	}
-	o.Step(ScrubStep{What: "statistics"})
-	err := analyzeAll(s.plan.AffectedTables, func(table string) error {
-		return fault("refresh statistics", pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
-			err := analyze(ctx, tx, table)
-			if errors.Is(err, errLeft) {
+	o.Step(Step{What: "statistics"})
+	err := repository.AnalyzeTables(s.plan.AffectedTables, func(table string) error {
+		return pgfault.Wrap("refresh statistics", pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
+			err := repository.Analyze(ctx, tx, table)
+			if errors.Is(err, repository.ErrStatisticsLeft) {
 				return forget(ctx, tx, table)
 			}
 			return err
@@ -128,7 +131,7 @@ func (s *Scrubber) freshen(ctx context.Context, o ScrubOptions, done *Scrubbed) 
 		return nil
 	}
 	if err == nil {
-		o.Step(ScrubStep{What: "statistics", Ended: true, Note: "refreshed"})
+		o.Step(Step{What: "statistics", Ended: true, Note: "refreshed"})
 	}
 	return err
 }
@@ -142,7 +145,7 @@ func forget(ctx context.Context, tx pgx.Tx, table string) error {
 		return err
 	}
 	if !super {
-		return errLeft
+		return repository.ErrStatisticsLeft
 	}
 	const tables = "WITH tables AS (SELECT $1::text::regclass::oid AS id UNION SELECT relid FROM pg_partition_tree($1::text::regclass))"
 	_, err := tx.Exec(ctx, tables+`,
@@ -161,7 +164,7 @@ func forget(ctx context.Context, tx pgx.Tx, table string) error {
 
 // rewriteAll rewrites what is due, and comes back to what somebody else holds
 // until the window closes.
-func (s *Scrubber) rewriteAll(ctx context.Context, o ScrubOptions, done *Scrubbed) error {
+func (s *Scrubber) rewriteAll(ctx context.Context, o Options, done *Result) error {
 	files, err := s.files(ctx)
 	if err != nil {
 		return err
@@ -232,14 +235,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // rewrite rewrites one table. A reason says why it did not; when that is final,
 // another try in the same run is in vain.
-func (s *Scrubber) rewrite(ctx context.Context, o ScrubOptions, f File, horizon uint32, until time.Time) (reason string, final bool, err error) {
+func (s *Scrubber) rewrite(ctx context.Context, o Options, f File, horizon uint32, until time.Time) (reason string, final bool, err error) {
 	holders, err := s.holders(ctx, horizon)
 	if err != nil {
 		return "", false, err
 	}
 	if len(holders) > 0 {
 		reason = "a " + holders[0].Kind + " still sees rows that were erased: " + holders[0].Name
-		o.Step(ScrubStep{What: f.Name, Ended: true, Note: "put off: " + reason})
+		o.Step(Step{What: f.Name, Ended: true, Note: "put off: " + reason})
 		return reason, false, nil
 	}
 	limit := o.MaxLock
@@ -248,10 +251,10 @@ func (s *Scrubber) rewrite(ctx context.Context, o ScrubOptions, f File, horizon 
 	}
 	var began time.Time
 	var before uint32
-	err = s.conn.QueryRow(ctx, "SELECT clock_timestamp(), pg_relation_filenode($1::text::regclass), set_config('lock_timeout', $2, false), set_config('statement_timeout', $3, false)",
-		f.Name, milliseconds(o.LockTimeout), milliseconds(limit)).Scan(&began, &before, nil, nil)
+	err = s.conn.QueryRow(ctx, "SELECT clock_timestamp(), pg_relation_filenode($1::text::regclass), set_config('lock_timeout', $2::bigint::text, false), set_config('statement_timeout', $3::bigint::text, false)",
+		f.Name, o.LockTimeout.Milliseconds(), limit.Milliseconds()).Scan(&began, &before, nil, nil)
 	if err != nil {
-		return "", false, fault("prepare to rewrite", err)
+		return "", false, pgfault.Wrap("prepare to rewrite", err)
 	}
 	stop := s.follow(ctx, f.Name, o.Step)
 	_, err = s.conn.Exec(ctx, "VACUUM (FULL) "+f.Name)
@@ -260,18 +263,18 @@ func (s *Scrubber) rewrite(ctx context.Context, o ScrubOptions, f File, horizon 
 		return "", false, ctx.Err()
 	}
 	if _, e := s.conn.Exec(ctx, "SET statement_timeout = 0"); e != nil {
-		return "", false, fault("after a rewrite", errors.Join(err, e))
+		return "", false, pgfault.Wrap("after a rewrite", errors.Join(err, e))
 	}
 	switch {
-	case err != nil && is(err, "57014"):
+	case err != nil && pgfault.Is(err, "57014"):
 		reason, final = "it takes longer than the lock may be held: raise --max-lock, or widen the window", true
-	case err != nil && is(err, "53100"):
+	case err != nil && pgfault.Is(err, "53100"):
 		reason, final = "the disk is full: a table is copied while it is rewritten", true
-	case err != nil && is(err, "42501"):
+	case err != nil && pgfault.Is(err, "42501"):
 		reason, final = "a right is missing", true
 	}
 	var contended bool
-	if e, ok := errors.AsType[*jobs.Error](fault("rewrite", err)); ok && e.Code == jobs.CodeContention {
+	if e, ok := errors.AsType[*jobs.Error](pgfault.Wrap("rewrite", err)); ok && e.Code == jobs.CodeContention {
 		contended, reason = true, "somebody holds a lock on it"
 	}
 	if reason != "" {
@@ -279,52 +282,52 @@ func (s *Scrubber) rewrite(ctx context.Context, o ScrubOptions, f File, horizon 
 		if contended {
 			note = "put off: " + reason
 		}
-		o.Step(ScrubStep{What: f.Name, Ended: true, Note: note})
+		o.Step(Step{What: f.Name, Ended: true, Note: note})
 		return reason, final, nil
 	}
 	if err != nil {
-		return "", false, fault("rewrite "+f.Name, err)
+		return "", false, pgfault.Wrap("rewrite "+f.Name, err)
 	}
 	return s.proven(ctx, o, f, began, before)
 }
 
 // proven notes that a table was rewritten when it really is another file:
 // VACUUM passes over what it may not touch with a mere warning.
-func (s *Scrubber) proven(ctx context.Context, o ScrubOptions, f File, began time.Time, before uint32) (string, bool, error) {
+func (s *Scrubber) proven(ctx context.Context, o Options, f File, began time.Time, before uint32) (string, bool, error) {
 	var file uint32
 	var bytes int64
 	err := s.conn.QueryRow(ctx, "SELECT pg_relation_filenode($1::text::regclass), pg_total_relation_size($1::text::regclass)", f.Name).Scan(&file, &bytes)
 	if err != nil {
-		return "", false, fault("look at the table", err)
+		return "", false, pgfault.Wrap("look at the table", err)
 	}
 	if file == before {
 		return "PostgreSQL did not rewrite it", true, nil
 	}
 	_, err = s.conn.Exec(ctx, "INSERT INTO oubli.rewrites (relation, began_at) VALUES ($1, $2) ON CONFLICT (relation) DO UPDATE SET began_at = excluded.began_at", f.Name, began)
 	if err != nil {
-		return "", false, fault("note the rewrite", err)
+		return "", false, pgfault.Wrap("note the rewrite", err)
 	}
 	var now time.Time
 	if err := s.conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {
-		return "", false, fault("note the rewrite", err)
+		return "", false, pgfault.Wrap("note the rewrite", err)
 	}
-	o.Step(ScrubStep{What: f.Name, Ended: true, Before: f.Bytes, After: bytes, Took: now.Sub(began)})
+	o.Step(Step{What: f.Name, Ended: true, Before: f.Bytes, After: bytes, Took: now.Sub(began)})
 	return "", false, nil
 }
 
 // follow reports the progress of a rewrite, from a connection of its own, until
 // it is stopped. Trouble there is no trouble of the rewrite.
-func (s *Scrubber) follow(ctx context.Context, table string, step func(ScrubStep)) (stop func()) {
+func (s *Scrubber) follow(ctx context.Context, table string, step func(Step)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	pid := s.conn.PgConn().PID()
-	step(ScrubStep{What: table})
+	step(Step{What: table})
 	go func() {
 		defer close(ended)
 		if sleep(ctx, time.Second) != nil { // most tables are done by then
 			return
 		}
-		conn, err := connect(ctx, s.url)
+		conn, err := schema.Connect(ctx, s.url)
 		if err != nil {
 			return
 		}
@@ -333,7 +336,7 @@ func (s *Scrubber) follow(ctx context.Context, table string, step func(ScrubStep
 			var scanned, total int64
 			err := conn.QueryRow(ctx, "SELECT heap_blks_scanned, heap_blks_total FROM pg_stat_progress_cluster WHERE pid = $1", pid).Scan(&scanned, &total)
 			if err == nil {
-				step(ScrubStep{What: table, Done: scanned, Total: total})
+				step(Step{What: table, Done: scanned, Total: total})
 			}
 			if sleep(ctx, time.Second) != nil {
 				return

@@ -1,4 +1,4 @@
-package repository_test
+package schema_test
 
 import (
 	"encoding/json"
@@ -10,10 +10,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/internal/testdb"
-	"github.com/oubli/oubli/repository"
 )
 
 // fragments are what hostile names and values are made of.
@@ -79,7 +80,7 @@ func TestAHostileMapChangesNoOtherStatement(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 20260101)) // the same every time
 	var refused, accepted int
 	for range 4 {
-		pool := testdb.New(t, control)
+		pool := testdb.New(t, bookingdb.Control)
 		n := newHostileNames(r)
 		if _, err := pool.Exec(t.Context(), n.sql()); err != nil {
 			t.Fatalf("%v\n%s", err, n.sql())
@@ -90,7 +91,7 @@ func TestAHostileMapChangesNoOtherStatement(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			p, gaps, _, err := repository.Check(t.Context(), url, m)
+			p, gaps, _, err := schema.Check(t.Context(), url, m)
 			if err != nil {
 				t.Fatalf("%v\n%s", err, yaml)
 			}

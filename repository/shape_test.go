@@ -24,7 +24,7 @@ type shape struct {
 // newShape builds a schema, fills it by the same SQL, and opens a store on it.
 func newShape(t *testing.T, mapYAML, sql string, change ...func(*repository.Options)) *shape {
 	t.Helper()
-	pool := testdb.New(t, control)
+	pool := testdb.New(t, bookingdb.Control)
 	if _, err := pool.Exec(t.Context(), sql); err != nil {
 		t.Fatalf("schema: %v", err)
 	}

@@ -1,4 +1,4 @@
-package repository
+package scrub
 
 import (
 	"context"
@@ -9,8 +9,11 @@ import (
 	"github.com/jackc/pgx/v5/pgconn/ctxwatch"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
+	"github.com/oubli/oubli/repository"
 )
 
 // Scrubber removes erased values from the files of a database, where a DELETE
@@ -23,12 +26,12 @@ type Scrubber struct {
 	plan *plan.Plan
 }
 
-// OpenScrubber connects, and holds the map against the schema: a map with gaps
+// Open connects, and holds the map against the schema: a map with gaps
 // does not know which tables to look at.
-func OpenScrubber(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber, error) {
+func Open(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return nil, fault("read database URL", err)
+		return nil, pgfault.Wrap("read database URL", err)
 	}
 	cfg.RuntimeParams["application_name"] = "oubli scrub"
 	// Without it the server is told in the background to stop, after which this
@@ -38,7 +41,7 @@ func OpenScrubber(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, fault("connect to database", err)
+		return nil, pgfault.Wrap("connect to database", err)
 	}
 	s := &Scrubber{url: url, conn: conn}
 	if err := s.prepare(ctx, m); err != nil {
@@ -51,19 +54,15 @@ func OpenScrubber(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber
 func (s *Scrubber) prepare(ctx context.Context, m *erasuremap.Map) error {
 	var standby bool
 	if err := s.conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {
-		return fault("look at the server", err)
+		return pgfault.Wrap("look at the server", err)
 	}
 	if standby {
 		return &jobs.Error{Kind: jobs.Conflict, Code: "standby", Msg: "this server is a standby; its files follow the primary's: run oubli scrub there"}
 	}
-	has, wants, err := schemaVersions(ctx, s.conn)
-	if err != nil {
+	if err := repository.CheckVersion(ctx, s.conn); err != nil {
 		return err
 	}
-	if has != wants {
-		return &jobs.Error{Kind: jobs.Conflict, Code: "migrate_first", Msg: "the schema oubli is not the one that this program knows: run oubli migrate"}
-	}
-	p, gaps, _, err := compile(ctx, s.conn, m)
+	p, gaps, _, err := schema.Compile(ctx, s.conn, m)
 	if err != nil {
 		return err
 	}
@@ -122,10 +121,10 @@ func (s *Scrubber) Look(ctx context.Context) (Leftovers, error) {
 	var l Leftovers
 	rows, err := s.conn.Query(ctx, "SELECT level, count(*), min(since) FROM oubli.residues GROUP BY level ORDER BY level")
 	if err != nil {
-		return l, fault("read levels", err)
+		return l, pgfault.Wrap("read levels", err)
 	}
 	if l.Levels, err = pgx.CollectRows(rows, pgx.RowToStructByPos[LevelCount]); err != nil {
-		return l, fault("read levels", err)
+		return l, pgfault.Wrap("read levels", err)
 	}
 	if l.Files, err = s.files(ctx); err != nil {
 		return l, err
@@ -142,8 +141,8 @@ func (s *Scrubber) Look(ctx context.Context) (Leftovers, error) {
 	switch {
 	case err == nil:
 		l.WAL = &w
-	case !is(err, "42501"):
-		return l, fault("look at the write-ahead log", err)
+	case !pgfault.Is(err, "42501"):
+		return l, pgfault.Wrap("look at the write-ahead log", err)
 	}
 	return l, nil
 }
@@ -171,13 +170,13 @@ func (s *Scrubber) files(ctx context.Context) ([]File, error) {
 		CROSS JOIN (SELECT max(since) FROM oubli.residues WHERE level < 2) AS latest (since)
 		ORDER BY catalog, 2, 1`, append(statisticsCatalogs, s.plan.AffectedTables...))
 	if err != nil {
-		return nil, fault("list tables", err)
+		return nil, pgfault.Wrap("list tables", err)
 	}
 	files, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f File, err error) {
 		err = row.Scan(&f.Name, &f.Bytes, &f.Rewritten, &f.Due, &f.May, &f.catalog)
 		return f, err
 	})
-	return files, fault("list tables", err)
+	return files, pgfault.Wrap("list tables", err)
 }
 
 // horizon is the transaction before which everything has ended that erased what
@@ -185,7 +184,7 @@ func (s *Scrubber) files(ctx context.Context) ([]File, error) {
 func (s *Scrubber) horizon(ctx context.Context) (uint32, error) {
 	var xid uint32
 	err := s.conn.QueryRow(ctx, "SELECT pg_snapshot_xmax(pg_current_snapshot())::xid").Scan(&xid)
-	return xid, fault("read the transaction horizon", err)
+	return xid, pgfault.Wrap("read the transaction horizon", err)
 }
 
 // holders are those who may still see rows that were deleted before the
@@ -204,8 +203,8 @@ func (s *Scrubber) holders(ctx context.Context, horizon uint32) ([]Holder, error
 		  SELECT 'replication slot', slot_name, greatest(age(xmin), age(catalog_xmin)) FROM pg_replication_slots) AS h
 		WHERE age > age($1::xid) ORDER BY age DESC`, horizon)
 	if err != nil {
-		return nil, fault("look for old snapshots", err)
+		return nil, pgfault.Wrap("look for old snapshots", err)
 	}
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Holder])
-	return all, fault("look for old snapshots", err)
+	return all, pgfault.Wrap("look for old snapshots", err)
 }

@@ -1,16 +1,18 @@
-package repository
+package scrub
 
 import (
 	"context"
 	"fmt"
 	"strings"
+
+	"github.com/oubli/oubli/internal/pgfault"
 )
 
 // moveWAL lets PostgreSQL overwrite or remove every segment of the write-ahead
 // log that was written before the tables were rewritten. A segment that is no
 // longer needed is renamed to be written again later, with all that it held;
 // so each of those has to be passed.
-func (s *Scrubber) moveWAL(ctx context.Context, o ScrubOptions, done *Scrubbed) error {
+func (s *Scrubber) moveWAL(ctx context.Context, o Options, done *Result) error {
 	missing, err := s.walRights(ctx)
 	if err != nil {
 		return err
@@ -20,7 +22,7 @@ func (s *Scrubber) moveWAL(ctx context.Context, o ScrubOptions, done *Scrubbed) 
 		done.Left = append(done.Left, Obstacle{what, "rights are missing: as a superuser, run " + strings.Join(missing, "; ") + "; and then oubli scrub --rewrite again"})
 		return nil
 	}
-	o.Step(ScrubStep{What: what})
+	o.Step(Step{What: what})
 	// The switch comes first: the checkpoint then begins in a new segment and
 	// lets go of the one that was being written.
 	first, err := s.nextSegment(ctx)
@@ -28,33 +30,33 @@ func (s *Scrubber) moveWAL(ctx context.Context, o ScrubOptions, done *Scrubbed) 
 		return err
 	}
 	if _, err := s.conn.Exec(ctx, "CHECKPOINT"); err != nil {
-		return fault("checkpoint", err)
+		return pgfault.Wrap("checkpoint", err)
 	}
 	var last string
 	var total int64
 	const segments = "SELECT coalesce(max(name), ''), count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' AND name "
 	if err := s.conn.QueryRow(ctx, segments+">= $1", first).Scan(&last, &total); err != nil {
-		return fault("look at the write-ahead log", err)
+		return pgfault.Wrap("look at the write-ahead log", err)
 	}
 	for now, n := first, int64(0); now <= last; n++ {
-		o.Step(ScrubStep{What: what, Done: n, Total: total})
+		o.Step(Step{What: what, Done: n, Total: total})
 		if now, err = s.nextSegment(ctx); err != nil {
 			return err
 		}
 	}
 	if _, err := s.conn.Exec(ctx, "CHECKPOINT"); err != nil {
-		return fault("checkpoint", err)
+		return pgfault.Wrap("checkpoint", err)
 	}
 	var kept int64
 	if err := s.conn.QueryRow(ctx, segments+"< $1", first).Scan(nil, &kept); err != nil {
-		return fault("look at the write-ahead log", err)
+		return pgfault.Wrap("look at the write-ahead log", err)
 	}
 	if kept > 0 {
 		done.Left = append(done.Left, Obstacle{what, fmt.Sprintf(
 			"%d segments of before are kept, by a replication slot, a standby, wal_keep_size or an archive that lags: see pg_replication_slots and pg_stat_archiver, and run oubli scrub --rewrite again", kept)})
 		return nil
 	}
-	o.Step(ScrubStep{What: what, Ended: true, Note: fmt.Sprintf("%d segments overwritten or removed", total)})
+	o.Step(Step{What: what, Ended: true, Note: fmt.Sprintf("%d segments overwritten or removed", total)})
 	return nil
 }
 
@@ -63,16 +65,16 @@ func (s *Scrubber) moveWAL(ctx context.Context, o ScrubOptions, done *Scrubbed) 
 func (s *Scrubber) nextSegment(ctx context.Context) (name string, err error) {
 	// Without a record in it a segment cannot be ended.
 	if _, err := s.conn.Exec(ctx, "SELECT pg_logical_emit_message(false, 'oubli', '')"); err != nil {
-		return "", fault("write to the write-ahead log", err)
+		return "", pgfault.Wrap("write to the write-ahead log", err)
 	}
 	if _, err := s.conn.Exec(ctx, "SELECT pg_switch_wal()"); err != nil {
-		return "", fault("switch the write-ahead log", err)
+		return "", pgfault.Wrap("switch the write-ahead log", err)
 	}
 	if _, err := s.conn.Exec(ctx, "SELECT pg_logical_emit_message(true, 'oubli', '')"); err != nil {
-		return "", fault("write to the write-ahead log", err)
+		return "", pgfault.Wrap("write to the write-ahead log", err)
 	}
 	err = s.conn.QueryRow(ctx, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())").Scan(&name)
-	return name, fault("look at the write-ahead log", err)
+	return name, pgfault.Wrap("look at the write-ahead log", err)
 }
 
 // walRights lists the statements that give the rights that are missing.
@@ -86,7 +88,7 @@ func (s *Scrubber) walRights(ctx context.Context) ([]string, error) {
 		  has_function_privilege('pg_switch_wal()', 'EXECUTE'), has_function_privilege('pg_ls_waldir()', 'EXECUTE')
 		FROM pg_roles WHERE rolname = current_user`).Scan(&role, &super, &checkpoint, &known, &swtch, &list)
 	if err != nil || super {
-		return nil, fault("look at rights", err)
+		return nil, pgfault.Wrap("look at rights", err)
 	}
 	var missing []string
 	switch {

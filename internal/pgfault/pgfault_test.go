@@ -1,12 +1,13 @@
-package repository_test
+package pgfault_test
 
 import (
 	"net"
 	"strings"
 	"testing"
 
-	"github.com/oubli/oubli/internal/bookingdb"
-	"github.com/oubli/oubli/repository"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/pgfault"
 )
 
 // What an operator reads of a database that is away says in which way, and
@@ -27,10 +28,11 @@ func TestTroubleOnTheWayToTheDatabaseIsNamed(t *testing.T) {
 		}
 	}()
 	open := func() string {
-		_, err := repository.Open(t.Context(), repository.Options{URL: "postgres://anna:secret@" + l.Addr().String() + "/booking?sslmode=disable", Map: bookingdb.Map(t)})
+		_, err := pgx.Connect(t.Context(), "postgres://anna:secret@"+l.Addr().String()+"/booking?sslmode=disable")
 		if err == nil {
 			t.Fatal("opened")
 		}
+		err = pgfault.Wrap("open database", err)
 		if text := err.Error(); strings.Contains(text, "127.0.0.1") || strings.Contains(text, "anna") || strings.Contains(text, "booking") {
 			t.Errorf("says too much: %s", text)
 		}

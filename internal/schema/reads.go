@@ -1,4 +1,4 @@
-package repository
+package schema
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -20,7 +21,7 @@ func noteReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) error {
 		}
 		tables, err := readBy(ctx, conn, probe.SQL)
 		if err != nil {
-			return fault("find what the map's expressions read", err)
+			return pgfault.Wrap("find what the map's expressions read", err)
 		}
 		p.NoteReads(probe, tables...)
 	}

@@ -1,4 +1,4 @@
-package repository
+package schema
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -28,7 +29,7 @@ func judge(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error)
 		pg, refused, err := refusal(err)
 		switch {
 		case err != nil:
-			return nil, fault("parse the map's expressions", err)
+			return nil, pgfault.Wrap("parse the map's expressions", err)
 		case refused:
 			gaps = append(gaps, probe.Refused(pg.Code, int(pg.Position)))
 		case !fits:
@@ -48,7 +49,7 @@ func judgeStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Ga
 	var migrated bool
 	const have = "SELECT to_regclass('oubli.anonymous_profiles') IS NOT NULL AND to_regprocedure('oubli.need_profiles()') IS NOT NULL"
 	if err := conn.QueryRow(ctx, have).Scan(&migrated); err != nil {
-		return nil, fault("look for schema oubli", err)
+		return nil, pgfault.Wrap("look for schema oubli", err)
 	}
 	refused := func(all []plan.Statement) (gaps plan.Gaps, err error) {
 		for _, s := range all {
@@ -58,7 +59,7 @@ func judgeStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Ga
 			_, err := conn.PgConn().Prepare(ctx, "", s.SQL, nil)
 			pg, refused, err := refusal(err)
 			if err != nil {
-				return nil, fault("parse the plan", err)
+				return nil, pgfault.Wrap("parse the plan", err)
 			}
 			if refused {
 				gaps = append(gaps, p.Refused(s, pg.Code))

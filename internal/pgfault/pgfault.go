@@ -1,4 +1,7 @@
-package repository
+// Package pgfault turns PostgreSQL's errors into those of package jobs. They
+// keep the operation, the SQLSTATE, the table and the constraint, and no data:
+// PostgreSQL quotes values of rows in messages and details.
+package pgfault
 
 import (
 	"context"
@@ -16,10 +19,10 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// fault turns an error of PostgreSQL or of the way there into one that names
+// Wrap turns an error of PostgreSQL or of the way there into one that names
 // the operation, the SQLSTATE, the table and the constraint, and no value:
 // PostgreSQL quotes the offending value in messages and details.
-func fault(op string, err error) error {
+func Wrap(op string, err error) error {
 	if err == nil {
 		return nil
 	}
@@ -43,7 +46,7 @@ func fault(op string, err error) error {
 		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: cause}
 	}
 	if answered {
-		return &jobs.Error{Kind: kindOf(pg.Code), Code: codeOf(pg), Msg: op, Err: errors.New(describe(pg))}
+		return &jobs.Error{Kind: Kind(pg.Code), Code: code(pg), Msg: op, Err: errors.New(Describe(pg))}
 	}
 	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
 		return &jobs.Error{Kind: jobs.Invalid, Code: "bad_database_url", Msg: op + ": the database URL cannot be read"}
@@ -98,7 +101,9 @@ func rootOf(err error) error {
 	}
 }
 
-func describe(pg *pgconn.PgError) string {
+// Describe names the SQLSTATE, the table and the constraint of an error, and
+// nothing else of it.
+func Describe(pg *pgconn.PgError) string {
 	s := "SQLSTATE " + pg.Code
 	if pg.TableName != "" {
 		s += " on " + pg.TableName
@@ -109,13 +114,13 @@ func describe(pg *pgconn.PgError) string {
 	return s
 }
 
-func codeOf(pg *pgconn.PgError) string {
+func code(pg *pgconn.PgError) string {
 	switch {
 	case contention(pg.Code):
 		return jobs.CodeContention
 	case pg.Code == "57014": // query_canceled: by statement_timeout, or by hand
 		return jobs.CodeTimeout
-	case kindOf(pg.Code) == jobs.Unavailable:
+	case Kind(pg.Code) == jobs.Unavailable:
 		return jobs.CodeUnavailable
 	case strings.HasPrefix(pg.Code, "42"):
 		return jobs.CodeSchema
@@ -131,12 +136,12 @@ func contention(code string) bool {
 	return strings.HasPrefix(code, "40") || code == "55P03"
 }
 
-// kindOf sorts SQLSTATEs. Classes 08, 53, 57 and 58 are the infrastructure's
+// Kind sorts SQLSTATEs. Classes 08, 53, 57 and 58 are the infrastructure's
 // trouble, 40 and 55P03 that of the moment, and of class 25 there are 25006,
 // which a server answers that has become a standby, and 25P03, which ends a
 // transaction that idled because its process was stopped; all of it may work
 // later.
-func kindOf(code string) jobs.ErrorKind {
+func Kind(code string) jobs.ErrorKind {
 	switch code[:min(2, len(code))] {
 	case "08", "25", "40", "53", "57", "58":
 		return jobs.Unavailable
@@ -151,8 +156,15 @@ func kindOf(code string) jobs.ErrorKind {
 	return jobs.Internal
 }
 
-// is reports whether PostgreSQL ended a statement with this SQLSTATE.
-func is(err error, code string) bool {
-	pg, ok := errors.AsType[*pgconn.PgError](err)
-	return ok && pg.Code == code
+// Is reports whether PostgreSQL ended a statement with this SQLSTATE.
+func Is(err error, state string) bool {
+	return err != nil && State(err) == state
+}
+
+// State is the SQLSTATE of an error; empty when PostgreSQL did not answer.
+func State(err error) string {
+	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return pg.Code
+	}
+	return ""
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -62,66 +63,67 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 		}
 		return nil
 	}
-	err = analyzeAll(p.AffectedTables, func(table string) error {
-		return s.tx(ctx, "refresh statistics", func(tx pgx.Tx) error { return analyze(ctx, tx, table) })
+	err = AnalyzeTables(p.AffectedTables, func(table string) error {
+		return s.tx(ctx, "refresh statistics", func(tx pgx.Tx) error { return Analyze(ctx, tx, table) })
 	})
 	if err == nil {
-		err = s.tx(ctx, "note refreshed statistics", func(tx pgx.Tx) error { return raise(ctx, tx, jobs.ResidueStatistics, notes) })
+		err = s.tx(ctx, "note refreshed statistics", func(tx pgx.Tx) error { return RaiseResidues(ctx, tx, jobs.ResidueStatistics, notes) })
 	}
 	s.statistics.Store(&err)
 	return err
 }
 
-// analyzeAll refreshes the statistics of all tables, and then names those where
+// AnalyzeTables refreshes the statistics of all tables, and then names those where
 // it could not.
-func analyzeAll(tables []string, analyze func(table string) error) error {
+func AnalyzeTables(tables []string, analyze func(table string) error) error {
 	var denied, left []string
 	var errs []error
 	for _, table := range tables {
 		err := analyze(table)
 		switch {
-		case errors.Is(err, errDenied):
+		case errors.Is(err, errStatisticsDenied):
 			denied = append(denied, table)
-		case errors.Is(err, errLeft):
+		case errors.Is(err, ErrStatisticsLeft):
 			left = append(left, table)
 		default:
 			errs = append(errs, err)
 		}
 	}
 	if len(denied) > 0 {
-		errs = append(errs, &jobs.Error{Kind: jobs.Conflict, Code: errDenied.Code, Msg: errDenied.Msg + " " + strings.Join(denied, ", ") +
+		errs = append(errs, &jobs.Error{Kind: jobs.Conflict, Code: errStatisticsDenied.Code, Msg: errStatisticsDenied.Msg + " " + strings.Join(denied, ", ") +
 			": let the owner of these tables, or of the database, own the function, and run the script of oubli grants"})
 	}
 	if len(left) > 0 {
-		errs = append(errs, &jobs.Error{Kind: jobs.Conflict, Code: errLeft.Code, Msg: errLeft.Msg + " " + strings.Join(left, ", ") +
+		errs = append(errs, &jobs.Error{Kind: jobs.Conflict, Code: ErrStatisticsLeft.Code, Msg: ErrStatisticsLeft.Msg + " " + strings.Join(left, ", ") +
 			", where no row is left or statistics are off: run oubli scrub --rewrite as a superuser"})
 	}
 	return errors.Join(errs...)
 }
 
 var (
-	errDenied = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_denied", Msg: "the function oubli.analyze may not refresh the statistics, which hold erased values, of"}
-	errLeft   = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_left", Msg: "ANALYZE does not replace the statistics, which hold erased values, of"}
+	errStatisticsDenied = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_denied", Msg: "the function oubli.analyze may not refresh the statistics, which hold erased values, of"}
+	// ErrStatisticsLeft is of a table whose statistics ANALYZE does not replace.
+	ErrStatisticsLeft = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_left", Msg: "ANALYZE does not replace the statistics, which hold erased values, of"}
 )
 
-// analyze refreshes the statistics of one table, with its partitions.
-func analyze(ctx context.Context, tx pgx.Tx, table string) error {
+// Analyze refreshes the statistics of one table, with its partitions.
+func Analyze(ctx context.Context, tx pgx.Tx, table string) error {
 	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", analyzeWait); err != nil {
 		return err
 	}
 	var clean bool
 	err := tx.QueryRow(ctx, "SELECT oubli.analyze($1::text::regclass)", table).Scan(&clean)
 	switch {
-	case is(err, "42501"):
-		return errDenied
+	case pgfault.Is(err, "42501"):
+		return errStatisticsDenied
 	case err == nil && !clean:
-		return errLeft
+		return ErrStatisticsLeft
 	}
 	return err
 }
 
-// raise lifts notes to a level. Of sweeps the newest note says it all.
-func raise(ctx context.Context, tx pgx.Tx, to jobs.ResidueLevel, notes []int64) error {
+// RaiseResidues lifts notes to a level. Of sweeps the newest note says it all.
+func RaiseResidues(ctx context.Context, tx pgx.Tx, to jobs.ResidueLevel, notes []int64) error {
 	if _, err := tx.Exec(ctx, "UPDATE oubli.residues SET level = $1, reached = clock_timestamp() WHERE id = ANY($2) AND level < $1", to, notes); err != nil {
 		return err
 	}

@@ -1,0 +1,83 @@
+package schema
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/plan"
+)
+
+// Connect opens one connection to a database.
+func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
+	conn, err := pgx.Connect(ctx, url)
+	if err != nil {
+		return nil, pgfault.Wrap("connect to database", err)
+	}
+	return conn, nil
+}
+
+// Compile holds a map against a database: the catalog, and what PostgreSQL
+// makes of the map's expressions.
+func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
+	var cat *plan.Catalog
+	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+		// Compiling the query would take seconds, and it runs once.
+		if _, err := tx.Exec(ctx, "SET LOCAL jit = off"); err != nil {
+			return err
+		}
+		cat, err = ReadCatalog(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return nil, nil, nil, pgfault.Wrap("read catalog", err)
+	}
+	p, err := plan.Compile(m, cat)
+	gaps, _ := errors.AsType[plan.Gaps](err)
+	if p == nil {
+		return nil, gaps, cat, nil
+	}
+	more, err := judge(ctx, conn, p)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if len(more) > 0 {
+		p = p.Basics()
+	}
+	return p, append(gaps, more...), cat, nil
+}
+
+// Check compiles a map against a database and returns its gaps and warnings,
+// for people to read. It reads the catalog, and lets PostgreSQL parse what
+// would run.
+func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan.Gaps, []plan.Warning, error) {
+	conn, err := Connect(ctx, url)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	p, gaps, cat, err := Compile(ctx, conn, m)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if len(gaps) == 0 {
+		if err := noteReads(ctx, conn, p); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	published, err := publicationWarnings(ctx, conn, m, cat)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	warnings := append(plan.Warnings(m, cat), published...)
+	if p != nil && p.Merge != nil {
+		warnings = append(warnings, p.Merge.Warnings()...)
+	}
+	slices.SortStableFunc(warnings, func(a, b plan.Warning) int { return strings.Compare(a.Table, b.Table) })
+	return p, gaps, warnings, nil
+}
