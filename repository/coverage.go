@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 
@@ -34,10 +35,10 @@ func (s *Store) cover(ctx context.Context, again bool) error {
 		return err
 	}
 	// One at a time, or the plan of an older map could replace that of a newer.
-	if err := s.compiling.Acquire(ctx); err != nil {
-		return err
+	if err := s.compiling.Acquire(ctx, 1); err != nil {
+		return fmt.Errorf("wait for the plan: %w", err)
 	}
-	defer s.compiling.Release()
+	defer s.compiling.Release(1)
 	if ok, err := fits(); err != nil || ok && !again {
 		return err // somebody else has just done it
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/pgfault"
@@ -86,7 +87,7 @@ type Store struct {
 	plan atomic.Pointer[plan.Plan]
 
 	edited    atomic.Pointer[erasuremap.Map] // what LoadMap read instead of opts.Map
-	compiling turn
+	compiling *semaphore.Weighted            // one goroutine at a time compiles the plan; waiting for it honours ctx
 	looked    look
 
 	statistics atomic.Pointer[error] // how the last round of refreshing them ended
@@ -116,7 +117,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if err != nil {
 		return nil, fault("open database", err)
 	}
-	s := &Store{pool: pool, opts: opts, fence: fenceSQL, compiling: make(turn, 1)}
+	s := &Store{pool: pool, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
 	for _, check := range []func(context.Context) error{s.checkVersion, s.checkStatsPermission} {
 		if err := check(ctx); err != nil {
 			pool.Close()

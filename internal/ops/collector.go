@@ -9,6 +9,7 @@ import (
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -24,7 +25,7 @@ type QueueSource interface {
 	GetQueueInfo(queue string) (*asynq.QueueInfo, error)
 }
 
-// collectTimeout bounds one look at the database or at Redis.
+// collectTimeout bounds one query of the database or of Redis.
 const collectTimeout = 5 * time.Second
 
 var (
@@ -47,12 +48,12 @@ type Collector struct {
 	stats  StatsSource
 	queues QueueSource
 	log    *zerolog.Logger
-	busy   chan struct{} // Redis is asked once at a time: asynq cannot be told to give up
+	asking *semaphore.Weighted // one query of Redis at a time, because asynq's cannot be cancelled
 }
 
 // NewCollector reads from both sources; either may be nil and is left out then.
 func NewCollector(stats StatsSource, queues QueueSource, log zerolog.Logger) *Collector {
-	return &Collector{stats: stats, queues: queues, log: &log, busy: make(chan struct{}, 1)}
+	return &Collector{stats: stats, queues: queues, log: &log, asking: semaphore.NewWeighted(1)}
 }
 
 // Describe names the numbers.
@@ -118,20 +119,18 @@ func (c *Collector) collectStats(out chan<- prometheus.Metric) bool {
 }
 
 func (c *Collector) collectQueues(out chan<- prometheus.Metric) bool {
-	select {
-	case c.busy <- struct{}{}:
-	default:
-		return false // the last look has not come back
+	if !c.asking.TryAcquire(1) {
+		return false // the last query has not returned yet
 	}
-	type look struct {
+	type answer struct {
 		infos []*asynq.QueueInfo
 		err   error
 	}
-	done := make(chan look, 1)
+	done := make(chan answer, 1)
 	go func() {
-		defer func() { <-c.busy }()
+		defer c.asking.Release(1)
 		infos, err := c.queueInfos()
-		done <- look{infos, err}
+		done <- answer{infos, err}
 	}()
 	timeout := time.NewTimer(collectTimeout)
 	defer timeout.Stop()
@@ -139,12 +138,12 @@ func (c *Collector) collectQueues(out chan<- prometheus.Metric) bool {
 	case <-timeout.C:
 		c.log.Error().Msg("metrics without redis: no answer in time")
 		return false
-	case l := <-done:
-		if l.err != nil {
-			c.log.Error().Err(l.err).Msg("metrics without redis")
+	case a := <-done:
+		if a.err != nil {
+			c.log.Error().Err(a.err).Msg("metrics without redis")
 			return false
 		}
-		for _, q := range l.infos {
+		for _, q := range a.infos {
 			gauge(out, descLatency, q.Latency.Seconds(), q.Queue)
 			gauge(out, descHints, float64(q.Pending), q.Queue, "pending")
 			gauge(out, descHints, float64(q.Active), q.Queue, "active")
