@@ -33,7 +33,7 @@ const codeCrash = "worker_crashed"
 func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 	for c != nil && err == nil {
 		run := &batch{Server: s, Claim: c, careful: c.Crashes >= crashesToOne,
-			log: s.o.Log.With().Str(idField(c.Kind), c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
+			log: s.o.Log.With().Str(idField(c.Kind == jobs.MergeTask), c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
 		work, span := s.taskSpan(ctx, c)
 		err = run.erase(work)
 		span.SetAttributes(attribute.Int("oubli.clients", c.Position))
@@ -67,9 +67,9 @@ func (s *Server) next(ctx context.Context, tenant string) (*jobs.Claim, error) {
 	}
 }
 
-// idField is the log's name for the job of a task.
-func idField(kind jobs.TaskKind) string {
-	if kind == jobs.MergeTask {
+// idField is the log's key for a job's id.
+func idField(merge bool) string {
+	if merge {
 		return "merge_id"
 	}
 	return "erasure_id"
@@ -238,7 +238,6 @@ func (b *batch) fail(ctx context.Context, code string) error {
 	err := b.o.Eraser.FailClient(context.WithoutCancel(ctx), b.Claim, code)
 	if err == nil {
 		b.o.Count(jobs.ClientFailed, 1)
-		b.Crashes = 0
 	}
 	return err
 }

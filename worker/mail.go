@@ -24,11 +24,7 @@ func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
 }
 
 func (s *Server) post(ctx context.Context, c *jobs.Claim) error {
-	id := "erasure_id"
-	if c.Mail.Kind == jobs.Merge {
-		id = "merge_id"
-	}
-	log := s.o.Log.With().Str(id, c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
+	log := s.o.Log.With().Str(idField(c.Mail.Kind == jobs.Merge), c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
 	if c.Crashes >= crashesToFail && c.Age >= s.o.MailExpiry {
 		log.Error().Int("crashes", c.Crashes).Msg("mail given up: workers die over it")
 		return s.o.Mails.GiveUp(context.WithoutCancel(ctx), c, codeCrash)
