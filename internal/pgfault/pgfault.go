@@ -1,6 +1,7 @@
-// Package pgfault turns PostgreSQL's errors into those of package jobs. They
-// keep the operation, the SQLSTATE, the table and the constraint, and no data:
-// PostgreSQL quotes values of rows in messages and details.
+// Package pgfault translates errors of PostgreSQL, and of the connection to it,
+// into [jobs.Error]. The translation keeps the operation, the SQLSTATE, the table
+// and the constraint. It drops the text, because PostgreSQL quotes values of rows
+// in messages and details.
 package pgfault
 
 import (
@@ -19,9 +20,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Wrap turns an error of PostgreSQL or of the way there into one that names
-// the operation, the SQLSTATE, the table and the constraint, and no value:
-// PostgreSQL quotes the offending value in messages and details.
+// Wrap translates an error and names the operation that it ended. Wrap of nil is
+// nil. Errors that are translated already, and [jobs.ErrFenced], stay as they are.
 func Wrap(op string, err error) error {
 	if err == nil {
 		return nil
@@ -33,38 +33,38 @@ func Wrap(op string, err error) error {
 		return e
 	}
 	if errors.Is(err, context.Canceled) {
-		// Never err itself: it can be joined with what PostgreSQL said.
+		// Do not wrap err itself: PostgreSQL's own error can be joined to it.
 		return fmt.Errorf("%s: %w", op, context.Canceled)
 	}
 	pg, answered := errors.AsType[*pgconn.PgError](err)
 	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
-		// A refused login is about this process, whatever its SQLSTATE's class.
-		cause := fmt.Errorf("cannot connect to PostgreSQL: %s", broke(err))
+		// A login that the server refuses is never a client's fault, whatever the
+		// SQLSTATE's class.
+		cause := fmt.Errorf("cannot connect to PostgreSQL: %s", connectionFault(err))
 		if answered {
 			cause = fmt.Errorf("cannot connect to PostgreSQL: SQLSTATE %s", pg.Code)
 		}
 		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: cause}
 	}
 	if answered {
-		return &jobs.Error{Kind: Kind(pg.Code), Code: code(pg), Msg: op, Err: errors.New(Describe(pg))}
+		return &jobs.Error{Kind: Kind(pg.Code), Code: codeOf(pg), Msg: op, Err: errors.New(Describe(pg))}
 	}
 	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
 		return &jobs.Error{Kind: jobs.Invalid, Code: "bad_database_url", Msg: op + ": the database URL cannot be read"}
 	}
-	if ours(err) {
+	if misread(err) {
 		return &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: op, Err: fmt.Errorf("%T", rootOf(err))}
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		// Not CodeTimeout: it leaves open what the server did.
+		// Not CodeTimeout: nobody knows what the server did.
 		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: context.DeadlineExceeded}
 	}
-	// Whatever is left comes from the network; its text can hold addresses.
-	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: fmt.Errorf("connection to PostgreSQL: %s", broke(err))}
+	// Every other error comes from the network. Its text can hold addresses.
+	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: fmt.Errorf("connection to PostgreSQL: %s", connectionFault(err))}
 }
 
-// broke says in which way a connection broke or never came to be, without the
-// text of the error.
-func broke(err error) string {
+// connectionFault says how a connection failed, without the text of the error.
+func connectionFault(err error) string {
 	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return errno.Error()
 	}
@@ -83,8 +83,9 @@ func broke(err error) string {
 	return fmt.Sprintf("broken (%T)", rootOf(err))
 }
 
-// ours reports whether the program misread an answer, which no waiting mends.
-func ours(err error) bool {
+// misread reports whether this program could not read an answer of the server.
+// To try again does not help then.
+func misread(err error) bool {
 	_, scan := errors.AsType[pgx.ScanArgError](err)
 	_, syntax := errors.AsType[*json.SyntaxError](err)
 	_, kind := errors.AsType[*json.UnmarshalTypeError](err)
@@ -101,8 +102,8 @@ func rootOf(err error) error {
 	}
 }
 
-// Describe names the SQLSTATE, the table and the constraint of an error, and
-// nothing else of it.
+// Describe names the SQLSTATE, the table and the constraint of an error. It
+// quotes nothing else.
 func Describe(pg *pgconn.PgError) string {
 	s := "SQLSTATE " + pg.Code
 	if pg.TableName != "" {
@@ -114,7 +115,7 @@ func Describe(pg *pgconn.PgError) string {
 	return s
 }
 
-func code(pg *pgconn.PgError) string {
+func codeOf(pg *pgconn.PgError) string {
 	switch {
 	case contention(pg.Code):
 		return jobs.CodeContention
@@ -131,18 +132,19 @@ func code(pg *pgconn.PgError) string {
 	return pg.Code
 }
 
-// contention: serialization_failure, deadlock_detected, lock_not_available.
-func contention(code string) bool {
-	return strings.HasPrefix(code, "40") || code == "55P03"
+// contention is for serialization_failure, deadlock_detected and
+// lock_not_available.
+func contention(state string) bool {
+	return strings.HasPrefix(state, "40") || state == "55P03"
 }
 
-// Kind sorts SQLSTATEs. Classes 08, 53, 57 and 58 are the infrastructure's
-// trouble, 40 and 55P03 that of the moment, and of class 25 there are 25006,
-// which a server answers that has become a standby, and 25P03, which ends a
-// transaction that idled because its process was stopped; all of it may work
-// later.
-func Kind(code string) jobs.ErrorKind {
-	switch code[:min(2, len(code))] {
+// Kind is the kind of an error with this SQLSTATE. Unavailable, which may work
+// later, are: classes 08, 53, 57 and 58 (the infrastructure), class 40 and 55P03
+// (locks of others), and class 25, of which two occur: 25006, when the server has
+// become a standby, and 25P03, when a transaction idled because its process was
+// stopped.
+func Kind(state string) jobs.ErrorKind {
+	switch state[:min(2, len(state))] {
 	case "08", "25", "40", "53", "57", "58":
 		return jobs.Unavailable
 	case "22", "23", "44", "P0":
@@ -150,7 +152,7 @@ func Kind(code string) jobs.ErrorKind {
 	case "42":
 		return jobs.Conflict
 	}
-	if code == "55P03" {
+	if state == "55P03" {
 		return jobs.Unavailable
 	}
 	return jobs.Internal
@@ -161,7 +163,7 @@ func Is(err error, state string) bool {
 	return err != nil && State(err) == state
 }
 
-// State is the SQLSTATE of an error; empty when PostgreSQL did not answer.
+// State is the SQLSTATE of an error, or empty when PostgreSQL did not answer.
 func State(err error) string {
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		return pg.Code

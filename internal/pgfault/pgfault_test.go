@@ -10,9 +10,9 @@ import (
 	"github.com/oubli/oubli/internal/pgfault"
 )
 
-// What an operator reads of a database that is away says in which way, and
-// neither where it was nor who asked.
-func TestTroubleOnTheWayToTheDatabaseIsNamed(t *testing.T) {
+// An error about an unreachable database says how the connection failed, but
+// names neither the address nor the user.
+func TestAFailedConnectionIsNamedWithoutAddressAndUser(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -34,7 +34,7 @@ func TestTroubleOnTheWayToTheDatabaseIsNamed(t *testing.T) {
 		}
 		err = pgfault.Wrap("open database", err)
 		if text := err.Error(); strings.Contains(text, "127.0.0.1") || strings.Contains(text, "anna") || strings.Contains(text, "booking") {
-			t.Errorf("says too much: %s", text)
+			t.Errorf("names the address or the user: %s", text)
 		}
 		return err.Error()
 	}

@@ -10,13 +10,13 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// querier is what reads the catalog: a pool or a transaction.
+// querier is a connection, a pool or a transaction.
 type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// ReadCatalog reads what a plan needs to know of the live schema, as the
-// connection's role and search path see it.
+// ReadCatalog reads what a plan needs to know of the live schema. What it finds
+// depends on the connection's role and search path.
 func ReadCatalog(ctx context.Context, db querier) (*plan.Catalog, error) {
 	var raw []byte
 	if err := db.QueryRow(ctx, catalogSQL).Scan(&raw); err != nil {

@@ -1,21 +1,22 @@
 package schema
 
-// userSchemas are the application's schemas, as a condition on pg_namespace n.
+// userSchemas is the condition on pg_namespace n that selects the application's
+// schemas.
 const userSchemas = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli') AND n.nspname !~ '^pg_(toast|temp)'`
 
 // catalogSQL reads a plan.Catalog as one JSON document. It runs once for each
-// version of the schema, so clarity goes before speed here. Whatever is newer
-// than PostgreSQL 14 is read through to_jsonb.
+// version of the schema, so it is written for clarity and not for speed. Columns
+// that PostgreSQL 14 lacks are read through to_jsonb.
 const catalogSQL = `
 WITH RECURSIVE rel AS (
   SELECT c.oid, n.nspname, c.relname, c.relkind
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND ` + userSchemas + `),
-part AS ( -- every table with the root that it is seen as
+part AS ( -- every table with the root of its partition tree
   SELECT oid AS root, oid AS relid FROM rel
   UNION
   SELECT rel.oid, tree.relid FROM rel CROSS JOIN LATERAL pg_partition_tree(rel.oid) AS tree WHERE relkind = 'p'),
-under AS ( -- what is left of a type without its domains and arrays
+under AS ( -- the base of each type, without its domains and arrays
   SELECT DISTINCT a.atttypid AS typ, a.atttypid AS base, false AS is_array, false AS not_null, false AS has_default
   FROM pg_attribute AS a JOIN rel ON a.attrelid = rel.oid WHERE a.attnum > 0 AND NOT a.attisdropped
   UNION
@@ -113,12 +114,12 @@ SELECT jsonb_build_object(
       WHERE copied.view = rel.oid AND copied.source <> rel.oid AND copied.relkind <> 'v')
   )) ORDER BY nspname, relname) FROM rel))`
 
-// FingerprintSQL changes its answer whenever something does that a plan was
-// compiled from. It runs in every chunk, so it reads catalog rows as they are
-// and asks for no definitions: an index or a constraint can only change by
-// becoming another one, with another oid. Statistics leave it as it is, and so
-// do partitions that only inherit, which applications add every month; one with
-// a key or a unique index of its own does change it.
+// FingerprintSQL hashes everything that a plan was compiled from. It runs in
+// every chunk, so it reads only catalog rows and no definitions: to change an
+// index or a constraint means to replace it, and the new one has a new oid. New
+// statistics do not change the hash, and neither does a partition that only
+// inherits, since applications add one every month. A partition with a key or a
+// unique index of its own changes it.
 const FingerprintSQL = `
 WITH ns AS MATERIALIZED (SELECT n.oid, n.nspname FROM pg_namespace AS n WHERE ` + userSchemas + `),
 rel AS MATERIALIZED (

@@ -22,12 +22,13 @@ func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// Compile holds a map against a database: the catalog, and what PostgreSQL
-// makes of the map's expressions.
+// Compile makes a plan from a map and a database: it reads the catalog and lets
+// PostgreSQL check the map's expressions. With gaps the plan has no
+// statements that erase; without a client table there is no plan.
 func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
 	var cat *plan.Catalog
 	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
-		// Compiling the query would take seconds, and it runs once.
+		// JIT compilation of this query takes seconds, and it runs once.
 		if _, err := tx.Exec(ctx, "SET LOCAL jit = off"); err != nil {
 			return err
 		}
@@ -42,7 +43,7 @@ func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan
 	if p == nil {
 		return nil, gaps, cat, nil
 	}
-	more, err := judge(ctx, conn, p)
+	more, err := checkExpressions(ctx, conn, p)
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -52,9 +53,8 @@ func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan
 	return p, append(gaps, more...), cat, nil
 }
 
-// Check compiles a map against a database and returns its gaps and warnings,
-// for people to read. It reads the catalog, and lets PostgreSQL parse what
-// would run.
+// Check is [Compile] for people: it also returns warnings, and notes which other
+// tables the map's expressions read. It changes nothing in the database.
 func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan.Gaps, []plan.Warning, error) {
 	conn, err := Connect(ctx, url)
 	if err != nil {
@@ -66,7 +66,7 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 		return nil, nil, nil, err
 	}
 	if len(gaps) == 0 {
-		if err := noteReads(ctx, conn, p); err != nil {
+		if err := findReads(ctx, conn, p); err != nil {
 			return nil, nil, nil, err
 		}
 	}

@@ -1,6 +1,6 @@
-// Package schema is what oubli reads of somebody else's database: the catalog
-// and its fingerprint, what PostgreSQL makes of the map's expressions, samples
-// for a first map, publications, load and rights. It writes nothing.
+// Package schema reads the application's database: the catalog and its
+// fingerprint, samples for a first map, publications, load and rights. It lets
+// PostgreSQL check the map's expressions. It writes nothing.
 //
-// [Compile] holds a map against all of it and makes a [plan.Plan] or its gaps.
+// [Compile] makes a [plan.Plan] from a map and a database, or lists the gaps.
 package schema

@@ -12,11 +12,11 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// judge lets PostgreSQL parse every expression of the map and read every
-// value, and then parse the whole plan. Only values are run, and no table of
-// the application's is read. It must not run in a transaction: the first
-// refusal would end it.
-func judge(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
+// checkExpressions lets PostgreSQL parse every expression of the map and
+// evaluate every value, and then parse every statement of the plan. Only values
+// are evaluated, and no table of the application is read. It must not run in a
+// transaction, because the first error would abort it.
+func checkExpressions(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var gaps plan.Gaps
 	for _, probe := range p.Probes() {
 		fits := true
@@ -24,7 +24,7 @@ func judge(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error)
 		if probe.Args == nil {
 			_, err = conn.PgConn().Prepare(ctx, "", probe.SQL, nil)
 		} else {
-			err = conn.QueryRow(ctx, probe.SQL, append([]any{pgx.QueryExecModeExec}, anys(probe.Args)...)...).Scan(nil, &fits)
+			err = conn.QueryRow(ctx, probe.SQL, append([]any{pgx.QueryExecModeExec}, toAny(probe.Args)...)...).Scan(nil, &fits)
 		}
 		pg, refused, err := refusal(err)
 		switch {
@@ -39,13 +39,14 @@ func judge(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error)
 	if len(gaps) > 0 {
 		return gaps, nil
 	}
-	return judgeStatements(ctx, conn, p)
+	return checkStatements(ctx, conn, p)
 }
 
-// judgeStatements is for what expressions can only do wrong together. Before
-// oubli migrate the statements that need its schema cannot be parsed. What is
-// wrong with a merge keeps nobody from erasing.
-func judgeStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
+// checkStatements finds faults that only show when expressions are combined in
+// one statement. Before oubli migrate, statements that use schema oubli cannot be
+// parsed, so they are left out. A fault in a merge statement refuses merges and
+// not erasures.
+func checkStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var migrated bool
 	const have = "SELECT to_regclass('oubli.anonymous_profiles') IS NOT NULL AND to_regprocedure('oubli.need_profiles()') IS NOT NULL"
 	if err := conn.QueryRow(ctx, have).Scan(&migrated); err != nil {
@@ -76,9 +77,10 @@ func judgeStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Ga
 	return gaps, err
 }
 
-// refusal tells apart what PostgreSQL thinks of an expression and trouble that
-// has nothing to do with it, such as rights that the role lacks.
-func refusal(err error) (pg *pgconn.PgError, refused bool, trouble error) {
+// refusal reports whether PostgreSQL refused the expression itself. A right that
+// the role lacks is ignored; any other error has nothing to do with the
+// expression and is returned as other.
+func refusal(err error) (pg *pgconn.PgError, refused bool, other error) {
 	pg, answered := errors.AsType[*pgconn.PgError](err)
 	switch {
 	case err == nil, answered && pg.Code == "42501":
@@ -93,7 +95,7 @@ func refusal(err error) (pg *pgconn.PgError, refused bool, trouble error) {
 	return nil, false, err
 }
 
-func anys(list []string) []any {
+func toAny(list []string) []any {
 	all := make([]any, len(list))
 	for i, s := range list {
 		all[i] = s

@@ -11,14 +11,15 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// publicationsSQL lists what is published without word of its erasure.
+// publicationsSQL lists tables that are published without their updates or
+// deletes.
 const publicationsSQL = `
 SELECT p.pubname, t.schemaname, t.tablename FROM pg_publication AS p JOIN pg_publication_tables AS t USING (pubname)
 WHERE NOT (p.pubupdate AND p.pubdelete) ORDER BY 2, 3, 1`
 
-// publicationWarnings warn of logical replication that sends a mapped table's
-// rows to subscribers, and neither their changes nor their deletion: what is
-// erased here stays there.
+// publicationWarnings warn when logical replication sends a mapped table's rows
+// to subscribers, but not their updates or deletes: what is erased here stays
+// there.
 func publicationWarnings(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map, cat *plan.Catalog) ([]plan.Warning, error) {
 	rows, err := conn.Query(ctx, publicationsSQL)
 	if err != nil {

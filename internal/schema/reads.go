@@ -10,16 +10,17 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// noteReads finds the tables that the map's expressions read besides their
-// own, for oubli grants. PostgreSQL locks what it parses: each expression is
-// parsed in a transaction of its own, and what is locked then is what it reads.
-// Of a view, these are its tables too, which is more than would be needed.
-func noteReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) error {
+// findReads notes in the plan which tables the map's expressions read besides
+// their own; oubli grants needs them. PostgreSQL locks every table of a statement
+// that it parses. So each expression is parsed in a transaction of its own, and
+// the tables locked at its end are those that it reads. For a view this includes
+// the view's tables, although the role needs no right on them.
+func findReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) error {
 	for _, probe := range p.Probes() {
 		if probe.Args != nil {
 			continue
 		}
-		tables, err := readBy(ctx, conn, probe.SQL)
+		tables, err := tablesRead(ctx, conn, probe.SQL)
 		if err != nil {
 			return pgfault.Wrap("find what the map's expressions read", err)
 		}
@@ -35,15 +36,15 @@ WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.database = (SEL
   AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli')
 ORDER BY 1, 2`
 
-// readBy lists the relations that a statement names, its own among them.
-func readBy(ctx context.Context, conn *pgx.Conn, sql string) ([]erasuremap.Name, error) {
+// tablesRead lists the relations that a statement names, its own table included.
+func tablesRead(ctx context.Context, conn *pgx.Conn, sql string) ([]erasuremap.Name, error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // it has changed nothing
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing was changed
 	if _, err := conn.PgConn().Prepare(ctx, "", sql, nil); err != nil {
-		_, _, err := refusal(err) // a role that lacks the right cannot give it either
+		_, _, err := refusal(err) // without the right, oubli grants cannot give it
 		return nil, err
 	}
 	rows, err := tx.Query(ctx, lockedSQL)

@@ -15,19 +15,18 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// A sample reads this many rows at most, and gives up after this long: a map
-// is begun on a live database. A question without an answer becomes a TODO.
+// The survey runs on a live database, so each sample is limited. A question that
+// it cannot answer becomes a TODO in the map.
 const (
-	sampledRows    = 2000
-	sampledBudget  = time.Second
-	surveyTimeout  = 30 * time.Second // of each query of the catalog
-	sampledObjects = 40               // paths of JSON that are reported
+	sampleRows    = 2000
+	sampleTimeout = time.Second
+	samplePaths   = 40               // JSON paths that are reported
+	surveyTimeout = 30 * time.Second // for each query of the catalog
 )
 
-// Survey reads what a first map is written from: the catalog, and what samples
-// of the rows tell about it. Nothing but counts leaves the database, and texts
-// that spell a word that was asked for: the name of one of its own tables, or
-// a key inside JSON such as "email".
+// Survey reads the catalog and samples rows, to write a first map. Only counts
+// leave the database, and texts that spell a word of the question: the name of
+// one of the database's own tables, or a key inside JSON such as "email".
 func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, *mapinit.Facts, error) {
 	conn, err := Connect(ctx, url)
 	if err != nil {
@@ -50,11 +49,11 @@ func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, 
 	if err != nil {
 		return nil, nil, err
 	}
-	if _, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %d", sampledBudget.Milliseconds())); err != nil {
+	if _, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %d", sampleTimeout.Milliseconds())); err != nil {
 		return nil, nil, pgfault.Wrap("survey", err)
 	}
 	for _, q := range questions {
-		a, err := sample(ctx, conn, q, client)
+		a, err := answer(ctx, conn, q, client)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -63,8 +62,8 @@ func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, 
 	return cat, facts, nil
 }
 
-// factsSQL reads what the catalog knows and a plan does not need: the labels
-// of enums, what views read, and what triggers run.
+// factsSQL reads from the catalog what a first map needs and a plan does not: the
+// labels of enums, the tables that views read, and the functions of triggers.
 const factsSQL = `
 SELECT jsonb_build_object(
   'Enums', (SELECT coalesce(jsonb_object_agg(format_type(e.enumtypid, -1), e.labels), '{}') FROM (
@@ -94,31 +93,31 @@ func readFacts(ctx context.Context, db querier) (*mapinit.Facts, error) {
 	return &facts, json.Unmarshal(raw, &facts)
 }
 
-// unreadable are the reasons for which a sample stays without an answer: no
-// permission, out of time, a value that is not what its neighbours are.
-var unreadable = regexp.MustCompile(`^(42501|57014|55000|55P03|22.{3})$`)
+// unanswered matches the SQLSTATEs after which a question stays unanswered: no
+// permission, a timeout, or a value that cannot be cast.
+var unanswered = regexp.MustCompile(`^(42501|57014|55000|55P03|22.{3})$`)
 
-// sample answers one question.
-func sample(ctx context.Context, conn *pgx.Conn, q mapinit.Question, client mapinit.Client) (mapinit.Answer, error) {
+// answer samples rows to answer one question.
+func answer(ctx context.Context, conn *pgx.Conn, q mapinit.Question, client mapinit.Client) (mapinit.Answer, error) {
 	a := mapinit.Answer{Question: q}
 	var err error
 	switch q.Kind {
 	case mapinit.AskReference:
 		err = conn.QueryRow(ctx, referenceSQL(q, client)).Scan(&a.Sampled, &a.Distinct, &a.Hits)
 	case mapinit.AskPair:
-		err = spellings(ctx, conn, &a, pairSQL(q, client), q.Words)
+		err = readSpellings(ctx, conn, &a, pairSQL(q, client), q.Words)
 	case mapinit.AskKeys:
-		err = spellings(ctx, conn, &a, keysSQL(q), q.Words, append(append([]string{}, q.Words...), q.Within...))
+		err = readSpellings(ctx, conn, &a, keysSQL(q), q.Words, append(append([]string{}, q.Words...), q.Within...))
 	default:
 		return a, fmt.Errorf("sample: unknown question %s", q.Kind)
 	}
-	if state := pgfault.State(err); err != nil && unreadable.MatchString(state) {
+	if state := pgfault.State(err); err != nil && unanswered.MatchString(state) {
 		return mapinit.Answer{Question: q, Unread: true}, nil
 	}
 	return a, pgfault.Wrap("sample "+q.Schema+"."+q.Table, err)
 }
 
-func spellings(ctx context.Context, conn *pgx.Conn, a *mapinit.Answer, sql string, args ...any) error {
+func readSpellings(ctx context.Context, conn *pgx.Conn, a *mapinit.Answer, sql string, args ...any) error {
 	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
 		return err
@@ -126,7 +125,7 @@ func spellings(ctx context.Context, conn *pgx.Conn, a *mapinit.Answer, sql strin
 	var text *string
 	var found mapinit.Spelling
 	_, err = pgx.ForEachRow(rows, []any{&text, &found.Rows, &found.Hits}, func() error {
-		if text == nil { // the line with the total
+		if text == nil { // the row with the total
 			a.Sampled = found.Rows
 			return nil
 		}
@@ -137,19 +136,19 @@ func spellings(ctx context.Context, conn *pgx.Conn, a *mapinit.Answer, sql strin
 	return err
 }
 
-// some is a bounded sample of columns. The bound is on rows read, not on rows
-// with a value: in a column of nothing but NULL, looking for the first value
-// would read the whole table.
-func some(q mapinit.Question, columns ...string) string {
+// sampleSQL samples columns of a table. The limit counts rows read, and not rows
+// with a value: to look for the first value in a column full of NULLs would read
+// the whole table.
+func sampleSQL(q mapinit.Question, columns ...string) string {
 	quoted := make([]string, len(columns))
 	for i, c := range columns {
 		quoted[i] = pgx.Identifier{c}.Sanitize()
 	}
-	return fmt.Sprintf("SELECT %s FROM %s LIMIT %d", strings.Join(quoted, ", "), pgx.Identifier{q.Schema, q.Table}.Sanitize(), sampledRows)
+	return fmt.Sprintf("SELECT %s FROM %s LIMIT %d", strings.Join(quoted, ", "), pgx.Identifier{q.Schema, q.Table}.Sanitize(), sampleRows)
 }
 
-// isKey is the condition that text v is the key of a client. What does not
-// look like a key is not cast to one.
+// isKey is the SQL condition that the text v is a client's key. Only text that
+// has the form of a key is cast to the key's type.
 func isKey(c mapinit.Client) string {
 	key, form := "v", ""
 	switch c.Key.Base {
@@ -172,7 +171,7 @@ func isKey(c mapinit.Client) string {
 
 func referenceSQL(q mapinit.Question, c mapinit.Client) string {
 	return fmt.Sprintf(`SELECT count(v), count(DISTINCT v), count(*) FILTER (WHERE %s) FROM (SELECT s.v::text AS v FROM (%s) AS s (v)) AS t`,
-		isKey(c), some(q, q.Column))
+		isKey(c), sampleSQL(q, q.Column))
 }
 
 func pairSQL(q mapinit.Question, c mapinit.Client) string {
@@ -186,12 +185,12 @@ SELECT NULL, count(typ), 0 FROM s
 UNION ALL (
 SELECT typ, count(*), count(*) FILTER (WHERE %s) FROM s
 WHERE regexp_replace(lower(regexp_replace(typ, '^.*[.:/\\]', '')), '[^a-z0-9]', '', 'g') = ANY ($1::text[])
-GROUP BY typ ORDER BY typ)`, typ, some(q, q.TypeColumn, q.Column), isKey(c))
+GROUP BY typ ORDER BY typ)`, typ, sampleSQL(q, q.TypeColumn, q.Column), isKey(c))
 }
 
-// keysSQL walks objects, not lists: json_remove takes no path through a list.
-// A path leaves the database only when each of its keys is a word that was
-// asked for, since an object may be keyed by people's addresses.
+// keysSQL walks JSON objects and no lists, because json_remove takes no path
+// through a list. A path leaves the database only when each of its keys is a word
+// of the question: the keys of an object may be people's addresses.
 func keysSQL(q mapinit.Question) string {
 	return fmt.Sprintf(`
 WITH RECURSIVE doc AS MATERIALIZED (SELECT row_number() OVER () AS n, j::jsonb AS j FROM (%s) AS s (j) WHERE j IS NOT NULL),
@@ -204,5 +203,5 @@ walk AS (
 SELECT NULL, count(*), 0 FROM doc
 UNION ALL (
 SELECT array_to_string(path, '.'), count(DISTINCT n), 0 FROM walk WHERE word = ANY ($1::text[]) AND jsonb_typeof(j) <> 'object'
-GROUP BY path ORDER BY path LIMIT %d)`, some(q, q.Column), sampledObjects)
+GROUP BY path ORDER BY path LIMIT %d)`, sampleSQL(q, q.Column), samplePaths)
 }
