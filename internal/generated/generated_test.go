@@ -36,6 +36,7 @@ var awaitingProve = []string{
 	"delete suppressed, foreign key",
 	"delete suppressed on a partition",
 	"delete suppressed on an inheriting table",
+	"delete suppressed where a row moves to another partition",
 	"soft delete instead",
 	"update suppressed",
 	"column put back",

@@ -104,6 +104,16 @@ var kinds = []Kind{
 		t.Partition = ListPartition
 		return d.hook(Hook{Kind: Suppress, Table: t.Name, On: t.Name + "_1", All: true})
 	}},
+	{Name: "delete suppressed where a row moves to another partition", MayFail: true, add: func(d *draw) bool {
+		t := d.plain(Way{Column: "client_id", Erase: Reassign, Soft: true, NotNull: true})
+		t.Partition = HashPartition
+		return d.hook(Hook{Kind: Suppress, Table: t.Name, All: true})
+	}},
+	{Name: "history of a row that moves to another partition, mapped by client", MayFail: true, add: func(d *draw) bool {
+		t := d.plain(Way{Column: "client_id", Erase: Reassign, Soft: d.chance(50), NotNull: true})
+		t.Partition = HashPartition
+		return d.history(t, Hook{Kind: History, All: true}, byClient)
+	}},
 	{Name: "delete suppressed on an inheriting table", MayFail: true, add: func(d *draw) bool {
 		t := d.plain(Way{Column: "owner", Erase: Delete, Soft: true, NotNull: true})
 		child := &Table{Name: t.Name + "_more", Inherits: t.Name}
