@@ -91,7 +91,10 @@ type Server struct {
 	asynq    *asynq.Server
 	sizes    *sizeController
 	stopping chan struct{}
+	tell     sync.Once
 	stop     sync.Once
+	ended    atomic.Bool  // asynq has, since stop
+	handlers sync.RWMutex // read-locked while a hint is worked on
 
 	awayUntil atomic.Int64 // until when Redis counts as away, in Unix nanoseconds
 }
@@ -128,15 +131,65 @@ func (s *Server) Start() error {
 	return nil
 }
 
+// How long Stop waits for Redis: for asynq to end its look into the queues, and
+// to end as a whole once all chunks and mails have.
+const (
+	asynqStop     = time.Second
+	asynqShutdown = 2 * time.Second
+)
+
+// StopTaking takes no further hints and tells the handlers to give their tasks
+// back after the chunk under way. It returns at once; when Redis hangs, after a
+// second. It may be called more than once, and before Start.
+func (s *Server) StopTaking() {
+	s.tell.Do(func() {
+		// First no further hints, so that this server does not take the task that it
+		// gives back.
+		s.within(asynqStop, s.asynq.Stop)
+		close(s.stopping)
+	})
+}
+
 // Stop takes no further hints, lets chunks and mails under way end, gives the
 // rest back, and returns when that is done or its time is over. It may be
 // called more than once, and before Start.
 func (s *Server) Stop() {
+	s.StopTaking()
 	s.stop.Do(func() {
-		s.asynq.Stop()
-		close(s.stopping)
-		s.asynq.Shutdown()
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			s.asynq.Shutdown()
+		}()
+		s.handlers.Lock() // once all of them have returned
+		defer s.handlers.Unlock()
+		s.ended.Store(s.within(asynqShutdown, func() { <-ended }))
+		if !s.ended.Load() {
+			s.o.Log.Warn().Msg("asynq has not ended, since Redis does not answer; nothing is lost")
+		}
 	})
+}
+
+// Ended reports whether asynq has ended too since Stop. While Redis hangs it
+// does not, and then Redis's client must stay open: asynq panics when somebody
+// closes it.
+func (s *Server) Ended() bool { return s.ended.Load() }
+
+// within runs f and reports whether it returned in time.
+func (s *Server) within(d time.Duration, f func()) bool {
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		f()
+	}()
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-returned:
+		return true
+	case <-t.C:
+		return false
+	}
 }
 
 // handle decodes the hint and always reports success: whatever happens is in
@@ -144,6 +197,11 @@ func (s *Server) Stop() {
 // Redis and show it on its dashboard.
 func (s *Server) handle(ctx context.Context, hint *asynq.Task) error {
 	defer s.survive(hint.Type())
+	s.handlers.RLock()
+	defer s.handlers.RUnlock()
+	if s.isStopping() {
+		return nil // the database sends the hint again
+	}
 	var h jobs.Hint
 	if err := json.Unmarshal(hint.Payload(), &h); err != nil || h.TaskID == "" {
 		s.o.Log.Warn().Str("type", hint.Type()).Msg("hint without a task id; ignored")

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/rs/zerolog"
 
@@ -29,7 +32,14 @@ func Run(ctx context.Context, env Environment, parts Parts, logs io.Writer, tune
 		log.Info().Msg("stopping: finishing what is under way")
 	case err = <-s.Failed():
 	}
-	err = errors.Join(err, s.Stop(context.WithoutCancel(ctx)))
+	// Whoever sends a second signal does not want to wait.
+	stopping, forget := signal.NotifyContext(context.WithoutCancel(ctx), os.Interrupt, syscall.SIGTERM)
+	defer forget()
+	err = errors.Join(err, s.Stop(stopping))
+	if stopping.Err() != nil {
+		log.Warn().Msg("stopped at once by a second signal: tasks under way are taken up by others when their leases run out")
+		return err
+	}
 	log.Info().Msg("stopped")
 	return err
 }

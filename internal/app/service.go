@@ -8,8 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
-	"slices"
-	"time"
+	"sync/atomic"
 
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
@@ -51,21 +50,15 @@ type Service struct {
 	dispatcher *worker.Dispatcher
 	metrics    *ops.Metrics
 	tracer     trace.Tracer
-	stops      []stop
+	redisInUse atomic.Bool // by the worker
+	stopTaking func()      // of the worker; nil without one
+	parts      []stop      // what works: stopped first, all at once
+	shared     []stop      // what the parts work with: closed last
 	failed     chan error
-}
-
-// stop undoes one step of starting.
-type stop struct {
-	name string
-	stop func(context.Context) error
 }
 
 // operations is the listener that shows everything to whoever reaches it.
 const operations = "operations"
-
-// drain is how long Stop waits for requests, chunks and mails under way.
-const drain = 25 * time.Second
 
 // Start starts the parts. When one cannot be, those that were are stopped
 // again. A worker refuses to start while the map does not cover the schema; an
@@ -97,7 +90,7 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 	}
 	redis.SetLogger(redisLog{log})
 	s.redis = cfg.Redis.NewClient()
-	s.onStop("Redis client", func(context.Context) error { return s.redis.Close() })
+	s.close("Redis client", s.closeRedis)
 	s.startDispatcher(ctx, parts)
 	if parts.Worker {
 		if err := s.startWorker(); err != nil {
@@ -117,25 +110,6 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 
 // Failed tells of a listener that broke while running.
 func (s *Service) Failed() <-chan error { return s.failed }
-
-// Stop stops the parts, the last started first, and says everything that went
-// wrong. Stopping twice is harmless.
-func (s *Service) Stop(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drain)
-	defer cancel()
-	var errs []error
-	for _, p := range slices.Backward(s.stops) {
-		if err := p.stop(ctx); err != nil {
-			errs = append(errs, fmt.Errorf("stop %s: %w", p.name, err))
-		}
-	}
-	s.stops = nil
-	return errors.Join(errs...)
-}
-
-func (s *Service) onStop(name string, f func(context.Context) error) {
-	s.stops = append(s.stops, stop{name, f})
-}
 
 func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	file := &mapFile{path: s.cfg.Map, log: s.log}
@@ -159,7 +133,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	if err != nil {
 		return err
 	}
-	s.onStop("database", s.closeStore)
+	s.close("database connections", s.closeStore)
 	if s.tune.Store != nil {
 		s.tune.Store(s.store)
 	}
@@ -169,24 +143,6 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 		return nil
 	}
 	return err
-}
-
-// closing is how long Stop waits for connections that are still in use when all
-// parts have been told to end. They are cut when the process ends.
-const closing = 2 * time.Second
-
-func (s *Service) closeStore(context.Context) error {
-	closed := make(chan struct{})
-	go func() {
-		defer close(closed)
-		s.store.Close()
-	}()
-	select {
-	case <-closed:
-		return nil
-	case <-time.After(closing):
-		return fmt.Errorf("%d connections are still in use", s.store.PoolStat().AcquiredConns())
-	}
 }
 
 func (s *Service) startDispatcher(ctx context.Context, parts Parts) {
@@ -204,7 +160,7 @@ func (s *Service) startDispatcher(ctx context.Context, parts Parts) {
 		defer close(done)
 		s.dispatcher.Run(ctx)
 	}()
-	s.onStop("dispatcher", func(stop context.Context) error {
+	s.stopPart("dispatcher", func(stop context.Context) error {
 		cancel()
 		select {
 		case <-done:
@@ -243,7 +199,13 @@ func (s *Service) startWorker() error {
 	if err := srv.Start(); err != nil {
 		return err
 	}
-	s.onStop("worker", func(context.Context) error { srv.Stop(); return nil })
+	s.redisInUse.Store(true)
+	s.stopTaking = srv.StopTaking
+	s.stopPart("worker", func(context.Context) error {
+		srv.Stop()
+		s.redisInUse.Store(!srv.Ended())
+		return nil
+	})
 	return nil
 }
 
@@ -372,7 +334,7 @@ func (s *Service) startOps() error {
 	if err != nil {
 		return &SettingsError{err}
 	}
-	s.onStop("dashboard", func(context.Context) error { return handler.Close() })
+	s.close("dashboard", func(context.Context) error { return handler.Close() })
 	s.OpsAddr, err = s.serve(operations, s.cfg.OpsListen, ops.NewServer(handler, s.cfg.OpsListen))
 	return err
 }
@@ -399,13 +361,15 @@ func (s *Service) serve(name, addr string, srv *http.Server) (string, error) {
 	if err := s.openTo(name, l.Addr()); err != nil {
 		return "", errors.Join(err, l.Close())
 	}
+	requests, endRequests := context.WithCancel(context.Background())
+	srv.BaseContext = func(net.Listener) context.Context { return requests }
 	srv.ErrorLog = stdlog.New(s.log, "", 0)
 	go func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("%s listener: %w", name, err)
 		}
 	}()
-	s.onStop(name+" listener", srv.Shutdown)
+	s.stopPart(name+" listener", func(ctx context.Context) error { return s.stopListener(ctx, name, srv, endRequests) })
 	return l.Addr().String(), nil
 }
 

@@ -19,7 +19,7 @@ func (s *Service) openTracing(ctx context.Context) error {
 		return err
 	}
 	s.tracer = provider.Tracer("github.com/oubli/oubli")
-	s.onStop("tracing", func(ctx context.Context) error {
+	s.close("tracing", func(ctx context.Context) error {
 		if err := provider.Shutdown(ctx); err != nil { // spans are not worth a failed stop
 			s.log.Warn().Str("from", "opentelemetry").Msg("the last spans were not taken")
 		}

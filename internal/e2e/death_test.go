@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	if at, ok := os.LookupEnv(mortalKey); ok {
 		os.Exit(mortal(at))
 	}
+	if _, ok := os.LookupEnv(signalledKey); ok {
+		os.Exit(signalled())
+	}
 	os.Exit(m.Run())
 }
 
