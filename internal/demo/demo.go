@@ -179,9 +179,18 @@ func (d *demo) seed(ctx context.Context) (err error) {
 	if err := booking.Install(ctx, d.db); err != nil {
 		return err
 	}
-	bar := terminal.NewMeter(d.Err, d.Draws, "seeding", "clients")
-	d.seeded, err = booking.Seed(ctx, d.db, booking.Options{Seed: demoSeed, Clients: d.Clients, Progress: bar.See})
-	bar.End()
+	bar := terminal.NewBar(d.Err)
+	show := func(done, total int64) {
+		switch {
+		case !d.Draws:
+		case done < total:
+			bar.Draw(done, total, "seeding")
+		default:
+			bar.Draw(done, total, "seeding: indexes and statistics …")
+		}
+	}
+	d.seeded, err = booking.Seed(ctx, d.db, booking.Options{Seed: demoSeed, Clients: d.Clients, Progress: show})
+	bar.Clear()
 	if err != nil {
 		return err
 	}

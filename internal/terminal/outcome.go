@@ -13,47 +13,47 @@ import (
 // WriteOutcome writes what became of a job, for people: its state, clients by
 // outcome, exceptions by code, rows by table, the mail and the times (UTC).
 func WriteOutcome(w io.Writer, j jobs.Job) {
-	var s sheet
-	s.head(j)
-	s.section("Clients")
+	var t table
+	t.head(j)
+	t.section("Clients")
 	for _, c := range outcomeRows(j) {
-		s.row(c.label, c.n, c.note)
+		t.row(c.label, c.n, c.note)
 	}
-	s.row("requested", int64(j.Requested), "")
+	t.row("requested", int64(j.Requested), "")
 	if len(j.Exceptions) > 0 {
-		s.section("Exceptions")
+		t.section("Exceptions")
 		for _, code := range MostFirst(j.Exceptions) {
-			s.row(code, int64(j.Exceptions[code]), "")
+			t.row(code, int64(j.Exceptions[code]), "")
 		}
 	}
 	if j.Merge != nil && len(j.Merge.Found) > 0 {
-		s.section("Conflicting rows")
+		t.section("Conflicting rows")
 		for _, table := range MostFirst(j.Merge.Found) {
-			s.row(table, j.Merge.Found[table], "")
+			t.row(table, j.Merge.Found[table], "")
 		}
 	}
 	if len(j.Rows) > 0 {
-		s.section(rowsTitle(j))
+		t.section(rowsTitle(j))
 		for _, table := range MostFirst(j.Rows) {
-			s.row(table, j.Rows[table], "")
+			t.row(table, j.Rows[table], "")
 		}
 	}
-	s.section("Course")
-	s.fact("created", Stamp(j.CreatedAt))
+	t.section("Course")
+	t.fact("created", Stamp(j.CreatedAt))
 	if j.NotBefore != nil {
-		s.fact("not before", Stamp(*j.NotBefore))
+		t.fact("not before", Stamp(*j.NotBefore))
 	}
 	if j.StartedAt != nil {
-		s.fact("started", Stamp(*j.StartedAt))
+		t.fact("started", Stamp(*j.StartedAt))
 	}
 	if j.FinishedAt != nil {
-		s.fact("finished", Stamp(*j.FinishedAt)+took(j))
+		t.fact("finished", Stamp(*j.FinishedAt)+took(j))
 	}
-	s.fact("mail", mailText(j.Mail))
+	t.fact("mail", mailText(j.Mail))
 	if j.Residue != nil {
-		s.fact("on disk", Residue(j.Residue.Level))
+		t.fact("on disk", Residue(j.Residue.Level))
 	}
-	_, _ = io.WriteString(w, s.String())
+	_, _ = io.WriteString(w, t.String())
 }
 
 func rowsTitle(j jobs.Job) string {
@@ -95,18 +95,20 @@ func outcomeRows(j jobs.Job) []outcomeRow {
 	return rows
 }
 
-// sheet lays out labels on the left and numbers under each other on the right.
-type sheet struct {
-	lines []sheetLine
+// table prints labels on the left and numbers, aligned to the right, beside
+// them; all sections have the same columns. text/tabwriter cannot do that: it
+// aligns every column to the same side, and aligns each section by itself.
+type table struct {
+	lines []tableLine
 }
 
-type sheetLine struct {
+type tableLine struct {
 	text          string // a line of its own; otherwise:
 	label, number string
 	note          string
 }
 
-func (s *sheet) head(j jobs.Job) {
+func (t *table) head(j jobs.Job) {
 	what := "Erasure "
 	if j.Merge != nil {
 		what = "Merge "
@@ -114,12 +116,12 @@ func (s *sheet) head(j jobs.Job) {
 	if j.DryRun {
 		what = "Dry run, everything taken back: " + strings.ToLower(what)
 	}
-	s.text(what + Printable(j.ID) + ": " + Words(string(j.State)))
+	t.text(what + Printable(j.ID) + ": " + Words(string(j.State)))
 	if j.BlockedReason != "" {
-		s.text("  blocked because: " + Printable(j.BlockedReason))
+		t.text("  blocked because: " + Printable(j.BlockedReason))
 	}
 	if j.WaitingFor != "" {
-		s.text("  waiting: " + Printable(j.WaitingFor))
+		t.text("  waiting: " + Printable(j.WaitingFor))
 	}
 	by := "  tenant " + Printable(j.TenantID)
 	if j.Reason != "" {
@@ -131,9 +133,9 @@ func (s *sheet) head(j jobs.Job) {
 	if j.CreatedBy != "" {
 		by += ", asked for by " + Printable(j.CreatedBy)
 	}
-	s.text(by)
+	t.text(by)
 	if j.Comment != "" {
-		s.text("  comment: " + Printable(j.Comment))
+		t.text("  comment: " + Printable(j.Comment))
 	}
 }
 
@@ -149,25 +151,25 @@ func mergeText(m jobs.MergeTerms) string {
 	return text + ", sources deleted"
 }
 
-func (s *sheet) text(line string) { s.lines = append(s.lines, sheetLine{text: line}) }
+func (t *table) text(line string) { t.lines = append(t.lines, tableLine{text: line}) }
 
-func (s *sheet) section(title string) { s.text("\n  " + title) }
+func (t *table) section(title string) { t.text("\n  " + title) }
 
-func (s *sheet) row(label string, n int64, note string) {
-	s.lines = append(s.lines, sheetLine{label: Printable(label), number: Thousands(n), note: note})
+func (t *table) row(label string, n int64, note string) {
+	t.lines = append(t.lines, tableLine{label: Printable(label), number: Thousands(n), note: note})
 }
 
-func (s *sheet) fact(label, value string) { s.text(fmt.Sprintf("    %-12s%s", label, value)) }
+func (t *table) fact(label, value string) { t.text(fmt.Sprintf("    %-12s%s", label, value)) }
 
 // String aligns all sections alike.
-func (s *sheet) String() string {
+func (t *table) String() string {
 	labels, numbers := 24, 0
-	for _, l := range s.lines {
+	for _, l := range t.lines {
 		labels = max(labels, utf8.RuneCountInString(l.label))
 		numbers = max(numbers, len(l.number))
 	}
 	var b strings.Builder
-	for _, l := range s.lines {
+	for _, l := range t.lines {
 		line := l.text
 		if l.number != "" {
 			// fmt pads by runes, as the label was measured.

@@ -5,8 +5,6 @@ import (
 	"io"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
-
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -15,17 +13,17 @@ const (
 	plainEvery = 10 * time.Second // between lines where no bar can be drawn
 )
 
-// Progress shows how a job comes on: a bar where a line can be redrawn, a
+// Progress shows how far a job is: a bar where a line can be redrawn, a
 // plain line now and then where it cannot.
 type Progress struct {
 	w     io.Writer
 	draws bool
 	now   func() time.Time
 
-	bar      *progressbar.ProgressBar
-	samples  []sample
-	said     time.Time
-	saidWhat jobs.State
+	bar     *Bar
+	samples []sample
+	said    time.Time
+	state   jobs.State // as last shown
 }
 
 type sample struct {
@@ -33,8 +31,10 @@ type sample struct {
 	done int
 }
 
+// NewProgress shows a job on w; draws says whether w is a terminal, where a line
+// can be redrawn.
 func NewProgress(w io.Writer, draws bool) *Progress {
-	return &Progress{w: w, draws: draws, now: time.Now}
+	return &Progress{w: w, draws: draws, now: time.Now, bar: NewBar(w)}
 }
 
 // See shows the job as it is now.
@@ -43,15 +43,18 @@ func (p *Progress) See(j jobs.Job) {
 		return
 	}
 	now := p.now()
-	p.samples = append(p.samples, sample{now, j.Counts.Done()})
+	// The job ends some time after its last client; that time is not part of the rate.
+	if n := len(p.samples); n == 0 || !j.State.Final() || p.samples[n-1].done != j.Counts.Done() {
+		p.samples = append(p.samples, sample{now, j.Counts.Done()})
+	}
 	for len(p.samples) > 2 && now.Sub(p.samples[0].at) > rateWindow {
 		p.samples = p.samples[1:]
 	}
-	changed := j.State != p.saidWhat
-	p.saidWhat = j.State
+	changed := j.State != p.state
+	p.state = j.State
 	if p.draws {
 		if changed && why(j) != "" {
-			p.End()
+			p.bar.Keep()
 			fmt.Fprintf(p.w, "%s: %s\n", Words(string(j.State)), why(j))
 		}
 		p.draw(j)
@@ -69,27 +72,15 @@ func (p *Progress) See(j jobs.Job) {
 
 // draw keeps the line under 80 columns; a longer one could not be redrawn.
 func (p *Progress) draw(j jobs.Job) {
-	if p.bar == nil {
-		p.bar = progressbar.NewOptions(j.Requested,
-			progressbar.OptionSetWriter(p.w),
-			progressbar.OptionSetWidth(20),
-			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}),
-			progressbar.OptionSetElapsedTime(false),
-			progressbar.OptionSetPredictTime(false),
-			progressbar.OptionShowDescriptionAtLineEnd(),
-			progressbar.OptionUseANSICodes(true),
-		)
-	}
 	text := p.text(j)
 	if j.State != jobs.Running && !j.State.Final() {
 		text += ", " + Words(string(j.State))
 	}
-	p.bar.Describe(text)
-	_ = p.bar.Set(j.Counts.Done())
+	p.bar.Draw(int64(j.Counts.Done()), int64(j.Requested), text)
 }
 
-// text counts the clients itself: the bar's own rate would begin with a jump
-// when the job had begun before we looked.
+// text says how many clients are done and how fast. The rate is of what was
+// done while we looked, since the job may have begun long before.
 func (p *Progress) text(j jobs.Job) string {
 	text := Thousands(int64(j.Counts.Done())) + "/" + Thousands(int64(j.Requested)) + " clients"
 	first, last := p.samples[0], p.samples[len(p.samples)-1]
@@ -119,9 +110,5 @@ func why(j jobs.Job) string {
 	return ""
 }
 
-// End leaves the line of the bar.
-func (p *Progress) End() {
-	if p.bar != nil {
-		fmt.Fprintln(p.w)
-	}
-}
+// End keeps the bar and goes to the next line.
+func (p *Progress) End() { p.bar.Keep() }
