@@ -36,7 +36,8 @@ func newVerdict(c app.Compiled) mapVerdict {
 	return v
 }
 
-// asGaps are the problems of a map that could not be held against anything.
+// asGaps shows the problems of a map that cannot be read as gaps, so that both
+// print alike.
 func asGaps(problems erasuremap.Problems) plan.Gaps {
 	var gaps plan.Gaps
 	for _, p := range problems {

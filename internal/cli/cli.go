@@ -65,7 +65,7 @@ PostgreSQL database of a booking application, and can show that it did.
 
 An application or a person asks the HTTP API (oubli serve) to erase clients;
 workers (oubli worker) do it in batches; whoever asked gets one e-mail at the
-end. What law or reports need stays, but stands on no person any more.
+end. What the law or reports need stays, without a link to any person.
 
 Settings come from the environment: OUBLI_DATABASE_URL, OUBLI_REDIS_URL and so
 on for the server and the workers, OUBLI_URL and OUBLI_TOKEN for the commands
@@ -74,8 +74,7 @@ that use the API. A mistake in them is named, key by key.
 Exit codes: 0 done; 1 the work has exceptions or was refused; 2 usage or
 configuration.`
 
-// cli is one run of the program: its surroundings, so that tests can give
-// other ones.
+// cli is one run of the program with its input and output, which tests replace.
 type cli struct {
 	environ        []string
 	readFile       func(string) ([]byte, error)
@@ -108,7 +107,7 @@ func newCLI(environ []string, stdin io.Reader, stdout, stderr io.Writer) *cli {
 	}
 }
 
-// isTerminal reports whether a person sits at the other end.
+// isTerminal reports whether the stream is a terminal, and so a person's.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
@@ -180,7 +179,7 @@ func (e *exitError) Error() string {
 
 func (e *exitError) Unwrap() error { return e.err }
 
-// exceptions ends a command that has said itself what went wrong.
+// exceptions is the error of a command that has already printed what went wrong.
 func exceptions() error { return &exitError{code: ExitExceptions} }
 
 // usage is a mistake in how the command was called.
@@ -188,8 +187,8 @@ func usage(format string, args ...any) error {
 	return &exitError{ExitUsage, fmt.Errorf(format, args...)}
 }
 
-// markRunErrors gives what a command returns its exit code, and so tells it
-// from what cobra finds wrong with the command line.
+// markRunErrors gives every error that a command returns an exit code. Errors
+// without one are cobra's own, about the command line.
 func markRunErrors(cmd *cobra.Command) {
 	if run := cmd.RunE; run != nil {
 		cmd.RunE = func(cmd *cobra.Command, args []string) error { return withExitCode(run(cmd, args)) }

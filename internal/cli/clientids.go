@@ -10,7 +10,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// maxIDFile bounds what is read of a file with ids: the longest request, with
+// maxIDFile is the largest file of ids that is read: the longest request, with
 // room for comments.
 const maxIDFile = 4 * jobs.MaxClients * (jobs.MaxKeyLength + 2)
 
@@ -43,7 +43,7 @@ func (c *cli) readIDs(name string) ([]string, error) {
 	return ids, lines.Err()
 }
 
-// distinctIDs drops repetitions, so that the number to confirm is that of the
+// distinctIDs drops repeated ids, so that the number to confirm is the number of
 // clients, and refuses what the API would refuse.
 func distinctIDs(ids []string, what string, most int) ([]string, error) {
 	seen := make(map[string]bool, len(ids))

@@ -76,10 +76,10 @@ OUBLI_TOKEN holds a token with the role admin.`,
 	fs.StringSliceVar(&r.Notify, "notify", nil, "addresses that get the mail (default: the token's)")
 	fs.StringVar(&r.Locale, "locale", "", "language of the mail: fr, de, en, es, it or nl (default: the tenant's)")
 	fs.StringVar(&f.start, "not-before", "", "when to start: 2026-05-03T22:00:00Z, or from now on, such as 24h")
-	fs.StringSliceVar(&r.Override, "override", nil, "guards that shall not hold, where the map allows it")
+	fs.StringSliceVar(&r.Override, "override", nil, "guards to ignore, where the map allows it")
 	fs.StringVar(&r.TenantID, "tenant", "", "tenant of the clients, for a token that is good for all of them")
 	fs.StringVar(&f.key, "idempotency-key", "", "makes repeating the same command harmless (default: a new one)")
-	fs.BoolVar(&r.DryRun, "dry-run", false, "run everything and take it back: shows what would be erased")
+	fs.BoolVar(&r.DryRun, "dry-run", false, "run everything and roll it back: shows what would be erased")
 	fs.BoolVarP(&f.yes, "yes", "y", false, "do not ask")
 	fs.BoolVar(&f.noWait, "no-wait", false, "print the job's id and do not wait for its end")
 	return cmd
@@ -89,7 +89,7 @@ func (c *cli) runErase(ctx context.Context, f eraseFlags) error {
 	if err := f.checkInactive(); err != nil {
 		return err
 	}
-	f.yes = f.yes || f.request.DryRun // nothing happens that needs asking
+	f.yes = f.yes || f.request.DryRun // a dry run changes nothing
 	if !f.yes && (!c.asks || f.file == "-") {
 		return usage("nobody can be asked here; add --yes to erase without the question")
 	}
@@ -133,18 +133,19 @@ func (c *cli) runErase(ctx context.Context, f eraseFlags) error {
 		return err
 	}
 	terminal.WriteOutcome(c.stdout, j)
-	return verdict(j)
+	return outcomeError(j)
 }
 
-// unsure reports whether a request that came to an error may have arrived.
-func unsure(ctx context.Context, err error) bool {
+// mayHaveArrived reports whether the API may have accepted a request although
+// it ended with an error.
+func mayHaveArrived(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || jobs.KindOf(err) == jobs.Unavailable || jobs.KindOf(err) == jobs.Internal
 }
 
-// submitError says how to repeat a request of which nobody knows whether it
-// arrived.
+// submitError says how to repeat a request that may have been accepted, so that
+// it is not accepted twice.
 func (f *eraseFlags) submitError(ctx context.Context, err error) error {
-	if !unsure(ctx, err) {
+	if !mayHaveArrived(ctx, err) {
 		return err
 	}
 	if f.inactive.period != "" { // a repeat would make another selection, which is another request
@@ -157,7 +158,7 @@ func (f *eraseFlags) submitError(ctx context.Context, err error) error {
 	return fmt.Errorf("%w; it may have been accepted: to repeat it without harm add %s", err, again)
 }
 
-// complete reads the clients' ids and the flags that need reading.
+// complete reads the client ids from the file, and parses and checks the flags.
 func (f *eraseFlags) complete(c *cli, now time.Time) error {
 	r := &f.request
 	if f.file != "" {
@@ -207,7 +208,7 @@ func (c *cli) preview(f eraseFlags, n int, url string) {
 		fmt.Fprintf(c.stderr, "To be erased: %s. This cannot be undone.\n", terminal.Count(n, "client"))
 	}
 	if len(r.ClientIDs) > 0 {
-		line("clients", someOf(r.ClientIDs))
+		line("clients", firstFew(r.ClientIDs))
 	}
 	line("through", url)
 	if r.TenantID != "" {
@@ -232,8 +233,8 @@ func (c *cli) preview(f eraseFlags, n int, url string) {
 	}
 }
 
-// someOf lists the first few ids.
-func someOf(ids []string) string {
+// firstFew lists the first few ids.
+func firstFew(ids []string) string {
 	const few = 5
 	if len(ids) <= few {
 		return strings.Join(ids, ", ")

@@ -21,8 +21,9 @@ func (c *cli) follow(ctx context.Context, api *apiclient.Client, id string) (job
 	return j, err
 }
 
-// verdict is the exit code that a job stands for.
-func verdict(j jobs.Job) error {
+// outcomeError is the error, and so the exit code, for the state of a job: nil
+// unless it ended with exceptions, failed or was cancelled.
+func outcomeError(j jobs.Job) error {
 	if j.State.Final() && (j.State != jobs.Completed || j.Counts.Exceptions() > 0) {
 		return exceptions()
 	}

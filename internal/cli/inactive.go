@@ -20,7 +20,7 @@ type inactiveFlags struct {
 	show       int
 }
 
-// check finds what does not go together on the command line.
+// checkInactive finds flags that do not go together.
 func (f *eraseFlags) checkInactive() error {
 	i := f.inactive
 	switch {
@@ -65,7 +65,7 @@ func (c *cli) selectInactive(ctx context.Context, api *apiclient.Client, f *eras
 }
 
 // expected is how many clients an erasure of the selection takes: its total,
-// and whoever is left out only by a guard that shall not hold.
+// and those left out only by a guard that --override ignores.
 func (f *eraseFlags) expected(ctx context.Context, api *apiclient.Client, sel jobs.Selection) (int, error) {
 	n := sel.Total
 	overridden := map[string]bool{}
@@ -78,7 +78,7 @@ func (f *eraseFlags) expected(ctx context.Context, api *apiclient.Client, sel jo
 	if n == sel.Total || sel.Excluded == 0 {
 		return n, nil
 	}
-	// Whoever is excluded and held by such a guard stays left out.
+	// Clients that are excluded as well stay left out.
 	excluded := map[string]bool{}
 	for _, id := range f.inactive.exclude {
 		excluded[id] = true
@@ -110,8 +110,8 @@ func (c *cli) describe(sel jobs.Selection, expected int, override []string) {
 	line(sel.Excluded, "excluded by you")
 }
 
-// showCandidates lists the first few who would go. It goes to standard error,
-// as all that is said before the work is done.
+// showCandidates lists the first n clients who would be erased. It prints to
+// standard error, like everything that comes before the outcome.
 func (c *cli) showCandidates(ctx context.Context, api *apiclient.Client, sel jobs.Selection, n int) error {
 	if n <= 0 {
 		return nil
@@ -121,7 +121,7 @@ func (c *cli) showCandidates(ctx context.Context, api *apiclient.Client, sel job
 			return err
 		}
 		if !candidate.Included {
-			continue // held by a guard or excluded
+			continue // a guard applies, or excluded
 		}
 		name, last := "–", "never"
 		if candidate.Name != nil {

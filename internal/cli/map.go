@@ -17,10 +17,10 @@ func (c *cli) check() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "check",
-		Short: "Holds the map against the live schema",
-		Long: `Holds the map of OUBLI_MAP against the database of OUBLI_DATABASE_URL and lists
-what the map does not cover: where, why, and the fix. Workers
-make the same check when they start and before every chunk.
+		Short: "Compares the map with the live schema",
+		Long: `Compares the map of OUBLI_MAP with the database of OUBLI_DATABASE_URL and lists
+what the map does not cover: where, why, and the fix. Workers make the same check
+when they start and before every chunk.
 
 PostgreSQL parses every expression of the map; nothing of it is run, and no row
 is read. --json prints {covered, map, gaps: [{place, table, column, why, fix}],

@@ -30,18 +30,18 @@ func (c *cli) merge() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "merge --client ID… --into ID | --anonymous",
 		Short: "Merges clients into another one, or into the anonymous profile",
-		Long: `Asks the HTTP API to let one client take over what belongs to others, such as
-somebody who was entered twice, or to let the studio's anonymous profile take
-it over. It cannot be undone.
+		Long: `Asks the HTTP API to move what belongs to one client to another one, for example
+when somebody was entered twice, or to the tenant's anonymous profile. It cannot
+be undone.
 
-First everything is run and taken back, and what it would do is shown: rows by
-table, and conflicts, which are rows of which the target has the like already.
-After you have typed the number of clients it is done for real.
+First a dry run shows what would be done: rows by table, and conflicts, which are
+rows that the target has already. After you have typed the number of clients the
+merge is done.
 
 With --conflicts fail a client with conflicts stays as it is; with keep_target
-its conflicting rows give way. Rows that carry value, such as a membership,
-never give way. Of conflicts between two of the clients named, who both go to
-the third, the rehearsal knows nothing. --yes leaves out the rehearsal and the question.
+its conflicting rows are deleted. Rows that carry value, such as a membership,
+are never deleted. The dry run does not see conflicts between two of the clients
+named. --yes leaves out the dry run and the question.
 
 Ctrl-C stops the watching, not the merge. OUBLI_URL says where the API is,
 OUBLI_TOKEN holds a token with the role admin.`,
@@ -64,23 +64,23 @@ OUBLI_TOKEN holds a token with the role admin.`,
 	fs, r := cmd.Flags(), &f.request
 	fs.StringArrayVar(&r.SourceIDs, "client", nil, "client that is merged; more ids may follow")
 	fs.StringVar(&f.file, "client-file", "", "file with one client id per line, - for standard input")
-	fs.StringVar(&r.Target.ClientID, "into", "", "client that takes over")
-	fs.BoolVar(&r.Target.Anonymous, "anonymous", false, "let the anonymous profile take over, by the rules of an erasure")
+	fs.StringVar(&r.Target.ClientID, "into", "", "client that gets what belongs to the others")
+	fs.BoolVar(&r.Target.Anonymous, "anonymous", false, "merge into the anonymous profile, by the rules of an erasure")
 	fs.BoolVar(&f.keepSource, "keep-source", false, "do not delete the clients that were merged")
 	fs.BoolVar(&f.noFill, "no-fill", false, "do not give the target what it lacks, such as a phone number")
-	fs.StringVar((*string)(&r.Conflicts), "conflicts", string(jobs.FailOnConflict), "fail (leave that client as it is) or keep_target (its conflicting rows give way)")
+	fs.StringVar((*string)(&r.Conflicts), "conflicts", string(jobs.FailOnConflict), "fail (leave that client as it is) or keep_target (its conflicting rows are deleted)")
 	fs.StringVar(&r.Comment, "comment", "", "kept with the job, for your records; name nobody in it")
 	fs.StringSliceVar(&r.Notify, "notify", nil, "addresses that get the mail (default: the token's)")
 	fs.StringVar(&r.Locale, "locale", "", "language of the mail: fr, de, en, es, it or nl (default: the tenant's)")
 	fs.StringVar(&r.TenantID, "tenant", "", "tenant of the clients, for a token that is good for all of them")
 	fs.StringVar(&f.key, "idempotency-key", "", "makes repeating the same command harmless (default: a new one)")
 	fs.BoolVar(&r.DryRun, "dry-run", false, "show what would be done, and do nothing")
-	fs.BoolVarP(&f.yes, "yes", "y", false, "do not rehearse and do not ask")
+	fs.BoolVarP(&f.yes, "yes", "y", false, "leave out the dry run and the question")
 	fs.BoolVar(&f.noWait, "no-wait", false, "print the job's id and do not wait for its end")
 	return cmd
 }
 
-// complete reads the clients' ids and the flags that need reading.
+// complete reads the client ids from the file, and parses and checks the flags.
 func (f *mergeFlags) complete(c *cli) error {
 	r := &f.request
 	if f.file != "" {
@@ -125,7 +125,7 @@ func (c *cli) runMerge(ctx context.Context, f mergeFlags) error {
 			return err
 		}
 		terminal.WriteOutcome(c.stdout, j)
-		return verdict(j)
+		return outcomeError(j)
 	}
 	if !f.yes {
 		if err := c.askForMerge(ctx, api, f); err != nil {
@@ -137,7 +137,7 @@ func (c *cli) runMerge(ctx context.Context, f mergeFlags) error {
 	}
 	j, err := api.CreateMerge(ctx, f.request, f.key)
 	if err != nil {
-		if unsure(ctx, err) {
+		if mayHaveArrived(ctx, err) {
 			return fmt.Errorf("%w; it may have been accepted: to repeat it without harm add --idempotency-key %s", err, f.key)
 		}
 		return err
@@ -151,10 +151,10 @@ func (c *cli) runMerge(ctx context.Context, f mergeFlags) error {
 		return err
 	}
 	terminal.WriteOutcome(c.stdout, j)
-	return verdict(j)
+	return outcomeError(j)
 }
 
-// rehearseMerge runs the merge and lets it be taken back.
+// rehearseMerge runs the merge as a dry run.
 func (c *cli) rehearseMerge(ctx context.Context, api *apiclient.Client, f mergeFlags) (jobs.Job, error) {
 	f.request.DryRun, f.request.Notify = true, nil
 	j, err := api.CreateMerge(ctx, f.request, "")
@@ -187,7 +187,7 @@ func (c *cli) previewMerge(f mergeFlags, url string) {
 	} else {
 		fmt.Fprintf(c.stderr, "To be merged: %s. This cannot be undone.\n", n)
 	}
-	line("clients", someOf(r.SourceIDs))
+	line("clients", firstFew(r.SourceIDs))
 	if r.Target.Anonymous {
 		line("into", "the anonymous profile")
 	} else {

@@ -14,8 +14,8 @@ func (c *cli) migrate() *cobra.Command {
 		Use:   "migrate",
 		Short: "Creates or updates the control schema in the database",
 		Long: `Creates the schema oubli in the database of OUBLI_DATABASE_URL, or brings it up
-to date. It touches no other schema, waits for another migration to end, and
-may be repeated.`,
+to date. It changes no other schema, waits for another migration to end, and may
+be repeated.`,
 		GroupID: groupRun,
 		Args:    cobra.NoArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return c.runMigrate(cmd.Context()) },

@@ -17,7 +17,7 @@ func (c *cli) serve() *cobra.Command {
 		Short: "Runs the HTTP API",
 		Long: `Runs the HTTP API on OUBLI_LISTEN and the listener for operations (dashboard,
 metrics, health) on OUBLI_OPS_LISTEN until it is stopped. It takes requests
-while Redis is away and while the map has gaps: they wait.`,
+while Redis does not answer and while the map has gaps: the work waits.`,
 		Example: `  oubli serve
   oubli serve --worker     # API and workers in one process`,
 		GroupID: groupRun,
@@ -34,8 +34,9 @@ func (c *cli) worker() *cobra.Command {
 	return &cobra.Command{
 		Use:   "worker",
 		Short: "Runs the workers that erase and mail",
-		Long: `Runs OUBLI_CONCURRENCY worker slots until it is stopped. On SIGTERM the chunks
-under way are finished and the rest is given back. Any number of workers may
+		Long: `Runs OUBLI_CONCURRENCY worker slots until it is stopped. On SIGTERM it finishes
+the chunks under way and gives the rest back, within 25 seconds; a second SIGTERM
+ends it at once. Any number of workers may
 run, on any number of machines. It refuses to start while the map does not
 cover the schema.`,
 		Example: `  oubli worker

@@ -27,9 +27,9 @@ func (c *cli) scrub() *cobra.Command {
 	var f scrubFlags
 	cmd := &cobra.Command{
 		Use:   "scrub",
-		Short: "Says what erased values are left on disk, and removes them",
+		Short: "Shows which erased values are left on disk, and removes them",
 		Long: `PostgreSQL leaves the bytes of deleted and overwritten rows in its files; even
-VACUUM does. This command says how far they are gone, in levels:
+VACUUM does. This command shows how far they are gone, in levels:
 
   0 logical     gone for every query; the planner's statistics may hold values
   1 statistics  the statistics are those of what is there now (workers see to it)
@@ -38,10 +38,11 @@ VACUUM does. This command says how far they are gone, in levels:
 
 With --rewrite it goes on to level 3. Every table of the map from which something
 was erased is rewritten by VACUUM FULL, which locks it against everybody while
-it is copied: hence --window, outside of which no table is locked. A table that
-somebody else holds is tried again later; one for which somebody still sees old
-rows (a long transaction, a replication slot) waits for that to end. What is done
-stays done, so a run that was stopped, or whose window closed, is simply repeated.
+it is copied. Outside of --window no table is locked. A table that another
+transaction has locked is tried again later. A table whose old rows somebody can
+still see (a long transaction, a replication slot) waits until that has ended.
+A run that was stopped, or whose window closed, can be repeated: it goes on where
+it was.
 
 It connects to OUBLI_DATABASE_URL as the owner of the database or as a superuser,
 and says which rights are missing for the rest. Replicas follow
@@ -176,7 +177,7 @@ func writeLeftovers(out io.Writer, l scrub.Leftovers) error {
 type scrubProgress struct {
 	w     io.Writer
 	draws bool
-	mu    sync.Mutex // a rewrite is followed from beside it
+	mu    sync.Mutex // steps come from several goroutines
 	drawn bool
 }
 

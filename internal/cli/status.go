@@ -93,7 +93,7 @@ func (c *cli) showStatus(ctx context.Context, id string, f statusFlags) error {
 	if err != nil {
 		return err
 	}
-	return verdict(j)
+	return outcomeError(j)
 }
 
 // asAnswered is the job as the API gives it.

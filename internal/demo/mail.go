@@ -11,21 +11,21 @@ import (
 	"strings"
 )
 
-// letter is a mail as its reader sees it.
-type letter struct {
+// readableMail is a mail as its reader sees it.
+type readableMail struct {
 	from, to, subject, date string
 	text                    string
 }
 
-func (l letter) header() string {
+func (l readableMail) header() string {
 	return fmt.Sprintf("From:    %s\nTo:      %s\nDate:    %s\nSubject: %s\n", l.from, l.to, l.date, l.subject)
 }
 
-// readLetter decodes the headers and the text part of a multipart message.
-func readLetter(data []byte) (letter, error) {
+// decodeMail decodes the headers and the text part of a multipart message.
+func decodeMail(data []byte) (readableMail, error) {
 	m, err := mail.ReadMessage(bytes.NewReader(data))
 	if err != nil {
-		return letter{}, fmt.Errorf("read mail: %w", err)
+		return readableMail{}, fmt.Errorf("read mail: %w", err)
 	}
 	var words mime.WordDecoder
 	header := func(name string) string {
@@ -35,16 +35,16 @@ func readLetter(data []byte) (letter, error) {
 		}
 		return text
 	}
-	l := letter{from: header("From"), to: header("To"), subject: header("Subject"), date: header("Date")}
+	l := readableMail{from: header("From"), to: header("To"), subject: header("Subject"), date: header("Date")}
 	_, params, err := mime.ParseMediaType(m.Header.Get("Content-Type"))
 	if err != nil {
-		return letter{}, fmt.Errorf("read mail: %w", err)
+		return readableMail{}, fmt.Errorf("read mail: %w", err)
 	}
 	parts := multipart.NewReader(m.Body, params["boundary"])
 	for {
 		part, err := parts.NextRawPart()
 		if err != nil {
-			return letter{}, fmt.Errorf("read mail: no text part: %w", err)
+			return readableMail{}, fmt.Errorf("read mail: no text part: %w", err)
 		}
 		if !strings.HasPrefix(part.Header.Get("Content-Type"), "text/plain") {
 			continue

@@ -41,8 +41,8 @@ func (d *demo) before(ctx context.Context, erasures []*studioErasure) (*proof, e
 	return p, err
 }
 
-// prove holds the database against how it was, as one who trusts nobody would:
-// by reading it, not by asking the service.
+// prove compares the database with how it was before. It reads the database and
+// does not ask the service, so that the service cannot vouch for itself.
 func (d *demo) prove(ctx context.Context, p *proof, erasures []*studioErasure) error {
 	d.chapter("The proof, read from the database")
 	var broken []string
@@ -148,8 +148,8 @@ func (d *demo) totalsLine(studio, when string, t booking.StudioTotals) {
 // euros is an amount without its cents.
 func euros(cents int64) string { return terminal.Thousands(cents / 100) }
 
-// compareTraces shows where the erased clients could be found before and
-// where they can be now.
+// compareTraces shows where the erased clients could be found before, and where
+// they can be found now.
 func (d *demo) compareTraces(ctx context.Context, p *proof, erased []int64) (bool, error) {
 	after, err := booking.Traces(ctx, d.db, erased)
 	if err != nil {
@@ -175,18 +175,18 @@ func (d *demo) compareTraces(ctx context.Context, p *proof, erased []int64) (boo
 
 // lookAgain shows what has become of the client whom the story followed.
 func (d *demo) lookAgain(ctx context.Context, p *person) error {
-	var calendar, holder, invoice string
+	var calendar, profile, invoice string
 	err := d.db.QueryRow(ctx, `
 		SELECT a.client_name, c.first_name || ' (' || c.group_name || ')', i.billing_name
 		FROM appointments a JOIN clients c ON c.id = a.client_id, invoices i
-		WHERE a.id = $1 AND i.id = $2`, p.appointment, p.invoice).Scan(&calendar, &holder, &invoice)
+		WHERE a.id = $1 AND i.id = $2`, p.appointment, p.invoice).Scan(&calendar, &profile, &invoice)
 	if err != nil {
 		return fmt.Errorf("look again: %w", err)
 	}
 	d.chapter("And " + p.name + "?")
 	d.item("client", fmt.Sprintf("%d does not exist", p.id))
 	d.item("calendar", "the appointment still stands, for “"+calendar+"”")
-	d.item("reports", "it counts for the profile “"+holder+"”, shared by all who were erased")
+	d.item("reports", "it counts for the profile “"+profile+"”, shared by all who were erased")
 	d.item("invoice", "still made out to “"+invoice+"”, as tax law asks, and linked to nobody")
 	return nil
 }

@@ -13,9 +13,8 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// yearsLater sets the demo's clock forward to where the law lets go of what it
-// kept: the sweep that runs every day runs with that clock, and the database
-// says what it did.
+// yearsLater runs the daily sweep with a clock that is set forward to when
+// retention periods end, and shows from the database what the sweep cleared.
 func (d *demo) yearsLater(ctx context.Context) error {
 	sweep, err := newSweeper(ctx, d.url, d.mapFile)
 	if err != nil {
@@ -26,8 +25,8 @@ func (d *demo) yearsLater(ctx context.Context) error {
 	if err := sweep.on(ctx, time.Now().AddDate(0, 0, 1)); err != nil {
 		return err
 	}
-	turns, err := d.showKept(ctx)
-	if err != nil || len(turns) == 0 {
+	years, err := d.showKept(ctx)
+	if err != nil || len(years) == 0 {
 		return err
 	}
 	former, err := d.formerClients(ctx)
@@ -42,14 +41,14 @@ func (d *demo) yearsLater(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("\n  The clock is set forward, to the turns of years at which something ends")
+	d.say("\n  The clock is set forward, to the ends of years at which something ends")
 	d.say("  for good. What is still kept, after the sweep of the day:\n")
 	line := fmt.Sprintf("  %-20s", "")
 	for _, studio := range d.seeded.Studios {
 		line += fmt.Sprintf("%10s", studio.Country)
 	}
 	d.say("%s%12s", line, "cleared")
-	for _, year := range turns {
+	for _, year := range years {
 		for _, day := range []time.Time{time.Date(year, 12, 31, 12, 0, 0, 0, time.UTC), time.Date(year+1, 1, 1, 12, 0, 0, 0, time.UTC)} {
 			if err := d.sweepAndTell(ctx, sweep, day); err != nil {
 				return err
@@ -75,7 +74,7 @@ func (d *demo) showKept(ctx context.Context) ([]int, error) {
 	d.chapter("What the law keeps, and until when")
 	d.say("GET /v1/retention, for each studio: invoices that still say to whom they")
 	d.say("were made out. Nobody's name is in the answer, and none is linked to anyone.\n")
-	var turns []int
+	var years []int
 	for _, studio := range d.seeded.Studios {
 		token, err := d.token(studio)
 		if err != nil {
@@ -92,14 +91,14 @@ func (d *demo) showKept(ctx context.Context) ([]int, error) {
 			first, last := k.Years[0], k.Years[len(k.Years)-1]
 			d.say("  %-28s %s %8s %s: %s until the end of %d … %s until the end of %d", studio.Name, studio.Country,
 				terminal.Thousands(k.Rows), k.Table, terminal.Thousands(first.Rows), first.Year, terminal.Thousands(last.Rows), last.Year)
-			turns = append(turns, last.Year)
-			if first.Year < slices.Min(turns) {
-				turns = append(turns, first.Year)
+			years = append(years, last.Year)
+			if first.Year < slices.Min(years) {
+				years = append(years, first.Year)
 			}
 		}
 	}
-	slices.Sort(turns)
-	return slices.Compact(turns), nil
+	slices.Sort(years)
+	return slices.Compact(years), nil
 }
 
 // sweeper sweeps as every worker does, with a clock that can be set.
@@ -165,7 +164,8 @@ func (d *demo) heldInvoices(ctx context.Context) (sum int64, line string, err er
 	return sum, line, nil
 }
 
-// proveGone holds the database against what was promised for the time after.
+// proveGone checks in the database what was promised for the time after the last
+// retention period.
 func (d *demo) proveGone(ctx context.Context, former []int64, totals []booking.StudioTotals, bystanders []booking.TableDigest) error {
 	traces, err := booking.Traces(ctx, d.db, former)
 	if err != nil {

@@ -41,7 +41,7 @@ type studioErasure struct {
 	job       jobs.Job
 }
 
-// tell plays the story and says what did not come out as promised.
+// tell plays the story and returns an error for what did not end as promised.
 func (d *demo) tell(ctx context.Context) error {
 	erasures, err := d.choose(ctx)
 	if err != nil {
@@ -269,16 +269,16 @@ func (d *demo) showMails(ctx context.Context, erasures []*studioErasure) error {
 			shown = m
 		}
 	}
-	letter, err := readLetter(shown.Data)
+	first, err := decodeMail(shown.Data)
 	if err != nil {
 		return err
 	}
-	for _, line := range strings.Split(strings.TrimSpace(letter.header()+"\n"+letter.text), "\n") {
+	for _, line := range strings.Split(strings.TrimSpace(first.header()+"\n"+first.text), "\n") {
 		d.say("  │ %s", strings.TrimRight(line, "\r "))
 	}
 	d.say("")
 	for _, m := range mails {
-		other, err := readLetter(m.Data)
+		other, err := decodeMail(m.Data)
 		if err != nil {
 			return err
 		}
