@@ -48,7 +48,8 @@ func (em emitter) assignStatement(e *entry) Statement {
 
 	t.add("WITH RECURSIVE mine AS MATERIALIZED (\n  SELECT %s\n  FROM %s AS \"t\"\n  WHERE %s\n),\n",
 		strings.Join(selected, ", "), e.rel.ident(), where(t.belongs(e, "t"), anyApplies(collisions)))
-	t.add("assigned AS (\n  SELECT %s, 0::bigint AS oubli_n, NULL::%s AS oubli_profile FROM mine\nUNION ALL\n", strings.Join(columns, ", "), typ)
+	t.add("assigned AS (\n  SELECT %s, 0::bigint AS oubli_n, NULL::%s AS oubli_profile FROM mine\nUNION ALL\n",
+		strings.Join(columns, ", "), typ)
 	t.add("  SELECT %s, oubli_at, CASE WHEN %s THEN oubli_key END\n  FROM (\n", strings.Join(columns, ", "), s.first())
 	t.add("    SELECT assigned.*, p.oubli_key, p.oubli_at, %s AS oubli_free\n", s.free(e))
 	t.add("    FROM assigned JOIN unnest(%s) WITH ORDINALITY AS p(oubli_key, oubli_at) ON p.oubli_at = assigned.oubli_n + 1\n", keys)
