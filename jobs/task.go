@@ -90,7 +90,7 @@ type Claim struct {
 	Trace string
 
 	// Of a batch, and but for the lane of a merge.
-	Lane          int // which of the tenant's profiles are this batch's to use, from 1; 0: all
+	Lane          int // which of the profiles are this batch's to use, from 1; 0: all
 	Keys          []string
 	Position      int // clients that have their outcome
 	Counts        Counts

@@ -10,9 +10,20 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// tenantLock is the key of the advisory lock that keeps merges of a tenant apart
-// from everything else: batches share it, a merge holds it alone.
+// tenantLock is the key of the advisory lock that keeps merges and second looks
+// of a tenant apart from everything else: batches share it, the others hold it
+// alone.
 const tenantLock = "hashtextextended('oubli:tenant:' || $1::text, 0)"
+
+// lockTenantSQL takes the tenant's lock alone.
+const lockTenantSQL = "SELECT pg_advisory_xact_lock(" + tenantLock + ")"
+
+// lockLaneSQL shares the tenant's lock and takes the lane's alone. A claim
+// chooses a lane that no running task has, by the map as it is then and by the
+// rows of tasks. This lock holds whatever they say: no two transactions use the
+// profiles of one lane at the same time.
+const lockLaneSQL = "SELECT pg_advisory_xact_lock_shared(" + tenantLock + "), " +
+	"pg_advisory_xact_lock(hashtextextended('oubli:lane:' || $2::int || ':' || $1::text, 0))"
 
 // fenceSQL locks the task's row if the task is still the caller's and stands
 // where the caller believes, and says whether its job is to go on. A crash of
@@ -39,18 +50,18 @@ const settingsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('id
   set_config('synchronous_commit', 'off', true)`
 
 // queueLocks begins the transaction of a chunk: settings, the fence, the
-// tenant's lock and the clients' locks. A merge may write any of the tenant's
-// rows, so it takes the tenant's lock alone.
+// tenant's and the lane's lock, and the clients' locks. A merge may write any of
+// the tenant's rows, so it takes the tenant's lock alone, and has no lane.
 func (s *Store) queueLocks(b *pgx.Batch, ch chunk) error {
-	lock := "pg_advisory_xact_lock_shared"
-	if ch.claim.Kind == jobs.MergeTask {
-		lock = "pg_advisory_xact_lock"
-	}
 	b.Queue("begin isolation level read committed")
 	b.Queue(settingsSQL, milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
 	b.Queue(s.fence, ch.claim.TaskID, ch.claim.Attempt, ch.claim.Position, nextKey(ch.claim))
 	clients := ch.clients(ch.keys)
-	b.Queue("SELECT "+lock+"("+tenantLock+")", clients.owner)
+	if ch.claim.Kind == jobs.MergeTask {
+		b.Queue(lockTenantSQL, clients.owner)
+	} else {
+		b.Queue(lockLaneSQL, clients.owner, ch.claim.Lane)
+	}
 	return queue(b, clients, ch.plan.LockClients)
 }
 
@@ -70,7 +81,7 @@ func readLocks(results pgx.BatchResults, ch chunk) (locked, error) {
 	if err := passFence(err, goOn); err != nil {
 		return nil, err
 	}
-	if _, err := results.Exec(); err != nil { // the tenant's lock
+	if _, err := results.Exec(); err != nil { // the tenant's lock, and the lane's
 		return nil, err
 	}
 	return readLocked(results, ch.plan.OwnedColumns)

@@ -14,7 +14,7 @@ import (
 
 // Claim takes a task for this worker. It returns nil when there is nothing to
 // take: somebody else has it, it is done, not due, its job is paused, or all
-// lanes of its tenant are busy. Then the hint is acknowledged and forgotten.
+// lanes of its profiles are busy. Then the hint is acknowledged and forgotten.
 func (s *Store) Claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	if uuid.Validate(taskID) != nil {
 		return nil, nil // not ours, and asking PostgreSQL would not help
@@ -39,7 +39,7 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 		var until *time.Time
 		var mail []byte
 		k := &claim.Counts
-		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
+		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes, s.sharedOwner()).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
 			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail)
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -99,12 +99,12 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*j
 	err := s.pool.QueryRow(ctx, `
 		SELECT t.id::text FROM oubli.tasks AS t
 		WHERE (t.kind = 'batch' OR $2 AND t.kind = 'merge') AND t.state = 'pending' AND t.run_at <= now()
-		  AND ($2 OR t.tenant_id = $1 AND t.dispatched_at IS NULL
+		  AND ($2 OR coalesce($4, t.tenant_id) = coalesce($4, $1) AND t.dispatched_at IS NULL
 		    AND NOT EXISTS (SELECT FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL)
-		    AND NOT EXISTS (SELECT FROM `+smallAndDue+` AND w.kind = 'merge' AND w.tenant_id = $1))
-		  AND (NOT $2 OR t.kind = 'merge' OR (SELECT count(*) FROM oubli.tasks AS r WHERE r.tenant_id = t.tenant_id AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
+		    AND NOT EXISTS (SELECT FROM `+smallAndDue+` AND w.kind = 'merge' AND coalesce($4, w.tenant_id) = coalesce($4, $1)))
+		  AND (NOT $2 OR t.kind = 'merge' OR (SELECT count(*) FROM oubli.tasks AS r WHERE coalesce($4, r.tenant_id) = coalesce($4, t.tenant_id) AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
 		  AND `+runnable+`
-		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID, cutOff, s.opts.Lanes).Scan(&id)
+		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID, cutOff, s.opts.Lanes, s.sharedOwner()).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -119,7 +119,7 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*j
 // its lane. What is small yields to nothing big. The task keeps its place before
 // the tenant's other ones.
 func (s *Store) Yield(ctx context.Context, c *jobs.Claim) (bool, error) {
-	tag, err := s.pool.Exec(ctx, yieldTaskSQL, c.TaskID, c.Attempt)
+	tag, err := s.pool.Exec(ctx, yieldTaskSQL, c.TaskID, c.Attempt, s.sharedOwner())
 	return tag.RowsAffected() > 0, fault("give others a turn", err)
 }
 

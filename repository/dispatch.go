@@ -16,33 +16,34 @@ const runnable = `(t.kind = 'mail' OR EXISTS (SELECT FROM oubli.jobs AS j WHERE 
 
 // dispatchSQL marks due tasks. No more hints of a queue wait in Redis than its
 // window, so that little is lost with it; a tenant has no more batches out than
-// it has lanes, and tenants take turns: nobody has a second one out while
-// others wait for their first. Bulk hints that wait behind those of
+// it has lanes, and tenants take turns: nobody has a second one out while others
+// wait for their first. Where $3 is the profile owner of all tenants, they share
+// the lanes and count as one tenant. Bulk hints that wait behind those of
 // others take no turn from the same tenant's interactive batches, which would
 // wait with them; if all come at once, the one that finds no lane is handed
 // back.
 const dispatchSQL = `
 WITH out AS (
-  SELECT tenant_id, kind, queue, state = 'running' AS running, count(*) AS n FROM oubli.tasks
+  SELECT coalesce($3, tenant_id) AS owner, kind, queue, state = 'running' AS running, count(*) AS n FROM oubli.tasks
   WHERE state = 'running' OR (state = 'pending' AND dispatched_at IS NOT NULL)
   GROUP BY 1, 2, 3, 4),
 busy AS (
-  SELECT tenant_id, sum(n) AS lanes, sum(n) FILTER (WHERE running OR queue = 'interactive') AS urgent
+  SELECT owner, sum(n) AS lanes, sum(n) FILTER (WHERE running OR queue = 'interactive') AS urgent
   FROM out WHERE kind <> 'mail' GROUP BY 1),
 waiting AS (
   SELECT queue, sum(n) AS n FROM out WHERE NOT running GROUP BY 1),
 due AS (
-  SELECT t.id, t.queue, t.kind, t.run_at, t.tenant_id,
-    row_number() OVER (PARTITION BY t.tenant_id, t.kind = 'mail' ORDER BY t.queue <> 'interactive', t.run_at, t.id)
+  SELECT t.id, t.queue, t.kind, t.run_at, coalesce($3, t.tenant_id) AS owner,
+    row_number() OVER (PARTITION BY coalesce($3, t.tenant_id), t.kind = 'mail' ORDER BY t.queue <> 'interactive', t.run_at, t.id)
       + coalesce(CASE WHEN t.kind = 'mail' THEN 0 WHEN t.queue = 'interactive' THEN busy.urgent ELSE busy.lanes END, 0) AS turn
-  FROM oubli.tasks AS t LEFT JOIN busy USING (tenant_id)
+  FROM oubli.tasks AS t LEFT JOIN busy ON busy.owner = coalesce($3, t.tenant_id)
   WHERE t.state = 'pending' AND t.dispatched_at IS NULL AND t.run_at <= now() AND ` + runnable + `
     -- What cannot be dispatched anyway need not be sorted.
     AND NOT EXISTS (SELECT FROM waiting WHERE waiting.queue = t.queue AND waiting.n >= $2)
     AND (t.kind = 'mail' OR coalesce(busy.urgent, 0) < $1)),
 turns AS (
   SELECT *, count(*) FILTER (WHERE turn = 1) OVER (PARTITION BY queue)
-    - count(*) FILTER (WHERE turn = 1) OVER (PARTITION BY queue, tenant_id) AS others
+    - count(*) FILTER (WHERE turn = 1) OVER (PARTITION BY queue, owner) AS others
   FROM due WHERE kind = 'mail' OR turn <= $1),
 placed AS (
   SELECT id, row_number() OVER (PARTITION BY queue ORDER BY turn, run_at, id) + coalesce(waiting.n, 0) AS place
@@ -59,7 +60,7 @@ RETURNING t.id::text, t.kind, t.queue, t.dispatch_no, interval '0', (SELECT trac
 // Dispatch marks the tasks that are due and returns them; the caller enqueues
 // a hint for each and takes back the marks of those it could not enqueue.
 func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
-	rows, err := s.pool.Query(ctx, dispatchSQL, s.opts.Lanes, s.opts.Window)
+	rows, err := s.pool.Query(ctx, dispatchSQL, s.opts.Lanes, s.opts.Window, s.sharedOwner())
 	if err != nil {
 		return nil, fault("dispatch", err)
 	}

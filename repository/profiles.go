@@ -18,8 +18,8 @@ const needProfilesState = "OB001"
 // keeps rows apart, lane l of n takes slots l, l+n, l+2n …, so that batches
 // side by side never meet on one unique key.
 
-// slot is the n-th slot of a lane, from 0. A merge has the tenant to itself and
-// takes them all.
+// slot is the n-th slot of a lane, from 0. A merge and a second look have the
+// tenant to themselves and take them all.
 func (s *Store) slot(lane, n int) int {
 	if lane == 0 {
 		return 1 + n
@@ -86,7 +86,7 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 			}
 		}
 		for i := len(lane); i < wanted; i++ {
-			slots = append(slots, c.Lane+i*s.opts.Lanes)
+			slots = append(slots, s.slot(c.Lane, i))
 		}
 		for _, slot := range slots {
 			if live[slot] != "" {
@@ -114,6 +114,17 @@ func profileOwner(m *erasuremap.Map, tenant string) string {
 		return "-"
 	}
 	return tenant
+}
+
+// sharedOwner is the profile owner of every task when all tenants share profiles
+// and therefore lanes; nil when each tenant has its own.
+func (s *Store) sharedOwner() *string {
+	m := s.erasureMap()
+	if m.Tenant != nil {
+		return nil
+	}
+	owner := profileOwner(m, "")
+	return &owner
 }
 
 // insertProfile inserts one anonymous profile and gives its key.

@@ -77,11 +77,18 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 			err = s.makeProfiles(ctx, p, &look.Claim, want.slots)
 		}
 		switch {
+		case errors.Is(err, errTenantBusy): // not a failure, so the look is not given up after a day
+			if _, err := s.pool.Exec(ctx, putOffLookSQL, look.JobID); err != nil {
+				return all, fault("put off second look", err)
+			}
+			continue
 		case errors.Is(err, errStalePlan), need && err == nil:
 			if again++; again > chunkTries {
 				return all, errUnsteady
 			}
 			continue
+		case err != nil && ctx.Err() != nil: // the process stops; the look did not fail
+			return all, fault("look again", err)
 		case err != nil && look.JobID != "":
 			err = s.postpone(ctx, look, fault("look again", err))
 			s.looks.Store(&err)
@@ -106,11 +113,17 @@ type secondLook struct {
 	old bool // it has been tried for long enough
 }
 
+// putOffLookSQL lets a pause pass before a look is tried again.
+const putOffLookSQL = "UPDATE oubli.second_looks SET tried = now() WHERE job_id = $1"
+
+// errTenantBusy says that the tenant's lock could not be had.
+var errTenantBusy = errors.New("other work holds the tenant's lock")
+
 // postpone lets a look that failed rest, or gives it up.
 func (s *Store) postpone(ctx context.Context, look *secondLook, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	sql, what := "UPDATE oubli.second_looks SET tried = now() WHERE job_id = $1", "put off"
+	sql, what := putOffLookSQL, "put off"
 	if look.old {
 		sql, what = "DELETE FROM oubli.second_looks WHERE job_id = $1", "given up"
 	}
@@ -125,7 +138,6 @@ func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *se
 		milliseconds(s.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
 		return nil, err
 	}
-	look.Lane = 1
 	err := tx.QueryRow(ctx, nextLookSQL, s.opts.Pause).Scan(&look.JobID, &look.Number, &look.TenantID, &look.Terms.Country, &look.Terms.Locale, &look.old)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
@@ -137,6 +149,15 @@ func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *se
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && len(p.EraseLateRows) == 0 {
 		_, err = tx.Exec(ctx, "DELETE FROM oubli.second_looks WHERE job_id = $1", look.JobID)
 		return nil, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	// Only a claim has a lane. A look holds the tenant's lock alone instead, as a
+	// merge does, and may use every profile.
+	_, err = tx.Exec(ctx, lockTenantSQL, profileOwner(p.Map, look.TenantID))
+	if pgfault.Is(err, "55P03") { // lock_not_available
+		return nil, errTenantBusy
 	}
 	if err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func drain(ctx context.Context, s *repository.Store, c *jobs.Claim, chunk int) e
 
 func TestTwoLanesOnTheSameSessionsUseDifferentProfiles(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, classMap, classSQL+"INSERT INTO participations (session_id, client_id) SELECT session, n FROM generate_series(1, 40) AS n, generate_series(1, 6) AS session",
+	s := newShape(t, classMap, crowded,
 		func(o *repository.Options) { o.BatchClients, o.LockTimeout = 18, 20*time.Second })
 	claims := s.claims(t, 2, keys(1, 36)...)
 	var wg sync.WaitGroup

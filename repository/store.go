@@ -30,7 +30,7 @@ type Options struct {
 	Grace        time.Duration // between accepting a job and its start; 0
 	Lease        time.Duration // how long a silent worker keeps its batch; 10 s
 	LockTimeout  time.Duration // longest wait for one lock; half a second, so that the server, whose default is one, finds no deadlock before
-	Lanes        int           // batches of one tenant that may run side by side; 2
+	Lanes        int           // batches of one tenant that may run side by side, the same in all processes; 2
 	Pause        time.Duration // between rounds of refreshing statistics, and before a second look; 1 min
 	Window       int           // hints of one queue that wait in Redis at most; 64
 	// The database is left alone while a replica is further behind than

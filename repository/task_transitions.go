@@ -18,17 +18,18 @@ var taskTransitionSQL = map[jobs.TaskTransition]string{
 }
 
 // claimTaskSQL takes task $1 if it is pending and due, or if its lease ran out.
-// A batch takes the lowest free lane of its tenant; without one it is not
-// claimed. SKIP LOCKED: a row that is locked is being worked on, even if its
-// lease ran out, and a worker does not wait for it.
+// A batch takes the lowest free lane among those that use the same profiles: of
+// its tenant or, where $4 is the profile owner of all tenants, of all. Without a
+// free lane it is not claimed. SKIP LOCKED: a row that is locked is being worked
+// on, even if its lease ran out, and a worker does not wait for it.
 const claimTaskSQL = `
 UPDATE oubli.tasks AS t
 SET state = 'running', attempt = attempt + 1, lease_until = clock_timestamp() + $2::interval, lane = CASE WHEN t.kind = 'batch' THEN free.lane END,
-  crashes = crashes + (t.state = 'running')::int
+  profile_owner = coalesce($4, t.tenant_id), crashes = crashes + (t.state = 'running')::int
 FROM (SELECT id FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,
   (SELECT min(l) AS lane FROM generate_series(1, $3) AS l
       WHERE NOT EXISTS (SELECT FROM oubli.tasks AS r, oubli.tasks AS self
-        WHERE self.id = $1 AND r.tenant_id = self.tenant_id AND r.state = 'running' AND r.lane = l AND r.id <> self.id)) AS free
+        WHERE self.id = $1 AND coalesce($4, r.tenant_id) = coalesce($4, self.tenant_id) AND r.state = 'running' AND r.lane = l AND r.id <> self.id)) AS free
 WHERE t.id = mine.id
   AND ((t.state = 'pending' AND t.run_at <= now()) OR (t.state = 'running' AND t.lease_until < now()))
   AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + runnable + `
@@ -44,15 +45,16 @@ WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
 // yieldTaskSQL gives a task back if a dispatched task of another tenant or
 // another queue waits for a worker, or if a small job of the same tenant waits
-// for its lane. A task of a small job does not yield to bulk. run_at stays, so
-// that the task keeps its place before the tenant's other ones.
+// for its lane, or of any where $3 is the profile owner of all tenants. A task of
+// a small job does not yield to bulk. run_at stays, so that the task keeps its
+// place before the tenant's other ones.
 const yieldTaskSQL = `
 UPDATE oubli.tasks AS t SET state = 'pending', lease_until = NULL, lane = NULL, dispatched_at = NULL
 WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND (
   EXISTS (SELECT FROM oubli.tasks AS w
     WHERE w.state = 'pending' AND w.dispatched_at IS NOT NULL AND (w.tenant_id, w.queue) IS DISTINCT FROM (t.tenant_id, t.queue)
       AND (t.queue = 'bulk' OR w.queue <> 'bulk'))
-  OR t.queue = 'bulk' AND EXISTS (SELECT FROM ` + smallAndDue + ` AND w.tenant_id = t.tenant_id))`
+  OR t.queue = 'bulk' AND EXISTS (SELECT FROM ` + smallAndDue + ` AND coalesce($3, w.tenant_id) = coalesce($3, t.tenant_id)))`
 
 // smallAndDue are due tasks of small jobs that are not dispatched yet. They may
 // need a lane more than a worker.

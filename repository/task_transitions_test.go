@@ -33,9 +33,9 @@ func TestEachTransitionOfATaskIsOneStatementThatDoesThatAndNothingElse(t *testin
 			job, task := taskIn(t, db, from)
 			const attempt = 7
 			args := map[jobs.TaskTransition][]any{
-				jobs.ClaimTask:   {task, time.Minute, 2},
+				jobs.ClaimTask:   {task, time.Minute, 2, nil},
 				jobs.ReleaseTask: {task, attempt, time.Minute, 0, "a test"},
-				jobs.YieldTask:   {task, attempt},
+				jobs.YieldTask:   {task, attempt, nil},
 				jobs.RecoverTask: {},
 				jobs.FinishTask:  {task, attempt},
 				jobs.FinishMail:  {task, attempt},

@@ -32,8 +32,8 @@ var actions = []action{
 	{"{t}, whose lease ran out, is given back", []string{"recoverTaskSQL", "Store.Recover"}, [2]over{eachTask}, false, recoverTask},
 
 	// A chunk.
-	{"{w} begins a chunk of {t}: the fence", []string{"fenceSQL", "Store.opening", "Store.EraseChunk"}, [2]over{eachWorker}, false, beginChunk},
-	{"{w} locks tenant, lane and client of {t}, and erases", []string{"tenantLock", "Store.decide", "Store.decideMerge", "erase"}, [2]over{eachWorker}, false, lockAndErase},
+	{"{w} begins a chunk of {t}: the fence", []string{"fenceSQL", "Store.queueLocks", "Store.EraseChunk"}, [2]over{eachWorker}, false, beginChunk},
+	{"{w} locks tenant, lane and client of {t}, and erases", []string{"lockLaneSQL", "tenantLock", "Store.judge", "Store.judgeMerge", "runPlan"}, [2]over{eachWorker}, false, lockAndErase},
 	{"{w} waits too long for a lock, rolls back, and renews the lease of {t}", []string{"batch.again", "Store.Extend"}, [2]over{eachWorker}, false, lockTimeout},
 	{"{w} commits its chunk of {t}", []string{"recordSQL", "progressSQL", "Store.record"}, [2]over{eachWorker}, false, commitChunk},
 	{"{w} lets others have a turn: gives {t} back", []string{"yieldTaskSQL", "Store.Yield", "batch.takeTurns"}, [2]over{eachWorker}, false, yield},
@@ -54,7 +54,7 @@ var actions = []action{
 	{"{w} commits that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, commitMail},
 	{"{w} tries again to record that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, recordMail},
 	{"{w} stops trying to record that {t} was sent: its lease is over", []string{"Store.Deliver"}, [2]over{eachWorker}, false, stopRecording},
-	{"{w} begins the second look at job {j}", []string{"Store.RunSecondLooks", "Store.eraseLate"}, [2]over{eachWorker, eachJob}, false, beginLook},
+	{"{w} begins the second look at job {j}", []string{"lockTenantSQL", "Store.RunSecondLooks", "Store.eraseLateRows"}, [2]over{eachWorker, eachJob}, false, beginLook},
 	{"{w} commits its second look", []string{"Store.lookAgain"}, [2]over{eachWorker}, false, commitLook},
 
 	// What operators and the schema do.

@@ -62,8 +62,8 @@ func lockTimeout(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// locksAreFree says whether the tenant's advisory lock can be had, alone for a
-// merge and shared for all others, and the lane's.
+// locksAreFree says whether the tenant's advisory lock can be had, shared for a
+// batch and alone for all others, and the lane's.
 func (r *run) locksAreFree(s *state, me *worker) bool {
 	free := true
 	s.transactions(func(o *worker) {
@@ -76,18 +76,18 @@ func (r *run) locksAreFree(s *state, me *worker) bool {
 	return free
 }
 
-// alone says whether a transaction takes the tenant's lock for itself.
+// alone says whether a transaction takes the tenant's lock for itself. Such a
+// one has no lane and uses all profiles.
 func (r *run) alone(w *worker) bool {
-	return w.doing != lookingAgain && r.tasks[w.task].kind == jobs.MergeTask
+	if w.doing == lookingAgain {
+		return !r.Without.LookLock
+	}
+	return r.tasks[w.task].kind == jobs.MergeTask
 }
 
-// locksLane says whether a transaction locks its lane until its end. A merge
-// has the tenant to itself.
+// locksLane says whether a transaction locks its lane until its end.
 func (r *run) locksLane(w *worker) bool {
-	if w.doing == lookingAgain {
-		return !r.Without.LookLane
-	}
-	return !r.Without.LaneLock && w.lane > 0
+	return !r.Without.LaneLock && w.lane > 0 && w.doing != lookingAgain
 }
 
 // usesProfiles says whether rows may come to stand on anonymous profiles by
@@ -108,11 +108,7 @@ func (r *run) slots(w *worker) (set uint8) {
 	if w.lane == 0 {
 		return 1<<8 - 1
 	}
-	stride := r.lanes + 1 // one more for second looks
-	if r.Without.LookLane {
-		stride = r.lanes
-	}
-	for slot := w.lane; slot <= 8; slot += stride {
+	for slot := w.lane; slot <= 8; slot += r.lanes {
 		set |= 1 << (slot - 1)
 	}
 	return set

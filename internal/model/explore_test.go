@@ -130,7 +130,7 @@ func TestTheModelBites(t *testing.T) {
 		"without the fence":                          {"one batch is fought over", Without{Fence: true}, []string{StaleCommit}},
 		"when the fence does not compare positions":  {"the database server crashes", Without{Position: true}, []string{WrongOutcome, WrongSum}},
 		"with lanes of the token's tenant":           {"two tokens, and no tenant column", Without{LaneOfProfile: true, LaneLock: true}, []string{SharedProfile}},
-		"with second looks in the first lane":        {"second looks beside a merge", Without{LookLane: true}, []string{SharedProfile}},
+		"with second looks in the first lane":        {"second looks beside a merge", Without{LookLock: true}, []string{SharedProfile}},
 		"without the tenant's lock":                  {"a merge beside two batches", Without{TenantLock: true}, []string{SharedProfile}},
 		"when one statement waits and looks":         {"two batches end at the same moment", Without{SeparateCheck: true}, []string{NotEnded}},
 		"when no commit waits for the disk":          {"the database server crashes", Without{Durable: true}, []string{MailEarly}},
@@ -238,6 +238,9 @@ func names(d ast.Decl) (all []string) {
 			of := d.Recv.List[0].Type
 			if star, ok := of.(*ast.StarExpr); ok {
 				of = star.X
+			}
+			if generic, ok := of.(*ast.IndexExpr); ok {
+				of = generic.X
 			}
 			name = of.(*ast.Ident).Name + "." + name
 		}

@@ -5,7 +5,7 @@ import "github.com/oubli/oubli/jobs"
 // What a violation is called.
 const (
 	SharedProfile = "two transactions of running tasks use one anonymous profile"
-	TenantNotHeld = "a merge runs beside other work on its tenant"
+	TenantNotHeld = "a merge or a second look runs beside other work on its tenant"
 	StaleCommit   = "a claim that is not the latest commits a chunk"
 	ErasedTwice   = "one client is erased twice"
 	WrongOutcome  = "an outcome says something else than what became of the client"

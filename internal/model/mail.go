@@ -64,17 +64,16 @@ func stopRecording(_ *run, s *state, w, _ int) bool {
 	return true
 }
 
-// beginLook locks the look's row, the tenant and the lane of second looks, and
-// writes.
+// beginLook locks the look's row and the tenant, and writes.
 func beginLook(r *run, s *state, w, j int) bool {
 	if s.workers[w].doing != idle || !s.db.jobs[j].look {
 		return false
 	}
-	look := worker{doing: lookingAgain, task: uint8(j), lane: r.lanes + 1, next: nobody}
-	if r.Without.LookLane {
+	look := worker{doing: lookingAgain, task: uint8(j), next: nobody}
+	if r.Without.LookLock {
 		look.lane = 1
 	}
-	free := r.Without.LookLane || r.locksAreFree(s, &look)
+	free := r.Without.LookLock || r.locksAreFree(s, &look)
 	s.transactions(func(o *worker) { free = free && !(o.doing == lookingAgain && o.task == look.task) })
 	if !free {
 		return false

@@ -33,8 +33,8 @@ type Without struct {
 	Fence         bool // a chunk neither locks its task nor asks whether the claim is the latest
 	Position      bool // the fence compares the attempt only, not where the task stands
 	LaneOfProfile bool // a lane is one of the token's tenant, not of those who share its profiles
-	LaneLock      bool // a chunk trusts the lane that its task was given, and locks nothing
-	LookLane      bool // second looks use the first lane's profiles, and lock nothing
+	LaneLock      bool // a chunk trusts the lane that its task was given, and does not lock it
+	LookLock      bool // second looks use the first lane's profiles and lock nothing
 	TenantLock    bool // merges and batches of one tenant do not keep apart
 	SeparateCheck bool // the end of a job is found out in the statement that waits for the job's row
 	Durable       bool // no commit waits for the disk: not only chunks' do not
