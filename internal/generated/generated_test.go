@@ -45,6 +45,7 @@ var awaitingProve = []string{
 	"value moved into a kept column",
 	"reference put back",
 	"row inserted again",
+	"row inserted again, foreign key to a client who stays",
 	"row inserted again at the end of the transaction",
 	"client inserted again",
 	"copied into another mapped table",

@@ -161,7 +161,14 @@ var kinds = []Kind{
 	}},
 	{Name: "row inserted again, foreign key", MayFail: true, add: func(d *draw) bool {
 		t := d.plain(Way{Column: "client_id", Erase: Delete, Deferred: d.chance(50)})
-		return d.hook(Hook{Kind: Reinsert, Table: t.Name})
+		return !d.Anonymize && d.hook(Hook{Kind: Reinsert, Table: t.Name})
+	}},
+	{Name: "row inserted again, foreign key to a client who stays", MayFail: true, add: func(d *draw) bool {
+		if len(d.Tables) > 0 && !d.Anonymize {
+			return false
+		}
+		d.Anonymize = true
+		return d.hook(Hook{Kind: Reinsert, Table: d.plain(Way{Column: "client_id", Erase: Delete}).Name})
 	}},
 	{Name: "row inserted again at the end of the transaction", MayFail: true, add: func(d *draw) bool {
 		return d.hook(Hook{Kind: Reinsert, Table: d.of(Delete, true).Name, Late: true})
