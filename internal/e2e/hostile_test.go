@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// zorro stands in hostile requests where a person's data could stand.
-const zorro = "Zorro"
+// personal is what hostile requests contain in place of a person's data.
+const personal = "Zorro"
 
 func (s *standing) hostilities(t *testing.T) []hostile {
 	good := `{"client_ids":["1"],"reason":"subject_request"`
@@ -73,14 +73,14 @@ func (s *standing) hostilities(t *testing.T) []hostile {
 		get("an outcome that is not listed", "/v1/erasures/"+s.job+"/clients?outcome=erased", 422, "validation_failed"),
 		get("another tenant's list", "/v1/erasures?tenant_id=2", 403, "tenant_mismatch"),
 		get("everybody's list", "/v1/erasures?tenant_id=*", 403, "tenant_mismatch"),
-		get("a parameter that nobody knows", "/v1/erasures?"+zorro+"=1", 422, "validation_failed"),
+		get("a parameter that nobody knows", "/v1/erasures?"+personal+"=1", 422, "validation_failed"),
 		get("a query that is none", "/v1/erasures?%zz", 422, "validation_failed"),
 		get("a filter behind a semicolon", "/v1/erasures?limit=1;state=failed", 422, "validation_failed"),
 		get("two limits", "/v1/erasures?limit=1&limit=1000", 422, "validation_failed"),
 
 		erase("SQL as a client", ids(`"1; DROP TABLE clients"`), 422, "bad_client_id"),
 		erase("a condition as a client", ids(`"1' OR '1'='1"`), 422, "bad_client_id"),
-		erase("a name as a client", ids(`"`+zorro+`"`), 422, "bad_client_id"),
+		erase("a name as a client", ids(`"`+personal+`"`), 422, "bad_client_id"),
 		erase("NUL in a client", ids(`"1\u0000"`), 422, "validation_failed"),
 		erase("a number beyond 64 bits", ids(`9223372036854775808`), 422, "validation_failed"),
 		erase("a number beyond floats", ids(`1e999`), 422, "validation_failed"),
@@ -97,8 +97,8 @@ func (s *standing) hostilities(t *testing.T) []hostile {
 		erase("depth in a field", good+`,"x":`+strings.Repeat(`{"a":`, 200_000)+"1"+strings.Repeat("}", 200_000)+"}", 400, "malformed_json"),
 		erase("invalid UTF-8", good+",\"comment\":\"\xff\xfe\"}", 400, "malformed_json"),
 		erase("a raw NUL", good+",\"comment\":\"\x00\"}", 400, "malformed_json"),
-		erase("NUL in a comment", good+`,"comment":"`+zorro+`\u0000"}`, 422, "validation_failed"),
-		erase("an escape sequence in a comment", good+`,"comment":"\u001b[2J`+zorro+`"}`, 422, "validation_failed"),
+		erase("NUL in a comment", good+`,"comment":"`+personal+`\u0000"}`, 422, "validation_failed"),
+		erase("an escape sequence in a comment", good+`,"comment":"\u001b[2J`+personal+`"}`, 422, "validation_failed"),
 		erase("a mark of byte order", "\ufeff"+good+"}", 400, "malformed_json"),
 		erase("two bodies", good+"}"+good+"}", 400, "malformed_json"),
 		erase("no body", "", 400, "body_missing"),
@@ -111,8 +111,8 @@ func (s *standing) hostilities(t *testing.T) []hostile {
 		erase("a type that is none", good+"}", 415, "unsupported_media_type", "Content-Type: ;;"),
 		erase("nine megabytes", huge, 413, "body_too_large"),
 		erase("nine megabytes in chunks", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(huge), huge), 413, "body_too_large", "-Content-Length", "Transfer-Encoding: chunked"),
-		erase("a header in an address", good+`,"notify":["a@b.example\r\nBcc: `+zorro+`@b.example"]}`, 422, "validation_failed"),
-		erase("a recipient with a name", good+`,"notify":["=?utf-8?q?x=0D=0ABcc:_`+zorro+`?= <a@b.example>"]}`, 422, "validation_failed"),
+		erase("a header in an address", good+`,"notify":["a@b.example\r\nBcc: `+personal+`@b.example"]}`, 422, "validation_failed"),
+		erase("a recipient with a name", good+`,"notify":["=?utf-8?q?x=0D=0ABcc:_`+personal+`?= <a@b.example>"]}`, 422, "validation_failed"),
 		erase("a guard that holds", good+`,"override":["legal_hold"]}`, 422, "not_overridable"),
 		erase("SQL as a guard", good+`,"override":["true); DROP TABLE clients; --"]}`, 422, "not_overridable"),
 		erase("another tenant", good+`,"tenant_id":"2"}`, 403, "tenant_mismatch"),
@@ -164,12 +164,12 @@ func (s *standing) hostilities(t *testing.T) []hostile {
 		erase("a length below none", good+"}", 400, "", "Content-Length: -1"),
 		erase("a length and chunks", "0\r\n\r\nDELETE /v1/erasures HTTP/1.1\r\nHost: oubli\r\n\r\n", 400, "", "Content-Length: 5", "Transfer-Encoding: chunked"),
 		erase("chunks of another coding", good+"}", 501, "", "-Content-Length", "Transfer-Encoding: gzip, chunked"),
-		erase("an expectation", good+"}", 417, "", "Expect: "+zorro),
+		erase("an expectation", good+"}", 417, "", "Expect: "+personal),
 		{"a method of its own", "DROP", "/v1/erasures", nil, "", 405, "method_not_allowed"},
 		{"an echo", "TRACE", "/v1/erasures", nil, "", 405, "method_not_allowed"},
 		{"a deletion", "DELETE", "/v1/erasures/" + s.job, nil, "", 405, "method_not_allowed"},
 		{"a question of another site", "OPTIONS", "/v1/erasures", []string{"Origin: https://evil.example", "Access-Control-Request-Method: POST"}, "", 405, "method_not_allowed"},
-		get("another method in a header", "/v1/erasures/"+s.job, 200, "", "X-HTTP-Method-Override: DELETE", "X-Original-URL: /v1/selections", "X-Forwarded-Host: evil.example", "X-Request-Id: "+zorro),
+		get("another method in a header", "/v1/erasures/"+s.job, 200, "", "X-HTTP-Method-Override: DELETE", "X-Original-URL: /v1/selections", "X-Forwarded-Host: evil.example", "X-Request-Id: "+personal),
 	}
 }
 
@@ -188,7 +188,7 @@ func TestHostileRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		if resp.StatusCode != h.want || h.code != "" && p.Code != h.code {
 			t.Errorf("%s: got %d %s, want %d %s\n%.300s", h.name, resp.StatusCode, p.Code, h.want, h.code, body)
 		}
-		for _, told := range []string{zorro, "SQLSTATE", "DROP TABLE", "goroutine", "pgx", "root:"} {
+		for _, told := range []string{personal, "SQLSTATE", "DROP TABLE", "goroutine", "pgx", "root:"} {
 			if strings.Contains(body, told) {
 				t.Errorf("%s: the answer tells of %s:\n%.300s", h.name, told, body)
 			}
@@ -202,7 +202,7 @@ func TestHostileRequestsAreRefusedAndChangeNothing(t *testing.T) {
 	if after := s.everything(t); !maps.Equal(before, after) {
 		t.Errorf("the database has changed:\nbefore %v\nafter  %v", before, after)
 	}
-	for _, told := range []string{zorro, "DROP TABLE", `"level":"error"`, "panicked", s.token} {
+	for _, told := range []string{personal, "DROP TABLE", `"level":"error"`, "panicked", s.token} {
 		if strings.Contains(s.log.String(), told) {
 			t.Errorf("the log has %s", told)
 		}

@@ -29,7 +29,7 @@ var documentedKeys = sync.OnceValues(func() (map[string]bool, error) {
 
 // keepsToItsKeys fails the test when a line has a key that the reference does
 // not have.
-func (j *journal) keepsToItsKeys(t *testing.T) {
+func (j *logBuffer) keepsToItsKeys(t *testing.T) {
 	t.Helper()
 	known, err := documentedKeys()
 	if err != nil {

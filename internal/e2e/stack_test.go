@@ -38,7 +38,7 @@ type stack struct {
 	batch   int      // OUBLI_BATCH_CLIENTS
 	slots   int      // OUBLI_CONCURRENCY
 	further []string // settings
-	log     journal
+	log     logBuffer
 }
 
 // people is how many clients the four studios of a stack have together.
@@ -154,8 +154,8 @@ func (s *stack) plain(t *testing.T, studio, n int) []string {
 	return ids
 }
 
-// hold lets a stranger's transaction lock a client's row, as a booking does,
-// until release is called.
+// hold locks a client's row in another transaction, as a booking does, until
+// release is called.
 func (s *stack) hold(t *testing.T, client string) (release func()) {
 	t.Helper()
 	tx, err := s.Pool.Begin(t.Context())
@@ -170,7 +170,8 @@ func (s *stack) hold(t *testing.T, client string) (release func()) {
 	return release
 }
 
-// countAgain takes what a test has added into the sums that must not change.
+// countAgain reads the sums that must not change again, after a test has added
+// rows.
 func (s *stack) countAgain(t *testing.T) {
 	t.Helper()
 	var err error
@@ -191,39 +192,40 @@ func (s *stack) redisClient(t *testing.T) *redis.Client {
 	return c
 }
 
-// journal is a log that is written by many and read in the end.
-type journal struct {
+// logBuffer keeps a log in memory; several goroutines may write to it.
+type logBuffer struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (j *journal) Write(p []byte) (int, error) {
+func (j *logBuffer) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.Write(p)
 }
 
-func (j *journal) String() string {
+func (j *logBuffer) String() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.text.String()
 }
 
 // forget empties the log.
-func (j *journal) forget() {
+func (j *logBuffer) forget() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.text.Reset()
 }
 
 // tail is the last n lines, without those of readers who ask again and again.
-func (j *journal) tail(n int) string {
+func (j *logBuffer) tail(n int) string {
 	lines := strings.Split(strings.TrimSpace(j.String()), "\n")
 	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"method":"GET"`) })
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-func (j *journal) tellsOfNobody(t *testing.T) {
+// tellsOfNobody fails the test when the log contains a client's marker.
+func (j *logBuffer) tellsOfNobody(t *testing.T) {
 	t.Helper()
 	if found := marker.FindString(j.String()); found != "" {
 		t.Errorf("the log tells of a client: %q", found)

@@ -37,7 +37,7 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 	}
 	t.Parallel()
 	began := time.Now()
-	h := newHaunt(t)
+	h := newLeakSearch(t)
 	everybody := h.plant(t)
 	planted := h.dump(t, "", everybody, everybody)
 	if len(planted) == 0 || planted[0].found < 10*traced {
@@ -62,9 +62,9 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 	}
 
 	// The control: one of the erased, in each place.
-	ghost := gone[len(gone)/2]
-	h.leave(t, ghost)
-	one := markersOf(t, []string{ghost})
+	leaked := gone[len(gone)/2]
+	h.leave(t, leaked)
+	one := markersOf(t, []string{leaked})
 	control := h.search(t, one, one)
 	for _, c := range control {
 		if c.found == 0 {
@@ -124,7 +124,7 @@ const troubleSQL = `
 	ALTER TABLE invoices ADD CONSTRAINT invoices_vip CHECK (total_cents <> 424242 OR client_id % 997 = 7) NOT VALID;`
 
 // plant fills the schema, writes the map for it, and gives the markers of all.
-func (h *haunt) plant(t *testing.T) map[string]bool {
+func (h *leakSearch) plant(t *testing.T) map[string]bool {
 	t.Helper()
 	h.Exec(t, fmt.Sprintf(plantSQL, h.WorkerRole, taxNumbers))
 	h.Exec(t, troubleSQL)
@@ -147,7 +147,7 @@ func (h *haunt) plant(t *testing.T) map[string]bool {
 
 // eraseWithTrouble erases nearly everybody while all goes wrong that can, and
 // gives those who are gone.
-func (h *haunt) eraseWithTrouble(t *testing.T) []string {
+func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 	t.Helper()
 	deadlock := newGate(t, "chunk:decided")
 	var hold atomic.Bool
@@ -252,7 +252,7 @@ func (h *haunt) eraseWithTrouble(t *testing.T) []string {
 // merge merges all but six of the clients into the anonymous profile, and all
 // but one of those into that one. What it took over from them is its own from
 // then on, in tables; nowhere else may it be told whose it was.
-func (h *haunt) merge(t *testing.T, clients []string) {
+func (h *leakSearch) merge(t *testing.T, clients []string) {
 	t.Helper()
 	c := admin(t, h.service, "3")
 	n := len(clients) - 6
@@ -290,7 +290,7 @@ func without(all, some []string) []string {
 
 // deadlock lets a booking and the worker wait for each other: the worker has
 // locked the clients of its chunk and goes for their appointments next.
-func (h *haunt) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
+func (h *leakSearch) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
 	t.Helper()
 	look, err := h.Pool.Begin(t.Context())
 	if err != nil {
@@ -331,7 +331,7 @@ func (h *haunt) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
 
 // migrate changes the schema beside the workers, again when it meets them in a
 // deadlock.
-func (h *haunt) migrate(t *testing.T, sql string) {
+func (h *leakSearch) migrate(t *testing.T, sql string) {
 	t.Helper()
 	bookingdb.Wait(t, "the migration", func() bool {
 		_, err := h.Pool.Exec(t.Context(), sql)
@@ -346,12 +346,12 @@ func (h *haunt) migrate(t *testing.T, sql string) {
 }
 
 // cutConnections ends whatever the workers' role is in the middle of.
-func (h *haunt) cutConnections(ctx context.Context) {
+func (h *leakSearch) cutConnections(ctx context.Context) {
 	_, _ = h.Pool.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND datname = current_database()", h.WorkerRole)
 }
 
 // asksBadly sends requests that quote a client, and are refused.
-func (h *haunt) asksBadly(t *testing.T) {
+func (h *leakSearch) asksBadly(t *testing.T) {
 	t.Helper()
 	name := h.Strings(t, "SELECT last_name FROM clients WHERE studio_id = 1 AND NOT is_anonymous AND NOT legal_hold AND balance_cents = 0 ORDER BY id DESC LIMIT 1")[0]
 	email := strings.ToLower(name) + "@example.org"
@@ -377,7 +377,7 @@ func (h *haunt) asksBadly(t *testing.T) {
 }
 
 // studio lists everybody of a studio.
-func (h *haunt) studio(t *testing.T, studio int) []string {
+func (h *leakSearch) studio(t *testing.T, studio int) []string {
 	t.Helper()
 	return h.Strings(t, "SELECT id::text FROM clients WHERE studio_id = $1 AND NOT is_anonymous ORDER BY id", studio)
 }

@@ -27,24 +27,24 @@ import (
 	"github.com/oubli/oubli/internal/schema"
 )
 
-// haunt is a stack on a server of its own, whose every utterance is kept: the
-// server's log with all statements, all that went to Redis, all that the API
-// answered.
-type haunt struct {
+// leakSearch is a stack on a PostgreSQL of its own that records everything that
+// could contain a client's data, to be searched in the end: PostgreSQL's log with
+// all statements, all commands to Redis, all answers of the API.
+type leakSearch struct {
 	*stack
 	service   *app.Service
 	server    *local.Postgres
-	commands  journal  // to Redis
-	answers   journal  // of the API
-	pages     journal  // of the listener for operations, while the work went on
-	console   journal  // of the command line
-	ids       []string // of erasures
+	commands  logBuffer // to Redis
+	answers   logBuffer // of the API
+	pages     logBuffer // of the listener for operations, while the work went on
+	console   logBuffer // of the command line
+	ids       []string  // of erasures
 	merges    []string
 	moved     []string // clients who were merged into another
 	selection string
 }
 
-func newHaunt(t *testing.T) *haunt {
+func newLeakSearch(t *testing.T) *leakSearch {
 	t.Helper()
 	server, err := local.StartPostgres(t.Context(), local.PostgresOptions{Settings: map[string]string{
 		"log_statement": "all", "log_connections": "on", "log_lock_waits": "on", "deadlock_timeout": "50ms",
@@ -54,7 +54,7 @@ func newHaunt(t *testing.T) *haunt {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Close() })
-	h := &haunt{server: server}
+	h := &leakSearch{server: server}
 	h.preload(t)
 	h.stack = newStackOn(t, bookingdb.On(t, server.URL("postgres"), traced))
 	// On a busy machine chunks of 100 ms would be of one client each.
@@ -65,7 +65,7 @@ func newHaunt(t *testing.T) *haunt {
 
 // preload adds pg_stat_statements where the machine has it, and keeps what the
 // test itself says, in the name of the superuser, out of the server's log.
-func (h *haunt) preload(t *testing.T) {
+func (h *leakSearch) preload(t *testing.T) {
 	t.Helper()
 	db := bookingdb.Connect(t, h.server.URL("postgres"))
 	db.Exec(t, "ALTER ROLE postgres SET log_statement = 'none'")
@@ -82,7 +82,7 @@ func (h *haunt) preload(t *testing.T) {
 }
 
 // grant gives the roles their rights anew, since the map has changed.
-func (h *haunt) grant(t *testing.T) {
+func (h *leakSearch) grant(t *testing.T) {
 	t.Helper()
 	m, err := erasuremap.Load(h.mapFile)
 	if err != nil {
@@ -96,7 +96,7 @@ func (h *haunt) grant(t *testing.T) {
 }
 
 // monitor keeps every command that reaches Redis.
-func (h *haunt) monitor(t *testing.T) {
+func (h *leakSearch) monitor(t *testing.T) {
 	t.Helper()
 	o, err := redis.ParseURL(h.redis.URL(0))
 	if err != nil {
@@ -115,7 +115,7 @@ func (h *haunt) monitor(t *testing.T) {
 }
 
 // record puts a proxy before the API that keeps what it answers.
-func (h *haunt) record(t *testing.T) {
+func (h *leakSearch) record(t *testing.T) {
 	t.Helper()
 	api, err := url.Parse("http://" + h.service.APIAddr)
 	if err != nil {
@@ -165,7 +165,7 @@ func in(place string, content []byte, wanted map[string]bool) finding {
 
 // search looks everywhere, always in the same order: in the application's
 // tables and in statistics for some markers, elsewhere for others.
-func (h *haunt) search(t *testing.T, inTables, wanted map[string]bool) []finding {
+func (h *leakSearch) search(t *testing.T, inTables, wanted map[string]bool) []finding {
 	t.Helper()
 	console := h.commandLine(t) // which asks the API
 	all := append(h.dump(t, retainedColumns, inTables, wanted),
@@ -190,7 +190,7 @@ const retainedColumns = "billing_name,billing_address,billing_email"
 
 // dump searches every row of every table of the database, by schema, the
 // catalogs with their statistics included. Columns to leave out are of invoices.
-func (h *haunt) dump(t *testing.T, without string, inTables, control map[string]bool) []finding {
+func (h *leakSearch) dump(t *testing.T, without string, inTables, control map[string]bool) []finding {
 	t.Helper()
 	conn, err := h.Pool.Acquire(t.Context())
 	if err != nil {
@@ -247,12 +247,12 @@ func unescaped(content []byte) []byte {
 }
 
 // retained counts what the invoices keep of the erased.
-func (h *haunt) retained(t *testing.T, wanted map[string]bool) int {
+func (h *leakSearch) retained(t *testing.T, wanted map[string]bool) int {
 	t.Helper()
 	return len(marked([]byte(strings.Join(h.Strings(t, "SELECT concat_ws(' ', billing_name, billing_address, billing_email) FROM invoices"), "\n")), wanted))
 }
 
-func (h *haunt) sessions(t *testing.T) []byte {
+func (h *leakSearch) sessions(t *testing.T) []byte {
 	t.Helper()
 	views := []string{"pg_stat_activity", "pg_prepared_xacts", "pg_settings", "pg_replication_slots"}
 	if h.Int(t, "SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_stat_statements'") > 0 {
@@ -267,7 +267,7 @@ func (h *haunt) sessions(t *testing.T) []byte {
 }
 
 // keys is all of Redis.
-func (h *haunt) keys(t *testing.T) []byte {
+func (h *leakSearch) keys(t *testing.T) []byte {
 	t.Helper()
 	r := h.redisClient(t)
 	var all bytes.Buffer
@@ -279,7 +279,7 @@ func (h *haunt) keys(t *testing.T) []byte {
 }
 
 // letters is every mail as it came and as it reads.
-func (h *haunt) letters(t *testing.T) []byte {
+func (h *leakSearch) letters(t *testing.T) []byte {
 	t.Helper()
 	var all bytes.Buffer
 	for _, m := range h.inbox.Mails() {
@@ -306,7 +306,7 @@ func pages() map[string][]string {
 	return all
 }
 
-func (h *haunt) read(t *testing.T, paths []string) []byte {
+func (h *leakSearch) read(t *testing.T, paths []string) []byte {
 	t.Helper()
 	var all bytes.Buffer
 	for _, path := range paths {
@@ -325,7 +325,7 @@ func (h *haunt) read(t *testing.T, paths []string) []byte {
 }
 
 // lookAround visits everything that shows something, as operators do.
-func (h *haunt) lookAround(t *testing.T) {
+func (h *leakSearch) lookAround(t *testing.T) {
 	t.Helper()
 	for _, paths := range pages() {
 		_, _ = h.pages.Write(h.read(t, paths))
@@ -334,7 +334,7 @@ func (h *haunt) lookAround(t *testing.T) {
 
 // commandLine runs the commands that look at jobs and at the database, and
 // gives all that the command line ever said.
-func (h *haunt) commandLine(t *testing.T) string {
+func (h *leakSearch) commandLine(t *testing.T) string {
 	t.Helper()
 	environ := append(h.environ(), "OUBLI_URL=http://"+h.service.APIAddr, "OUBLI_TOKEN="+mustMint(t, "*", "admin"))
 	run := func(args ...string) {
@@ -358,7 +358,7 @@ func (h *haunt) commandLine(t *testing.T) string {
 }
 
 // previews reads the selection again, which shows nobody who is gone.
-func (h *haunt) previews(t *testing.T) {
+func (h *leakSearch) previews(t *testing.T) {
 	t.Helper()
 	for cursor := ""; ; {
 		var l struct {

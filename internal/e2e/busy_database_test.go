@@ -12,7 +12,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func TestAJobSaysThatItWaitsForTheDatabaseToCalmDown(t *testing.T) {
+func TestAJobSaysThatItWaitsForTheBusyDatabase(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.URL = testdb.URL(t, s.Pool) // a role that sees other sessions

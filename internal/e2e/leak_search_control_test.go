@@ -25,9 +25,9 @@ import (
 	"github.com/oubli/oubli/internal/local"
 )
 
-// leave leaves a client's marker in every place that search knows, by the way
-// that leads there in life as far as there is one.
-func (h *haunt) leave(t *testing.T, client string) {
+// leave writes a client's marker to every place that search looks into, by the way
+// that it would get there in production where there is one.
+func (h *leakSearch) leave(t *testing.T, client string) {
 	t.Helper()
 	m := booking.Marker(bookingdb.IDs(t, []string{client})[0])
 	h.Exec(t, "UPDATE services SET title = $1 WHERE id = 1", m)
@@ -45,7 +45,7 @@ func (h *haunt) leave(t *testing.T, client string) {
 		t.Fatal(err)
 	}
 
-	if err := h.redisClient(t).Set(t.Context(), "ghost", m, time.Hour).Err(); err != nil {
+	if err := h.redisClient(t).Set(t.Context(), "leaked", m, time.Hour).Err(); err != nil {
 		t.Fatal(err)
 	}
 	hints := asynq.NewClientFromRedisClient(h.redisClient(t))
@@ -57,7 +57,7 @@ func (h *haunt) leave(t *testing.T, client string) {
 	if err := smtp.SendMail(h.inbox.Addr(), nil, "a@studio.example", []string{"b@studio.example"}, []byte("Subject: "+m+"\r\n\r\n"+m)); err != nil {
 		t.Fatal(err)
 	}
-	h.service.Registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "ghost", ConstLabels: prometheus.Labels{"who": m}}))
+	h.service.Registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "leaked", ConstLabels: prometheus.Labels{"who": m}}))
 	labelled := make(chan struct{})
 	go pprof.Do(t.Context(), pprof.Labels("who", m), func(ctx context.Context) { close(labelled); <-ctx.Done() })
 	<-labelled
