@@ -94,7 +94,7 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 // when a merge of the tenant's waits to be dispatched. Cut off from the queues,
 // whose hints nobody can fetch, it takes any batch that has a lane and any
 // merge, of the same tenant first.
-func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*jobs.Claim, error) {
+func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) (*jobs.Claim, error) {
 	var id string
 	err := s.pool.QueryRow(ctx, `
 		SELECT t.id::text FROM oubli.tasks AS t
@@ -104,7 +104,7 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*j
 		    AND NOT EXISTS (SELECT FROM `+smallAndDue+` AND w.kind = 'merge' AND coalesce($4, w.tenant_id) = coalesce($4, $1)))
 		  AND (NOT $2 OR t.kind = 'merge' OR (SELECT count(*) FROM oubli.tasks AS r WHERE coalesce($4, r.tenant_id) = coalesce($4, t.tenant_id) AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
 		  AND `+runnable+`
-		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID, cutOff, s.opts.Lanes, s.sharedOwner()).Scan(&id)
+		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID, redisDown, s.opts.Lanes, s.sharedOwner()).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

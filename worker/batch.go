@@ -14,56 +14,58 @@ import (
 
 // Limits within one claim of a batch.
 const (
-	contentionTries = 8                // chunks in a row that may lose a race for locks before the batch is given back
-	clientTries     = 3                // times that a single client's refusal is tried again: a race, not a fault, may be behind it
-	crashesToOne    = 3                // silent deaths without progress after which clients go one by one
-	crashesToFail   = 6                // and after which the next client is held to be the cause
-	chunkTimeout    = 5 * time.Minute  // of one transaction; far beyond any target
-	turnChunks      = 3                // after which a batch lets those of others have a turn
-	retryPause      = 2 * time.Second  // before a batch is tried again after infrastructure trouble
-	operatorPause   = 30 * time.Second // that a job stays blocked, and its reason visible, when only an operator can tell whether it may go on
+	contentionTries  = 8                // chunks in a row that may fail because of locks before the batch is given back
+	clientTries      = 3                // attempts with a single client before it is failed: a race can cause the first errors
+	crashesToOne     = 3                // worker crashes without progress after which each chunk has one client
+	crashesToFail    = 6                // worker crashes without progress after which the next client is failed
+	chunkTimeout     = 5 * time.Minute  // for one transaction; far longer than any chunk should take
+	yieldAfterChunks = 3                // how often, in chunks, a batch checks whether other tasks wait for a worker
+	retryPause       = 2 * time.Second  // before a batch is tried again after an infrastructure error
+	operatorPause    = 30 * time.Second // at least, that a job stays blocked when only an operator can help: the reason must be readable
 )
 
-// codeCrash is the code of a client at whom workers die again and again.
+// codeCrash is the code of a client or mail that is failed because workers crash
+// whenever they process it.
 const codeCrash = "worker_crashed"
 
-// batches works on a batch or a merge, and goes on with batches of the same
-// tenant as long as nobody else waits for a worker. While Redis is away it goes
-// on with what there is.
+// batches processes a batch or a merge, then further batches of the same tenant
+// as long as no other task waits for a worker. While Redis does not answer, it
+// continues with any batch or merge that the database has.
 func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 	for c != nil && err == nil {
-		run := &batch{Server: s, Claim: c, careful: c.Crashes >= crashesToOne,
+		b := &batch{Server: s, Claim: c, oneByOne: c.Crashes >= crashesToOne,
 			log: s.o.Log.With().Str(idField(c.Kind == jobs.MergeTask), c.JobID).Int("batch", c.Number).Int("attempt", c.Attempt).Logger()}
 		work, span := s.taskSpan(ctx, c)
-		err = run.erase(work)
+		err = b.run(work)
 		span.SetAttributes(attribute.Int("oubli.clients", c.Position))
-		end(span, err)
-		if err != nil || run.yielded {
-			return err // the next look, of whichever process, is soon enough
+		endSpan(span, err)
+		if err != nil || b.yielded {
+			return err // no wake: the next regular dispatch of any process is soon enough
 		}
 		if s.isStopping() || ctx.Err() != nil {
 			s.o.Wake()
 			return nil
 		}
-		// Before the wake: a hint for the batch that we can take ourselves
-		// would keep the lane idle until somebody looks into the queue.
+		// Claim before the wake. Otherwise the dispatcher would send a hint for
+		// the batch that this worker can take at once, and the lane would be idle
+		// until a worker reads the queue.
 		c, err = s.next(ctx, c.TenantID)
 		s.o.Wake()
 	}
 	return err
 }
 
-// next takes another batch for a worker that has done one. Without Redis it
-// looks again and again: no hint would bring it what it finds locked, resting or
-// not yet there.
+// next claims another batch for a worker that has finished one. Without Redis it
+// polls the database: no hint would tell it later of a task that is now locked,
+// delayed or not yet stored.
 func (s *Server) next(ctx context.Context, tenant string) (*jobs.Claim, error) {
 	for {
-		alone := s.cutOff()
-		c, err := s.o.Claims.ClaimNext(ctx, tenant, alone)
-		if c != nil || err != nil || !alone || s.isStopping() || ctx.Err() != nil {
+		redisDown := s.redisDown()
+		c, err := s.o.Claims.ClaimNext(ctx, tenant, redisDown)
+		if c != nil || err != nil || !redisDown || s.isStopping() || ctx.Err() != nil {
 			return c, err
 		}
-		s.pause(ctx, awayFor)
+		s.pause(ctx, redisDownFor)
 	}
 }
 
@@ -75,22 +77,22 @@ func idField(merge bool) string {
 	return "erasure_id"
 }
 
-// batch is one claim being worked on: clients of an erasure, or the sources of a
-// merge, which are taken one by one.
+// batch is the processing of one claim: clients of an erasure, or the sources of
+// a merge, which are processed one by one.
 type batch struct {
 	*Server
 	*jobs.Claim
 	log        zerolog.Logger
-	contention int  // chunks in a row that lost a race
-	stubborn   int  // refusals in a row of one single client
-	suspects   int  // position before which a client stands that the database refuses; 0: none known
+	contention int  // chunks in a row that failed because of locks
+	refusals   int  // refusals in a row of one single client
+	refusedEnd int  // position of the end of the last refused chunk: a client before it is the cause; 0: none
 	chunks     int  // done since the claim
-	yielded    bool // given back, because others wait
-	careful    bool // workers died over this batch: one client at a time, so that the next death names the culprit
+	yielded    bool // given back, because other tasks wait
+	oneByOne   bool // workers crashed on this batch: take one client at a time, so that the next crash shows which one is the cause
 }
 
-// erase runs chunk after chunk until the batch is done or given back.
-func (b *batch) erase(ctx context.Context) error {
+// run erases chunk after chunk until the batch is done or given back.
+func (b *batch) run(ctx context.Context) error {
 	for b.Left() > 0 {
 		if b.isStopping() || ctx.Err() != nil {
 			return b.giveBack(ctx, b.Claim, 0, false, "worker stopped")
@@ -98,93 +100,94 @@ func (b *batch) erase(ctx context.Context) error {
 		if b.Crashes >= crashesToFail {
 			crashes := b.Crashes
 			if err := b.fail(ctx, codeCrash); err != nil {
-				return b.trouble(ctx, err)
+				return b.giveBackAfter(ctx, err)
 			}
-			b.log.Error().Int("crashes", crashes).Str("code", codeCrash).Msg("client failed: workers die over it")
+			b.log.Error().Int("crashes", crashes).Str("code", codeCrash).Msg("client failed: workers crash on it")
 			continue
 		}
-		if goOn, err := b.calm(ctx); err != nil || !goOn {
+		if ours, err := b.waitForLoad(ctx); err != nil || !ours {
 			return err
 		}
 		if b.isStopping() || ctx.Err() != nil {
-			continue // it was waiting
+			continue // stopped while it waited for the load to fall
 		}
 		done := b.chunks
-		goOn, err := b.chunk(ctx)
-		if err != nil || !goOn {
+		ours, err := b.eraseChunk(ctx)
+		if err != nil || !ours {
 			return err
 		}
-		if b.chunks > done && b.chunks%turnChunks == 0 {
-			if err := b.takeTurns(ctx); err != nil || b.yielded {
+		if b.chunks > done && b.chunks%yieldAfterChunks == 0 {
+			if err := b.yieldToWaiting(ctx); err != nil || b.yielded {
 				return err
 			}
 		}
 	}
 	if err := b.o.Eraser.Finish(ctx, b.Claim); err != nil {
-		return b.trouble(ctx, err)
+		return b.giveBackAfter(ctx, err)
 	}
 	b.log.Info().Int("erased", b.Counts.Erased).Int("erased_retained", b.Counts.ErasedRetained).
 		Int("skipped", b.Counts.Skipped).Int("failed", b.Counts.Failed).Int("not_found", b.Counts.NotFound).Msg("batch done")
 	return nil
 }
 
-// chunk erases the next clients. It reports whether the batch is still ours to
-// go on with.
-func (b *batch) chunk(ctx context.Context) (bool, error) {
+// eraseChunk erases the next clients. It reports whether this worker still holds
+// the batch.
+func (b *batch) eraseChunk(ctx context.Context) (ours bool, err error) {
 	n := b.size()
-	// A chunk that has begun is not cut off by a stop: it ends or rolls back
-	// by itself, and soon.
+	// A stop does not interrupt a chunk that has begun: it commits or rolls back
+	// soon without that.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunkTimeout)
 	defer cancel()
 	work, span := b.o.Tracer.Start(work, "chunk")
 	chunk, err := b.o.Eraser.EraseChunk(work, b.Claim, n)
 	span.SetAttributes(attribute.Int("oubli.clients", chunk.Clients), attribute.Int("oubli.deferred", chunk.Deferred))
-	end(span, err)
+	endSpan(span, err)
 	if err != nil {
-		return b.refused(ctx, n, err)
+		return b.chunkFailed(ctx, n, err)
 	}
-	b.stubborn = 0
+	b.refusals = 0
 	b.o.Observe(chunk)
 	b.log.Debug().Int("clients", chunk.Clients).Int("deferred", chunk.Deferred).Dur("took", chunk.Elapsed).Msg("chunk done")
 	if chunk.Clients == 0 {
-		return b.lostRace(ctx, "clients are locked by others")
+		return b.retryLocked(ctx, "other sessions hold locks on all clients of the chunk")
 	}
 	b.contention = 0
 	b.chunks++
 	if b.Kind == jobs.BatchTask {
 		b.sizes.learn(n, chunk.Elapsed)
 	}
-	b.rest(ctx, chunk)
+	b.pauseAfter(ctx, chunk)
 	return true, nil
 }
 
-// size is how many clients the next chunk takes: as steered, but one by one
-// after workers died, and half of what is left of a chunk that was refused, so
-// that the culprit soon stands alone.
+// size is the number of clients in the next chunk: what the chunk-size controller
+// says, but one after workers crashed, and after a refused chunk half of what is
+// left of it, so that soon the client that caused the refusal is in a chunk of
+// its own.
 func (b *batch) size() int {
 	n := min(b.sizes.next(), b.Left())
-	if b.careful || b.Kind == jobs.MergeTask {
+	if b.oneByOne || b.Kind == jobs.MergeTask {
 		return 1
 	}
-	if left := b.suspects - b.Position; left > 0 {
+	if left := b.refusedEnd - b.Position; left > 0 {
 		n = min(n, max(1, left/2))
 	}
 	return n
 }
 
-// shrink makes chunks smaller, which a merge's cannot be.
+// shrink halves the chunk size. A merge's chunk is always one source.
 func (b *batch) shrink() {
 	if b.Kind == jobs.BatchTask {
 		b.sizes.halve()
 	}
 }
 
-// refused decides what an error of a chunk of n clients means.
-func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
+// chunkFailed decides what to do after a chunk of n clients failed.
+func (b *batch) chunkFailed(ctx context.Context, n int, err error) (ours bool, _ error) {
 	e, _ := errors.AsType[*jobs.Error](err)
 	switch {
 	case errors.Is(err, jobs.ErrFenced):
-		return false, b.trouble(ctx, err)
+		return false, b.giveBackAfter(ctx, err)
 	case e != nil && e.Code == jobs.CodeSchema:
 		return false, b.block(ctx, e, 0)
 	case e != nil && e.Code == jobs.CodeOperator:
@@ -192,48 +195,49 @@ func (b *batch) refused(ctx context.Context, n int, err error) (bool, error) {
 	case e != nil && e.Code == jobs.CodeContention:
 		b.shrink()
 		if n == 1 {
-			// Nobody else shall wait for what a stranger holds of this one.
+			// Move the locked client to the end, so that the others can go on.
 			if err := b.o.Eraser.DeferClient(context.WithoutCancel(ctx), b.Claim); err != nil {
-				return false, b.trouble(ctx, err)
+				return false, b.giveBackAfter(ctx, err)
 			}
 		}
-		return b.lostRace(ctx, e.Error())
+		return b.retryLocked(ctx, e.Error())
 	case e != nil && e.Code == jobs.CodeTimeout:
-		b.shrink() // and no waiting: the same chunk would take too long again
+		b.shrink() // no pause: only a smaller chunk can take less time
 	case jobs.KindOf(err) == jobs.Unavailable:
 		b.shrink()
-		return false, b.trouble(ctx, err)
+		return false, b.giveBackAfter(ctx, err)
 	}
 	if n > 1 {
-		b.suspects = b.Position + n
+		b.refusedEnd = b.Position + n
 		b.log.Warn().Err(err).Int("clients", n).Msg("chunk refused; halving it")
-		return b.again(ctx, 0)
+		return b.retryAfter(ctx, 0)
 	}
-	if b.stubborn++; b.stubborn < clientTries {
-		return b.again(ctx, 50*time.Millisecond)
+	if b.refusals++; b.refusals < clientTries {
+		return b.retryAfter(ctx, 50*time.Millisecond)
 	}
 	code := "internal"
 	if e != nil && e.Code != "" {
 		code = e.Code
 	}
 	b.log.Warn().Err(err).Msg("client failed for good")
-	b.stubborn = 0
+	b.refusals = 0
 	if err := b.fail(ctx, code); err != nil {
-		return false, b.trouble(ctx, err)
+		return false, b.giveBackAfter(ctx, err)
 	}
 	return true, nil
 }
 
-// block stops the whole job where it stands and says why.
+// block blocks the whole job with the error as its reason.
 func (b *batch) block(ctx context.Context, e *jobs.Error, atLeast time.Duration) error {
 	b.o.Count(jobs.JobBlocked, 1)
 	b.log.Error().Err(e).Str("code", e.Code).Msg("job blocked")
 	if err := b.o.Eraser.Block(context.WithoutCancel(ctx), b.JobID, e.Error(), atLeast); err != nil {
-		return b.trouble(ctx, err)
+		return b.giveBackAfter(ctx, err)
 	}
 	return b.giveBack(ctx, b.Claim, 0, false, e.Code)
 }
 
+// fail records the next client as failed.
 func (b *batch) fail(ctx context.Context, code string) error {
 	err := b.o.Eraser.FailClient(context.WithoutCancel(ctx), b.Claim, code)
 	if err == nil {
@@ -242,45 +246,46 @@ func (b *batch) fail(ctx context.Context, code string) error {
 	return err
 }
 
-// lostRace waits a moment after trouble over locks, and gives the batch back
-// when the moments add up.
-func (b *batch) lostRace(ctx context.Context, why string) (bool, error) {
+// retryLocked pauses after a chunk that other sessions' locks stopped, longer
+// each time, and gives the batch back after contentionTries in a row.
+func (b *batch) retryLocked(ctx context.Context, why string) (ours bool, err error) {
 	if b.contention++; b.contention < contentionTries {
-		return b.again(ctx, jitter(time.Duration(b.contention)*50*time.Millisecond))
+		return b.retryAfter(ctx, jitter(time.Duration(b.contention)*50*time.Millisecond))
 	}
-	b.log.Info().Str("why", why).Msg("others hold the clients; batch given back for a moment")
+	b.log.Info().Str("why", why).Msg("clients are locked by other sessions; batch given back, to be tried again soon")
 	b.o.Retrying(b.Kind, jobs.CodeContention)
 	return false, b.giveBack(ctx, b.Claim, jitter(retryPause), false, jobs.CodeContention)
 }
 
-// again makes ready for another try after a pause. A try that commits nothing
-// does not prolong the lease, and a few of them can outlast it: without this
-// the clients would be blamed for a worker's death that never was.
-func (b *batch) again(ctx context.Context, pause time.Duration) (bool, error) {
+// retryAfter pauses and extends the lease for another attempt. An attempt that
+// commits nothing does not extend it, and a few of them can take longer than the
+// lease: it would then count as a worker's crash, and clients fail after those.
+func (b *batch) retryAfter(ctx context.Context, pause time.Duration) (ours bool, err error) {
 	b.pause(ctx, pause)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if err := b.o.Claims.Extend(ctx, b.Claim, 0); err != nil {
-		return false, b.trouble(ctx, err)
+		return false, b.giveBackAfter(ctx, err)
 	}
 	return true, nil
 }
 
-// trouble gives the batch back after trouble that is not its own.
-func (b *batch) trouble(ctx context.Context, err error) error {
+// giveBackAfter gives the batch back after an error that its clients did not
+// cause.
+func (b *batch) giveBackAfter(ctx context.Context, err error) error {
 	if errors.Is(err, jobs.ErrFenced) {
-		// Not ours any more, or the job is to stop here: a release that the
-		// fence refuses does nothing.
+		// Another worker has the task, or the job does not run any more. In the
+		// first case the release changes nothing.
 		b.o.Count(jobs.FenceLost, 1)
 		b.log.Info().Msg("batch stopped between chunks")
 		return b.giveBack(ctx, b.Claim, 0, false, "stopped between chunks")
 	}
 	b.o.Retrying(b.Kind, jobs.KindOf(err).String())
-	b.log.Warn().Err(err).Msg("batch given back; it goes on where it stands")
+	b.log.Warn().Err(err).Msg("batch given back; it continues after its last committed chunk")
 	return b.giveBack(ctx, b.Claim, jitter(retryPause), false, jobs.KindOf(err).String())
 }
 
-// jitter spreads d over half to one and a half of it.
+// jitter returns a random duration between half of d and one and a half of d.
 func jitter(d time.Duration) time.Duration {
 	return d/2 + rand.N(d+1)
 }

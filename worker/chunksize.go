@@ -6,8 +6,8 @@ import (
 )
 
 // sizeController chooses chunk sizes so that a transaction takes about as long
-// as the target. Sizes go down fast, because live traffic waits for the chunk's
-// locks, and up slowly.
+// as the target. Sizes shrink fast, because live traffic waits for the chunk's
+// locks, and grow slowly.
 type sizeController struct {
 	mu     sync.Mutex
 	size   float64
@@ -40,7 +40,7 @@ func (c *sizeController) learn(n int, elapsed time.Duration) {
 	switch {
 	case elapsed > c.target:
 		c.size = max(min(wanted, c.size), c.size/2)
-	case n >= int(c.size): // a smaller chunk pays for its round trips too, so it says little about bigger ones
+	case n >= int(c.size): // the round trips dominate the time of a smaller chunk, so it says little about bigger ones
 		c.size = min(wanted, c.size*1.3+1)
 	}
 	c.size = min(max(c.size, 1), float64(c.max))
@@ -54,7 +54,7 @@ func (c *sizeController) reduce() {
 	c.size = max(c.size*0.7, 1)
 }
 
-// halve halves the size, after trouble over locks or time.
+// halve halves the size, after a chunk failed because of locks or time.
 func (c *sizeController) halve() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

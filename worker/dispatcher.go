@@ -23,14 +23,14 @@ type DispatcherOptions struct {
 	Maintenance Maintenance // nil in a process that does not work
 	Redis       redis.UniversalClient
 	Log         zerolog.Logger
-	Interval    time.Duration // between looks for due tasks; 300 ms
-	Reconcile   time.Duration // between looks for what is lost; 1 s
-	HintAge     time.Duration // before a hint is looked for in Redis; 2 s
-	TakenAge    time.Duration // before a hint that a worker took, and never claimed, is sent again; 10 s
+	Interval    time.Duration // between searches for due tasks; 300 ms
+	Reconcile   time.Duration // between searches for lost hints and workers; 1 s
+	HintAge     time.Duration // age at which an unclaimed hint is searched for in Redis; 2 s
+	TakenAge    time.Duration // age at which a hint that a worker took without a claim is sent again; 10 s
 
 	Tracer trace.Tracer // nil: no spans
 
-	Count func(e jobs.Event, n int)    // called when something happened n times
+	Count func(e jobs.Event, n int)    // called when an event happened n times
 	Round func(loop string, err error) // called after each round of a loop
 }
 
@@ -53,7 +53,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 		}
 	}
 	if o.Tracer == nil {
-		o.Tracer = untraced
+		o.Tracer = noTracer
 	}
 	if o.Count == nil {
 		o.Count = func(jobs.Event, int) {}
@@ -68,45 +68,45 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 func (p *Dispatcher) Wake() {
 	select {
 	case p.wake <- struct{}{}:
-	default: // one look is already on its way, and it will see what we know
+	default: // a wake is already pending, and its round will find the same tasks
 	}
 }
 
-// Run works until ctx ends.
+// Run runs the loops until ctx ends.
 func (p *Dispatcher) Run(ctx context.Context) {
-	var both sync.WaitGroup
-	both.Go(func() { p.every(ctx, p.o.Interval, p.wake, "dispatch", p.dispatch) })
+	var loops sync.WaitGroup
+	loops.Go(func() { p.every(ctx, p.o.Interval, p.wake, "dispatch", p.dispatch) })
 	if p.o.Recovery != nil {
-		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "reconcile", p.reconcile) })
-		both.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "tidy", p.tidy) })
+		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "reconcile", p.reconcile) })
+		loops.Go(func() { p.every(ctx, 10*p.o.Reconcile, nil, "tidy", p.tidy) })
 	}
 	if p.o.Maintenance != nil {
-		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "blocked jobs", p.unblock) })
-		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "views", p.o.Maintenance.RefreshViews) })
-		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "statistics", p.o.Maintenance.RefreshStatistics) })
-		both.Go(func() { p.every(ctx, p.o.Reconcile, nil, "second looks", p.lookAgain) })
-		both.Go(func() { p.every(ctx, 60*p.o.Reconcile, nil, "retention", p.retire) })
+		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "blocked jobs", p.unblock) })
+		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "views", p.o.Maintenance.RefreshViews) })
+		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "statistics", p.o.Maintenance.RefreshStatistics) })
+		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "second looks", p.runSecondLooks) })
+		loops.Go(func() { p.every(ctx, 60*p.o.Reconcile, nil, "retention", p.sweepRetained) })
 	}
-	both.Wait()
+	loops.Wait()
 }
 
-// every runs f at each tick and wake. Trouble is logged when it begins and
-// when it ends, not each time in between.
+// every runs f at each tick and wake. It logs the first error and the first
+// success after errors, not each error in between.
 func (p *Dispatcher) every(ctx context.Context, interval time.Duration, wake <-chan struct{}, name string, f func(context.Context) error) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	trouble := false
+	failing := false
 	for {
 		err := f(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && !trouble:
-			p.o.Log.Warn().Err(err).Str("loop", name).Msg("trouble, trying on")
-		case err == nil && trouble:
-			p.o.Log.Info().Str("loop", name).Msg("works again")
+		case err != nil && !failing:
+			p.o.Log.Warn().Err(err).Str("loop", name).Msg("loop failed, trying again")
+		case err == nil && failing:
+			p.o.Log.Info().Str("loop", name).Msg("loop works again")
 		}
-		trouble = err != nil
+		failing = err != nil
 		p.o.Round(name, err)
 		select {
 		case <-ctx.Done():
@@ -117,11 +117,11 @@ func (p *Dispatcher) every(ctx context.Context, interval time.Duration, wake <-c
 	}
 }
 
-// roundTimeout bounds one round of dispatching; a stop may have to wait for it.
+// roundTimeout bounds one round of dispatching, for which a stop may have to wait.
 const roundTimeout = 10 * time.Second
 
-// dispatch marks due tasks and enqueues their hints. While Redis is away
-// nothing is marked, so the database is not written to in vain.
+// dispatch marks due tasks and enqueues their hints. While Redis does not answer
+// it marks nothing: each mark would be a useless write to the database.
 func (p *Dispatcher) dispatch(ctx context.Context) error {
 	if p.redisDown {
 		if err := p.redis(ctx, func(ctx context.Context) error { return p.o.Redis.Ping(ctx).Err() }); err != nil {
@@ -129,8 +129,8 @@ func (p *Dispatcher) dispatch(ctx context.Context) error {
 		}
 		p.redisDown = false
 	}
-	// A stop does not come between a mark and its hint: the task would look
-	// dispatched, and wait for somebody's reconciler.
+	// A stop must not come between a mark and its hint: the task would count as
+	// dispatched, and wait until some process finds that its hint is missing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTimeout)
 	defer cancel()
 	due, err := p.o.Outbox.Dispatch(ctx)
@@ -152,7 +152,7 @@ func (p *Dispatcher) dispatch(ctx context.Context) error {
 	return nil
 }
 
-// errRedis stands for whatever go-redis said, which can hold addresses.
+// errRedis replaces every error of go-redis, since those can contain addresses.
 var errRedis = &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: "Redis does not answer"}
 
 func (p *Dispatcher) redis(ctx context.Context, f func(context.Context) error) error {
@@ -161,34 +161,34 @@ func (p *Dispatcher) redis(ctx context.Context, f func(context.Context) error) e
 	return f(ctx)
 }
 
-// hintTimeout is longer than any batch: asynq starts a retry beside a handler
-// that outlives its timeout, and zero would mean half an hour.
+// hintTimeout is longer than any batch takes: asynq starts a retry while a
+// handler that exceeds its timeout still runs, and zero would mean half an hour.
 const hintTimeout = 24 * time.Hour
 
 func (p *Dispatcher) enqueue(ctx context.Context, d jobs.Dispatch) (err error) {
-	ctx, span := p.o.Tracer.Start(traced(ctx, d.Trace), "dispatch", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
+	ctx, span := p.o.Tracer.Start(withTrace(ctx, d.Trace), "dispatch", trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
 		attribute.String("oubli.task", d.TaskID), attribute.String("oubli.queue", string(d.Queue)), attribute.Int("oubli.dispatch", d.No)))
-	defer func() { end(span, err) }()
+	defer func() { endSpan(span, err) }()
 	task := asynq.NewTask(d.Kind.HintType(), jobs.Hint{TaskID: d.TaskID}.Payload())
 	_, err = p.client.EnqueueContext(ctx, task, asynq.Queue(string(d.Queue)), asynq.TaskID(d.HintID()),
 		asynq.MaxRetry(0), asynq.Timeout(hintTimeout))
 	if errors.Is(err, asynq.ErrTaskIDConflict) {
-		return nil // an earlier try got through although its answer did not
+		return nil // an earlier attempt succeeded although its answer was lost
 	}
 	return err
 }
 
-// reconcile gives lost tasks and lost hints another chance. No step waits for
-// the trouble of another.
+// reconcile recovers lost tasks and sends lost hints again. An error of one step
+// does not stop the other.
 func (p *Dispatcher) reconcile(ctx context.Context) error {
-	return errors.Join(p.recover(ctx), p.resend(ctx))
+	return errors.Join(p.recoverTasks(ctx), p.resendHints(ctx))
 }
 
-func (p *Dispatcher) recover(ctx context.Context) error {
+func (p *Dispatcher) recoverTasks(ctx context.Context) error {
 	n, err := p.o.Recovery.Recover(ctx)
 	if n > 0 {
 		p.o.Count(jobs.LeaseExpired, n)
-		p.o.Log.Warn().Int("tasks", n).Msg("recovered tasks whose worker fell silent")
+		p.o.Log.Warn().Int("tasks", n).Msg("recovered tasks whose lease ran out")
 		p.Wake()
 	}
 	return err
@@ -198,14 +198,14 @@ func (p *Dispatcher) unblock(ctx context.Context) error {
 	n, err := p.o.Maintenance.Unblock(ctx)
 	if n > 0 {
 		p.o.Count(jobs.JobUnblocked, n)
-		p.o.Log.Info().Int("jobs", n).Msg("the map covers the schema again; blocked jobs go on")
+		p.o.Log.Info().Int("jobs", n).Msg("the map covers the schema again; blocked jobs continue")
 		p.Wake()
 	}
 	return err
 }
 
-// resend sends hints again that were lost.
-func (p *Dispatcher) resend(ctx context.Context) error {
+// resendHints sends lost hints again.
+func (p *Dispatcher) resendHints(ctx context.Context) error {
 	if err := p.redis(ctx, p.registerQueues); err != nil {
 		return errRedis
 	}
@@ -215,15 +215,15 @@ func (p *Dispatcher) resend(ctx context.Context) error {
 	}
 	var lost []jobs.Dispatch
 	for _, d := range overdue {
-		var gone bool
+		var isLost bool
 		err := p.redis(ctx, func(ctx context.Context) (err error) {
-			gone, err = p.gone(ctx, d)
+			isLost, err = p.hintLost(ctx, d)
 			return err
 		})
 		if err != nil {
 			return errRedis
 		}
-		if gone {
+		if isLost {
 			lost = append(lost, d)
 		}
 	}
@@ -239,9 +239,10 @@ func (p *Dispatcher) resend(ctx context.Context) error {
 	return nil
 }
 
-// tidy clears up behind the transactions and behind asynq, which archives the
-// hint of a worker that died. The database has sent another since; thousands
-// of archived ones that expire together would break archiving itself.
+// tidy deletes what nobody needs any more, in the database and in Redis. asynq
+// archives the hint of a worker that crashed, although the database has sent
+// another since; if thousands of archived hints expire at the same time, asynq's
+// archiving fails.
 func (p *Dispatcher) tidy(ctx context.Context) error {
 	err := p.o.Recovery.Tidy(ctx)
 	if p.redis(ctx, p.registerQueues) != nil {
@@ -255,11 +256,12 @@ func (p *Dispatcher) tidy(ctx context.Context) error {
 	return err
 }
 
-func (p *Dispatcher) retire(ctx context.Context) error {
+// sweepRetained clears retained columns whose retention period is over.
+func (p *Dispatcher) sweepRetained(ctx context.Context) error {
 	swept, err := p.o.Maintenance.SweepRetained(ctx)
 	for _, t := range swept {
 		if t.Rows > 0 {
-			p.o.Log.Info().Str("table", t.Table).Int64("rows", t.Rows).Msg("retention is over; cleared what was kept")
+			p.o.Log.Info().Str("table", t.Table).Int64("rows", t.Rows).Msg("retention is over; cleared retained columns")
 		}
 		for code, rows := range t.Refused {
 			p.o.Log.Error().Str("table", t.Table).Int64("rows", rows).Str("code", code).Msg("retention is over, and the database refuses to clear rows")
@@ -268,18 +270,18 @@ func (p *Dispatcher) retire(ctx context.Context) error {
 	return err
 }
 
-// lookAgain erases what was written of clients while they were erased.
-func (p *Dispatcher) lookAgain(ctx context.Context) error {
-	late, err := p.o.Maintenance.RunSecondLooks(ctx)
-	for table, rows := range late {
-		p.o.Log.Info().Str("table", table).Int64("rows", rows).Msg("rows were written of clients while they were erased; erased them too")
+// runSecondLooks erases rows that other transactions wrote about clients while
+// these were erased.
+func (p *Dispatcher) runSecondLooks(ctx context.Context) error {
+	erased, err := p.o.Maintenance.RunSecondLooks(ctx)
+	for table, rows := range erased {
+		p.o.Log.Info().Str("table", table).Int64("rows", rows).Msg("rows were written about clients while these were erased; erased the rows too")
 	}
 	return err
 }
 
-// registerQueues makes the queues visible to asynq's dashboard again after
-// Redis lost everything; enqueueing through a client that has already done it
-// would not.
+// registerQueues makes the queues visible on asynq's dashboard again after Redis
+// lost its data. asynq's client registers each queue only once.
 func (p *Dispatcher) registerQueues(ctx context.Context) error {
 	var names []any
 	for q := range jobs.Queues() {
@@ -288,14 +290,14 @@ func (p *Dispatcher) registerQueues(ctx context.Context) error {
 	return p.o.Redis.SAdd(ctx, "asynq:queues", names...).Err()
 }
 
-// gone reports whether no worker can still get this hint. One that a worker
-// took but never claimed counts as gone after a while: the worker died between
-// the two, and asynq would notice only minutes later.
+// hintLost reports whether no worker can get this hint any more. A hint that a
+// worker took without a claim counts as lost after TakenAge: the worker crashed
+// between the two, which asynq would notice only minutes later.
 //
-// It reads asynq's own keys, because a Redis that lost some of them leaves
-// halves behind: a hint whose text is there and whose place in the queue is not
-// is pending for ever in the eyes of asynq's inspector.
-func (p *Dispatcher) gone(ctx context.Context, d jobs.Dispatch) (bool, error) {
+// It reads asynq's own keys, because Redis can lose some of them: asynq's
+// inspector shows a hint as pending for ever when its payload is there but its
+// place in the queue is not.
+func (p *Dispatcher) hintLost(ctx context.Context, d jobs.Dispatch) (bool, error) {
 	queue := "asynq:{" + string(d.Queue) + "}:"
 	var hint *redis.SliceCmd
 	var place *redis.IntCmd
@@ -307,15 +309,15 @@ func (p *Dispatcher) gone(ctx context.Context, d jobs.Dispatch) (bool, error) {
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return false, err
 	}
-	switch kept := hint.Val(); {
-	case len(kept) < 2 || kept[0] == nil:
+	switch fields := hint.Val(); {
+	case len(fields) < 2 || fields[0] == nil:
 		return true, nil
-	case kept[1] == "active":
+	case fields[1] == "active":
 		return d.Age > p.o.TakenAge, nil
-	case kept[1] == "pending":
-		// Whoever took it between the two answers claims the task, and a hint
-		// that comes twice changes nothing.
+	case fields[1] == "pending":
+		// A worker can have taken it between the two answers. It claims the task
+		// then, and a second hint changes nothing.
 		return errors.Is(place.Err(), redis.Nil), nil
 	}
-	return true, nil // archived, completed; nothing of ours is scheduled or retried
+	return true, nil // archived or completed; this program's hints are never scheduled or retried by asynq
 }

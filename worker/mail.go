@@ -10,23 +10,23 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// maxMailPause bounds the pauses between tries of one mail.
+// maxMailPause bounds the pauses between attempts to send one mail.
 const maxMailPause = time.Hour
 
-// mail delivers a mail. Trouble is tried again for
-// days; a refusal is final and visible in the job's mail state. Neither
-// changes the job.
+// mail delivers a mail in a span. After a temporary error it is tried again for
+// MailExpiry; a refusal is final and shown in the job's mail state. Neither
+// changes the state of the job itself.
 func (s *Server) mail(ctx context.Context, c *jobs.Claim) error {
 	ctx, span := s.taskSpan(ctx, c)
-	err := s.post(ctx, c)
-	end(span, err)
+	err := s.deliver(ctx, c)
+	endSpan(span, err)
 	return err
 }
 
-func (s *Server) post(ctx context.Context, c *jobs.Claim) error {
+func (s *Server) deliver(ctx context.Context, c *jobs.Claim) error {
 	log := s.o.Log.With().Str(idField(c.Mail.Kind == jobs.Merge), c.JobID).Str("kind", string(c.Kind)).Int("attempt", c.Attempt).Logger()
 	if c.Crashes >= crashesToFail && c.Age >= s.o.MailExpiry {
-		log.Error().Int("crashes", c.Crashes).Msg("mail given up: workers die over it")
+		log.Error().Int("crashes", c.Crashes).Msg("mail given up: workers crash on it")
 		return s.o.Mails.GiveUp(context.WithoutCancel(ctx), c, codeCrash)
 	}
 	switch err := s.o.Claims.Extend(ctx, c, s.o.MailLease); {
@@ -34,10 +34,10 @@ func (s *Server) post(ctx context.Context, c *jobs.Claim) error {
 		s.o.Count(jobs.FenceLost, 1)
 		return nil
 	case err != nil:
-		return s.mailTrouble(ctx, c, err)
+		return s.giveMailBack(ctx, c, err)
 	}
 	err := s.o.Mails.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Mail) })
-	wentWrong(trace.SpanFromContext(ctx), err)
+	setStatus(trace.SpanFromContext(ctx), err)
 	switch {
 	case err == nil:
 		log.Info().Msg("mail sent")
@@ -48,20 +48,22 @@ func (s *Server) post(ctx context.Context, c *jobs.Claim) error {
 		return nil
 	case jobs.KindOf(err) == jobs.Unavailable && c.Age < s.o.MailExpiry:
 		log.Warn().Err(err).Msg("mail not sent; trying again later")
-		return s.mailTrouble(ctx, c, err)
+		return s.giveMailBack(ctx, c, err)
 	}
 	log.Error().Err(err).Msg("mail refused for good")
 	return s.o.Mails.GiveUp(context.WithoutCancel(ctx), c, reasonOf(err))
 }
 
-func (s *Server) mailTrouble(ctx context.Context, c *jobs.Claim, err error) error {
+// giveMailBack gives back a mail that could not be sent, to be tried again after
+// a pause that doubles each time.
+func (s *Server) giveMailBack(ctx context.Context, c *jobs.Claim, err error) error {
 	s.o.Retrying(c.Kind, reasonOf(err))
 	s.o.Count(jobs.MailRetried, 1)
 	pause := min(s.o.MailRetry<<min(c.Failures, 16), maxMailPause)
 	return s.giveBack(ctx, c, jitter(pause), true, reasonOf(err))
 }
 
-// reasonOf is what the task keeps of an error: its code or kind.
+// reasonOf is the part of an error that the task stores: its code or kind.
 func reasonOf(err error) string {
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code != "" {
 		return e.Code

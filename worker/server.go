@@ -32,18 +32,18 @@ type Options struct {
 	ChunkTarget time.Duration // transaction time that chunk sizes aim for; 100 ms
 	WorkShare   int           // percent of its time that a slot erases; 100
 	ChunkMax    int           // most clients in one transaction; 1000
-	Stop        time.Duration // how long Stop waits for chunks and mails under way; 20 s
-	MailRetry   time.Duration // first pause after mail trouble; it doubles up to an hour; 30 s
-	MailLease   time.Duration // longer than an SMTP dialogue and a database's recovery; 2 min
-	MailExpiry  time.Duration // how long a mail is tried for; 5 days
-	Poll        time.Duration // between looks into empty queues; 200 ms
+	Stop        time.Duration // how long Stop waits for running chunks and mails; 20 s
+	MailRetry   time.Duration // first pause after a mail could not be sent; it doubles up to an hour; 30 s
+	MailLease   time.Duration // longer than an SMTP dialogue and a recovery of the database; 2 min
+	MailExpiry  time.Duration // how long sending a mail is tried again; 5 days
+	Poll        time.Duration // between reads of empty queues; 200 ms
 
 	Tracer trace.Tracer // nil: no spans
 
-	Wake     func()                               // called when a task was given back or ended, and others may be due
+	Wake     func()                               // called when a task was given back or ended, because others may now be due
 	Observe  func(jobs.Chunk)                     // called after each chunk
-	Retrying func(kind jobs.TaskKind, why string) // called when a task is given back because of trouble
-	Count    func(e jobs.Event, n int)            // called when something happened n times
+	Retrying func(kind jobs.TaskKind, why string) // called when a task is given back because of an error
+	Count    func(e jobs.Event, n int)            // called when an event happened n times
 }
 
 func (o Options) withDefaults() Options {
@@ -74,7 +74,7 @@ func (o Options) withDefaults() Options {
 		o.Observe = func(jobs.Chunk) {}
 	}
 	if o.Tracer == nil {
-		o.Tracer = untraced
+		o.Tracer = noTracer
 	}
 	if o.Count == nil {
 		o.Count = func(jobs.Event, int) {}
@@ -85,7 +85,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Server works on hints.
+// Server takes hints from asynq and processes their tasks.
 type Server struct {
 	o        Options
 	asynq    *asynq.Server
@@ -93,10 +93,10 @@ type Server struct {
 	stopping chan struct{}
 	tell     sync.Once
 	stop     sync.Once
-	ended    atomic.Bool  // asynq has, since stop
-	handlers sync.RWMutex // read-locked while a hint is worked on
+	ended    atomic.Bool  // asynq shut down in Stop
+	handlers sync.RWMutex // read-locked while a hint is processed
 
-	awayUntil atomic.Int64 // until when Redis counts as away, in Unix nanoseconds
+	redisDownUntil atomic.Int64 // until when Redis counts as down, in Unix nanoseconds
 }
 
 // NewServer prepares a server; Start starts it.
@@ -119,7 +119,7 @@ func NewServer(o Options) *Server {
 	return s
 }
 
-// Start begins to take hints. It succeeds while Redis is away.
+// Start begins to take hints. It succeeds even if Redis does not answer.
 func (s *Server) Start() error {
 	mux := asynq.NewServeMux()
 	for _, kind := range []jobs.TaskKind{jobs.BatchTask, jobs.MergeTask, jobs.MailTask} {
@@ -131,15 +131,15 @@ func (s *Server) Start() error {
 	return nil
 }
 
-// How long Stop waits for Redis: for asynq to end its look into the queues, and
-// to end as a whole once all chunks and mails have.
+// How long Stop waits for Redis: for asynq to end its read of the queues, and to
+// shut down after all chunks and mails have ended.
 const (
 	asynqStop     = time.Second
 	asynqShutdown = 2 * time.Second
 )
 
 // StopTaking takes no further hints and tells the handlers to give their tasks
-// back after the chunk under way. It returns at once; when Redis hangs, after a
+// back after the current chunk. It returns at once or, when Redis hangs, after a
 // second. It may be called more than once, and before Start.
 func (s *Server) StopTaking() {
 	s.tell.Do(func() {
@@ -150,9 +150,9 @@ func (s *Server) StopTaking() {
 	})
 }
 
-// Stop takes no further hints, lets chunks and mails under way end, gives the
-// rest back, and returns when that is done or its time is over. It may be
-// called more than once, and before Start.
+// Stop takes no further hints, waits for running chunks and mails, gives the
+// unfinished tasks back, and returns when that is done or after Options.Stop. It
+// may be called more than once, and before Start.
 func (s *Server) Stop() {
 	s.StopTaking()
 	s.stop.Do(func() {
@@ -165,7 +165,7 @@ func (s *Server) Stop() {
 		defer s.handlers.Unlock()
 		s.ended.Store(s.within(asynqShutdown, func() { <-ended }))
 		if !s.ended.Load() {
-			s.o.Log.Warn().Msg("asynq has not ended, since Redis does not answer; nothing is lost")
+			s.o.Log.Warn().Msg("asynq did not shut down, because Redis does not answer; nothing is lost")
 		}
 	})
 }
@@ -196,7 +196,7 @@ func (s *Server) within(d time.Duration, f func()) bool {
 // the database, which sends the hint again. asynq would keep an error's text in
 // Redis and show it on its dashboard.
 func (s *Server) handle(ctx context.Context, hint *asynq.Task) error {
-	defer s.survive(hint.Type())
+	defer s.recoverPanic(hint.Type())
 	s.handlers.RLock()
 	defer s.handlers.RUnlock()
 	if s.isStopping() {
@@ -209,13 +209,13 @@ func (s *Server) handle(ctx context.Context, hint *asynq.Task) error {
 	}
 	err := s.work(ctx, h.TaskID)
 	if err != nil && !errors.Is(err, context.Canceled) {
-		s.o.Log.Error().Err(err).Str("task", h.TaskID).Str("kind", jobs.KindOf(err).String()).Msg("hint not worked on; it will come again")
+		s.o.Log.Error().Err(err).Str("task", h.TaskID).Str("kind", jobs.KindOf(err).String()).Msg("hint not processed; it will be sent again")
 	}
 	return nil
 }
 
-// work claims the hinted task and does what its kind asks for. The kind is the
-// database's: the type under which the hint came decides nothing.
+// work claims the hinted task and processes it according to its kind in the
+// database. The hint's type decides nothing.
 func (s *Server) work(ctx context.Context, taskID string) error {
 	c, err := s.o.Claims.Claim(ctx, taskID)
 	if err != nil || c == nil {
@@ -227,13 +227,13 @@ func (s *Server) work(ctx context.Context, taskID string) error {
 	case jobs.MailTask:
 		return s.mail(ctx, c)
 	}
-	s.o.Log.Error().Str("task", c.TaskID).Str("kind", string(c.Kind)).Msg("task of a kind that this program does not know: use the newer program")
+	s.o.Log.Error().Str("task", c.TaskID).Str("kind", string(c.Kind)).Msg("this program does not know tasks of this kind: use the newer program")
 	return s.giveBack(ctx, c, retryPause, false, "unknown kind")
 }
 
-// survive keeps a panic from asynq, which would write its text to Redis. The
-// task's lease runs out, and that counts as a crash.
-func (s *Server) survive(hintType string) {
+// recoverPanic stops a panic before asynq, which would write its text to Redis.
+// The task's lease runs out then, which counts as a crash.
+func (s *Server) recoverPanic(hintType string) {
 	if r := recover(); r != nil {
 		s.o.Log.Error().Str("type", hintType).Str("panic", fmt.Sprintf("%T", r)).Bytes("stack", debug.Stack()).Msg("handler panicked")
 	}
@@ -248,7 +248,7 @@ func (s *Server) isStopping() bool {
 	}
 }
 
-// pause waits, but not when the server stops.
+// pause waits for d, or until the server stops.
 func (s *Server) pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -259,8 +259,8 @@ func (s *Server) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// giveBack releases a task, in spite of a cancelled context: without it the
-// task would wait until its lease runs out.
+// giveBack releases a task even if ctx is cancelled: otherwise the task would
+// wait until its lease runs out.
 func (s *Server) giveBack(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -268,7 +268,7 @@ func (s *Server) giveBack(ctx context.Context, c *jobs.Claim, delay time.Duratio
 	return s.o.Claims.Release(ctx, c, delay, failure, reason)
 }
 
-// asynqLog lets asynq's own messages through to the log.
+// asynqLog writes asynq's own messages to the log.
 type asynqLog struct{ log zerolog.Logger }
 
 func (l asynqLog) Debug(a ...any) { l.log.Debug().Str("from", "asynq").Msg(fmt.Sprint(a...)) }

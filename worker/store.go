@@ -7,21 +7,21 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Outbox is where due tasks are marked before their hints are sent.
+// Outbox marks due tasks as dispatched before their hints are sent.
 type Outbox interface {
 	Dispatch(ctx context.Context) ([]jobs.Dispatch, error)
 	Undispatch(ctx context.Context, lost []jobs.Dispatch) error
 }
 
-// Recovery is what the database knows of tasks that are overdue.
+// Recovery finds tasks whose hint or worker may be lost, and cleans up.
 type Recovery interface {
 	Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error)
 	Recover(ctx context.Context) (int, error)
 	Tidy(ctx context.Context) error
 }
 
-// Maintenance does what only workers may: it judges the map as they do, and writes
-// to the application's tables.
+// Maintenance is the regular work that only workers do, because it needs their
+// map and their right to write to the application's tables.
 type Maintenance interface {
 	Unblock(ctx context.Context) (int, error)
 	RefreshViews(ctx context.Context) error
@@ -30,10 +30,11 @@ type Maintenance interface {
 	SweepRetained(ctx context.Context) ([]jobs.Swept, error)
 }
 
-// Claims gives tasks to workers and takes them back.
+// Claims gives tasks to workers and takes them back. redisDown makes ClaimNext
+// return tasks whose hints no worker can fetch.
 type Claims interface {
 	Claim(ctx context.Context, taskID string) (*jobs.Claim, error)
-	ClaimNext(ctx context.Context, tenantID string, cutOff bool) (*jobs.Claim, error)
+	ClaimNext(ctx context.Context, tenantID string, redisDown bool) (*jobs.Claim, error)
 	Yield(ctx context.Context, c *jobs.Claim) (bool, error)
 	Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error
 	Hold(ctx context.Context, c *jobs.Claim, reason string) error
@@ -50,14 +51,14 @@ type Eraser interface {
 	Block(ctx context.Context, jobID, reason string, atLeast time.Duration) error
 }
 
-// Mails records what becomes of a claimed mail.
+// Mails delivers a claimed mail and records the result.
 type Mails interface {
 	Deliver(ctx context.Context, c *jobs.Claim, send func(context.Context) error) error
 	GiveUp(ctx context.Context, c *jobs.Claim, reason string) error
 }
 
-// Sender hands a mail to a mail server. An error of kind Unavailable is
-// worth another try, any other is final.
+// Sender hands a mail to a mail server. After an error of kind Unavailable it
+// is tried again; any other error is final.
 type Sender interface {
-	Send(ctx context.Context, l jobs.ReportMail) error
+	Send(ctx context.Context, mail jobs.ReportMail) error
 }

@@ -12,33 +12,33 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// untraced is the tracer of those who want no spans.
-var untraced = noop.NewTracerProvider().Tracer("")
+// noTracer is the tracer when no spans are wanted.
+var noTracer = noop.NewTracerProvider().Tracer("")
 
-// traced is a context within the trace of the request that made a job.
-func traced(ctx context.Context, traceparent string) context.Context {
+// withTrace puts ctx into the trace of the request that made a job.
+func withTrace(ctx context.Context, traceparent string) context.Context {
 	if traceparent == "" {
 		return ctx
 	}
 	return propagation.TraceContext{}.Extract(ctx, propagation.MapCarrier{"traceparent": traceparent})
 }
 
-// taskSpan begins the span of a claimed task. Attributes are ids and counts.
+// taskSpan begins the span of a claimed task. Its attributes are ids and counts.
 func (s *Server) taskSpan(ctx context.Context, c *jobs.Claim) (context.Context, trace.Span) {
-	return s.o.Tracer.Start(traced(ctx, c.Trace), string(c.Kind), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
+	return s.o.Tracer.Start(withTrace(ctx, c.Trace), string(c.Kind), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithAttributes(
 		attribute.String("oubli.job", c.JobID), attribute.String("oubli.task", c.TaskID),
 		attribute.Int("oubli.number", c.Number), attribute.Int("oubli.attempt", c.Attempt)))
 }
 
-// wentWrong marks a span. Of an error it tells the kind or code alone, which is
-// what a task keeps of it too.
-func wentWrong(span trace.Span, err error) {
+// setStatus marks a span as failed if err is not nil. Like a task, it takes only
+// the error's code or kind.
+func setStatus(span trace.Span, err error) {
 	if err != nil {
 		span.SetStatus(codes.Error, reasonOf(err))
 	}
 }
 
-func end(span trace.Span, err error) {
-	wentWrong(span, err)
+func endSpan(span trace.Span, err error) {
+	setStatus(span, err)
 	span.End()
 }

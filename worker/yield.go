@@ -10,93 +10,91 @@ import (
 )
 
 const (
-	// loadCheckPause is how long a worker waits before it looks again whether the
-	// database is still to be left alone. A claim's lease is much longer.
+	// loadCheckPause is the time between two load checks while the load is too
+	// high. A claim's lease is much longer.
 	loadCheckPause = time.Second
-	// longestRest is well below a lease, which nothing prolongs meanwhile.
-	longestRest = 2 * time.Second
+	// longestPause is well below a lease, which nothing extends during a pause.
+	longestPause = 2 * time.Second
 )
 
-// calm waits while the database has better things to do, and tells the job's
-// readers why. It reports whether the task is still ours to go on with.
-func (b *batch) calm(ctx context.Context) (bool, error) {
+// waitForLoad waits while the database's load is beyond the limits, and shows
+// the reason in the job. It reports whether this worker still holds the batch.
+func (b *batch) waitForLoad(ctx context.Context) (ours bool, err error) {
 	for held := false; ; held = true {
 		reason, err := b.o.Eraser.CheckLoad(ctx)
 		if err != nil {
-			return false, b.trouble(ctx, err)
+			return false, b.giveBackAfter(ctx, err)
 		}
 		if reason == "" || b.isStopping() || ctx.Err() != nil {
 			return true, nil
 		}
 		if !held {
-			b.log.Info().Str("why", reason).Msg("waiting between chunks")
+			b.log.Info().Str("why", reason).Msg("waiting until the database's load is lower")
 		}
 		if err := b.o.Claims.Hold(ctx, b.Claim, reason); err != nil {
-			return false, b.trouble(ctx, err)
+			return false, b.giveBackAfter(ctx, err)
 		}
 		b.pause(ctx, loadCheckPause)
 	}
 }
 
-// rest lets others have their turn after a chunk: as long as the share of its
-// time wants that a slot may work, and when sessions had to wait for the
-// chunk's locks, as long as they can have waited. The next chunk is smaller
-// then.
-func (b *batch) rest(ctx context.Context, chunk jobs.Chunk) {
+// pauseAfter pauses after a chunk, so that the slot works only WorkShare percent
+// of the time. When other sessions waited for the chunk's locks, it pauses at
+// least as long as they can have waited, and makes the next chunk smaller.
+func (b *batch) pauseAfter(ctx context.Context, chunk jobs.Chunk) {
 	var pause time.Duration
 	if share := b.o.WorkShare; share < 100 {
 		pause = chunk.Elapsed * time.Duration(100-share) / time.Duration(share)
 	}
 	if chunk.Waiting > 0 {
-		b.log.Debug().Int("waiting", chunk.Waiting).Msg("others waited for the chunk")
+		b.log.Debug().Int("waiting", chunk.Waiting).Msg("other sessions waited for the chunk's locks")
 		b.sizes.reduce()
 		pause = max(pause, min(chunk.Elapsed, b.o.ChunkTarget))
 	}
 	if pause > 0 {
-		b.pause(ctx, min(pause, longestRest))
+		b.pause(ctx, min(pause, longestPause))
 	}
 }
 
-// takeTurns gives the batch back if others wait for a worker: nobody waits for
-// the end of somebody's batch. Batches that move forward side by side through
-// their clients' keys also find the same pages in memory, since rows of all
-// tenants lie together in the order of their days.
+// yieldToWaiting gives the batch back if other tasks wait for a worker, so that
+// none has to wait until a whole batch has ended. Batches that advance at the same
+// time also find more of their pages in memory: rows of all tenants are stored
+// together in the order in which they were written.
 //
-// It comes after chunks that were done, and not while a client is looked for whom
-// the database refuses, or at whom workers die: whoever claims the batch next
-// would begin the search anew.
-func (b *batch) takeTurns(ctx context.Context) (err error) {
-	if b.Left() == 0 || b.careful || b.suspects > b.Position || b.cutOff() {
+// It does nothing while the batch searches for a client that the database refuses
+// or that crashes workers: the next worker would have to start the search again.
+func (b *batch) yieldToWaiting(ctx context.Context) (err error) {
+	if b.Left() == 0 || b.oneByOne || b.refusedEnd > b.Position || b.redisDown() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	if b.yielded, err = b.o.Claims.Yield(ctx, b.Claim); err != nil {
 		b.yielded = true
-		return b.trouble(ctx, err)
+		return b.giveBackAfter(ctx, err)
 	}
 	return nil
 }
 
 const (
-	// silence is for how long Redis may keep a worker waiting that only wants to
-	// know whether it is there.
-	silence = 200 * time.Millisecond
-	// awayFor is how long it counts as away then, so that a worker does not wait
-	// again and again.
-	awayFor = time.Second
+	// redisTimeout is how long redisDown waits for an answer.
+	redisTimeout = 200 * time.Millisecond
+	// redisDownFor is how long Redis counts as down after that, so that workers
+	// do not wait for it at each check.
+	redisDownFor = time.Second
 )
 
-// cutOff reports whether the hints of batches and merges cannot be fetched. Of a
-// cluster, each queue has its own node.
-func (s *Server) cutOff() bool {
-	if time.Now().UnixNano() < s.awayUntil.Load() {
+// redisDown reports whether hints of batches and merges cannot be fetched. It
+// asks for both queues, because in a cluster they can be on different nodes.
+func (s *Server) redisDown() bool {
+	if time.Now().UnixNano() < s.redisDownUntil.Load() {
 		return true
 	}
-	// The client may wait longer for an answer than a context says.
+	// In a goroutine, because the client can wait for longer than its context
+	// allows.
 	answer := make(chan error, 1)
 	go func() {
-		ctx, cancel := context.WithTimeout(context.Background(), silence)
+		ctx, cancel := context.WithTimeout(context.Background(), redisTimeout)
 		defer cancel()
 		_, err := s.o.Redis.Pipelined(ctx, func(pipe redis.Pipeliner) error {
 			for _, q := range []jobs.Queue{jobs.Interactive, jobs.Bulk} {
@@ -106,7 +104,7 @@ func (s *Server) cutOff() bool {
 		})
 		answer <- err
 	}()
-	timeout := time.NewTimer(silence)
+	timeout := time.NewTimer(redisTimeout)
 	defer timeout.Stop()
 	select {
 	case err := <-answer:
@@ -115,6 +113,6 @@ func (s *Server) cutOff() bool {
 		}
 	case <-timeout.C:
 	}
-	s.awayUntil.Store(time.Now().Add(awayFor).UnixNano())
+	s.redisDownUntil.Store(time.Now().Add(redisDownFor).UnixNano())
 	return true
 }

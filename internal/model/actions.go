@@ -34,11 +34,11 @@ var actions = []action{
 	// A chunk.
 	{"{w} begins a chunk of {t}: the fence", []string{"fenceSQL", "Store.queueLocks", "Store.EraseChunk"}, [2]over{eachWorker}, false, beginChunk},
 	{"{w} locks tenant, lane and client of {t}, and erases", []string{"lockLaneSQL", "tenantLock", "Store.judge", "Store.judgeMerge", "runPlan"}, [2]over{eachWorker}, false, lockAndErase},
-	{"{w} waits too long for a lock, rolls back, and renews the lease of {t}", []string{"batch.again", "Store.Extend"}, [2]over{eachWorker}, false, lockTimeout},
+	{"{w} waits too long for a lock, rolls back, and renews the lease of {t}", []string{"batch.retryAfter", "Store.Extend"}, [2]over{eachWorker}, false, lockTimeout},
 	{"{w} commits its chunk of {t}", []string{"recordSQL", "progressSQL", "Store.record"}, [2]over{eachWorker}, false, commitChunk},
-	{"{w} lets others have a turn: gives {t} back", []string{"yieldTaskSQL", "Store.Yield", "batch.takeTurns"}, [2]over{eachWorker}, false, yield},
+	{"{w} yields to waiting tasks: gives {t} back", []string{"yieldTaskSQL", "Store.Yield", "batch.yieldToWaiting"}, [2]over{eachWorker}, false, yield},
 	{"{w} gives {t} back", []string{"releaseTaskSQL", "Store.Release"}, [2]over{eachWorker}, false, giveBack},
-	{"{w} is asked to stop, or waited for locks too often: {t} is to be given back", []string{"batch.lostRace"}, [2]over{eachWorker}, true, stopBetween},
+	{"{w} is asked to stop, or waited for locks too often: {t} is to be given back", []string{"batch.retryLocked"}, [2]over{eachWorker}, true, stopBetween},
 
 	// The end of a batch and of a job.
 	{"{w} sets {t} to done", []string{"finishTaskSQL", "Store.Finish"}, [2]over{eachWorker}, false, finishTask},

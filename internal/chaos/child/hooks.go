@@ -26,8 +26,8 @@ func (c claims) Claim(ctx context.Context, task string) (*jobs.Claim, error) {
 	return c.reported(c.Claims.Claim(ctx, task))
 }
 
-func (c claims) ClaimNext(ctx context.Context, tenant string, cutOff bool) (*jobs.Claim, error) {
-	return c.reported(c.Claims.ClaimNext(ctx, tenant, cutOff))
+func (c claims) ClaimNext(ctx context.Context, tenant string, redisDown bool) (*jobs.Claim, error) {
+	return c.reported(c.Claims.ClaimNext(ctx, tenant, redisDown))
 }
 
 func (c claims) reported(claim *jobs.Claim, err error) (*jobs.Claim, error) {
