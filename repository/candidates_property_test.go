@@ -68,8 +68,11 @@ func (h history) active(cutoff time.Time, kinds []string) bool {
 	for _, e := range h.events {
 		counts := len(kinds) == 0 || slices.Contains(kinds, e.kind)
 		since := cutoff
-		if e.kind == "sales" { // a day may have been after the cutoff if any hour of it was
-			since = midnight(cutoff)
+		switch west := cutoff.Add(-12 * time.Hour); e.kind { // the studio may be as far west as it gets
+		case "calls":
+			since = west
+		case "sales": // a day may have been after the cutoff if any hour of it was
+			since = midnight(west)
 		}
 		if counts && !e.missing && !e.at.Before(since) {
 			return true
@@ -187,6 +190,8 @@ func (s *shape) found(t *testing.T, p *plan.Plan, cutoff time.Time, kinds []stri
 			args[i] = "1"
 		case plan.ArgCutoff:
 			args[i] = cutoff
+		case plan.ArgActivityZone:
+			args[i] = "Etc/GMT+12" // the studios have no zone
 		case plan.ArgOverride:
 			args[i] = []string{}
 		default:

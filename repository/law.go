@@ -38,11 +38,11 @@ func (s *Store) readLaw(ctx context.Context, p *plan.Plan, tenant string) (*jobs
 	return l, err
 }
 
-// addLaw adds the tenant's law to a claim, if the map retains anything. Where no
+// addLaw adds the tenant's law to a claim, if the plan needs it. Where no
 // foreign key forbids it, a tenant's row can be deleted while its clients stay:
 // then the country that was known when the job was accepted is used.
 func (s *Store) addLaw(ctx context.Context, p *plan.Plan, c *jobs.Claim) error {
-	if c.Terms.Law != nil || len(p.RetentionRules) == 0 {
+	if c.Terms.Law != nil || !p.NeedsLaw {
 		return nil
 	}
 	law, err := s.readLaw(ctx, p, c.TenantID)
@@ -70,6 +70,19 @@ func timeZone(law *jobs.Law) string {
 		return "Etc/GMT-14"
 	}
 	return law.TimeZone
+}
+
+// activityZone is the zone in which activity is dated, if the time zone of its
+// column does not say. Without one, it is the zone where days end last: a day that
+// is the cutoff's anywhere still counts as activity.
+func activityZone(law *jobs.Law) (any, error) {
+	switch {
+	case law == nil:
+		return nil, errNoValue
+	case law.TimeZone == "":
+		return "Etc/GMT+12", nil
+	}
+	return law.TimeZone, nil
 }
 
 // term is a retention as it applies to one tenant.

@@ -107,12 +107,15 @@ func (l lawParams) value(a plan.Arg) (any, error) {
 type selectionParams struct {
 	tenantParams
 	cutoff time.Time
+	law    *jobs.Law // nil unless the plan needs it
 }
 
 func (s selectionParams) value(a plan.Arg) (any, error) {
 	switch a.Kind {
 	case plan.ArgCutoff:
 		return s.cutoff, nil
+	case plan.ArgActivityZone:
+		return activityZone(s.law)
 	case plan.ArgOverride:
 		return []string{}, nil // a preview shows every guard that holds
 	}
@@ -170,6 +173,8 @@ func (j judgeParams) value(a plan.Arg) (any, error) {
 		return list(j.terms.Activities), nil
 	case plan.ArgOverride:
 		return list(j.terms.Override), nil
+	case plan.ArgActivityZone:
+		return activityZone(j.terms.Law)
 	case plan.ArgTimeZone, plan.ArgFirstKept:
 		return j.retention.value(a)
 	}

@@ -24,7 +24,7 @@ func whole() map[string]params {
 	first := "row"
 	return map[string]params{
 		"tenantParams": forTenant(p, "1"), "clientParams": clients, "lawParams": lawParams{forTenant(p, "1"), time.Now()},
-		"selectionParams": selectionParams{forTenant(p, "1"), time.Now()}, "profileParams": forProfile(p, c, 2),
+		"selectionParams": selectionParams{forTenant(p, "1"), time.Now(), law}, "profileParams": forProfile(p, c, 2),
 		"profileCountParams": profileCountParams{clients, []string{"7"}}, "judgeParams": judge, "writeParams": write,
 		"mergeParams judging": mergeParams[judgeParams]{judge, "2"}, "mergeParams writing": mergeParams[writeParams]{write, "2"},
 		"sweepParams": sweep, "sweepFindParams": sweepFindParams{sweep, []*string{&first}}, "sweepClearParams": sweepClearParams{sweep, [][]string{{"row"}}},
@@ -36,12 +36,12 @@ var given = map[string]string{
 	"tenantParams":        "",
 	"clientParams":        "keys",
 	"lawParams":           "now",
-	"selectionParams":     "cutoff override",
+	"selectionParams":     "cutoff override activity_time_zone",
 	"profileParams":       "slot label",
 	"profileCountParams":  "keys profiles",
-	"judgeParams":         "keys cutoff activities override time_zone",
+	"judgeParams":         "keys cutoff activities override time_zone activity_time_zone",
 	"writeParams":         "keys label profile profiles owned time_zone",
-	"mergeParams judging": "keys cutoff activities override time_zone target",
+	"mergeParams judging": "keys cutoff activities override time_zone activity_time_zone target",
 	"mergeParams writing": "keys label profile profiles owned time_zone target",
 	"sweepParams":         "keys label time_zone",
 	"sweepFindParams":     "keys label time_zone after limit",
@@ -52,7 +52,7 @@ func TestEachUseOfStatementsHasItsOwnParametersAndNoOthers(t *testing.T) {
 	t.Parallel()
 	all := map[plan.ArgKind]string{
 		plan.ArgKeys: "", plan.ArgTarget: "", plan.ArgProfile: "", plan.ArgProfiles: "", plan.ArgOwned: "address_id", plan.ArgLabel: "unknown_client",
-		plan.ArgOverride: "", plan.ArgCutoff: "", plan.ArgActivities: "", plan.ArgNow: "", plan.ArgTimeZone: "", plan.ArgLimit: "",
+		plan.ArgOverride: "", plan.ArgCutoff: "", plan.ArgActivities: "", plan.ArgNow: "", plan.ArgTimeZone: "", plan.ArgActivityZone: "", plan.ArgLimit: "",
 		plan.ArgAfter: "0", plan.ArgRows: "0", plan.ArgSlot: "",
 	}
 	uses := whole()

@@ -39,6 +39,12 @@ func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Sel
 	if err != nil {
 		return jobs.Selection{}, err
 	}
+	var law *jobs.Law
+	if p.NeedsLaw {
+		if law, err = s.readLaw(ctx, p, req.TenantID); err != nil {
+			return jobs.Selection{}, fault("read the tenant's calendar", err)
+		}
+	}
 	var sel jobs.Selection
 	err = s.tx(ctx, "select inactive clients", func(tx pgx.Tx) error {
 		if _, _, err := tenantFacts(ctx, tx, p, req.TenantID); err != nil {
@@ -58,7 +64,7 @@ func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Sel
 		if _, err := tx.Exec(ctx, "SET LOCAL jit = off"); err != nil {
 			return err
 		}
-		if err := fillSelection(ctx, tx, p, req, id, cutoff); err != nil {
+		if err := fillSelection(ctx, tx, p, req, id, cutoff, law); err != nil {
 			return err
 		}
 		sel, err = readSelection(ctx, tx, req.TenantID, id.String())
@@ -97,9 +103,9 @@ func cutoffOf(ctx context.Context, tx pgx.Tx, period, floor string) (time.Time, 
 	return cutoff, nil
 }
 
-func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.SelectionRequest, id uuid.UUID, cutoff time.Time) error {
+func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.SelectionRequest, id uuid.UUID, cutoff time.Time, law *jobs.Law) error {
 	st := p.Candidates(req.Without, req.IncludeNew)
-	args, err := bind(selectionParams{forTenant(p, req.TenantID), cutoff}, st)
+	args, err := bind(selectionParams{forTenant(p, req.TenantID), cutoff, law}, st)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,10 @@ func (c *Column) text() bool { return c.oneOf("text", "varchar", "bpchar", "cite
 // moment reports whether the column holds days or points in time.
 func (c *Column) moment() bool { return c.oneOf("date", "timestamp", "timestamptz") }
 
+// localTime reports whether the column holds days or times of a clock, and says
+// nothing of the time zone.
+func (c *Column) localTime() bool { return c.oneOf("date", "timestamp") }
+
 func (c *Column) json() bool { return c.oneOf("json", "jsonb") }
 
 func (c *Column) oneOf(bases ...string) bool { return !c.Array && slices.Contains(bases, c.Base) }

@@ -16,6 +16,7 @@ func emitBasics(md *model) *Plan {
 func emit(md *model, mergeGaps Gaps) *Plan {
 	p, em := emitBasics(md), emitter{md}
 	p.OwnedColumns = em.ownedColumns()
+	p.NeedsLaw = em.needsLaw()
 	p.Law = em.lawStatement()
 	p.RetentionRules = em.retentionRules()
 	p.Preview = em.previewStatement()

@@ -88,13 +88,25 @@ func (t *text) isProfile(key string) string {
 }
 
 // activeSince is the condition under which the client aliased c has, or will
-// have, an activity since a point in time. An activity dated with the day of that
-// point counts, since it may have been later that day.
+// have, an activity since a point in time.
 func (t *text) activeSince(a activity, since string) string {
-	if a.at.Base == "date" {
-		since = "(" + since + ")::date"
+	return t.exists(a.link, where(ident("t", a.At)+" >= "+t.localTime(a.at, since), a.Where))
+}
+
+// localTime is a point in time as a column of dates or of timestamps without time
+// zone would hold it. Applications write such columns in the tenant's time zone or
+// in UTC: the earlier of the two counts as activity what either may mean. For a
+// date it is the day of that point, since what is dated with that day may have been
+// later on it.
+func (t *text) localTime(col *Column, at string) string {
+	if !col.localTime() {
+		return at
 	}
-	return t.exists(a.link, where(ident("t", a.At)+" >= "+since, a.Where))
+	local := fmt.Sprintf("least(%s AT TIME ZONE %s::text, %s AT TIME ZONE 'UTC')", at, t.arg(Arg{Kind: ArgActivityZone}), at)
+	if col.Base == "date" {
+		local += "::date"
+	}
+	return local
 }
 
 // exists is the condition that the client aliased c has a row, aliased t, for

@@ -24,7 +24,7 @@ func (em emitter) candidatesStatement(kinds []string, includeNew bool) Statement
 	t.add("    ELSE ''\n  END AS code,\n  row_number() OVER (ORDER BY %s) - 1 AS n\nFROM %s AS \"c\"\nWHERE %s\n  AND NOT %s",
 		key, em.client.ident(), t.andTenant("c", "true"), t.isProfile(key))
 	if created := em.m.Client.CreatedAt; created != "" && !includeNew {
-		t.add("\n  AND %s < %s", ident("c", created), cutoff())
+		t.add("\n  AND %s < %s", ident("c", created), t.localTime(em.client.Column(created), cutoff()))
 	}
 	for _, a := range em.activity {
 		if len(kinds) == 0 || slices.Contains(kinds, a.Name) {

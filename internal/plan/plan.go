@@ -18,8 +18,11 @@ type Plan struct {
 	// table.
 	Tenant Statement
 	// Law → (country, end of the fiscal year, time zone, today); no row: no such
-	// tenant. Empty when nothing is retained, or without a tenant table.
+	// tenant. Empty unless NeedsLaw, and without a tenant table.
 	Law Statement
+	// NeedsLaw says that something is retained, or that dates or timestamps without
+	// time zone decide whether a client is active.
+	NeedsLaw bool
 
 	FindClients Statement // → (key, whether it is an anonymous profile) of those given that are the tenant's clients
 	Preview     Statement // → (key, name, created at, last activity) of given clients

@@ -49,10 +49,13 @@ const (
 	ArgNow        ArgKind = "now"        // timestamptz
 	ArgFirstKept  ArgKind = "first kept" // date: the earliest day that a retention rule still keeps in the tenant's country
 	ArgTimeZone   ArgKind = "time zone"  // text: the tenant's
-	ArgLimit      ArgKind = "limit"      // int: how many rows to find at once
-	ArgAfter      ArgKind = "after"      // text: identifies the row after which to go on, or NULL
-	ArgRows       ArgKind = "rows"       // text[]: identifies rows
-	ArgSlot       ArgKind = "slot"       // int: of the profile being made
+	// ArgActivityZone is text: the tenant's time zone or, if nobody says which, the
+	// one in which a day ends last, so that more activity counts.
+	ArgActivityZone ArgKind = "activity time zone"
+	ArgLimit        ArgKind = "limit" // int: how many rows to find at once
+	ArgAfter        ArgKind = "after" // text: identifies the row after which to go on, or NULL
+	ArgRows         ArgKind = "rows"  // text[]: identifies rows
+	ArgSlot         ArgKind = "slot"  // int: of the profile being made
 )
 
 // String names the parameter for readers of a printed plan.
