@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -108,7 +109,7 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return jobs.Chunk{}, err
+		return jobs.Chunk{}, pgfault.Acquire("erase chunk", err)
 	}
 	defer release(ctx, conn)
 
@@ -171,7 +172,7 @@ func (s *Store) passOver(ctx context.Context, op string, c *jobs.Claim, v *verdi
 	next := claimAfter(c, []string{c.Keys[c.Position]}, v, nil)
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return fault(op, err)
+		return pgfault.Acquire(op, err)
 	}
 	defer release(ctx, conn)
 	if _, err := conn.Exec(ctx, s.begin()); err != nil {

@@ -181,7 +181,12 @@ type querier interface {
 
 // tx runs f in a READ COMMITTED transaction and names op when it goes wrong.
 func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return fault(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, f))
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return pgfault.Acquire(op, err)
+	}
+	defer conn.Release()
+	return fault(op, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: s.begin()}, f))
 }
 
 // snapshot runs f in a read-only transaction whose statements all see the same

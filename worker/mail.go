@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
@@ -36,7 +37,7 @@ func (s *Server) deliver(ctx context.Context, c *jobs.Claim) error {
 	case err != nil:
 		return s.giveMailBack(ctx, c, err)
 	}
-	err := s.o.Mails.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.o.Sender.Send(ctx, c.Mail) })
+	err := s.o.Mails.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.send(ctx, c.Mail) })
 	setStatus(trace.SpanFromContext(ctx), err)
 	switch {
 	case err == nil:
@@ -52,6 +53,16 @@ func (s *Server) deliver(ctx context.Context, c *jobs.Claim) error {
 	}
 	log.Error().Err(err).Msg("mail refused for good")
 	return s.o.Mails.GiveUp(context.WithoutCancel(ctx), c, reasonOf(err))
+}
+
+// send hands the mail to the sender. An error that is no jobs.Error is no answer
+// of the mail server, so the mail is tried again.
+func (s *Server) send(ctx context.Context, mail jobs.ReportMail) error {
+	err := s.o.Sender.Send(ctx, mail)
+	if _, ok := errors.AsType[*jobs.Error](err); ok || err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: "send mail", Err: fmt.Errorf("%T", err)}
 }
 
 // giveMailBack gives back a mail that could not be sent, to be tried again after

@@ -22,6 +22,8 @@ import (
 
 // Wrap translates an error and names the operation that it ended. Wrap of nil is
 // nil. Errors that are translated already, and [jobs.ErrFenced], stay as they are.
+// An error that neither PostgreSQL nor the connection caused is a fault of this
+// program: its kind is Internal, and only its Go type is kept.
 func Wrap(op string, err error) error {
 	if err == nil {
 		return nil
@@ -53,14 +55,48 @@ func Wrap(op string, err error) error {
 		return &jobs.Error{Kind: jobs.Invalid, Code: "bad_database_url", Msg: op + ": the database URL cannot be read"}
 	}
 	if misread(err) {
-		return &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: op, Err: fmt.Errorf("%T", rootOf(err))}
+		return faultOfProgram(op, err)
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		// Not CodeTimeout: nobody knows what the server did.
 		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: context.DeadlineExceeded}
 	}
-	// Every other error comes from the network. Its text can hold addresses.
+	if !ofConnection(err) {
+		return faultOfProgram(op, err)
+	}
+	// The error's own text can hold addresses.
 	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: fmt.Errorf("connection to PostgreSQL: %s", connectionFault(err))}
+}
+
+// Acquire is Wrap for an error of getting a connection from the pool. pgxpool
+// reports some of them by text alone, so what Wrap does not know is Unavailable.
+func Acquire(op string, err error) error {
+	err = Wrap(op, err)
+	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Kind == jobs.Internal {
+		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: errors.New("no connection to PostgreSQL from the pool")}
+	}
+	return err
+}
+
+func faultOfProgram(op string, err error) error {
+	return &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: op, Err: fmt.Errorf("fault of this program (%s)", typeOf(err))}
+}
+
+// ofConnection reports whether the connection caused an error. pgconn hides some
+// of these behind types of its own, which it calls safe to retry or a timeout.
+func ofConnection(err error) bool {
+	if _, ok := errors.AsType[net.Error](err); ok {
+		return true
+	}
+	if _, ok := errors.AsType[syscall.Errno](err); ok {
+		return true
+	}
+	for _, known := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return pgconn.SafeToRetry(err) || pgconn.Timeout(err)
 }
 
 // connectionFault says how a connection failed, without the text of the error.
@@ -80,7 +116,7 @@ func connectionFault(err error) string {
 	case errors.Is(err, net.ErrClosed):
 		return "closed"
 	}
-	return fmt.Sprintf("broken (%T)", rootOf(err))
+	return fmt.Sprintf("broken (%s)", typeOf(err))
 }
 
 // misread reports whether this program could not read an answer of the server.
@@ -90,6 +126,24 @@ func misread(err error) bool {
 	_, syntax := errors.AsType[*json.SyntaxError](err)
 	_, kind := errors.AsType[*json.UnmarshalTypeError](err)
 	return scan || syntax || kind || errors.Is(err, pgx.ErrNoRows) || errors.Is(err, pgx.ErrTooManyRows)
+}
+
+// fixed are errors of pgx whose text is constant, and so holds no value.
+var fixed = []error{pgx.ErrNoRows, pgx.ErrTooManyRows, pgx.ErrTxClosed, pgx.ErrTxCommitRollback}
+
+// typeOf names the Go type of an error and that of its root, or gives the text of
+// a fixed error.
+func typeOf(err error) string {
+	for _, known := range fixed {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	outer, root := fmt.Sprintf("%T", err), fmt.Sprintf("%T", rootOf(err))
+	if outer == root {
+		return outer
+	}
+	return outer + " of " + root
 }
 
 func rootOf(err error) error {
