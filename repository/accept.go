@@ -15,8 +15,8 @@ import (
 )
 
 // AcceptErasure stores a job, its tasks and its idempotency key in one
-// transaction. Redis takes no part, so it may be down. A key that is known
-// with the same hash gives the first answer again, and replayed is true.
+// transaction. It does not need Redis. If the key is known with the same hash, it
+// returns the first answer again, and replayed is true.
 func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
 	return s.acceptOnce(ctx, "accept erasure", key, func(tx pgx.Tx, p *plan.Plan) (jobs.Job, error) {
 		keys, err := canonicalKeys(p.KeyKind, "client_ids", req.ClientIDs)
@@ -30,6 +30,7 @@ func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key 
 	})
 }
 
+// overridable checks that the map allows each of these guards to be overridden.
 func overridable(p *plan.Plan, override []string) error {
 	var allowed []string
 	for _, g := range p.Map.Guards {
@@ -54,7 +55,8 @@ VALUES ($1, 'erasure', $2, 'scheduled', $3, coalesce($14::timestamptz, CASE WHEN
 RETURNING coalesce(not_before, now())`
 
 func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.ErasureRequest, keys []string) (jobs.Job, error) {
-	// Without a selection nobody was looked at before: active means from now on.
+	// A selection has a cutoff of its own. Without one, a client counts as active
+	// for what happens from now on.
 	var cutoff *time.Time
 	var activities []string
 	requested := len(keys)
@@ -83,7 +85,7 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 	var runAt time.Time
 	grace := s.opts.Grace
 	if req.DryRun {
-		grace = 0 // there is nothing that one could want back
+		grace = 0 // a dry run changes nothing that somebody could want back
 	}
 	err = tx.QueryRow(ctx, insertJobSQL, id, req.TenantID, req.Reason, list(req.Override), req.Comment, req.CreatedBy,
 		list(slices.Compact(slices.Sorted(slices.Values(req.Notify)))), req.Locale, country, locale, requested, notBefore, grace,
@@ -110,8 +112,8 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 	return readJob(ctx, tx, jobs.Erasure, jobs.AnyTenant, id.String())
 }
 
-// insertBatches cuts the keys into tasks. An erasure of one batch goes to the
-// interactive queue, so that a big one never keeps it waiting.
+// insertBatches stores the keys in tasks of BatchClients keys. An erasure of one
+// batch goes to the interactive queue, so that it does not wait for big ones.
 func (s *Store) insertBatches(ctx context.Context, tx pgx.Tx, job uuid.UUID, tenant string, keys []string, runAt time.Time) error {
 	queue := jobs.Bulk
 	if len(keys) <= s.opts.BatchClients {
@@ -142,7 +144,7 @@ func tenantFacts(ctx context.Context, db querier, p *plan.Plan, tenant string) (
 	return country, locale, err
 }
 
-// list is never nil, because the columns that take it are NOT NULL.
+// list replaces nil by an empty slice, because the columns are NOT NULL.
 func list(s []string) []string {
 	if s == nil {
 		return []string{}

@@ -12,15 +12,15 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Claim takes a task for this worker. It returns nil when there is nothing to
-// take: somebody else has it, it is done, not due, its job is paused, or all
-// lanes of its profiles are busy. Then the hint is acknowledged and forgotten.
+// Claim takes a task for this worker. It returns nil when the task cannot be
+// taken: another worker has it, it is done or not due, its job is paused, or all
+// lanes of its profiles are in use. The worker then drops the hint.
 func (s *Store) Claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	if uuid.Validate(taskID) != nil {
-		return nil, nil // not ours, and asking PostgreSQL would not help
+		return nil, nil // not a hint of this program; PostgreSQL would refuse the type
 	}
-	// Claims can choose the same lane at the same instant; the index lets one
-	// of them through, and every time there is a lane less to lose.
+	// Two claims can choose the same lane at the same moment. A unique index lets
+	// one of them succeed; the other tries again, at most once for each lane.
 	for try := 0; ; try++ {
 		claim, err := s.claim(ctx, taskID)
 		if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == laneTaken && try <= s.opts.Lanes {
@@ -68,15 +68,17 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	return c, nil
 }
 
-// handBack takes the mark off a batch or merge that could not be claimed, for want of a
-// lane or because its job does not run, so that it is dispatched again when it
-// can be. Any other refused hint leaves no trace.
+// handBack removes the dispatch mark of a batch or merge that could not be
+// claimed because no lane is free or its job does not run, so that it is
+// dispatched again later. For any other refused hint it changes nothing.
 func (s *Store) handBack(ctx context.Context, tx pgx.Tx, taskID string) error {
 	_, err := tx.Exec(ctx, `UPDATE oubli.tasks SET dispatched_at = NULL
 		WHERE id = $1 AND state = 'pending' AND kind <> 'mail' AND dispatched_at IS NOT NULL`, taskID)
 	return err
 }
 
+// startJob sets the claimed task's job to running and reads what the worker needs
+// of it.
 func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	if c.Kind == jobs.MailTask {
 		return tx.QueryRow(ctx, "SELECT now() - finished_at, traceparent FROM oubli.jobs WHERE id = $1", c.JobID).Scan(&c.Age, &c.Trace)
@@ -88,12 +90,12 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 		Scan(&c.Terms.Cutoff, &c.Terms.Activities, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale, &c.Terms.DryRun, &c.Terms.Merge, &c.Trace)
 }
 
-// ClaimNext takes the next batch of the same tenant without a detour through
-// Redis, so that a lane does not stand idle between two batches. It declines
-// when any hint waits for a free worker: then the queues' weights decide, and
-// when a merge of the tenant's waits to be dispatched. Cut off from the queues,
-// whose hints nobody can fetch, it takes any batch that has a lane and any
-// merge, of the same tenant first.
+// ClaimNext claims the next batch of the same tenant without a hint from Redis,
+// so that a lane is not idle between two batches. It claims nothing when a hint
+// waits for a free worker, because then the queues' weights decide, or when a
+// merge of the tenant waits to be dispatched. With redisDown, when no hints can be
+// fetched, it claims any merge and any batch that has a lane, those of the same
+// tenant first.
 func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) (*jobs.Claim, error) {
 	var id string
 	err := s.pool.QueryRow(ctx, `
@@ -114,17 +116,17 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) 
 	return s.Claim(ctx, id)
 }
 
-// Yield gives a task back where it stands, if a task of another tenant or
-// another queue waits for a free worker, or one of the tenant's small jobs for
-// its lane. What is small yields to nothing big. The task keeps its place before
-// the tenant's other ones.
+// Yield gives a task back, with its progress, if a task of another tenant or
+// another queue waits for a free worker, or one of the tenant's small jobs waits
+// for its lane. A small job never yields to a big one. The task stays ahead of the
+// tenant's other tasks.
 func (s *Store) Yield(ctx context.Context, c *jobs.Claim) (bool, error) {
 	tag, err := s.pool.Exec(ctx, yieldTaskSQL, c.TaskID, c.Attempt, s.sharedOwner())
-	return tag.RowsAffected() > 0, fault("give others a turn", err)
+	return tag.RowsAffected() > 0, fault("yield task", err)
 }
 
-// Extend prolongs a lease that would run out in work that commits nothing. A
-// lease of 0 is the one that claims have.
+// Extend extends a lease during work that commits nothing. A lease of 0 stands
+// for Options.Lease.
 func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) error {
 	if lease == 0 {
 		lease = s.opts.Lease
@@ -137,9 +139,9 @@ func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) 
 	return fault("extend lease", err)
 }
 
-// Release gives a claimed task back, to be taken again after delay. Trouble of
-// the task's own counts as a failure; the infrastructure's does not. A task
-// that is no longer the caller's is left alone.
+// Release gives a claimed task back, to be claimed again after delay. failure
+// counts the attempt as failed; it is false for errors of the infrastructure. A
+// task that the caller does not hold any more is left unchanged.
 func (s *Store) Release(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error {
 	_, err := s.pool.Exec(ctx, releaseTaskSQL, c.TaskID, c.Attempt, delay, map[bool]int{true: 1}[failure], reason)
 	return fault("release task", err)

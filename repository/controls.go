@@ -11,13 +11,12 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Cancel stops a job for good. Before the start nothing changes; while it runs
-// the chunks under way end first, because each holds its task's row, and the
-// counts that the job ends with are true. Workers find their tasks taken away
-// at the next fence.
+// Cancel ends a job. It waits for running chunks, because each locks its task's
+// row; so the job's final counts are complete. Workers notice at the next fence
+// that their tasks are cancelled.
 func (s *Store) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.control(ctx, kind, tenant, id, jobs.Cancelled, func(tx pgx.Tx) error {
-		// Tasks first and the job last: the order in which a batch finishes.
+		// Lock the tasks first and the job last, in the same order as Finish.
 		_, err := tx.Exec(ctx, cancelTaskSQL, id)
 		if err != nil {
 			return err
@@ -30,12 +29,12 @@ func (s *Store) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (
 	})
 }
 
-// Pause stops a running job between chunks until it is resumed.
+// Pause stops a running job after the current chunks until it is resumed.
 func (s *Store) Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.control(ctx, kind, tenant, id, jobs.Paused, func(tx pgx.Tx) error { return move(ctx, tx, id, jobs.Paused) })
 }
 
-// Resume lets a paused job go on. A blocked one resumes by itself.
+// Resume continues a paused job. A blocked job continues without it, see Unblock.
 func (s *Store) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.control(ctx, kind, tenant, id, jobs.Running, func(tx pgx.Tx) error {
 		j, err := lockJob(ctx, tx, id)
@@ -50,9 +49,8 @@ func (s *Store) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (
 	})
 }
 
-// control makes sure that the job is the tenant's and that the step is legal,
-// takes it, and reads the job as it then stands. The step checks again under
-// the lock.
+// control checks that the job belongs to the tenant and may become to, runs step,
+// and reads the job again. The step checks the state once more under the lock.
 func (s *Store) control(ctx context.Context, kind jobs.Kind, tenant, id string, to jobs.State, step func(pgx.Tx) error) (jobs.Job, error) {
 	before, err := s.Job(ctx, kind, tenant, id)
 	if err != nil {
@@ -72,6 +70,7 @@ func (s *Store) control(ctx context.Context, kind jobs.Kind, tenant, id string, 
 	return job, err
 }
 
+// move sets a job's state, if the transition is allowed.
 func move(ctx context.Context, tx pgx.Tx, id string, to jobs.State) error {
 	j, err := lockJob(ctx, tx, id)
 	if err != nil {
@@ -84,8 +83,8 @@ func move(ctx context.Context, tx pgx.Tx, id string, to jobs.State) error {
 	return err
 }
 
-// Retry makes a new job of the clients that failed or were skipped in one that
-// has ended, with guards and all. Asked again it gives the same new job.
+// Retry makes a new job for the clients that failed or were skipped in a job that
+// has ended. The guards apply again. A second call returns the same new job.
 func (s *Store) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error) {
 	old, err := s.Job(ctx, jobs.Erasure, tenant, id)
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Finish ends a batch all of whose clients have their outcome and, when it was
-// the job's last, ends the job and inserts its mails in the same transaction.
+// Finish ends a batch whose clients all have an outcome. If it was the last batch
+// of the job, it ends the job and inserts its mails in the same transaction.
 func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
 	err := s.tx(ctx, "finish batch", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, finishTaskSQL, c.TaskID, c.Attempt)
@@ -34,10 +34,10 @@ func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
 	return err
 }
 
-// endJob ends a job none of whose tasks is open. The job's row is locked first
-// and the tasks are read by a statement of their own: of two last batches that
-// finish in the same instant, the second to get the lock sees what the first
-// has committed. This is why the transaction must be READ COMMITTED.
+// endJob ends a job if none of its tasks is open. It locks the job's row first and
+// reads the tasks by a separate statement: when the last two batches finish at the
+// same moment, the second one to get the lock sees what the first has committed.
+// This requires READ COMMITTED.
 func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
 	j, err := lockJob(ctx, tx, jobID)
 	if err != nil {
@@ -51,7 +51,7 @@ func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
 	return j.close(ctx, tx, jobs.EndState)
 }
 
-// lockedJob is a job whose row is locked, and what closing it takes.
+// lockedJob is a job whose row is locked, with the fields that close needs.
 type lockedJob struct {
 	id     string
 	kind   jobs.Kind
@@ -66,8 +66,8 @@ func lockJob(ctx context.Context, tx pgx.Tx, id string) (lockedJob, error) {
 	return j, err
 }
 
-// close ends the job and freezes its report in one mail task a recipient. No
-// task of it may be open.
+// close ends the job and stores its report in one mail task for each recipient.
+// No task of the job may be open.
 func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Counts) jobs.State) error {
 	job, err := readJob(ctx, tx, j.kind, jobs.AnyTenant, j.id)
 	if err != nil {
@@ -93,12 +93,13 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 	})
 }
 
-// illegal says that a job's state does not allow a step.
+// illegal is the error for a transition that a job's state does not allow.
 func illegal(from, to jobs.State) error {
 	return &jobs.Error{Kind: jobs.Conflict, Code: "wrong_state", Msg: fmt.Sprintf("a job that is %s cannot become %s", from, to)}
 }
 
-// insertMails freezes the report in one task for each recipient.
+// insertMails stores the report in one task for each recipient. It does not change
+// after that.
 func insertMails(ctx context.Context, tx pgx.Tx, tenant string, notify []string, report jobs.Report) error {
 	for i, to := range notify {
 		id, err := uuid.NewV7()

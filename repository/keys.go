@@ -14,9 +14,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// canonicalKeys gives each key the one spelling under which it is compared,
-// drops repetitions, and sorts, so that neighbouring keys land in one chunk
-// and touch the same pages. The error names the field and places in it, never
+// canonicalKeys brings each key into its canonical form, removes duplicates, and
+// sorts, so that neighbouring keys come into the same chunk and their rows are
+// often on the same pages. The error names the field and indexes in it, never
 // keys.
 func canonicalKeys(kind plan.KeyKind, field string, raw []string) ([]string, error) {
 	keys := make([]string, 0, len(raw))

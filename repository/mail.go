@@ -10,18 +10,17 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Deliver runs send between the fence and the record that it was sent, in one
-// transaction: while the SMTP dialogue lasts the task's row is locked, so that
-// nobody else takes the mail for lost. When send succeeds and the COMMIT does
-// not, the record is tried again on new connections until the lease has run
-// out; only if all of these fail too is the mail sent twice, under the same
-// Message-ID (RFC 1047).
+// Deliver checks the fence, runs send and records that the mail was sent, in one
+// transaction: during the SMTP dialogue the task's row is locked, so that nobody
+// recovers the task as lost. When send succeeds and the COMMIT fails, the record
+// is written again on new connections until the lease has run out. Only if all of
+// these attempts fail is the mail sent twice, with the same Message-ID (RFC 1047).
 func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Context) error) error {
 	sent := false
 	var lease time.Duration
 	err := s.tx(ctx, "deliver mail", func(tx pgx.Tx) error {
-		// A process that is stopped in the dialogue keeps the row no longer
-		// than its lease.
+		// A process that is stopped during the dialogue holds the row's lock no
+		// longer than its lease.
 		err := tx.QueryRow(ctx, `SELECT lease_until - now(),
 			set_config('idle_in_transaction_session_timeout', greatest(1000, ceil(extract(epoch FROM lease_until - now()) * 1000))::bigint::text, true)
 			FROM oubli.tasks WHERE id = $1 AND attempt = $2 AND state = 'running' FOR UPDATE`, c.TaskID, c.Attempt).Scan(&lease, nil)
@@ -61,7 +60,8 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 	}
 }
 
-// GiveUp ends a mail that was refused for good. The job is not changed by it.
+// GiveUp records that a mail could not be sent and is not tried again. It does
+// not change the job.
 func (s *Store) GiveUp(ctx context.Context, c *jobs.Claim, reason string) error {
 	_, err := s.pool.Exec(ctx, giveUpMailSQL, c.TaskID, c.Attempt, reason)
 	return fault("give up mail", err)
