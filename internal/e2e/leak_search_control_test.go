@@ -53,7 +53,7 @@ func (h *leakSearch) leave(t *testing.T, client string) {
 		t.Fatal(err)
 	}
 	_, _ = h.log.Write([]byte(m))
-	t.Cleanup(h.log.forget)
+	t.Cleanup(h.log.Reset)
 	if err := smtp.SendMail(h.inbox.Addr(), nil, "a@studio.example", []string{"b@studio.example"}, []byte("Subject: "+m+"\r\n\r\n"+m)); err != nil {
 		t.Fatal(err)
 	}

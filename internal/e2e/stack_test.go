@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"fmt"
@@ -24,6 +23,7 @@ import (
 	"github.com/oubli/oubli/internal/httpapi"
 	"github.com/oubli/oubli/internal/local"
 	"github.com/oubli/oubli/internal/testdb"
+	"github.com/oubli/oubli/internal/testlog"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -192,30 +192,8 @@ func (s *stack) redisClient(t *testing.T) *redis.Client {
 	return c
 }
 
-// logBuffer keeps a log in memory; several goroutines may write to it.
-type logBuffer struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *logBuffer) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *logBuffer) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
-// forget empties the log.
-func (j *logBuffer) forget() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.text.Reset()
-}
+// logBuffer is a log that tests search.
+type logBuffer struct{ testlog.Buffer }
 
 // tail is the last n lines, without those of readers who ask again and again.
 func (j *logBuffer) tail(n int) string {
