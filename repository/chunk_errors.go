@@ -20,11 +20,11 @@ type needProfiles struct{ slots []int }
 
 func (*needProfiles) Error() string { return "more anonymous profiles are needed" }
 
-// explain decides what an error of a chunk means. Before it blames a client, it
-// checks whether the schema still is what the map says and what the plan was
-// made for. SQLSTATE class 42 can mean that, but also a right that the role
-// lacks, or something that only these clients meet, such as a trigger that
-// names a table which does not exist.
+// explain decides what an error of a chunk means. Before it returns an error that
+// fails a client, it checks that the map covers the schema and that the plan is
+// still made for it. SQLSTATE class 42 can come from a changed schema, from a
+// right that the role lacks, or from these clients' rows alone, for example
+// through a trigger that names a table which does not exist.
 func (s *Store) explain(ctx context.Context, p *plan.Plan, err error) error {
 	pg, _ := errors.AsType[*pgconn.PgError](err)
 	ambiguous := pg != nil && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000" || pg.Code == "0A000")

@@ -76,9 +76,9 @@ func scanDispatch(row pgx.CollectableRow) (d jobs.Dispatch, err error) {
 	return d, err
 }
 
-// Undispatch takes back the marks of tasks whose hints are not in Redis, so
-// that they are dispatched again. A mark that is not the latest stays, and so
-// does that of a task which is being claimed at this moment.
+// Undispatch removes the dispatch marks of tasks whose hints are not in Redis, so
+// that they are dispatched again. It keeps the mark if the task was dispatched
+// again since, or is being claimed at this moment.
 func (s *Store) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
 	ids, nos := make([]string, len(lost)), make([]int, len(lost))
 	for i, d := range lost {
@@ -92,8 +92,8 @@ func (s *Store) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
 	return fault("take back dispatch", err)
 }
 
-// Overdue lists tasks that were dispatched longer than age ago and that nobody
-// has claimed: their hints may wait in a long queue, or be gone.
+// Overdue lists tasks that were dispatched longer than age ago and are not
+// claimed: their hints may wait in a long queue or be lost.
 func (s *Store) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT id::text, kind, queue, dispatch_no, now() - dispatched_at, '' FROM oubli.tasks
@@ -106,16 +106,16 @@ func (s *Store) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch
 	return due, fault("find overdue hints", err)
 }
 
-// Recover gives tasks back whose holder has not been heard of until its lease
-// ran out. A task whose row is locked is being worked on, however late.
+// Recover gives tasks back whose lease has run out. It skips a task whose row is
+// locked: a worker still processes it, although its lease is over.
 func (s *Store) Recover(ctx context.Context) (int, error) {
 	tag, err := s.pool.Exec(ctx, recoverTaskSQL)
 	return int(tag.RowsAffected()), fault("recover tasks", err)
 }
 
-// Tidy ends jobs whose last task ended without ending them, which is the safety
-// net under transactions that already see to it, and forgets idempotency keys
-// of last week, selections of the day before, and sweeps of last year.
+// Tidy ends open jobs without an open task. Finish and Cancel already do that, so
+// this only repairs what should not occur. It also deletes idempotency keys after
+// seven days, selections a day after they expired, and sweeps after 13 months.
 func (s *Store) Tidy(ctx context.Context) error {
 	rows, err := s.pool.Query(ctx, `
 		SELECT j.id::text FROM oubli.jobs AS j
@@ -134,25 +134,25 @@ func (s *Store) Tidy(ctx context.Context) error {
 		}
 	}
 	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.idempotency_keys WHERE created_at < now() - interval '7 days'"); err != nil {
-		return fault("forget idempotency keys", err)
+		return fault("delete idempotency keys", err)
 	}
 	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.selections WHERE expires_at < now() - interval '1 day'"); err != nil {
-		return fault("forget selections", err)
+		return fault("delete selections", err)
 	}
 	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.retention_sweeps WHERE day < now() - interval '13 months'")
-	return fault("forget sweeps", err)
+	return fault("delete sweeps", err)
 }
 
-// Block stops a job until the map covers the schema again, and at least for a
-// while. The reason names tables and columns, never a value.
+// Block stops a job until the map covers the schema again, and at least for
+// atLeast. The reason names tables and columns, never a value.
 func (s *Store) Block(ctx context.Context, jobID, reason string, atLeast time.Duration) error {
 	_, err := s.pool.Exec(ctx, `UPDATE oubli.jobs SET state = 'blocked', blocked_reason = $2, blocked_until = now() + $3::interval
 		WHERE id = $1 AND state = 'running'`, jobID, reason, atLeast)
 	return fault("block job", err)
 }
 
-// Unblock resumes blocked jobs when the map covers the schema, and says how
-// many.
+// Unblock resumes blocked jobs when the map covers the schema. It returns their
+// number.
 func (s *Store) Unblock(ctx context.Context) (int, error) {
 	var blocked bool
 	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.jobs WHERE state = 'blocked' AND finished_at IS NULL AND blocked_until <= now())").Scan(&blocked); err != nil || !blocked {
@@ -163,7 +163,7 @@ func (s *Store) Unblock(ctx context.Context) (int, error) {
 		if !ok || e.Code != jobs.CodeSchema {
 			return 0, err
 		}
-		// What is missing changes while somebody mends it.
+		// Keep the reason current: what is missing changes while somebody fixes it.
 		_, err = s.pool.Exec(ctx, "UPDATE oubli.jobs SET blocked_reason = $1 WHERE state = 'blocked' AND blocked_until <= now() AND blocked_reason <> $1", e.Error())
 		return 0, fault("renew blocked jobs' reason", err)
 	}

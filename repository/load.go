@@ -10,27 +10,28 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// lookEvery is for how long an answer of CheckLoad is good for all workers of the
-// process.
-const lookEvery = time.Second
+// loadCheckEvery is how long all workers of the process use one result of
+// CheckLoad.
+const loadCheckEvery = time.Second
 
-// look is the last answer of CheckLoad.
-type look struct {
+// loadCheck is the last result of CheckLoad.
+type loadCheck struct {
 	mu     sync.Mutex
 	at     time.Time
 	reason string
 }
 
-// CheckLoad says why the database had better be left alone for now; the reason is
-// empty when it need not be. Without limits it asks nothing.
+// CheckLoad compares the database's load with MaxReplicaLag and MaxActive. The
+// reason says which limit is exceeded; it is empty if none is. Without limits it
+// runs no query.
 func (s *Store) CheckLoad(ctx context.Context) (reason string, err error) {
 	if s.opts.MaxReplicaLag == 0 && s.opts.MaxActive == 0 {
 		return "", nil
 	}
-	s.looked.mu.Lock()
-	defer s.looked.mu.Unlock()
-	if time.Since(s.looked.at) < lookEvery {
-		return s.looked.reason, nil
+	s.lastLoad.mu.Lock()
+	defer s.lastLoad.mu.Unlock()
+	if time.Since(s.lastLoad.at) < loadCheckEvery {
+		return s.lastLoad.reason, nil
 	}
 	load, err := schema.ReadLoad(ctx, s.pool)
 	if err != nil {
@@ -42,12 +43,12 @@ func (s *Store) CheckLoad(ctx context.Context) (reason string, err error) {
 	case s.opts.MaxActive > 0 && load.Active > s.opts.MaxActive:
 		reason = fmt.Sprintf("%d sessions of others are at work, %d are allowed", load.Active, s.opts.MaxActive)
 	}
-	s.looked.at, s.looked.reason = time.Now(), reason
+	s.lastLoad.at, s.lastLoad.reason = time.Now(), reason
 	return reason, nil
 }
 
-// checkStatsPermission makes sure that a limit can be kept: PostgreSQL shows other
-// sessions' doings to some roles only, and nothing would be seen of a lag.
+// checkStatsPermission checks that the load can be read: PostgreSQL shows other
+// sessions and the replicas' lag to some roles only.
 func (s *Store) checkStatsPermission(ctx context.Context) error {
 	if s.opts.MaxReplicaLag == 0 && s.opts.MaxActive == 0 {
 		return nil
@@ -63,11 +64,12 @@ func (s *Store) checkStatsPermission(ctx context.Context) error {
 	return nil
 }
 
-// Hold keeps a claim while its worker waits, and tells the job's readers why.
+// Hold extends a claim's lease while its worker waits, and stores the reason in
+// the job.
 func (s *Store) Hold(ctx context.Context, c *jobs.Claim, reason string) error {
 	if err := s.Extend(ctx, c, 0); err != nil {
 		return err
 	}
-	_, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET waits_for = $2, waits_until = now() + $3::interval WHERE id = $1", c.JobID, reason, 3*lookEvery)
-	return fault("say what the job waits for", err)
+	_, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET waits_for = $2, waits_until = now() + $3::interval WHERE id = $1", c.JobID, reason, 3*loadCheckEvery)
+	return fault("store what the job waits for", err)
 }

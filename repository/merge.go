@@ -16,8 +16,8 @@ import (
 )
 
 // AcceptMerge stores a merge, its task and its idempotency key in one
-// transaction. A source or a target that is no client of the tenant is refused
-// here; one that is erased before its turn comes meets its outcome there.
+// transaction. It refuses a source or a target that is no client of the tenant. If
+// one is erased later, before the merge reaches it, its outcome says so.
 func (s *Store) AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
 	return s.acceptOnce(ctx, "accept merge", key, func(tx pgx.Tx, p *plan.Plan) (jobs.Job, error) {
 		keys, target, err := mergeKeys(p, req)
@@ -131,7 +131,7 @@ func (s *Store) insertMerge(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jo
 	}
 	grace := s.opts.Grace
 	if req.DryRun {
-		grace = 0 // there is nothing that one could want back
+		grace = 0 // a dry run changes nothing that somebody could want back
 	}
 	terms := jobs.MergeTerms{Target: req.Target, Anonymous: req.Target == "", DeleteSource: req.DeleteSource, FillBlanks: req.FillBlanks, Conflicts: req.Conflicts}
 	var runAt time.Time

@@ -133,7 +133,7 @@ func readMergeVerdict(results pgx.BatchResults, ch chunk, holds int) (*verdict, 
 	return v, nil
 }
 
-// failAll makes failed clients of all that would have been merged.
+// failAll fails all clients that would have been merged.
 func (v *verdict) failAll(code string) {
 	keys := v.erase
 	v.erase, v.counts = nil, jobs.Counts{}

@@ -21,26 +21,26 @@ import (
 type Options struct {
 	URL string          // PostgreSQL connection string
 	Map *erasuremap.Map // what erasing means here
-	// LoadMap, when set, reads the map's file again while the map does not
-	// cover the schema, so that editing it is enough to go on; nil: never. Its
-	// error must hold nothing of a client, and keeps the map as it is.
+	// LoadMap, when set, reads the map's file again while the map does not cover
+	// the schema, so that blocked jobs continue after the file is edited; nil:
+	// never. After an error, which must hold no client's data, the map stays.
 	LoadMap      func() (*erasuremap.Map, error)
 	MaxConns     int32         // of the pool; 4 + one for each slot that erases
 	BatchClients int           // clients in one task; 1000
 	Grace        time.Duration // between accepting a job and its start; 0
-	Lease        time.Duration // how long a silent worker keeps its batch; 10 s
+	Lease        time.Duration // how long a worker keeps its batch without a commit; 10 s
 	LockTimeout  time.Duration // longest wait for one lock; half a second, so that the server, whose default is one, finds no deadlock before
 	Lanes        int           // batches of one tenant that may run side by side, the same in all processes; 2
 	Pause        time.Duration // between rounds of refreshing statistics, and before a second look; 1 min
 	Window       int           // hints of one queue that wait in Redis at most; 64
-	// The database is left alone while a replica is further behind than
-	// MaxReplicaLag, in bytes of the write-ahead log, or more than MaxActive
-	// sessions of others are at work in it; 0: whatever they do.
+	// Workers wait while a replica is further behind than MaxReplicaLag, in bytes
+	// of the write-ahead log, or more than MaxActive other sessions are active in
+	// the database; 0: no limit.
 	MaxReplicaLag int64
 	MaxActive     int
-	Today         func() time.Time // the clock by which retention ends; time.Now
-	// Failpoint, when set, is called with the name of each place where a crash
-	// would hurt most. Tests kill the process there.
+	Today         func() time.Time // the clock that decides when a retention period ends; time.Now
+	// Failpoint, when set, is called at places where a crash is most dangerous,
+	// with the place's name. Tests kill the process there.
 	Failpoint func(name string)
 }
 
@@ -86,18 +86,18 @@ type Store struct {
 	opts Options
 	plan atomic.Pointer[plan.Plan]
 
-	edited    atomic.Pointer[erasuremap.Map] // what LoadMap read instead of opts.Map
+	edited    atomic.Pointer[erasuremap.Map] // what LoadMap read; nil: opts.Map
 	compiling *semaphore.Weighted            // one goroutine at a time compiles the plan; waiting for it honours ctx
-	looked    look
+	lastLoad  loadCheck
 
 	statistics atomic.Pointer[error] // how the last round of refreshing them ended
 	looks      atomic.Pointer[error] // how the last second look failed
 
-	fence string // fenceSQL, which a test takes away to see what it is for
+	fence string // fenceSQL; a test removes it to show that other tests detect that
 }
 
-// Open connects and makes sure that the control schema is the one that this
-// program knows.
+// Open connects and checks that the control schema has the version that this
+// program needs.
 func Open(ctx context.Context, opts Options) (*Store, error) {
 	opts, err := opts.withDefaults()
 	if err != nil {
@@ -127,14 +127,15 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// durable lets commits wait for the disk where the server's settings would not:
-// a mail must not tell of what a crash can take back. Chunks see to themselves.
+// durable turns synchronous_commit on if the server's settings turn it off: a mail
+// must not report what a crash of the server can undo. Chunks turn it off again
+// for themselves.
 func durable(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
 	return err
 }
 
-// Close gives the connections back. It waits for those in use.
+// Close closes the pool. It waits for connections in use.
 func (s *Store) Close() { s.pool.Close() }
 
 // PoolStat says how the connections are used.
@@ -154,8 +155,8 @@ func (s *Store) checkVersion(ctx context.Context) error {
 	return CheckVersion(ctx, conn.Conn())
 }
 
-// CheckVersion makes sure that the control schema is the one that this program
-// knows.
+// CheckVersion checks that the control schema has the version that this program
+// needs.
 func CheckVersion(ctx context.Context, conn *pgx.Conn) error {
 	has, wants, err := schemaVersions(ctx, conn)
 	if err != nil {
@@ -171,7 +172,7 @@ func CheckVersion(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// fault names the operation in which an error came up, and drops every value.
+// fault wraps an error with its operation, without any data value.
 func fault(op string, err error) error { return pgfault.Wrap(op, err) }
 
 // querier is a connection, a pool or a transaction.
@@ -179,7 +180,7 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// tx runs f in a READ COMMITTED transaction and names op when it goes wrong.
+// tx runs f in a READ COMMITTED transaction. op names the operation in its errors.
 func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -189,15 +190,14 @@ func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	return fault(op, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: s.begin()}, f))
 }
 
-// snapshot runs f in a read-only transaction whose statements all see the same
-// moment.
+// snapshot runs f in a read-only transaction whose statements share one snapshot.
 func (s *Store) snapshot(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	return fault(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.beginAt("repeatable read read only")}, f))
 }
 
-// begin starts a READ COMMITTED transaction. One that idles, because its
-// process was stopped in the middle, ends with the lease: its locks would hold
-// up every other process.
+// begin starts a READ COMMITTED transaction. PostgreSQL ends it when it is idle
+// for as long as a lease, because its process was stopped: other processes would
+// wait for its locks.
 func (s *Store) begin() string { return s.beginAt("read committed") }
 
 func (s *Store) beginAt(level string) string {

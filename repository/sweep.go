@@ -17,16 +17,16 @@ import (
 
 const (
 	sweepRows  = 500             // rows in one transaction of a sweep
-	sweepFinds = 20_000          // rows that are looked for at once; their names are what a sweep holds in memory
-	sweepLease = 5 * time.Minute // how long a silent worker keeps its sweep: counting a big table commits nothing
-	sweepPause = 5 * time.Minute // before a sweep is tried again that met rows somebody holds, or trouble
+	sweepFinds = 20_000          // rows found by one query; a sweep holds their keys in memory
+	sweepLease = 5 * time.Minute // how long a worker keeps its sweep without a commit: counting a big table commits nothing
+	sweepPause = 5 * time.Minute // before a sweep is tried again after locked rows or an error
 )
 
-// SweepRetained applies the rules of retained columns to rows whose period is
-// over: once a day for each tenant and table, whichever worker comes first; a
-// day that nobody came is made up for by the next, because what is due stays
-// due. Then it counts what is kept. It gives what was done, by table, and the
-// first trouble; each is noted with its sweep.
+// SweepRetained applies the rules of retained columns to rows whose retention
+// period is over, once a day for each tenant and table; the first worker to claim
+// the sweep does it. If a day is missed, the next sweep clears its rows too. Then
+// it counts the rows that are kept. It returns what was done, by table, and the
+// first error; every error is stored with its sweep.
 func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 	p, err := s.covered(ctx)
 	if err != nil || len(p.Sweeps) == 0 {
@@ -39,8 +39,8 @@ func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 	done := map[string]*jobs.Swept{}
 	var trouble error
 	for _, tenant := range tenants {
-		// One tenant's trouble is not the next one's, but the database's is
-		// everybody's.
+		// Continue after an error of one tenant, but not when the database is
+		// unavailable.
 		err := s.sweepTenant(ctx, p, tenant, done)
 		trouble = cmp.Or(trouble, err)
 		if e, ok := errors.AsType[*jobs.Error](err); ctx.Err() != nil || ok && e.Code == jobs.CodeUnavailable {
@@ -67,9 +67,9 @@ func (s *Store) sweepTenant(ctx context.Context, p *plan.Plan, tenant string, do
 	return errors.Join(errs...)
 }
 
-// unswept lists tenants with former clients whose day has a sweep to come. A
-// sweep holds until the tenant's next day begins; one of a day that has begun
-// nowhere on earth was made by a clock that was wrong, and holds for nothing.
+// unswept lists tenants that have erased clients and a sweep still to do today. A
+// sweep counts until the tenant's next day begins. Sweeps dated in the future in
+// every time zone are ignored: the clock that wrote them was wrong.
 func (s *Store) unswept(ctx context.Context, p *plan.Plan) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT tenant_id FROM oubli.anonymous_profiles GROUP BY tenant_id
@@ -122,8 +122,8 @@ func (w *sweep) addTo(done map[string]*jobs.Swept) {
 	}
 }
 
-// run sweeps if the sweep is ours to do. Whatever goes wrong is noted with it,
-// and it is tried again later.
+// run sweeps if it can claim the sweep. After an error it stores the reason with
+// the sweep, which is tried again later.
 func (w *sweep) run(ctx context.Context) error {
 	err := w.prepare(ctx)
 	mine, claimErr := w.claim(ctx)
@@ -173,8 +173,8 @@ func (s *Store) sweepParams(ctx context.Context, p *plan.Plan, tenant string, la
 	return sweepParams{forClients(p, tenant, profiles), labels{p.Map, locale}, retention{p.Map, law}}, nil
 }
 
-// claim takes the day's sweep. It declines one that is finished, that somebody
-// else is at, or that is to rest for a while.
+// claim claims the day's sweep, unless it is finished, another worker has it, or
+// it is paused.
 func (w *sweep) claim(ctx context.Context) (bool, error) {
 	err := w.pool.QueryRow(ctx, `
 		INSERT INTO oubli.retention_sweeps AS r (tenant_id, name, day, table_name, attempt, lease_until)
@@ -189,8 +189,8 @@ func (w *sweep) claim(ctx context.Context) (bool, error) {
 	return err == nil, fault("claim sweep", err)
 }
 
-// fenced runs f in a transaction of a sweep that is still ours, under the
-// schema that the plan is for.
+// fenced runs f in a transaction, if this worker still holds the sweep and the
+// schema is still the plan's.
 func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	err := w.tx(ctx, op, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
@@ -211,13 +211,14 @@ func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) err
 		}
 		return err
 	})
-	if err != nil && !errors.Is(err, jobs.ErrFenced) && ctx.Err() == nil { // no row is blamed for what a migration did
+	if err != nil && !errors.Is(err, jobs.ErrFenced) && ctx.Err() == nil { // a migration, and no row, may be the cause
 		err = cmp.Or[error](w.tx(ctx, op, func(tx pgx.Tx) error { return w.sameSchema(ctx, tx) }), err)
 	}
 	return err
 }
 
-// sameSchema refuses to go on when the map may not know something by now.
+// sameSchema returns an error if the schema has changed, because the map may not
+// cover it any more.
 func (w *sweep) sameSchema(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, w.plan.LockTables.SQL); err != nil {
 		return err
@@ -230,21 +231,21 @@ func (w *sweep) sameSchema(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// giveBack notes what was wrong, and lets the sweep rest.
+// giveBack pauses the sweep and stores the error's reason.
 func (w *sweep) giveBack(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	why := jobs.KindOf(cause).String()
 	if e, ok := errors.AsType[*jobs.Error](cause); ok && e.Code == jobs.CodeOperator {
-		why = e.Msg // it says what to mend
+		why = e.Msg // it says what to fix
 	} else if ok && e.Code != "" {
 		why += ": " + e.Code
 	}
-	return w.rest(ctx, why)
+	return w.pause(ctx, why)
 }
 
-// rest lets the sweep be taken again after a pause.
-func (w *sweep) rest(ctx context.Context, why string) error {
+// pause lets the sweep be claimed again after sweepPause.
+func (w *sweep) pause(ctx context.Context, why string) error {
 	_, err := w.pool.Exec(ctx, `UPDATE oubli.retention_sweeps SET lease_until = NULL, run_at = now() + $5::interval, last_error = $6
 		WHERE tenant_id = $1 AND name = $2 AND day = $3::date AND attempt = $4 AND finished_at IS NULL`,
 		w.tenant, w.Name, w.day, w.attempt, sweepPause, why)

@@ -11,8 +11,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// sweep clears what is over and counts the rest. A sweep that leaves rows which
-// somebody holds is not finished, and comes back for them.
+// sweep clears rows whose retention period is over and counts the others. If it
+// had to leave rows that other sessions lock, it is not finished and runs again.
 func (w *sweep) sweep(ctx context.Context) error {
 	before, err := w.count(ctx, w.Sweep, w.params)
 	if err != nil {
@@ -44,8 +44,8 @@ func (w *sweep) sweep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A rule whose value never reads back as it was written leaves its rows due
-	// for ever; once a day is enough for them.
+	// If a column never reads back the rule's value, its rows stay due for ever.
+	// Trying them once a day is enough.
 	forEver := left.due > before.due-w.rows
 	if left.due <= w.sumRefused() || forEver {
 		return w.finish(ctx, left)
@@ -53,7 +53,7 @@ func (w *sweep) sweep(ctx context.Context) error {
 	if err := w.noteCount(ctx, left); err != nil {
 		return err
 	}
-	return w.rest(ctx, "rows are left that others hold, or that a trigger keeps as they are")
+	return w.pause(ctx, "rows are left that other sessions lock, or that a trigger keeps unchanged")
 }
 
 func (w *sweep) sumRefused() int64 {
@@ -91,7 +91,7 @@ func (w *sweep) find(ctx context.Context, after []*string) ([][]string, error) {
 	return names, err
 }
 
-// cut is a stretch of named rows.
+// cut returns a range of named rows.
 func cut(rows [][]string, from, to int) [][]string {
 	part := make([][]string, len(rows))
 	for i := range rows {
@@ -107,7 +107,7 @@ func (w *sweep) clearSome(ctx context.Context, rows [][]string) error {
 	var refused map[string]int64
 	err := w.fenced(ctx, "sweep retained columns", func(tx pgx.Tx) (err error) {
 		refused = map[string]int64{}
-		// What is checked at COMMIT otherwise would take the whole transaction along.
+		// A deferred constraint would fail at COMMIT and roll back all rows.
 		if _, err = tx.Exec(ctx, "SET CONSTRAINTS ALL IMMEDIATE"); err != nil {
 			return err
 		}
@@ -138,9 +138,9 @@ func (w *sweep) clearSome(ctx context.Context, rows [][]string) error {
 	return nil
 }
 
-// clear applies the rules to rows. When the database refuses them for a reason
-// that will not pass, they are halved until the culprit stands alone: one row
-// that violates a CHECK must not keep the others for longer than the law does.
+// clear applies the rules to rows. When the database refuses them for a permanent
+// reason, it halves them until the refused row is alone: one row that violates a
+// CHECK must not keep the others longer than the law allows.
 func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused map[string]int64) (int64, error) {
 	args, err := bind(sweepClearParams{w.params, rows}, w.Clear)
 	if err != nil {
@@ -172,8 +172,8 @@ func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused m
 	return first + second, err
 }
 
-// refusedRows reports whether an error may be about single rows, and its code:
-// neither trouble that passes nor a right that is missing is.
+// refusedRows reports whether single rows can be the cause of an error, and its
+// code. They are not the cause of a temporary error or of a missing right.
 func refusedRows(err error) (code string, ofRows bool) {
 	pg, answered := errors.AsType[*pgconn.PgError](err)
 	if !answered || pgfault.Kind(pg.Code) == jobs.Unavailable || pg.Code == "42501" || pg.Code == "26000" || pg.Code == "42P05" {
