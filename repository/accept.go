@@ -61,7 +61,7 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 	var activities []string
 	requested := len(keys)
 	if req.SelectionID != "" {
-		sel, err := usable(ctx, tx, req.TenantID, req.SelectionID)
+		sel, err := lockSelection(ctx, tx, req.TenantID, req.SelectionID)
 		if err != nil {
 			return jobs.Job{}, err
 		}
@@ -101,7 +101,7 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	if err := noteTrace(ctx, tx, id.String()); err != nil {
+	if err := storeTrace(ctx, tx, id.String()); err != nil {
 		return jobs.Job{}, err
 	}
 	if requested == 0 {

@@ -11,8 +11,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Candidates is a page of a selection, in the order of keys, with the names as
-// they are now. A page costs the same wherever it is.
+// Candidates reads a page of a selection in the order of keys, with the present
+// names. Every page takes the same time, wherever it is in the list.
 func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Page) (jobs.List[jobs.Candidate], error) {
 	var none jobs.List[jobs.Candidate]
 	from := 0
@@ -24,7 +24,7 @@ func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Pag
 	}
 	p, err := s.covered(ctx)
 	if err != nil {
-		return none, unavailable(err)
+		return none, unavailableWithGaps(err)
 	}
 	owner, err := s.selectionOwner(ctx, tenant, id)
 	if err != nil {
@@ -81,8 +81,8 @@ func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Pag
 	return l, fault("read names", err)
 }
 
-// selectionOwner is the tenant of a selection. A page does without the counts,
-// which cost a look at every candidate once somebody was unticked.
+// selectionOwner is the tenant of a selection. It does not read the counts: once
+// a candidate is excluded, to count means to read every candidate.
 func (s *Store) selectionOwner(ctx context.Context, tenant, id string) (owner string, err error) {
 	if _, err := uuid.Parse(id); err != nil {
 		return "", noSelection()

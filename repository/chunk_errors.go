@@ -34,7 +34,7 @@ func (s *Store) explain(ctx context.Context, p *plan.Plan, err error) error {
 	if !blamesClient && !ambiguous {
 		return err
 	}
-	now, uncovered := s.planned(s.cover(ctx, ambiguous))
+	now, uncovered := s.planOrError(s.cover(ctx, ambiguous))
 	switch {
 	case uncovered != nil:
 		return uncovered

@@ -152,7 +152,7 @@ func (s *Store) repeatJob(ctx context.Context, tx pgx.Tx, old jobs.Job, keys []s
 	if err := s.insertBatches(ctx, tx, id, old.TenantID, keys, runAt); err != nil {
 		return jobs.Job{}, err
 	}
-	if err := noteTrace(ctx, tx, id.String()); err != nil {
+	if err := storeTrace(ctx, tx, id.String()); err != nil {
 		return jobs.Job{}, err
 	}
 	return readJob(ctx, tx, jobs.Erasure, old.TenantID, id.String())

@@ -15,13 +15,14 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Cover makes sure that the plan fits the live schema, and compiles it anew
-// when the schema has changed. Its error is plan.Gaps when the map does not
-// cover the schema; then the map's file is read again, if there is a way to.
+// Cover makes sure that the plan fits the live schema, and compiles it again when
+// the schema has changed. When the map does not cover the schema, it reads the
+// map's file again, if it can; if the map still has gaps, its error is plan.Gaps.
 func (s *Store) Cover(ctx context.Context) error { return s.cover(ctx, false) }
 
-// cover is Cover; again judges the map although the catalog is the same, since
-// what its expressions call can go without a trace there.
+// cover is Cover. With again it compiles even when the fingerprint is the same: a
+// function that the map's expressions call can be dropped, and the fingerprint
+// does not change.
 func (s *Store) cover(ctx context.Context, again bool) error {
 	fits := func() (bool, error) {
 		var live string
@@ -34,13 +35,13 @@ func (s *Store) cover(ctx context.Context, again bool) error {
 	if ok, err := fits(); err != nil || ok && !again {
 		return err
 	}
-	// One at a time, or the plan of an older map could replace that of a newer.
+	// One at a time, so that the plan of an older map never replaces a newer one.
 	if err := s.compiling.Acquire(ctx, 1); err != nil {
 		return fmt.Errorf("wait for the plan: %w", err)
 	}
 	defer s.compiling.Release(1)
 	if ok, err := fits(); err != nil || ok && !again {
-		return err // somebody else has just done it
+		return err // another caller has just compiled it
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
@@ -51,11 +52,11 @@ func (s *Store) cover(ctx context.Context, again bool) error {
 	if err != nil || len(gaps) == 0 {
 		return err
 	}
-	return s.reread(ctx, conn.Conn(), gaps)
+	return s.reloadMap(ctx, conn.Conn(), gaps)
 }
 
-// compile makes the plan for a map, and keeps it with its gaps too: requests
-// are accepted by what it knows of keys and tenants.
+// compile makes the plan for a map and stores it. It stores a plan with gaps too:
+// to accept a request only the plan's keys and tenants are needed.
 func (s *Store) compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (plan.Gaps, error) {
 	p, gaps, _, err := schema.Compile(ctx, conn, m)
 	if err != nil {
@@ -67,16 +68,16 @@ func (s *Store) compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) 
 	return gaps, nil
 }
 
-// reread reads the map's file again, because what it said does not suffice: an
-// edit is all that it takes to go on. A file that cannot be read changes
-// nothing, and is part of the reason from then on.
-func (s *Store) reread(ctx context.Context, conn *pgx.Conn, gaps plan.Gaps) error {
+// reloadMap reads the map's file again after gaps were found, so that an edit of
+// the file is enough to continue. If the file cannot be read, the map stays as it
+// is and the error says so too.
+func (s *Store) reloadMap(ctx context.Context, conn *pgx.Conn, gaps plan.Gaps) error {
 	if s.opts.LoadMap == nil {
 		return gaps
 	}
 	m, err := s.opts.LoadMap()
 	if err != nil {
-		return &badEdit{gaps, err}
+		return &unreadableMap{gaps, err}
 	}
 	if reflect.DeepEqual(m, s.erasureMap()) {
 		return gaps
@@ -92,24 +93,25 @@ func (s *Store) reread(ctx context.Context, conn *pgx.Conn, gaps plan.Gaps) erro
 	return nil
 }
 
-// badEdit is gaps beside a file that was edited and cannot be read.
-type badEdit struct {
+// unreadableMap is the gaps of the current map, and why the edited file cannot be
+// read.
+type unreadableMap struct {
 	plan.Gaps
 	edit error
 }
 
-func (u *badEdit) Unwrap() error { return u.Gaps }
+func (u *unreadableMap) Unwrap() error { return u.Gaps }
 
-// Error is one line for each gap, and for each problem of the file.
-func (u *badEdit) Error() string { return u.Gaps.Error() + "\n" + u.edit.Error() }
+// Error has one line for each gap and for each problem of the file.
+func (u *unreadableMap) Error() string { return u.Gaps.Error() + "\n" + u.edit.Error() }
 
-// Summary is that of the gaps, with the first thing that is wrong with the file.
-func (u *badEdit) Summary() string {
+// Summary is the gaps' summary and the first problem of the file.
+func (u *unreadableMap) Summary() string {
 	first, _, _ := strings.Cut(u.edit.Error(), "\n")
 	return u.Gaps.Summary() + "; and its edited file cannot be read: " + first
 }
 
-// erasureMap is the map as it was last read.
+// erasureMap is the map that was read last.
 func (s *Store) erasureMap() *erasuremap.Map {
 	if m := s.edited.Load(); m != nil {
 		return m
@@ -117,20 +119,21 @@ func (s *Store) erasureMap() *erasuremap.Map {
 	return s.opts.Map
 }
 
-// Covered is Cover with an error for people: one line that names tables and
+// Covered is Cover with an error of one line, for people. It names tables and
 // columns.
 func (s *Store) Covered(ctx context.Context) error {
 	_, err := s.covered(ctx)
 	return err
 }
 
-// covered is Cover for whoever must not go on without: gaps come as a schema
-// mismatch, with the reason that a job's readers are shown.
+// covered returns the plan that fits the live schema. Gaps are an error with
+// CodeSchema; its message is shown as the reason why a job is blocked.
 func (s *Store) covered(ctx context.Context) (*plan.Plan, error) {
-	return s.planned(s.Cover(ctx))
+	return s.planOrError(s.Cover(ctx))
 }
 
-func (s *Store) planned(err error) (*plan.Plan, error) {
+// planOrError returns the plan, or the error of Cover with gaps made a jobs.Error.
+func (s *Store) planOrError(err error) (*plan.Plan, error) {
 	if gaps, ok := errors.AsType[interface {
 		error
 		Summary() string
@@ -143,8 +146,8 @@ func (s *Store) planned(err error) (*plan.Plan, error) {
 	return s.plan.Load(), nil
 }
 
-// basics is a plan that knows keys and tenants, even while the map has gaps:
-// a request may be accepted and wait.
+// basics returns a plan that knows keys and tenants, even while the map has gaps:
+// then a request is accepted, and its job waits until the gaps are closed.
 func (s *Store) basics(ctx context.Context) (*plan.Plan, error) {
 	if p := s.plan.Load(); p != nil {
 		return p, nil

@@ -12,38 +12,39 @@ import (
 	"github.com/google/uuid"
 )
 
-// A cursor travels in URLs, which proxies and browsers keep. A client's key
-// must not: an application may have given its clients their e-mail addresses
-// for keys. Hence it is sealed with a key that the job alone has and that no
-// answer tells; that also makes every cursor one that this list gave.
+// A cursor is part of a URL, and proxies and browsers store URLs. A client's key
+// must not be stored there, because an application may use e-mail addresses as
+// keys. So the cursor is encrypted with a secret of the job that no answer shows.
+// Encryption also shows that a cursor comes from this list.
 
-// sealCursor hides text in a cursor. The same text makes the same cursor: the
-// nonce is made from it (a synthetic one, as in RFC 5297), so that none is used
-// for two texts.
-func sealCursor(secret uuid.UUID, text string) string {
-	box, nonceKey := cursorBox(secret)
+// encryptCursor makes a cursor of a text. The same text gives the same cursor: the
+// nonce is computed from the text (a synthetic nonce, as in RFC 5297), so that no
+// nonce is used for two texts.
+func encryptCursor(secret uuid.UUID, text string) string {
+	aead, nonceKey := cursorCipher(secret)
 	mac := hmac.New(sha256.New, nonceKey)
 	mac.Write([]byte(text))
-	nonce := mac.Sum(nil)[:box.NonceSize()]
-	return base64.RawURLEncoding.EncodeToString(box.Seal(slices.Clone(nonce), nonce, []byte(text), nil))
+	nonce := mac.Sum(nil)[:aead.NonceSize()]
+	return base64.RawURLEncoding.EncodeToString(aead.Seal(slices.Clone(nonce), nonce, []byte(text), nil))
 }
 
-// openCursor is the text in a cursor that sealCursor made with the secret.
-func openCursor(secret uuid.UUID, cursor string) (string, error) {
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
-	box, _ := cursorBox(secret)
-	// The decoder passes over line breaks.
-	if err != nil || len(sealed) < box.NonceSize() || strings.ContainsAny(cursor, "\r\n") {
+// decryptCursor is the text of a cursor that encryptCursor made with the secret.
+func decryptCursor(secret uuid.UUID, cursor string) (string, error) {
+	encrypted, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	aead, _ := cursorCipher(secret)
+	// The decoder ignores line breaks, so refuse them here.
+	if err != nil || len(encrypted) < aead.NonceSize() || strings.ContainsAny(cursor, "\r\n") {
 		return "", badCursor()
 	}
-	text, err := box.Open(nil, sealed[:box.NonceSize()], sealed[box.NonceSize():], nil)
+	text, err := aead.Open(nil, encrypted[:aead.NonceSize()], encrypted[aead.NonceSize():], nil)
 	if err != nil {
 		return "", badCursor()
 	}
 	return string(text), nil
 }
 
-func cursorBox(secret uuid.UUID) (box cipher.AEAD, nonceKey []byte) {
+// cursorCipher derives the cipher and the key of nonces from a job's secret.
+func cursorCipher(secret uuid.UUID) (aead cipher.AEAD, nonceKey []byte) {
 	key := func(use string) []byte {
 		mac := hmac.New(sha256.New, secret[:])
 		mac.Write([]byte("oubli cursor: " + use))
@@ -51,10 +52,10 @@ func cursorBox(secret uuid.UUID) (box cipher.AEAD, nonceKey []byte) {
 	}
 	block, err := aes.NewCipher(key("text"))
 	if err != nil {
-		panic(err) // 32 bytes are a key
+		panic(err) // not possible: AES takes keys of 32 bytes
 	}
-	if box, err = cipher.NewGCM(block); err != nil {
-		panic(err) // AES has the size of block that GCM wants
+	if aead, err = cipher.NewGCM(block); err != nil {
+		panic(err) // not possible: AES has the block size that GCM needs
 	}
-	return box, key("nonce")
+	return aead, key("nonce")
 }

@@ -1,9 +1,8 @@
-// Package repository is what oubli commits in PostgreSQL: the control
-// tables of schema oubli, where every decision is made, and the erasing itself,
-// which commits together with its outcome.
+// Package repository keeps the control tables in schema oubli and erases rows of
+// the application. Every change commits together with the record of it.
 //
-// A task belongs to whoever claimed it last: [jobs.Claim].Attempt is the fence,
-// and every transaction that works for a task first locks the task's row and
-// compares it. Times are the database's own, so that a process whose clock is
-// off can neither steal a lease nor start a job early.
+// A task belongs to whoever claimed it last: [jobs.Claim].Attempt is the fence.
+// Every transaction that works on a task first locks the task's row and compares
+// the attempt. All times are the database's, so that a process with a wrong clock
+// can neither take over a lease nor start a job early.
 package repository

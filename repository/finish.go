@@ -83,7 +83,7 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 		return err
 	}
 	if job.Counts.Erased+job.Counts.ErasedRetained > 0 && !job.DryRun {
-		if err := errors.Join(leavesResidue(ctx, tx, &j.id), j.wantsSecondLook(ctx, tx)); err != nil {
+		if err := errors.Join(recordResidue(ctx, tx, &j.id), j.scheduleSecondLook(ctx, tx)); err != nil {
 			return err
 		}
 	}

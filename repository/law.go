@@ -85,7 +85,7 @@ func activityZone(law *jobs.Law) (any, error) {
 	return law.TimeZone, nil
 }
 
-// term is a retention as it applies to one tenant.
+// term is a retention rule as it applies to one tenant.
 type term struct {
 	periods []erasuremap.Period
 	end     erasuremap.FiscalYearEnd

@@ -149,7 +149,7 @@ func (s *Store) insertMerge(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jo
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	if err := noteTrace(ctx, tx, id.String()); err != nil {
+	if err := storeTrace(ctx, tx, id.String()); err != nil {
 		return jobs.Job{}, err
 	}
 	return readJob(ctx, tx, jobs.Merge, jobs.AnyTenant, id.String())

@@ -11,8 +11,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// jobSQL reads jobs with the sums of their tasks: there is one truth for
-// counts, and it is the row that each chunk locks anyway.
+// jobSQL reads jobs with the sums of their tasks' counts. Counts are stored only
+// with the task, whose row each chunk locks anyway.
 const jobSQL = `
 SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason,
   CASE WHEN j.finished_at IS NULL AND j.waits_until > now() THEN j.waits_for ELSE '' END, coalesce(j.reason, ''), j.dry_run, j.requested,
@@ -77,7 +77,7 @@ func readJob(ctx context.Context, tx pgx.Tx, kind jobs.Kind, tenant, id string) 
 	return pgx.CollectExactlyOneRow(rows, scanJob)
 }
 
-// Job reads one job. Another tenant's is missing, like one that never was.
+// Job reads one job. A job of another tenant is missing, as if it did not exist.
 func (s *Store) Job(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	missing := &jobs.Error{Kind: jobs.Missing, Code: "not_found", Msg: "no such " + string(kind)}
 	if _, err := uuid.Parse(id); err != nil {
@@ -116,7 +116,7 @@ func (s *Store) Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], e
 	return page(items, f.Limit, func(j jobs.Job) string { return j.ID }), nil
 }
 
-// Exceptions lists the clients of a job that are not plainly erased.
+// Exceptions lists the clients of a job whose outcome is not simply erased.
 func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error) {
 	if _, err := s.Job(ctx, f.Kind, f.TenantID, f.JobID); err != nil {
 		return jobs.List[jobs.Exception]{}, err
@@ -128,7 +128,7 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 	after := ""
 	if f.Cursor != "" {
 		var err error
-		if after, err = openCursor(secret, f.Cursor); err != nil {
+		if after, err = decryptCursor(secret, f.Cursor); err != nil {
 			return jobs.List[jobs.Exception]{}, err
 		}
 	}
@@ -151,10 +151,10 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 	if err != nil {
 		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
 	}
-	return page(items, f.Limit, func(e jobs.Exception) string { return sealCursor(secret, e.ClientID) }), nil
+	return page(items, f.Limit, func(e jobs.Exception) string { return encryptCursor(secret, e.ClientID) }), nil
 }
 
-// page cuts off the item that was read only to know whether more follow.
+// page removes the extra item that was read to know whether more follow.
 func page[T any](items []T, limit int, cursor func(T) string) jobs.List[T] {
 	l := jobs.List[T]{Items: items}
 	if len(items) > limit {
@@ -168,5 +168,5 @@ func page[T any](items []T, limit int, cursor func(T) string) jobs.List[T] {
 }
 
 func badCursor() error {
-	return &jobs.Error{Kind: jobs.Invalid, Code: "bad_cursor", Msg: "cursor is not one that a list gave: leave it out to begin anew"}
+	return &jobs.Error{Kind: jobs.Invalid, Code: "bad_cursor", Msg: "cursor was not returned by this list: leave it out to start again"}
 }

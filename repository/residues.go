@@ -11,27 +11,27 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// leavesResidue notes that materialized views, the planner's statistics and the
-// files on disk may hold values that the transaction, or the job that it ends,
-// has erased. A job of nil is a sweep.
-func leavesResidue(ctx context.Context, tx pgx.Tx, job *string) error {
-	if err := viewsAreStale(ctx, tx); err != nil {
+// recordResidue records that values erased by this transaction, or by the job that
+// it ends, may still be in materialized views, in the planner's statistics and in
+// files on disk. A job of nil stands for a sweep or a second look.
+func recordResidue(ctx context.Context, tx pgx.Tx, job *string) error {
+	if err := markViewsStale(ctx, tx); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, "INSERT INTO oubli.residues (job_id) VALUES ($1)", job)
 	return err
 }
 
-// analyzeWait is how long ANALYZE may wait for its lock. It stands in nobody's
-// way meanwhile: only maintenance and changes of the schema want the same.
+// analyzeWait is how long ANALYZE may wait for its lock. While it waits it blocks
+// only maintenance and schema changes.
 const analyzeWait = "10s"
 
-// RefreshStatistics replaces the statistics of the tables that jobs and sweeps
-// have erased from: histograms and lists of common values hold real values. It
-// is apart from the end of a job, which trouble here must not keep open. Jobs
-// that end close together share a round: it waits, though no longer than a pause,
-// until no other batch is under way. One that fails is repeated after longer and
-// longer pauses, up to sixty times the first.
+// RefreshStatistics replaces the planner's statistics of the tables from which
+// jobs and sweeps have erased: histograms and lists of common values hold real
+// values. It runs after the end of a job, so that an error here does not keep the
+// job open. Jobs that end close together share one round: the round waits until
+// no batch is running, but no longer than a pause. A round that fails is repeated
+// after longer and longer pauses, up to sixty times the first.
 func (s *Store) RefreshStatistics(ctx context.Context) error {
 	var due bool
 	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.residues WHERE level = 0)").Scan(&due); err != nil || !due {
@@ -41,8 +41,9 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// By their ids: a note that commits after its table was analyzed stays for
-	// the next round. What is tested here again decides between two workers.
+	// The round takes residues by their ids, so that one that commits after its
+	// table was analyzed waits for the next round. The conditions are tested again
+	// in the UPDATE, so that only one of two workers gets the round.
 	rows, err := s.pool.Query(ctx, `
 		UPDATE oubli.residues SET tried = now(), tries = tries + 1
 		WHERE level = 0 AND (tried IS NULL OR tried <= now() - $1::interval * least(tries, 60))
@@ -53,11 +54,11 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 	if err != nil {
 		return fault("look for statistics to refresh", err)
 	}
-	notes, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
 		return fault("look for statistics to refresh", err)
 	}
-	if len(notes) == 0 { // between rounds; trouble goes on until one ends well
+	if len(ids) == 0 { // between two rounds; repeat the last error until a round succeeds
 		if last := s.statistics.Load(); last != nil {
 			return *last
 		}
@@ -67,14 +68,14 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 		return s.tx(ctx, "refresh statistics", func(tx pgx.Tx) error { return Analyze(ctx, tx, table) })
 	})
 	if err == nil {
-		err = s.tx(ctx, "note refreshed statistics", func(tx pgx.Tx) error { return RaiseResidues(ctx, tx, jobs.ResidueStatistics, notes) })
+		err = s.tx(ctx, "record refreshed statistics", func(tx pgx.Tx) error { return RaiseResidues(ctx, tx, jobs.ResidueStatistics, ids) })
 	}
 	s.statistics.Store(&err)
 	return err
 }
 
-// AnalyzeTables refreshes the statistics of all tables, and then names those where
-// it could not.
+// AnalyzeTables calls analyze for each table. Its error names the tables whose
+// statistics could not be refreshed.
 func AnalyzeTables(tables []string, analyze func(table string) error) error {
 	var denied, left []string
 	var errs []error
@@ -102,11 +103,12 @@ func AnalyzeTables(tables []string, analyze func(table string) error) error {
 
 var (
 	errStatisticsDenied = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_denied", Msg: "the function oubli.analyze may not refresh the statistics, which hold erased values, of"}
-	// ErrStatisticsLeft is of a table whose statistics ANALYZE does not replace.
+	// ErrStatisticsLeft: ANALYZE does not replace the statistics of the table.
 	ErrStatisticsLeft = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_left", Msg: "ANALYZE does not replace the statistics, which hold erased values, of"}
 )
 
-// Analyze refreshes the statistics of one table, with its partitions.
+// Analyze refreshes the statistics of one table and its partitions. Its error can
+// be ErrStatisticsLeft.
 func Analyze(ctx context.Context, tx pgx.Tx, table string) error {
 	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", analyzeWait); err != nil {
 		return err
@@ -122,9 +124,10 @@ func Analyze(ctx context.Context, tx pgx.Tx, table string) error {
 	return err
 }
 
-// RaiseResidues lifts notes to a level. Of sweeps the newest note says it all.
-func RaiseResidues(ctx context.Context, tx pgx.Tx, to jobs.ResidueLevel, notes []int64) error {
-	if _, err := tx.Exec(ctx, "UPDATE oubli.residues SET level = $1, reached = clock_timestamp() WHERE id = ANY($2) AND level < $1", to, notes); err != nil {
+// RaiseResidues records that residues have reached a level. Of sweeps only the
+// newest residue of each level is kept.
+func RaiseResidues(ctx context.Context, tx pgx.Tx, to jobs.ResidueLevel, ids []int64) error {
+	if _, err := tx.Exec(ctx, "UPDATE oubli.residues SET level = $1, reached = clock_timestamp() WHERE id = ANY($2) AND level < $1", to, ids); err != nil {
 		return err
 	}
 	_, err := tx.Exec(ctx, `DELETE FROM oubli.residues AS r WHERE job_id IS NULL AND (level = 3 OR EXISTS (

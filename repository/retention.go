@@ -14,18 +14,19 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// kept is how much is retained of one table of a tenant.
-type kept struct {
-	years        map[string]int64 // by the year of the last day
-	sum          int64            // of years
-	due, overdue int64
-	at           time.Time // no later than what was counted
+// retainedCount counts the retained rows of one table of a tenant.
+type retainedCount struct {
+	years   map[string]int64 // rows whose period is not over, by the year of its last day
+	kept    int64            // the sum of years
+	due     int64            // rows whose period is over, overdue ones included
+	overdue int64            // rows whose period was over a day ago
+	at      time.Time        // when the count began
 }
 
-// count counts the rows of a sweep that are not cleared yet. What it holds in
-// memory is one number a year, however many rows and days there are.
-func (s *Store) count(ctx context.Context, sw plan.Sweep, params sweepParams) (kept, error) {
-	k := kept{years: map[string]int64{}}
+// count counts the rows of a sweep that are not cleared yet. It keeps one number
+// for each year in memory, however many rows there are.
+func (s *Store) count(ctx context.Context, sw plan.Sweep, params sweepParams) (retainedCount, error) {
+	k := retainedCount{years: map[string]int64{}}
 	t, err := params.retention.rule(sw.Rule)
 	if err != nil {
 		return k, err
@@ -57,7 +58,7 @@ func (s *Store) count(ctx context.Context, sw plan.Sweep, params sweepParams) (k
 				k.due += n
 			default:
 				k.years[strconv.Itoa(last.Year())] += n
-				k.sum += n
+				k.kept += n
 			}
 			return nil
 		})
@@ -66,8 +67,8 @@ func (s *Store) count(ctx context.Context, sw plan.Sweep, params sweepParams) (k
 	return k, err
 }
 
-// noteKept stores what was counted.
-func noteKept(ctx context.Context, tx pgx.Tx, tenant string, sw plan.Sweep, k kept) error {
+// storeCount stores a count.
+func storeCount(ctx context.Context, tx pgx.Tx, tenant string, sw plan.Sweep, k retainedCount) error {
 	if k.years == nil {
 		k.years = map[string]int64{}
 	}
@@ -77,19 +78,20 @@ func noteKept(ctx context.Context, tx pgx.Tx, tenant string, sw plan.Sweep, k ke
 		  coalesce((SELECT sum(rows) FROM oubli.retention_sweeps WHERE tenant_id = $1 AND name = $2), 0))
 		ON CONFLICT (tenant_id, name) DO UPDATE SET rule = excluded.rule, table_name = excluded.table_name, years = excluded.years,
 		  kept = excluded.kept, due = excluded.due, overdue = excluded.overdue, counted_at = excluded.counted_at`,
-		tenant, sw.Name, sw.Rule, sw.Table, k.years, k.sum, k.due, k.overdue, timeArg(k.at))
+		tenant, sw.Name, sw.Rule, sw.Table, k.years, k.kept, k.due, k.overdue, orNull(k.at))
 	return err
 }
 
-func timeArg(t time.Time) *time.Time {
+// orNull is the time as a parameter; NULL when it is zero.
+func orNull(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
 	return &t
 }
 
-// recount counts again where a job has ended since: what it retained should be
-// seen before the next day's sweep.
+// recount counts again for tenants of whom a job has ended since their last count,
+// so that readers need not wait for the next day's sweep.
 func (s *Store) recount(ctx context.Context, p *plan.Plan) error {
 	rows, err := s.pool.Query(ctx, `
 		SELECT r.tenant_id FROM oubli.retained AS r
@@ -97,11 +99,11 @@ func (s *Store) recount(ctx context.Context, p *plan.Plan) error {
 		  AND EXISTS (SELECT FROM oubli.jobs AS j WHERE j.tenant_id = r.tenant_id AND j.finished_at >= r.counted_at AND NOT j.dry_run)
 		GROUP BY 1 ORDER BY 1`)
 	if err != nil {
-		return fault("find what to count again", err)
+		return fault("find tenants to count again", err)
 	}
 	tenants, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return fault("find what to count again", err)
+		return fault("find tenants to count again", err)
 	}
 	var errs []error
 	for _, tenant := range tenants {
@@ -122,7 +124,7 @@ func (s *Store) recountTenant(ctx context.Context, p *plan.Plan, tenant string) 
 	for _, sw := range p.Sweeps {
 		k, err := s.count(ctx, sw, params)
 		if err == nil {
-			err = s.tx(ctx, "count again", func(tx pgx.Tx) error { return noteKept(ctx, tx, tenant, sw, k) })
+			err = s.tx(ctx, "count again", func(tx pgx.Tx) error { return storeCount(ctx, tx, tenant, sw, k) })
 		}
 		if err != nil {
 			return err
@@ -131,17 +133,17 @@ func (s *Store) recountTenant(ctx context.Context, p *plan.Plan, tenant string) 
 	return nil
 }
 
-// sweepsShown is how many sweeps a reader is shown.
+// sweepsShown is how many of the last sweeps Retention returns.
 const sweepsShown = 50
 
-// Retention reads what is kept of a tenant's former clients, as it was counted
-// last, and what the last sweeps did. It reads control tables alone.
+// Retention reads the last counts of what is kept of a tenant's former clients,
+// and what the last sweeps did. It reads only control tables.
 func (s *Store) Retention(ctx context.Context, tenant string) (jobs.Retention, error) {
 	r := jobs.Retention{TenantID: tenant, Kept: []jobs.Kept{}, Sweeps: []jobs.Sweep{}}
-	whose := profileOwner(s.erasureMap(), tenant)
+	owner := profileOwner(s.erasureMap(), tenant)
 	err := s.snapshot(ctx, "read retention", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT rule, table_name, kept + due, years, due, overdue, refused, cleared, counted_at
-			FROM oubli.retained WHERE tenant_id = $1 ORDER BY table_name, name`, whose)
+			FROM oubli.retained WHERE tenant_id = $1 ORDER BY table_name, name`, owner)
 		if err != nil {
 			return err
 		}
@@ -151,7 +153,7 @@ func (s *Store) Retention(ctx context.Context, tenant string) (jobs.Retention, e
 		}
 		if rows, err = tx.Query(ctx, `SELECT table_name, day, CASE WHEN finished_at IS NOT NULL THEN 'finished' WHEN lease_until > now() THEN 'running' ELSE 'waiting' END,
 			rows, refused, last_error, started_at, finished_at
-			FROM oubli.retention_sweeps WHERE tenant_id = $1 ORDER BY day DESC, table_name, name LIMIT $2`, whose, sweepsShown); err != nil {
+			FROM oubli.retention_sweeps WHERE tenant_id = $1 ORDER BY day DESC, table_name, name LIMIT $2`, owner, sweepsShown); err != nil {
 			return err
 		}
 		r.Sweeps, err = pgx.AppendRows(r.Sweeps, rows, func(row pgx.CollectableRow) (w jobs.Sweep, err error) {

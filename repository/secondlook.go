@@ -14,11 +14,12 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// wantsSecondLook has the clients of a job looked for again, if it has erased
-// them. Whoever writes a row with a foreign key to a client waits for its lock,
-// and is refused once it is gone. A soft reference is written without asking, by
-// a transaction that had the client in its hands when the chunk began.
-func (j lockedJob) wantsSecondLook(ctx context.Context, tx pgx.Tx) error {
+// scheduleSecondLook records that rows of the job's erased clients are looked for
+// once more. A transaction that inserts a row with a foreign key to a client waits
+// for the client's lock, and fails once the client is gone. But a transaction that
+// had read the client before the chunk began can still insert a soft reference,
+// because nothing checks it.
+func (j lockedJob) scheduleSecondLook(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO oubli.second_looks (job_id, open)
 		SELECT id, ARRAY(SELECT virtualtransaction FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND pid <> pg_backend_pid())
@@ -26,23 +27,26 @@ func (j lockedJob) wantsSecondLook(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// Patience with transactions that do not end, and with looks that fail.
 const (
-	openFor = "1 hour" // numbers of transactions begin anew after a restore
-	lookFor = "1 day"
+	// openTransactionWait is how long a second look waits for transactions that
+	// were open when the job ended. It is limited because transaction numbers
+	// start again after a restore.
+	openTransactionWait = "1 hour"
+	// secondLookRetry is how long a second look that fails is tried again.
+	secondLookRetry = "1 day"
 )
 
-// nextLookSQL takes the job that has waited longest.
+// nextLookSQL locks the job that has waited longest for its second look.
 const nextLookSQL = `
-SELECT l.job_id::text, l.batch, j.tenant_id, j.country, j.tenant_locale, l.since < now() - interval '` + lookFor + `'
+SELECT l.job_id::text, l.batch, j.tenant_id, j.country, j.tenant_locale, l.since < now() - interval '` + secondLookRetry + `'
 FROM oubli.second_looks AS l JOIN oubli.jobs AS j ON j.id = l.job_id
 WHERE l.since <= now() - $1::interval AND (l.tried IS NULL OR l.tried <= now() - $1::interval)
-  AND (l.since < now() - interval '` + openFor + `' OR l.xid < pg_snapshot_xmin(pg_current_snapshot()) AND NOT EXISTS (
+  AND (l.since < now() - interval '` + openTransactionWait + `' OR l.xid < pg_snapshot_xmin(pg_current_snapshot()) AND NOT EXISTS (
     SELECT FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND virtualtransaction = ANY(l.open)))
 ORDER BY l.since LIMIT 1
 FOR UPDATE OF l SKIP LOCKED`
 
-// nextBatchSQL lists the clients of the job's next batch that were erased.
+// nextBatchSQL lists the erased clients of the job's next batch.
 const nextBatchSQL = `
 SELECT t.number, ARRAY(
   SELECT k FROM unnest(t.keys[:t.position]) AS k
@@ -51,16 +55,17 @@ FROM oubli.tasks AS t
 WHERE t.job_id = $1 AND t.kind <> 'mail' AND t.number > $2
 ORDER BY t.number LIMIT 1`
 
-// RunSecondLooks erases what was written of clients while they were erased, a pause
-// after the end of their job. It says how many rows of which tables that were. A
-// look that fails is tried again after a pause, for a day.
+// RunSecondLooks erases rows that were written about clients while they were being
+// erased. It runs a pause after the end of their job, and returns how many rows of
+// which tables it erased. A second look that fails is tried again after a pause,
+// for a day.
 func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 	all := map[string]int64{}
 	for again := 0; ; {
 		var due, failed bool
 		err := s.pool.QueryRow(ctx, "SELECT count(*) > 0, coalesce(bool_or(tried IS NOT NULL), false) FROM oubli.second_looks WHERE since <= now() - $1::interval", s.opts.Pause).Scan(&due, &failed)
 		if err != nil || !due {
-			return all, fault("look for second looks", err)
+			return all, fault("find second looks", err)
 		}
 		p, err := s.covered(ctx)
 		if err != nil {
@@ -69,7 +74,7 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 		look := &secondLook{}
 		var rows map[string]int64
 		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, func(tx pgx.Tx) (err error) {
-			rows, err = s.lookAgain(ctx, tx, p, look)
+			rows, err = s.lookAtBatch(ctx, tx, p, look)
 			return err
 		})
 		want, need := errors.AsType[*needProfiles](err)
@@ -78,7 +83,7 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 		}
 		switch {
 		case errors.Is(err, errTenantBusy): // not a failure, so the look is not given up after a day
-			if _, err := s.pool.Exec(ctx, putOffLookSQL, look.JobID); err != nil {
+			if _, err := s.pool.Exec(ctx, postponeLookSQL, look.JobID); err != nil {
 				return all, fault("put off second look", err)
 			}
 			continue
@@ -87,16 +92,16 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 				return all, errUnsteady
 			}
 			continue
-		case err != nil && ctx.Err() != nil: // the process stops; the look did not fail
-			return all, fault("look again", err)
+		case err != nil && ctx.Err() != nil: // this process stops; the second look did not fail
+			return all, fault("second look", err)
 		case err != nil && look.JobID != "":
-			err = s.postpone(ctx, look, fault("look again", err))
+			err = s.postponeLook(ctx, look, fault("second look", err))
 			s.looks.Store(&err)
 			return all, err
 		case err != nil:
-			return all, fault("look again", err)
+			return all, fault("second look", err)
 		case look.JobID == "":
-			if last := s.looks.Load(); last != nil && failed { // between tries
+			if last := s.looks.Load(); last != nil && failed { // between two tries, repeat the last error
 				return all, *last
 			}
 			return all, nil
@@ -110,20 +115,21 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 // secondLook is a job whose second look is due, and its next batch.
 type secondLook struct {
 	jobs.Claim
-	old bool // it has been tried for long enough
+	old bool // secondLookRetry is over
 }
 
-// putOffLookSQL lets a pause pass before a look is tried again.
-const putOffLookSQL = "UPDATE oubli.second_looks SET tried = now() WHERE job_id = $1"
+// postponeLookSQL lets a second look be tried again after a pause.
+const postponeLookSQL = "UPDATE oubli.second_looks SET tried = now() WHERE job_id = $1"
 
-// errTenantBusy says that the tenant's lock could not be had.
+// errTenantBusy says that other work of the tenant holds its lock.
 var errTenantBusy = errors.New("other work holds the tenant's lock")
 
-// postpone lets a look that failed rest, or gives it up.
-func (s *Store) postpone(ctx context.Context, look *secondLook, cause error) error {
+// postponeLook lets a second look that failed be tried again after a pause, or
+// gives it up when it is old.
+func (s *Store) postponeLook(ctx context.Context, look *secondLook, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	sql, what := putOffLookSQL, "put off"
+	sql, what := postponeLookSQL, "put off"
 	if look.old {
 		sql, what = "DELETE FROM oubli.second_looks WHERE job_id = $1", "given up"
 	}
@@ -131,9 +137,9 @@ func (s *Store) postpone(ctx context.Context, look *secondLook, cause error) err
 	return errors.Join(fmt.Errorf("second look at job %s is %s: %w", look.JobID, what, cause), fault("put off second look", err))
 }
 
-// lookAgain deals with one batch, or with the end of a job that has no more. It
-// names no job when the time of none has come.
-func (s *Store) lookAgain(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook) (map[string]int64, error) {
+// lookAtBatch runs the second look at one batch, or ends the second look of a job
+// that has no more batches. When no job is due, look.JobID stays empty.
+func (s *Store) lookAtBatch(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook) (map[string]int64, error) {
 	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
 		milliseconds(s.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
 		return nil, err
@@ -218,7 +224,7 @@ func (s *Store) eraseLateRows(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *j
 			}
 		}
 		if len(rows) > 0 {
-			err = leavesResidue(ctx, tx, nil)
+			err = recordResidue(ctx, tx, nil)
 		}
 		return rows, err
 	}

@@ -16,15 +16,15 @@ import (
 
 const (
 	selectionPart = 1000           // candidates in one part
-	selectionLife = 24 * time.Hour // then it has to be made anew
+	selectionLife = 24 * time.Hour // then it expires
 )
 
-// Select freezes the list of a tenant's inactive clients. The list is made and
-// stays in the database; this process never holds it.
+// Select stores a list of a tenant's inactive clients that does not change any
+// more. The list is made and kept in the database; it never is in this process.
 func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Selection, error) {
 	p, err := s.covered(ctx)
 	if err != nil {
-		return jobs.Selection{}, unavailable(err)
+		return jobs.Selection{}, unavailableWithGaps(err)
 	}
 	for _, kind := range req.Without {
 		if !slices.Contains(p.Activities(), kind) {
@@ -33,7 +33,7 @@ func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Sel
 		}
 	}
 	if len(p.Activities()) == 0 {
-		return jobs.Selection{}, &jobs.Error{Kind: jobs.Invalid, Code: "unknown_activity", Msg: "the map names no activity, so nobody can be told inactive: add one under activity"}
+		return jobs.Selection{}, &jobs.Error{Kind: jobs.Invalid, Code: "unknown_activity", Msg: "the map names no activity, so nobody can be found inactive: add one under activity"}
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -59,8 +59,8 @@ func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Sel
 		if err != nil {
 			return err
 		}
-		// The planner takes guards for dear enough to compile, which costs more
-		// than the whole statement gains.
+		// PostgreSQL overestimates the cost of guards and would compile them, which
+		// takes longer than it saves.
 		if _, err := tx.Exec(ctx, "SET LOCAL jit = off"); err != nil {
 			return err
 		}
@@ -73,32 +73,32 @@ func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Sel
 	return sel, err
 }
 
-// unavailable tells a caller of the API that a gap in the map is the
-// operator's to mend.
-func unavailable(err error) error {
+// unavailableWithGaps makes gaps in the map an error of kind Unavailable: the
+// caller of the API cannot correct them, the operator can.
+func unavailableWithGaps(err error) error {
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == jobs.CodeSchema {
 		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeSchema, Msg: e.Msg}
 	}
 	return err
 }
 
-// cutoffOf is the moment that lies the period before now, by the calendar and
-// the database's clock.
-func cutoffOf(ctx context.Context, tx pgx.Tx, period, floor string) (time.Time, error) {
+// cutoffOf is the time one period before now, by the calendar and the database's
+// clock.
+func cutoffOf(ctx context.Context, tx pgx.Tx, period, minimum string) (time.Time, error) {
 	if !jobs.ValidPeriod(period) {
 		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period", Msg: "period must be an ISO 8601 period such as P1Y, P18M or P90D"}
 	}
 	var cutoff time.Time
 	var enough bool
-	err := tx.QueryRow(ctx, "SELECT now() - $1::text::interval, now() - $1::text::interval <= now() - $2::text::interval", period, floor).Scan(&cutoff, &enough)
+	err := tx.QueryRow(ctx, "SELECT now() - $1::text::interval, now() - $1::text::interval <= now() - $2::text::interval", period, minimum).Scan(&cutoff, &enough)
 	if err != nil {
 		return time.Time{}, err
 	}
-	if cutoff.Year() < 1 { // JSON has no years before that, and nobody had clients
-		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period", Msg: "period reaches back further than any calendar: want one such as P1Y, P18M or P90D"}
+	if cutoff.Year() < 1 { // JSON cannot represent earlier years
+		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period", Msg: "period is too long: want one such as P1Y, P18M or P90D"}
 	}
 	if !enough {
-		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "period_too_short", Msg: "period must be at least " + floor + ", the floor that the map sets"}
+		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "period_too_short", Msg: "period must be at least " + minimum + ", the minimum that the map sets"}
 	}
 	return cutoff, nil
 }
@@ -124,9 +124,9 @@ func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.Select
 }
 
 // selectionSQL reads a selection with the number of its clients that would be
-// erased. Here and below, IN in a list of results and NOT IN are hashed whatever
-// the planner expects, and it expects next to nothing of a selection so new that
-// it has no statistics: a join may loop then. = ANY of a stored array, or of a
+// erased. Here and below, keys are compared by IN (SELECT …) and NOT IN, which
+// PostgreSQL always executes with a hash table. A join could become a nested loop,
+// because a new selection has no statistics yet. = ANY of a stored array, or of a
 // parameter in a generic plan, compares every candidate with every element.
 const selectionSQL = `
 SELECT s.id::text, s.tenant_id, s.cutoff, s.candidates, s.blocked, s.expires_at, coalesce(s.job_id::text, ''),
@@ -169,8 +169,8 @@ func (s *Store) Selection(ctx context.Context, tenant, id string) (sel jobs.Sele
 	return sel, err
 }
 
-// Tick unticks and ticks candidates and gives the new counts. A request that
-// names anybody else is refused as a whole.
+// Tick excludes and includes candidates and returns the new counts. A request that
+// names a client who is no candidate is refused as a whole.
 func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error) {
 	p, err := s.basics(ctx)
 	if err != nil {
@@ -189,19 +189,19 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 	}
 	var sel jobs.Selection
 	err = s.tx(ctx, "tick candidates", func(tx pgx.Tx) error {
-		if _, err := usable(ctx, tx, tenant, id); err != nil {
+		if _, err := lockSelection(ctx, tx, tenant, id); err != nil {
 			return err
 		}
-		var strangers int
+		var unknown int
 		err := tx.QueryRow(ctx, `
 			SELECT cardinality($2::text[]) - count(*) FILTER (WHERE c.key IN (SELECT unnest($2::text[])))
 			FROM oubli.selection_parts AS part, unnest(part.keys) AS c(key)
-			WHERE part.selection_id = $1`, id, list(slices.Concat(exclude, include))).Scan(&strangers)
+			WHERE part.selection_id = $1`, id, list(slices.Concat(exclude, include))).Scan(&unknown)
 		if err != nil {
 			return err
 		}
-		if strangers > 0 {
-			return &jobs.Error{Kind: jobs.Invalid, Code: "not_a_candidate", Msg: fmt.Sprintf("no candidates of this selection: %d of the clients named", strangers)}
+		if unknown > 0 {
+			return &jobs.Error{Kind: jobs.Invalid, Code: "not_a_candidate", Msg: fmt.Sprintf("no candidates of this selection: %d of the clients named", unknown)}
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE oubli.selections SET excluded = ARRAY(
@@ -216,17 +216,17 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 	return sel, err
 }
 
-// chosen is a selection whose row is locked and that can still be used.
-type chosen struct {
+// usableSelection is a selection whose row is locked and that can still be used.
+type usableSelection struct {
 	tenant     string
 	cutoff     time.Time
 	activities []string
 }
 
-// usable locks a selection's row and makes sure that it has neither expired
+// lockSelection locks a selection's row. The selection must neither have expired
 // nor been used.
-func usable(ctx context.Context, tx pgx.Tx, tenant, id string) (chosen, error) {
-	var c chosen
+func lockSelection(ctx context.Context, tx pgx.Tx, tenant, id string) (usableSelection, error) {
+	var c usableSelection
 	var expired, used bool
 	err := tx.QueryRow(ctx, `SELECT tenant_id, cutoff, activities, expires_at < now(), job_id IS NOT NULL
 		FROM oubli.selections WHERE id = $1 AND ($2 = '*' OR tenant_id = $2) FOR UPDATE`, id, tenant).Scan(&c.tenant, &c.cutoff, &c.activities, &expired, &used)
@@ -243,8 +243,9 @@ func usable(ctx context.Context, tx pgx.Tx, tenant, id string) (chosen, error) {
 	return c, nil
 }
 
-// useSelection makes the tasks of a job out of a selection, without the keys
-// ever leaving the database, and says how many clients they hold.
+// useSelection makes the tasks of a job from a selection; the keys stay in the
+// database. It fails unless the tasks hold as many clients as the request
+// expects.
 func (s *Store) useSelection(ctx context.Context, tx pgx.Tx, job uuid.UUID, req jobs.ErasureRequest, runAt time.Time) error {
 	queue := jobs.Bulk
 	if req.ExpectedCount <= s.opts.BatchClients {
@@ -267,10 +268,10 @@ func (s *Store) useSelection(ctx context.Context, tx pgx.Tx, job uuid.UUID, req 
 		return err
 	}
 	if total != req.ExpectedCount {
-		return &jobs.Error{Kind: jobs.Conflict, Code: "count_changed", Msg: fmt.Sprintf("the selection now has %d to erase and expected_count says %d: look at it again", total, req.ExpectedCount)}
+		return &jobs.Error{Kind: jobs.Conflict, Code: "count_changed", Msg: fmt.Sprintf("the selection now has %d to erase and expected_count says %d: read it again", total, req.ExpectedCount)}
 	}
 	if req.DryRun {
-		return nil // the selection can still be used
+		return nil // a dry run does not use the selection up
 	}
 	_, err = tx.Exec(ctx, "UPDATE oubli.selections SET job_id = $2 WHERE id = $1", req.SelectionID, job)
 	return err

@@ -63,12 +63,12 @@ func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 	return st, err
 }
 
-// blockedReasons bounds how many reasons are told apart.
+// blockedReasons is how many different reasons are reported at most.
 const blockedReasons = 10
 
 const blockedSQL = "SELECT left(blocked_reason, 200), count(*) FROM oubli.jobs WHERE state = 'blocked' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $1"
 
-// A job that waits for its start, or is paused, has no batch that is due.
+// While a job is paused or waits for its start, its batches are not due.
 const agesSQL = `
 SELECT coalesce((SELECT now() - min(created_at) FROM oubli.jobs WHERE finished_at IS NULL), interval '0'),
   coalesce((SELECT now() - min(t.run_at) FROM oubli.tasks AS t WHERE t.state = 'pending' AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `), interval '0'),

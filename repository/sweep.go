@@ -32,29 +32,29 @@ func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 	if err != nil || len(p.Sweeps) == 0 {
 		return nil, err
 	}
-	tenants, err := s.unswept(ctx, p)
+	tenants, err := s.tenantsToSweep(ctx, p)
 	if err != nil {
 		return nil, err
 	}
 	done := map[string]*jobs.Swept{}
-	var trouble error
+	var firstErr error
 	for _, tenant := range tenants {
 		// Continue after an error of one tenant, but not when the database is
 		// unavailable.
 		err := s.sweepTenant(ctx, p, tenant, done)
-		trouble = cmp.Or(trouble, err)
+		firstErr = cmp.Or(firstErr, err)
 		if e, ok := errors.AsType[*jobs.Error](err); ctx.Err() != nil || ok && e.Code == jobs.CodeUnavailable {
 			break
 		}
 	}
-	if trouble == nil {
-		trouble = s.recount(ctx, p)
+	if firstErr == nil {
+		firstErr = s.recount(ctx, p)
 	}
 	all := make([]jobs.Swept, 0, len(done))
 	for _, table := range slices.Sorted(maps.Keys(done)) {
 		all = append(all, *done[table])
 	}
-	return all, trouble
+	return all, firstErr
 }
 
 func (s *Store) sweepTenant(ctx context.Context, p *plan.Plan, tenant string, done map[string]*jobs.Swept) error {
@@ -62,15 +62,15 @@ func (s *Store) sweepTenant(ctx context.Context, p *plan.Plan, tenant string, do
 	for _, sw := range p.Sweeps {
 		run := sweep{Store: s, plan: p, Sweep: sw, tenant: tenant, refused: map[string]int64{}}
 		errs = append(errs, run.run(ctx))
-		run.addTo(done)
+		run.addTotals(done)
 	}
 	return errors.Join(errs...)
 }
 
-// unswept lists tenants that have erased clients and a sweep still to do today. A
-// sweep counts until the tenant's next day begins. Sweeps dated in the future in
+// tenantsToSweep lists tenants that have erased clients and a sweep still to do
+// today. A sweep counts until the tenant's next day begins. Sweeps dated in the future in
 // every time zone are ignored: the clock that wrote them was wrong.
-func (s *Store) unswept(ctx context.Context, p *plan.Plan) ([]string, error) {
+func (s *Store) tenantsToSweep(ctx context.Context, p *plan.Plan) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT tenant_id FROM oubli.anonymous_profiles GROUP BY tenant_id
 		HAVING cardinality($1::text[]) > (SELECT count(DISTINCT r.name) FROM oubli.retention_sweeps AS r
@@ -107,7 +107,8 @@ type sweep struct {
 	refused map[string]int64 // by code, rows that the database refuses to clear
 }
 
-func (w *sweep) addTo(done map[string]*jobs.Swept) {
+// addTotals adds what the sweep did to the totals of its table.
+func (w *sweep) addTotals(done map[string]*jobs.Swept) {
 	if w.rows == 0 && len(w.refused) == 0 {
 		return
 	}
@@ -131,14 +132,14 @@ func (w *sweep) run(ctx context.Context) error {
 		return claimErr
 	}
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == "unknown_tenant" {
-		err = w.finish(ctx, kept{}) // the tenant is gone, and its rows with it
+		err = w.finish(ctx, retainedCount{}) // the tenant is gone, and its rows with it
 	} else if err == nil {
-		err = w.sweep(ctx)
+		err = w.clearDue(ctx)
 	}
 	if err == nil || errors.Is(err, jobs.ErrFenced) {
 		return nil
 	}
-	return errors.Join(err, w.giveBack(ctx, err))
+	return errors.Join(err, w.recordFailure(ctx, err))
 }
 
 // prepare reads the tenant's law, its language and its anonymous profiles.
@@ -231,8 +232,8 @@ func (w *sweep) sameSchema(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// giveBack pauses the sweep and stores the error's reason.
-func (w *sweep) giveBack(ctx context.Context, cause error) error {
+// recordFailure pauses the sweep and stores the error's reason.
+func (w *sweep) recordFailure(ctx context.Context, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
 	why := jobs.KindOf(cause).String()

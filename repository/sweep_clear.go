@@ -11,9 +11,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// sweep clears rows whose retention period is over and counts the others. If it
+// clearDue clears rows whose retention period is over and counts the others. If it
 // had to leave rows that other sessions lock, it is not finished and runs again.
-func (w *sweep) sweep(ctx context.Context) error {
+func (w *sweep) clearDue(ctx context.Context) error {
 	before, err := w.count(ctx, w.Sweep, w.params)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (w *sweep) sweep(ctx context.Context) error {
 		}
 		n := len(rows[0])
 		for from := 0; from < n; from += sweepRows {
-			if err := w.clearSome(ctx, cut(rows, from, min(from+sweepRows, n))); err != nil {
+			if err := w.clearBatch(ctx, sliceRows(rows, from, min(from+sweepRows, n))); err != nil {
 				return err
 			}
 		}
@@ -50,7 +50,7 @@ func (w *sweep) sweep(ctx context.Context) error {
 	if left.due <= w.sumRefused() || forEver {
 		return w.finish(ctx, left)
 	}
-	if err := w.noteCount(ctx, left); err != nil {
+	if err := w.storeCount(ctx, left); err != nil {
 		return err
 	}
 	return w.pause(ctx, "rows are left that other sessions lock, or that a trigger keeps unchanged")
@@ -91,8 +91,8 @@ func (w *sweep) find(ctx context.Context, after []*string) ([][]string, error) {
 	return names, err
 }
 
-// cut returns a range of named rows.
-func cut(rows [][]string, from, to int) [][]string {
+// sliceRows returns a range of named rows.
+func sliceRows(rows [][]string, from, to int) [][]string {
 	part := make([][]string, len(rows))
 	for i := range rows {
 		part[i] = rows[i][from:to]
@@ -100,9 +100,9 @@ func cut(rows [][]string, from, to int) [][]string {
 	return part
 }
 
-// clearSome clears rows in one transaction, all but those that the database
+// clearBatch clears rows in one transaction, all but those that the database
 // refuses.
-func (w *sweep) clearSome(ctx context.Context, rows [][]string) error {
+func (w *sweep) clearBatch(ctx context.Context, rows [][]string) error {
 	var cleared int64
 	var refused map[string]int64
 	err := w.fenced(ctx, "sweep retained columns", func(tx pgx.Tx) (err error) {
@@ -116,7 +116,7 @@ func (w *sweep) clearSome(ctx context.Context, rows [][]string) error {
 		}
 		w.opts.Failpoint("sweep:cleared")
 		if cleared > 0 {
-			if err := leavesResidue(ctx, tx, nil); err != nil {
+			if err := recordResidue(ctx, tx, nil); err != nil {
 				return err
 			}
 		}
@@ -164,11 +164,11 @@ func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused m
 		refused[code]++
 		return 0, nil
 	}
-	first, err := w.clear(ctx, tx, cut(rows, 0, n/2), refused)
+	first, err := w.clear(ctx, tx, sliceRows(rows, 0, n/2), refused)
 	if err != nil {
 		return 0, err
 	}
-	second, err := w.clear(ctx, tx, cut(rows, n/2, n), refused)
+	second, err := w.clear(ctx, tx, sliceRows(rows, n/2, n), refused)
 	return first + second, err
 }
 
@@ -186,7 +186,7 @@ func refusedRows(err error) (code string, ofRows bool) {
 }
 
 // finish ends the day's sweep with what is left.
-func (w *sweep) finish(ctx context.Context, left kept) error {
+func (w *sweep) finish(ctx context.Context, left retainedCount) error {
 	zone := "Etc/GMT+12" // where a day is the last to begin
 	if w.law != nil && w.law.TimeZone != "" {
 		zone = w.law.TimeZone
@@ -198,7 +198,7 @@ func (w *sweep) finish(ctx context.Context, left kept) error {
 		if err != nil {
 			return err
 		}
-		if err := w.note(ctx, tx, left); err != nil {
+		if err := storeCount(ctx, tx, w.tenant, w.Sweep, left); err != nil {
 			return err
 		}
 		_, err = tx.Exec(ctx, "UPDATE oubli.retained SET swept_at = now(), refused = $3 WHERE tenant_id = $1 AND name = $2", w.tenant, w.Name, w.sumRefused())
@@ -209,11 +209,7 @@ func (w *sweep) finish(ctx context.Context, left kept) error {
 	})
 }
 
-// noteCount notes what was counted without ending the sweep.
-func (w *sweep) noteCount(ctx context.Context, left kept) error {
-	return w.fenced(ctx, "note what is kept", func(tx pgx.Tx) error { return w.note(ctx, tx, left) })
-}
-
-func (w *sweep) note(ctx context.Context, tx pgx.Tx, left kept) error {
-	return noteKept(ctx, tx, w.tenant, w.Sweep, left)
+// storeCount stores a count without ending the sweep.
+func (w *sweep) storeCount(ctx context.Context, left retainedCount) error {
+	return w.fenced(ctx, "store count", func(tx pgx.Tx) error { return storeCount(ctx, tx, w.tenant, w.Sweep, left) })
 }

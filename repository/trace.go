@@ -7,10 +7,9 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 )
 
-// noteTrace keeps with a job which trace its request belongs to, if there is
-// one. Workers take it from there and not from a hint, which carries an id and
-// nothing else.
-func noteTrace(ctx context.Context, tx pgx.Tx, jobID string) error {
+// storeTrace stores with a job the trace of its request, if there is one. Workers
+// read it from there, because a hint holds nothing but an id.
+func storeTrace(ctx context.Context, tx pgx.Tx, jobID string) error {
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
 	parent := carrier.Get("traceparent")

@@ -6,28 +6,28 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// viewsAreStale notes that materialized views may hold copies of what the
-// transaction has erased.
-func viewsAreStale(ctx context.Context, tx pgx.Tx) error {
+// markViewsStale records that materialized views may hold copies of values that
+// this transaction has erased.
+func markViewsStale(ctx context.Context, tx pgx.Tx) error {
 	_, err := tx.Exec(ctx, "INSERT INTO oubli.stale_views DEFAULT VALUES")
 	return err
 }
 
-// RefreshViews brings the map's materialized views up to date after jobs that
-// erased somebody, however these ended, and after sweeps. It is apart from the
-// end of a job: a view that cannot be refreshed must not keep the job open.
+// RefreshViews refreshes the map's materialized views after every job that erased
+// a client and after sweeps. It runs after the end of the job, so that a view
+// that cannot be refreshed does not keep the job open.
 func (s *Store) RefreshViews(ctx context.Context) error {
 	if len(s.erasureMap().Refresh) == 0 {
 		return nil
 	}
-	// By their ids and not by their time: a note that commits after the refresh
-	// has begun stays for the next.
+	// Rows are deleted by their ids and not by their time: one that commits after
+	// the refresh has begun stays for the next refresh.
 	rows, err := s.pool.Query(ctx, "SELECT id FROM oubli.stale_views")
 	if err != nil {
 		return fault("look for stale views", err)
 	}
-	notes, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil || len(notes) == 0 {
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+	if err != nil || len(ids) == 0 {
 		return fault("look for stale views", err)
 	}
 	p, err := s.covered(ctx)
@@ -36,7 +36,7 @@ func (s *Store) RefreshViews(ctx context.Context) error {
 	}
 	for _, st := range p.Refresh {
 		err := s.tx(ctx, "refresh materialized view", func(tx pgx.Tx) error {
-			// Waiting in line for the view would keep its readers waiting too.
+			// A long wait for the view's lock would block the view's readers too.
 			if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", milliseconds(s.opts.LockTimeout)); err != nil {
 				return err
 			}
@@ -47,6 +47,6 @@ func (s *Store) RefreshViews(ctx context.Context) error {
 			return err
 		}
 	}
-	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.stale_views WHERE id = ANY($1)", notes)
-	return fault("note refreshed views", err)
+	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.stale_views WHERE id = ANY($1)", ids)
+	return fault("record refreshed views", err)
 }
