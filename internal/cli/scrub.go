@@ -85,14 +85,14 @@ func (c *cli) runScrub(ctx context.Context, f scrubFlags) error {
 	}
 	defer s.Close(ctx)
 	if !f.rewrite {
-		l, err := s.Look(ctx)
+		l, err := s.Inspect(ctx)
 		if err != nil {
 			return err
 		}
 		return writeLeftovers(c.stdout, l)
 	}
 	p := &scrubProgress{w: c.stderr, draws: c.draws}
-	done, err := s.Rewrite(ctx, scrub.Options{Window: w.open, MaxLock: f.maxLock, LockTimeout: f.lockTimeout, Step: p.see})
+	done, err := s.Rewrite(ctx, scrub.Options{Window: w.open, MaxLock: f.maxLock, LockTimeout: f.lockTimeout, Progress: p.show})
 	p.end()
 	if err != nil {
 		return err
@@ -101,16 +101,16 @@ func (c *cli) runScrub(ctx context.Context, f scrubFlags) error {
 }
 
 func (c *cli) writeScrubbed(done scrub.Result) error {
-	if done.Notes == 0 {
+	if done.Residues == 0 {
 		_, err := fmt.Fprintln(c.stdout, "Nothing to scrub: all that was erased has reached level 3.")
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%s, %s: %s\n", terminal.Count(done.Notes, "erasure"), terminal.Count(done.Rewritten, "table")+" rewritten", terminal.Residue(done.Level))
-	if len(done.Left) == 0 {
+	fmt.Fprintf(c.stdout, "%s, %s: %s\n", terminal.Count(done.Residues, "erasure"), terminal.Count(done.Rewritten, "table")+" rewritten", terminal.Residue(done.Level))
+	if len(done.Obstacles) == 0 {
 		return nil
 	}
 	fmt.Fprintln(c.stdout, "Left:")
-	for _, o := range done.Left {
+	for _, o := range done.Obstacles {
 		fmt.Fprintf(c.stdout, "  %s: %s\n", terminal.Printable(o.What), terminal.Printable(o.Why))
 	}
 	return exceptions()
@@ -141,7 +141,7 @@ func writeLeftovers(out io.Writer, l scrub.Leftovers) error {
 		if f.Due {
 			due++
 			note = "holds what was erased"
-			if !f.May {
+			if !f.MayRewrite {
 				denied++
 				note += "; this role may not rewrite it"
 			}
@@ -157,7 +157,7 @@ func writeLeftovers(out io.Writer, l scrub.Leftovers) error {
 		return err
 	}
 	if due > 0 {
-		for _, h := range l.Holders {
+		for _, h := range l.OldSnapshots {
 			fmt.Fprintf(out, "Old rows are still seen by a %s: %s\n", h.Kind, terminal.Printable(h.Name))
 		}
 	}
@@ -181,7 +181,7 @@ type scrubProgress struct {
 	drawn bool
 }
 
-func (p *scrubProgress) see(s scrub.Step) {
+func (p *scrubProgress) show(s scrub.Progress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.clear()

@@ -242,7 +242,7 @@ func (d *disk) isHeldUp(t *testing.T) {
 		return done
 	}
 	closed := rewrite(func(time.Time) (time.Time, bool) { return time.Time{}, false })
-	if closed.Rewritten != 0 || len(closed.Left) < 11 || closed.Left[0].Why != "the window is closed" || closed.Level != jobs.ResidueStatistics {
+	if closed.Rewritten != 0 || len(closed.Obstacles) < 11 || closed.Obstacles[0].Why != "the time window is over" || closed.Level != jobs.ResidueStatistics {
 		t.Errorf("outside of the window: %+v", closed)
 	}
 	reader, err := d.Pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
@@ -255,7 +255,7 @@ func (d *disk) isHeldUp(t *testing.T) {
 	// A change that a snapshot of before does not see.
 	d.Exec(t, "UPDATE services SET minutes = minutes")
 	seen := rewrite(always)
-	if seen.Rewritten != 0 || len(seen.Left) < 11 || !strings.HasPrefix(seen.Left[0].Why, "a session still sees rows that were erased: ") {
+	if seen.Rewritten != 0 || len(seen.Obstacles) < 11 || !strings.HasPrefix(seen.Obstacles[0].Why, "a session can still see erased rows: ") {
 		t.Errorf("beside an old snapshot: %+v", seen)
 	}
 	if err := reader.Rollback(t.Context()); err != nil {
@@ -263,7 +263,7 @@ func (d *disk) isHeldUp(t *testing.T) {
 	}
 	release := d.hold(t, d.Strings(t, "SELECT min(id)::text FROM clients")[0])
 	locked := rewrite(always)
-	if len(locked.Left) == 0 || locked.Left[0].What != "public.clients" || locked.Left[0].Why != "somebody holds a lock on it" || locked.Level != jobs.ResidueStatistics {
+	if len(locked.Obstacles) == 0 || locked.Obstacles[0].What != "public.clients" || locked.Obstacles[0].Why != "another session has locked it" || locked.Level != jobs.ResidueStatistics {
 		t.Errorf("beside a lock: %+v", locked)
 	}
 	release()

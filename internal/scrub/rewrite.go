@@ -13,16 +13,16 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// Options is how far Rewrite may go.
+// Options limit what Rewrite may do.
 type Options struct {
-	// Window says until when tables may be locked; false: not now. A zero time
-	// is no end.
+	// Window says whether tables may be locked now, and until when. A zero time
+	// stands for no end.
 	Window      func(now time.Time) (until time.Time, open bool)
-	MaxLock     time.Duration // how long one table may be locked at most; 0: until the window closes
-	LockTimeout time.Duration // how long a table's users may have to queue behind us for the lock; 2 s
-	Pause       time.Duration // after the first round of tries, growing with each; 1 s
-	Rounds      int           // of tries when the window has no end; 10
-	Step        func(Step)
+	MaxLock     time.Duration  // longest lock of one table; 0: until the window ends
+	LockTimeout time.Duration  // longest wait for a table's lock, during which the table's users wait too; 2 s
+	Pause       time.Duration  // after the first round of tries; longer after each further one; 1 s
+	Rounds      int            // of tries when the window has no end; 10
+	Progress    func(Progress) // called from another goroutine too
 }
 
 func (o Options) withDefaults() Options {
@@ -35,18 +35,18 @@ func (o Options) withDefaults() Options {
 	if o.Rounds == 0 {
 		o.Rounds = 10
 	}
-	if o.Step == nil {
-		o.Step = func(Step) {}
+	if o.Progress == nil {
+		o.Progress = func(Progress) {}
 	}
 	return o
 }
 
-// Step is how Rewrite comes on.
-type Step struct {
-	What        string // the table, or what else is done
-	Done, Total int64  // blocks of the table, or segments of the log; Total 0: not known
+// Progress reports one step of Rewrite.
+type Progress struct {
+	What        string // the table, "statistics" or "write-ahead log"
+	Done, Total int64  // blocks of the table, or segments of the log; Total 0: unknown
 	Ended       bool
-	Note        string // how it ended, or why it was put off
+	Note        string // the result, or why the step was postponed
 
 	Before, After int64 // bytes of a table that was rewritten
 	Took          time.Duration
@@ -57,20 +57,20 @@ type Obstacle struct {
 	What, Why string
 }
 
-// Result is how a run of Rewrite ended.
+// Result is what a run of Rewrite has done.
 type Result struct {
-	Notes     int // jobs and sweeps that waited for a level
-	Rewritten int // tables
-	Level     jobs.ResidueLevel
-	Left      []Obstacle
+	Residues  int               // jobs and sweeps that had not reached the last level
+	Rewritten int               // tables
+	Level     jobs.ResidueLevel // that all of them have reached
+	Obstacles []Obstacle
 }
 
 const scrubLock = "SELECT pg_try_advisory_lock(hashtextextended('oubli:scrub', 0))"
 
-// Rewrite brings what is left to the highest level that it can: it refreshes
-// statistics, rewrites the tables from which something was erased since they
-// were last rewritten, each in a transaction of its own, and moves the
-// write-ahead log on. What it has done stays done: another run goes on.
+// Rewrite raises residues to the highest level that it can. It refreshes
+// statistics, rewrites tables from which something was erased since their last
+// rewrite, each in its own transaction, and has the old write-ahead log
+// overwritten. If it stops early, another run continues from there.
 func (s *Scrubber) Rewrite(ctx context.Context, o Options) (Result, error) {
 	o = o.withDefaults()
 	var mine bool
@@ -78,68 +78,68 @@ func (s *Scrubber) Rewrite(ctx context.Context, o Options) (Result, error) {
 		return Result{}, pgfault.Wrap("begin to scrub", err)
 	}
 	if !mine {
-		return Result{}, &jobs.Error{Kind: jobs.Conflict, Code: "scrub_running", Msg: "another oubli scrub --rewrite is at work on this database"}
+		return Result{}, &jobs.Error{Kind: jobs.Conflict, Code: "scrub_running", Msg: "another oubli scrub --rewrite is running on this database"}
 	}
-	var notes []int64
-	err := s.conn.QueryRow(ctx, "SELECT coalesce(array_agg(id), '{}') FROM oubli.residues WHERE level < 3").Scan(&notes)
+	var residues []int64
+	err := s.conn.QueryRow(ctx, "SELECT coalesce(array_agg(id), '{}') FROM oubli.residues WHERE level < 3").Scan(&residues)
 	if err != nil {
 		return Result{}, pgfault.Wrap("read levels", err)
 	}
-	done := Result{Notes: len(notes), Level: jobs.ResidueWAL}
-	if len(notes) == 0 {
+	done := Result{Residues: len(residues), Level: jobs.ResidueWAL}
+	if len(residues) == 0 {
 		return done, nil
 	}
 	for _, step := range []struct {
 		to  jobs.ResidueLevel
 		run func(context.Context, Options, *Result) error
 	}{
-		{jobs.ResidueStatistics, s.freshen}, {jobs.ResidueRewritten, s.rewriteAll}, {jobs.ResidueWAL, s.moveWAL},
+		{jobs.ResidueStatistics, s.refreshStatistics}, {jobs.ResidueRewritten, s.rewriteAll}, {jobs.ResidueWAL, s.overwriteWAL},
 	} {
 		if err := step.run(ctx, o, &done); err != nil {
 			return done, err
 		}
-		if len(done.Left) > 0 {
+		if len(done.Obstacles) > 0 {
 			done.Level = step.to - 1
 			return done, nil
 		}
-		err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error { return repository.RaiseResidues(ctx, tx, step.to, notes) })
+		err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error { return repository.RaiseResidues(ctx, tx, step.to, residues) })
 		if err != nil {
-			return done, pgfault.Wrap("note the level", err)
+			return done, pgfault.Wrap("record the level", err)
 		}
 	}
 	return done, nil
 }
 
-// freshen refreshes statistics, those that ANALYZE leaves included.
-func (s *Scrubber) freshen(ctx context.Context, o Options, done *Result) error {
+// refreshStatistics also deletes the statistics that ANALYZE does not replace.
+func (s *Scrubber) refreshStatistics(ctx context.Context, o Options, done *Result) error {
 	var stale bool
 	if err := s.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.residues WHERE level = 0)").Scan(&stale); err != nil || !stale {
 		return pgfault.Wrap("read levels", err)
 	}
-	o.Step(Step{What: "statistics"})
+	o.Progress(Progress{What: "statistics"})
 	err := repository.AnalyzeTables(s.plan.AffectedTables, func(table string) error {
 		return pgfault.Wrap("refresh statistics", pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
 			err := repository.Analyze(ctx, tx, table)
 			if errors.Is(err, repository.ErrStatisticsLeft) {
-				return forget(ctx, tx, table)
+				return deleteStatistics(ctx, tx, table)
 			}
 			return err
 		}))
 	})
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Kind == jobs.Conflict {
-		done.Left = append(done.Left, Obstacle{"statistics", e.Msg})
+		done.Obstacles = append(done.Obstacles, Obstacle{"statistics", e.Msg})
 		return nil
 	}
 	if err == nil {
-		o.Step(Step{What: "statistics", Ended: true, Note: "refreshed"})
+		o.Progress(Progress{What: "statistics", Ended: true, Note: "refreshed"})
 	}
 	return err
 }
 
-// forget deletes the statistics that ANALYZE leaves, as only a superuser may.
-// The function of the same purpose is not asked: its owner may be somebody
-// whom a superuser should not run the code of.
-func forget(ctx context.Context, tx pgx.Tx, table string) error {
+// deleteStatistics deletes the statistics that ANALYZE does not replace, which only
+// a superuser may do. It does not call oubli.analyze for this: a superuser should
+// not run a function that another role owns.
+func deleteStatistics(ctx context.Context, tx pgx.Tx, table string) error {
 	var super bool
 	if err := tx.QueryRow(ctx, "SELECT rolsuper FROM pg_roles WHERE rolname = current_user").Scan(&super); err != nil {
 		return err
@@ -162,8 +162,8 @@ func forget(ctx context.Context, tx pgx.Tx, table string) error {
 	return err
 }
 
-// rewriteAll rewrites what is due, and comes back to what somebody else holds
-// until the window closes.
+// rewriteAll rewrites the tables that are due. It tries tables again that others
+// have locked, until the window ends.
 func (s *Scrubber) rewriteAll(ctx context.Context, o Options, done *Result) error {
 	files, err := s.files(ctx)
 	if err != nil {
@@ -176,10 +176,10 @@ func (s *Scrubber) rewriteAll(ctx context.Context, o Options, done *Result) erro
 	var todo []File
 	for _, f := range files {
 		switch {
-		case f.Due && f.May:
+		case f.Due && f.MayRewrite:
 			todo = append(todo, f)
 		case f.Due:
-			done.Left = append(done.Left, Obstacle{f.Name, "only the owner of the table or of the database may rewrite it"})
+			done.Obstacles = append(done.Obstacles, Obstacle{f.Name, "only the owner of the table or of the database may rewrite it"})
 		}
 	}
 	for round := 1; len(todo) > 0; round++ {
@@ -190,9 +190,9 @@ func (s *Scrubber) rewriteAll(ctx context.Context, o Options, done *Result) erro
 			until, open := o.Window(time.Now())
 			if !open {
 				for _, f := range todo[i:] {
-					why = append(why, Obstacle{f.Name, "the window is closed"})
+					why = append(why, Obstacle{f.Name, "the time window is over"})
 				}
-				done.Left = append(done.Left, why...)
+				done.Obstacles = append(done.Obstacles, why...)
 				return nil
 			}
 			bounded = !until.IsZero()
@@ -201,7 +201,7 @@ func (s *Scrubber) rewriteAll(ctx context.Context, o Options, done *Result) erro
 			case err != nil:
 				return err
 			case final:
-				done.Left = append(done.Left, Obstacle{f.Name, reason})
+				done.Obstacles = append(done.Obstacles, Obstacle{f.Name, reason})
 			case reason != "":
 				later, why = append(later, f), append(why, Obstacle{f.Name, reason})
 			default:
@@ -210,7 +210,7 @@ func (s *Scrubber) rewriteAll(ctx context.Context, o Options, done *Result) erro
 		}
 		todo = later
 		if len(todo) > 0 && !bounded && round >= o.Rounds {
-			done.Left = append(done.Left, why...)
+			done.Obstacles = append(done.Obstacles, why...)
 			return nil
 		}
 		if len(todo) > 0 {
@@ -233,16 +233,16 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// rewrite rewrites one table. A reason says why it did not; when that is final,
-// another try in the same run is in vain.
+// rewrite rewrites one table. When it could not, reason says why; when final is
+// set too, another try in the same run would fail again.
 func (s *Scrubber) rewrite(ctx context.Context, o Options, f File, horizon uint32, until time.Time) (reason string, final bool, err error) {
-	holders, err := s.holders(ctx, horizon)
+	old, err := s.oldSnapshots(ctx, horizon)
 	if err != nil {
 		return "", false, err
 	}
-	if len(holders) > 0 {
-		reason = "a " + holders[0].Kind + " still sees rows that were erased: " + holders[0].Name
-		o.Step(Step{What: f.Name, Ended: true, Note: "put off: " + reason})
+	if len(old) > 0 {
+		reason = "a " + old[0].Kind + " can still see erased rows: " + old[0].Name
+		o.Progress(Progress{What: f.Name, Ended: true, Note: "postponed: " + reason})
 		return reason, false, nil
 	}
 	limit := o.MaxLock
@@ -256,7 +256,7 @@ func (s *Scrubber) rewrite(ctx context.Context, o Options, f File, horizon uint3
 	if err != nil {
 		return "", false, pgfault.Wrap("prepare to rewrite", err)
 	}
-	stop := s.follow(ctx, f.Name, o.Step)
+	stop := s.reportProgress(ctx, f.Name, o.Progress)
 	_, err = s.conn.Exec(ctx, "VACUUM (FULL) "+f.Name)
 	stop()
 	if ctx.Err() != nil {
@@ -267,64 +267,64 @@ func (s *Scrubber) rewrite(ctx context.Context, o Options, f File, horizon uint3
 	}
 	switch {
 	case err != nil && pgfault.Is(err, "57014"):
-		reason, final = "it takes longer than the lock may be held: raise --max-lock, or widen the window", true
+		reason, final = "it takes longer than the table may be locked: raise --max-lock, or widen the window", true
 	case err != nil && pgfault.Is(err, "53100"):
 		reason, final = "the disk is full: a table is copied while it is rewritten", true
 	case err != nil && pgfault.Is(err, "42501"):
 		reason, final = "a right is missing", true
 	}
-	var contended bool
+	var locked bool
 	if e, ok := errors.AsType[*jobs.Error](pgfault.Wrap("rewrite", err)); ok && e.Code == jobs.CodeContention {
-		contended, reason = true, "somebody holds a lock on it"
+		locked, reason = true, "another session has locked it"
 	}
 	if reason != "" {
 		note := reason
-		if contended {
-			note = "put off: " + reason
+		if locked {
+			note = "postponed: " + reason
 		}
-		o.Step(Step{What: f.Name, Ended: true, Note: note})
+		o.Progress(Progress{What: f.Name, Ended: true, Note: note})
 		return reason, final, nil
 	}
 	if err != nil {
 		return "", false, pgfault.Wrap("rewrite "+f.Name, err)
 	}
-	return s.proven(ctx, o, f, began, before)
+	return s.verifyRewrite(ctx, o, f, began, before)
 }
 
-// proven notes that a table was rewritten when it really is another file:
-// VACUUM passes over what it may not touch with a mere warning.
-func (s *Scrubber) proven(ctx context.Context, o Options, f File, began time.Time, before uint32) (string, bool, error) {
+// verifyRewrite records that a table was rewritten, if it has a new file: VACUUM
+// skips tables that it may not rewrite, with nothing but a warning.
+func (s *Scrubber) verifyRewrite(ctx context.Context, o Options, f File, began time.Time, before uint32) (string, bool, error) {
 	var file uint32
 	var bytes int64
 	err := s.conn.QueryRow(ctx, "SELECT pg_relation_filenode($1::text::regclass), pg_total_relation_size($1::text::regclass)", f.Name).Scan(&file, &bytes)
 	if err != nil {
-		return "", false, pgfault.Wrap("look at the table", err)
+		return "", false, pgfault.Wrap("read the table's size", err)
 	}
 	if file == before {
 		return "PostgreSQL did not rewrite it", true, nil
 	}
 	_, err = s.conn.Exec(ctx, "INSERT INTO oubli.rewrites (relation, began_at) VALUES ($1, $2) ON CONFLICT (relation) DO UPDATE SET began_at = excluded.began_at", f.Name, began)
 	if err != nil {
-		return "", false, pgfault.Wrap("note the rewrite", err)
+		return "", false, pgfault.Wrap("record the rewrite", err)
 	}
 	var now time.Time
 	if err := s.conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&now); err != nil {
-		return "", false, pgfault.Wrap("note the rewrite", err)
+		return "", false, pgfault.Wrap("record the rewrite", err)
 	}
-	o.Step(Step{What: f.Name, Ended: true, Before: f.Bytes, After: bytes, Took: now.Sub(began)})
+	o.Progress(Progress{What: f.Name, Ended: true, Before: f.Bytes, After: bytes, Took: now.Sub(began)})
 	return "", false, nil
 }
 
-// follow reports the progress of a rewrite, from a connection of its own, until
-// it is stopped. Trouble there is no trouble of the rewrite.
-func (s *Scrubber) follow(ctx context.Context, table string, step func(Step)) (stop func()) {
+// reportProgress reports the progress of a rewrite until stop is called. It uses a
+// connection of its own, and its errors do not affect the rewrite.
+func (s *Scrubber) reportProgress(ctx context.Context, table string, progress func(Progress)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	pid := s.conn.PgConn().PID()
-	step(Step{What: table})
+	progress(Progress{What: table})
 	go func() {
 		defer close(ended)
-		if sleep(ctx, time.Second) != nil { // most tables are done by then
+		if sleep(ctx, time.Second) != nil { // most tables need less
 			return
 		}
 		conn, err := schema.Connect(ctx, s.url)
@@ -336,7 +336,7 @@ func (s *Scrubber) follow(ctx context.Context, table string, step func(Step)) (s
 			var scanned, total int64
 			err := conn.QueryRow(ctx, "SELECT heap_blks_scanned, heap_blks_total FROM pg_stat_progress_cluster WHERE pid = $1", pid).Scan(&scanned, &total)
 			if err == nil {
-				step(Step{What: table, Done: scanned, Total: total})
+				progress(Progress{What: table, Done: scanned, Total: total})
 			}
 			if sleep(ctx, time.Second) != nil {
 				return

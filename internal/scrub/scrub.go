@@ -16,26 +16,24 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// Scrubber removes erased values from the files of a database, where a DELETE
-// leaves them: in tables and their indexes, in the statistics' own catalogs and
-// in the write-ahead log. It works with an operator's rights, on a connection
-// of its own.
+// Scrubber removes erased values from the files of one database. It has a
+// connection of its own, with the rights of an operator. Not for concurrent use.
 type Scrubber struct {
 	url  string
 	conn *pgx.Conn
 	plan *plan.Plan
 }
 
-// Open connects, and holds the map against the schema: a map with gaps
-// does not know which tables to look at.
+// Open connects and compiles the map. A map with gaps is refused, because it does
+// not name all tables that may hold erased values.
 func Open(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber, error) {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
 		return nil, pgfault.Wrap("read database URL", err)
 	}
 	cfg.RuntimeParams["application_name"] = "oubli scrub"
-	// Without it the server is told in the background to stop, after which this
-	// process may already have ended, and the table would stay locked.
+	// On cancellation, wait until the server has received the cancel request.
+	// Otherwise this process could end first, and the table would stay locked.
 	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 10 * time.Second}
 	}
@@ -54,10 +52,10 @@ func Open(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber, error)
 func (s *Scrubber) prepare(ctx context.Context, m *erasuremap.Map) error {
 	var standby bool
 	if err := s.conn.QueryRow(ctx, "SELECT pg_is_in_recovery()").Scan(&standby); err != nil {
-		return pgfault.Wrap("look at the server", err)
+		return pgfault.Wrap("read the server's role", err)
 	}
 	if standby {
-		return &jobs.Error{Kind: jobs.Conflict, Code: "standby", Msg: "this server is a standby; its files follow the primary's: run oubli scrub there"}
+		return &jobs.Error{Kind: jobs.Conflict, Code: "standby", Msg: "this server is a standby, which copies the files of its primary: run oubli scrub on the primary"}
 	}
 	if err := repository.CheckVersion(ctx, s.conn); err != nil {
 		return err
@@ -78,16 +76,16 @@ func (s *Scrubber) Close(ctx context.Context) {
 	_ = s.conn.Close(context.WithoutCancel(ctx))
 }
 
-// Leftovers is what a Scrubber finds.
+// Leftovers is what Inspect finds.
 type Leftovers struct {
-	Levels  []LevelCount
-	Files   []File // tables and views, each partition by itself, and the catalogs of statistics
-	Holders []Holder
-	WAL     *WAL // nil: the role may not look
+	Levels       []LevelCount
+	Files        []File // tables and materialized views, each partition by itself, and the catalogs of statistics
+	OldSnapshots []OldSnapshot
+	WAL          *WAL // nil: the role has no right to read it
 }
 
-// LevelCount is how many jobs, and sweeps of what was retained, have reached a
-// level, and since when the oldest of them waits for the next.
+// LevelCount is how many jobs and sweeps have reached a level, and since when the
+// oldest of them waits for the next level.
 type LevelCount struct {
 	Level jobs.ResidueLevel
 	Jobs  int
@@ -96,17 +94,17 @@ type LevelCount struct {
 
 // File is one table and its indexes.
 type File struct {
-	Name      string // quoted, with its schema
-	Bytes     int64  // with indexes and TOAST
-	Rewritten *time.Time
-	Due       bool // something was erased since it was last rewritten
-	May       bool // the role may rewrite it
-	catalog   bool
+	Name       string // quoted, with its schema
+	Bytes      int64  // with indexes and TOAST
+	Rewritten  *time.Time
+	Due        bool // something was erased since it was last rewritten
+	MayRewrite bool // the role has the right to rewrite it
+	catalog    bool
 }
 
-// Holder is somebody for whom PostgreSQL keeps rows that were deleted, so that
-// even a rewritten table would hold them.
-type Holder struct {
+// OldSnapshot is a session, prepared transaction or replication slot that may
+// still see deleted rows. PostgreSQL keeps such rows even in a rewritten table.
+type OldSnapshot struct {
 	Kind, Name string
 }
 
@@ -116,8 +114,8 @@ type WAL struct {
 	Bytes    int64
 }
 
-// Look finds what is left and changes nothing.
-func (s *Scrubber) Look(ctx context.Context) (Leftovers, error) {
+// Inspect finds what is left. It changes nothing.
+func (s *Scrubber) Inspect(ctx context.Context) (Leftovers, error) {
 	var l Leftovers
 	rows, err := s.conn.Query(ctx, "SELECT level, count(*), min(since) FROM oubli.residues GROUP BY level ORDER BY level")
 	if err != nil {
@@ -133,7 +131,7 @@ func (s *Scrubber) Look(ctx context.Context) (Leftovers, error) {
 	if err != nil {
 		return l, err
 	}
-	if l.Holders, err = s.holders(ctx, horizon); err != nil {
+	if l.OldSnapshots, err = s.oldSnapshots(ctx, horizon); err != nil {
 		return l, err
 	}
 	var w WAL
@@ -142,17 +140,17 @@ func (s *Scrubber) Look(ctx context.Context) (Leftovers, error) {
 	case err == nil:
 		l.WAL = &w
 	case !pgfault.Is(err, "42501"):
-		return l, pgfault.Wrap("look at the write-ahead log", err)
+		return l, pgfault.Wrap("read the write-ahead log's directory", err)
 	}
 	return l, nil
 }
 
-// statisticsCatalogs keep values in dead rows of their own.
+// statisticsCatalogs hold real values, also in their dead rows.
 var statisticsCatalogs = []string{"pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data"}
 
-// files lists what has to be rewritten: small tables first, so that a window
-// that closes early has seen most of them, and the catalogs last, because
-// refreshing statistics leaves dead rows there.
+// files lists the tables that have to be rewritten: small ones first, so that most
+// are done when the time window ends early, and the catalogs last, because
+// ANALYZE leaves dead rows there.
 func (s *Scrubber) files(ctx context.Context) ([]File, error) {
 	rows, err := s.conn.Query(ctx, `
 		WITH touched AS (SELECT unnest($1::text[])::regclass AS id),
@@ -173,24 +171,24 @@ func (s *Scrubber) files(ctx context.Context) ([]File, error) {
 		return nil, pgfault.Wrap("list tables", err)
 	}
 	files, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (f File, err error) {
-		err = row.Scan(&f.Name, &f.Bytes, &f.Rewritten, &f.Due, &f.May, &f.catalog)
+		err = row.Scan(&f.Name, &f.Bytes, &f.Rewritten, &f.Due, &f.MayRewrite, &f.catalog)
 		return f, err
 	})
 	return files, pgfault.Wrap("list tables", err)
 }
 
-// horizon is the transaction before which everything has ended that erased what
-// the notes tell of. Read the notes first.
+// horizon is a transaction number. If oubli.residues was read before, every
+// transaction that erased something recorded there has a smaller number.
 func (s *Scrubber) horizon(ctx context.Context) (uint32, error) {
 	var xid uint32
 	err := s.conn.QueryRow(ctx, "SELECT pg_snapshot_xmax(pg_current_snapshot())::xid").Scan(&xid)
 	return xid, pgfault.Wrap("read the transaction horizon", err)
 }
 
-// holders are those who may still see rows that were deleted before the
-// horizon. A rewrite copies such rows. VACUUM is not one of them, though it is
-// listed with a snapshot.
-func (s *Scrubber) holders(ctx context.Context, horizon uint32) ([]Holder, error) {
+// oldSnapshots lists those who may still see rows that were deleted before the
+// horizon. A rewrite copies such rows. VACUUM has a snapshot too, but does not
+// keep rows.
+func (s *Scrubber) oldSnapshots(ctx context.Context, horizon uint32) ([]OldSnapshot, error) {
 	rows, err := s.conn.Query(ctx, `
 		SELECT kind, name FROM (
 		  SELECT 'session' AS kind, pid || ' ' || application_name AS name, greatest(age(backend_xmin), age(backend_xid)) AS age
@@ -203,8 +201,8 @@ func (s *Scrubber) holders(ctx context.Context, horizon uint32) ([]Holder, error
 		  SELECT 'replication slot', slot_name, greatest(age(xmin), age(catalog_xmin)) FROM pg_replication_slots) AS h
 		WHERE age > age($1::xid) ORDER BY age DESC`, horizon)
 	if err != nil {
-		return nil, pgfault.Wrap("look for old snapshots", err)
+		return nil, pgfault.Wrap("find old snapshots", err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Holder])
-	return all, pgfault.Wrap("look for old snapshots", err)
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[OldSnapshot])
+	return all, pgfault.Wrap("find old snapshots", err)
 }

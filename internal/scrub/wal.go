@@ -8,23 +8,23 @@ import (
 	"github.com/oubli/oubli/internal/pgfault"
 )
 
-// moveWAL lets PostgreSQL overwrite or remove every segment of the write-ahead
-// log that was written before the tables were rewritten. A segment that is no
-// longer needed is renamed to be written again later, with all that it held;
-// so each of those has to be passed.
-func (s *Scrubber) moveWAL(ctx context.Context, o Options, done *Result) error {
+// overwriteWAL has PostgreSQL overwrite or remove every segment of the write-ahead
+// log that was written before the tables were rewritten. PostgreSQL renames a
+// segment that it no longer needs, to reuse it later, and does not clear it. So
+// overwriteWAL writes until all renamed segments are reused.
+func (s *Scrubber) overwriteWAL(ctx context.Context, o Options, done *Result) error {
 	missing, err := s.walRights(ctx)
 	if err != nil {
 		return err
 	}
 	const what = "write-ahead log"
 	if len(missing) > 0 {
-		done.Left = append(done.Left, Obstacle{what, "rights are missing: as a superuser, run " + strings.Join(missing, "; ") + "; and then oubli scrub --rewrite again"})
+		done.Obstacles = append(done.Obstacles, Obstacle{what, "rights are missing: as a superuser, run " + strings.Join(missing, "; ") + "; and then oubli scrub --rewrite again"})
 		return nil
 	}
-	o.Step(Step{What: what})
-	// The switch comes first: the checkpoint then begins in a new segment and
-	// lets go of the one that was being written.
+	o.Progress(Progress{What: what})
+	// Switch to a new segment before the checkpoint, so that the segment written
+	// until now is no longer needed after it.
 	first, err := s.nextSegment(ctx)
 	if err != nil {
 		return err
@@ -36,10 +36,10 @@ func (s *Scrubber) moveWAL(ctx context.Context, o Options, done *Result) error {
 	var total int64
 	const segments = "SELECT coalesce(max(name), ''), count(*) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$' AND name "
 	if err := s.conn.QueryRow(ctx, segments+">= $1", first).Scan(&last, &total); err != nil {
-		return pgfault.Wrap("look at the write-ahead log", err)
+		return pgfault.Wrap("read the write-ahead log's directory", err)
 	}
 	for now, n := first, int64(0); now <= last; n++ {
-		o.Step(Step{What: what, Done: n, Total: total})
+		o.Progress(Progress{What: what, Done: n, Total: total})
 		if now, err = s.nextSegment(ctx); err != nil {
 			return err
 		}
@@ -49,21 +49,21 @@ func (s *Scrubber) moveWAL(ctx context.Context, o Options, done *Result) error {
 	}
 	var kept int64
 	if err := s.conn.QueryRow(ctx, segments+"< $1", first).Scan(nil, &kept); err != nil {
-		return pgfault.Wrap("look at the write-ahead log", err)
+		return pgfault.Wrap("read the write-ahead log's directory", err)
 	}
 	if kept > 0 {
-		done.Left = append(done.Left, Obstacle{what, fmt.Sprintf(
-			"%d segments of before are kept, by a replication slot, a standby, wal_keep_size or an archive that lags: see pg_replication_slots and pg_stat_archiver, and run oubli scrub --rewrite again", kept)})
+		done.Obstacles = append(done.Obstacles, Obstacle{what, fmt.Sprintf(
+			"%d older segments are kept, by a replication slot, a standby, wal_keep_size or an archive that lags: see pg_replication_slots and pg_stat_archiver, and run oubli scrub --rewrite again", kept)})
 		return nil
 	}
-	o.Step(Step{What: what, Ended: true, Note: fmt.Sprintf("%d segments overwritten or removed", total)})
+	o.Progress(Progress{What: what, Ended: true, Note: fmt.Sprintf("%d segments overwritten or removed", total)})
 	return nil
 }
 
-// nextSegment ends the segment that is being written, which fills the rest of
-// it with zeros, and names the next.
+// nextSegment ends the current segment, so that PostgreSQL fills the rest of it
+// with zeros, and returns the name of the next.
 func (s *Scrubber) nextSegment(ctx context.Context) (name string, err error) {
-	// Without a record in it a segment cannot be ended.
+	// PostgreSQL does not switch segments while the current one is empty.
 	if _, err := s.conn.Exec(ctx, "SELECT pg_logical_emit_message(false, 'oubli', '')"); err != nil {
 		return "", pgfault.Wrap("write to the write-ahead log", err)
 	}
@@ -74,10 +74,10 @@ func (s *Scrubber) nextSegment(ctx context.Context) (name string, err error) {
 		return "", pgfault.Wrap("write to the write-ahead log", err)
 	}
 	err = s.conn.QueryRow(ctx, "SELECT pg_walfile_name(pg_current_wal_insert_lsn())").Scan(&name)
-	return name, pgfault.Wrap("look at the write-ahead log", err)
+	return name, pgfault.Wrap("read the write-ahead log's directory", err)
 }
 
-// walRights lists the statements that give the rights that are missing.
+// walRights lists the statements that grant the missing rights.
 func (s *Scrubber) walRights(ctx context.Context) ([]string, error) {
 	var super, checkpoint, known, swtch, list bool
 	var role string
@@ -88,7 +88,7 @@ func (s *Scrubber) walRights(ctx context.Context) ([]string, error) {
 		  has_function_privilege('pg_switch_wal()', 'EXECUTE'), has_function_privilege('pg_ls_waldir()', 'EXECUTE')
 		FROM pg_roles WHERE rolname = current_user`).Scan(&role, &super, &checkpoint, &known, &swtch, &list)
 	if err != nil || super {
-		return nil, pgfault.Wrap("look at rights", err)
+		return nil, pgfault.Wrap("read the role's rights", err)
 	}
 	var missing []string
 	switch {
