@@ -84,7 +84,7 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 		switch {
 		case errors.Is(err, errTenantBusy): // not a failure, so the look is not given up after a day
 			if _, err := s.pool.Exec(ctx, postponeLookSQL, look.JobID); err != nil {
-				return all, fault("put off second look", err)
+				return all, fault("postpone second look", err)
 			}
 			continue
 		case errors.Is(err, errStalePlan), need && err == nil:
@@ -129,12 +129,12 @@ var errTenantBusy = errors.New("other work holds the tenant's lock")
 func (s *Store) postponeLook(ctx context.Context, look *secondLook, cause error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	sql, what := postponeLookSQL, "put off"
+	sql, what := postponeLookSQL, "postponed"
 	if look.old {
 		sql, what = "DELETE FROM oubli.second_looks WHERE job_id = $1", "given up"
 	}
 	_, err := s.pool.Exec(ctx, sql, look.JobID)
-	return errors.Join(fmt.Errorf("second look at job %s is %s: %w", look.JobID, what, cause), fault("put off second look", err))
+	return errors.Join(fmt.Errorf("second look at job %s is %s: %w", look.JobID, what, cause), fault("postpone second look", err))
 }
 
 // lookAtBatch runs the second look at one batch, or ends the second look of a job
@@ -176,10 +176,11 @@ func (s *Store) lookAtBatch(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *
 	return rows, err
 }
 
-// eraseLateRows erases rows that refer to these clients, who are gone. Keys that
-// belong to a client again are left alone: after the statements it looks which
-// are in use, and if any is, rolls back and leaves them out. Whatever of such a
-// new client the statements could see, this look sees the client's own row.
+// eraseLateRows erases rows that refer to these clients, who are gone. A key that
+// belongs to a new client by now is left alone: after the statements a query lists
+// the keys in use; if there are any, the statements are rolled back and run again
+// without them. The query comes last, so that it sees the row of every new client
+// of whom the statements saw a row.
 func (s *Store) eraseLateRows(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.Claim) (map[string]int64, error) {
 	if err := s.addLaw(ctx, p, c); err != nil {
 		return nil, err

@@ -258,7 +258,7 @@ triggers:
 			return err != nil && strings.Contains(err.Error(), how) && strings.Contains(err.Error(), "23503")
 		})
 	}
-	refused("put off")
+	refused("postponed")
 	s.Exec(t, "UPDATE oubli.second_looks SET tried = now() + interval '1 hour'")
 	if _, err := s.store.RunSecondLooks(t.Context()); err == nil {
 		t.Error("between two tries all seems well")
