@@ -34,6 +34,10 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 				return jobs.Chunk{}, err
 			}
 		}
+		p, err := s.knowsTerms(ctx, p, c.Terms)
+		if err != nil {
+			return jobs.Chunk{}, err
+		}
 		done, err := s.tryChunk(ctx, p, c, nextKeys(c, n))
 		switch missing, need := errors.AsType[*needProfiles](err); {
 		case need:

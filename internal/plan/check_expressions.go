@@ -13,6 +13,15 @@ func (p Probe) TooLong() Gap {
 	return p.gap("write a shorter one, or null", p.what+" is longer than the column can hold")
 }
 
+// ReadsHidden is the gap of an expression that reads a table of which policies may
+// hide rows.
+func (p Probe) ReadsHidden(table erasuremap.Name) Gap {
+	g := p.gap("ALTER ROLE … BYPASSRLS, for the role that oubli connects as",
+		p.what+" reads it, and row-level security hides rows from this role: what it looks for may be there and not be found")
+	g.Table, g.Column = table.Schema+"."+table.Relation, ""
+	return g
+}
+
 // Refused is the gap of a probe that PostgreSQL refused with the SQLSTATE, at the
 // character of the SQL, counted from 1; 0 if it named none. The server's message
 // is left out, because it quotes values.

@@ -108,3 +108,12 @@ func (p *Plan) Activities() []string {
 	}
 	return names
 }
+
+// GuardNames lists the guards that the map knows.
+func (p *Plan) GuardNames() []string {
+	names := make([]string, len(p.Map.Guards))
+	for i, g := range p.Map.Guards {
+		names[i] = g.Name
+	}
+	return names
+}

@@ -22,8 +22,9 @@ func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// Compile makes a plan from a map and a database: it reads the catalog and lets
-// PostgreSQL check the map's expressions. With gaps the plan has no
+// Compile makes a plan from a map and a database: it reads the catalog, lets
+// PostgreSQL check the map's expressions, and notes which other tables they read.
+// With gaps the plan has no
 // statements that erase; without a client table there is no plan.
 func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
 	var cat *plan.Catalog
@@ -47,14 +48,19 @@ func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	if len(gaps)+len(more) == 0 {
+		if more, err = findReads(ctx, conn, p); err != nil {
+			return nil, nil, nil, err
+		}
+	}
 	if len(more) > 0 {
 		p = p.Basics()
 	}
 	return p, append(gaps, more...), cat, nil
 }
 
-// Check is [Compile] for people: it also returns warnings, and notes which other
-// tables the map's expressions read. It changes nothing in the database.
+// Check is [Compile] for people: it also returns warnings. It changes nothing in
+// the database.
 func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan.Gaps, []plan.Warning, error) {
 	conn, err := Connect(ctx, url)
 	if err != nil {
@@ -64,11 +70,6 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 	p, gaps, cat, err := Compile(ctx, conn, m)
 	if err != nil {
 		return nil, nil, nil, err
-	}
-	if len(gaps) == 0 {
-		if err := findReads(ctx, conn, p); err != nil {
-			return nil, nil, nil, err
-		}
 	}
 	published, err := publicationWarnings(ctx, conn, m, cat)
 	if err != nil {

@@ -11,33 +11,48 @@ import (
 )
 
 // findReads notes in the plan which tables the map's expressions read besides
-// their own; oubli grants needs them. PostgreSQL locks every table of a statement
-// that it parses. So each expression is parsed in a transaction of its own, and
-// the tables locked at its end are those that it reads. For a view this includes
-// the view's tables, although the role needs no right on them.
-func findReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) error {
+// their own; oubli grants needs them. Its gaps are those of which policies hide
+// rows from this role: a guard over hidden rows would not hold.
+//
+// PostgreSQL locks every table of a statement that it parses. So each expression
+// is parsed in a transaction of its own, and the tables locked at its end are those
+// that it reads. For a view this includes the view's tables, although the role
+// needs no right on them. What a function reads is not found.
+func findReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
+	var gaps plan.Gaps
 	for _, probe := range p.Probes() {
 		if probe.Args != nil {
 			continue
 		}
 		tables, err := tablesRead(ctx, conn, probe.SQL)
 		if err != nil {
-			return pgfault.Wrap("find what the map's expressions read", err)
+			return nil, pgfault.Wrap("find what the map's expressions read", err)
 		}
-		p.NoteReads(probe, tables...)
+		for _, t := range tables {
+			p.NoteReads(probe, t.Name)
+			if t.hidden {
+				gaps = append(gaps, probe.ReadsHidden(t.Name))
+			}
+		}
 	}
-	return nil
+	return gaps, nil
+}
+
+// tableRead is a relation that an expression reads.
+type tableRead struct {
+	erasuremap.Name
+	hidden bool // policies may hide rows of it from this role
 }
 
 const lockedSQL = `
-SELECT n.nspname, c.relname FROM pg_locks AS l
+SELECT n.nspname, c.relname, c.relkind IN ('r', 'p') AND row_security_active(c.oid) FROM pg_locks AS l
 JOIN pg_class AS c ON c.oid = l.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE l.pid = pg_backend_pid() AND l.locktype = 'relation' AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
   AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli')
 ORDER BY 1, 2`
 
 // tablesRead lists the relations that a statement names, its own table included.
-func tablesRead(ctx context.Context, conn *pgx.Conn, sql string) ([]erasuremap.Name, error) {
+func tablesRead(ctx context.Context, conn *pgx.Conn, sql string) ([]tableRead, error) {
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return nil, err
@@ -51,8 +66,8 @@ func tablesRead(ctx context.Context, conn *pgx.Conn, sql string) ([]erasuremap.N
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (n erasuremap.Name, err error) {
-		err = row.Scan(&n.Schema, &n.Relation)
-		return n, err
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (t tableRead, err error) {
+		err = row.Scan(&t.Schema, &t.Relation, &t.hidden)
+		return t, err
 	})
 }
