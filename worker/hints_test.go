@@ -96,7 +96,7 @@ func (r *rig) hintKeys() []string {
 // tellsNothing looks for markers of clients in Redis and in the logs.
 func (r *rig) tellsNothing(t *testing.T) {
 	t.Helper()
-	if r.log.contains("vez") || r.log.contains("private.example") {
+	if r.logged("vez") || r.logged("private.example") {
 		t.Error("the logs tell of a client")
 	}
 	for _, k := range r.redis.Keys(t.Context(), "*").Val() {
@@ -193,7 +193,7 @@ func TestAJobThatIsAcceptedWithoutRedisIsDoneWhenItIsBack(t *testing.T) {
 	s := r.run()
 	r.server.Kill()
 	j := r.accept(s, "1", r.db.Clients(t, 1, 30), "a@studio.example")
-	bookingdb.Wait(t, "the dispatcher to notice", func() bool { return r.log.contains("Redis does not answer") })
+	bookingdb.Wait(t, "the dispatcher to notice", func() bool { return r.logged("Redis does not answer") })
 	if err := r.server.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}

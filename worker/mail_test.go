@@ -36,7 +36,7 @@ func TestMailTroubleIsTriedAgainAndARefusalIsFinal(t *testing.T) {
 		t.Errorf("mails: %q", got)
 	}
 	r.post.exactly(t, 2)
-	if !r.log.contains("mail refused for good") || r.log.contains("@studio.example") {
+	if !r.logged("mail refused for good") || r.logged("@studio.example") {
 		t.Error("the log wants to tell of the refusal and not of the recipient")
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/local"
 	"github.com/oubli/oubli/internal/testdb"
+	"github.com/oubli/oubli/internal/testlog"
 	"github.com/oubli/oubli/jobs"
 	"github.com/oubli/oubli/repository"
 	"github.com/oubli/oubli/worker"
@@ -42,12 +43,12 @@ type rig struct {
 	redis  *redis.Client
 	asynq  *asynq.Inspector
 	post   *post
-	log    *logbook
+	log    testlog.Buffer
 }
 
 func newRig(t *testing.T, clients int) *rig {
 	t.Helper()
-	r := &rig{t: t, db: bookingdb.New(t, clients), server: testdb.RedisServer(t, local.RedisOptions{}), post: newPost(), log: &logbook{}}
+	r := &rig{t: t, db: bookingdb.New(t, clients), server: testdb.RedisServer(t, local.RedisOptions{}), post: newPost()}
 	for _, sql := range []string{
 		"UPDATE clients SET legal_hold = false, balance_cents = 0",
 		"UPDATE invoices SET status = 'paid' WHERE status = 'open'",
@@ -166,7 +167,10 @@ func (r *rig) ended(s *repository.Store, id string) (j jobs.Job) {
 	return j
 }
 
-func (r *rig) logger() zerolog.Logger { return zerolog.New(r.log).Level(zerolog.DebugLevel) }
+func (r *rig) logger() zerolog.Logger { return zerolog.New(&r.log).Level(zerolog.DebugLevel) }
+
+// logged reports whether text is in the log.
+func (r *rig) logged(text string) bool { return strings.Contains(r.log.String(), text) }
 
 // provoked is the demo's map, with a trigger that a test may add.
 func provoked(t *testing.T) *erasuremap.Map {
@@ -177,26 +181,6 @@ func provoked(t *testing.T) *erasuremap.Map {
 	}
 	return m
 }
-
-// logbook keeps what was logged.
-type logbook struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logbook) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-func (l *logbook) contains(s string) bool { return strings.Contains(l.String(), s) }
 
 // post stands for the mail server: it counts what it took and gives the
 // answers that a test has prepared for a recipient.

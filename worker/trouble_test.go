@@ -152,7 +152,7 @@ func TestAClientAtWhomWorkersDieFailsInTheEndAndTheOthersAreErased(t *testing.T)
 	if left := r.db.Existing(t, keys); len(left) != 1 || left[0] != keys[4] {
 		t.Errorf("left %v, want %s", left, keys[4])
 	}
-	if !r.log.contains("handler panicked") {
+	if !r.logged("handler panicked") {
 		t.Error("nobody died: the test says nothing")
 	}
 	r.tellsNothing(t)
@@ -188,7 +188,7 @@ func TestAStoppedWorkersBatchIsTakenOver(t *testing.T) {
 	}
 	rows := r.db.Untouched(t, keys)
 	close(goOn)
-	bookingdb.Wait(t, "the sleeper to notice", func() bool { return r.log.contains("batch given back") || r.log.contains("stopped between chunks") })
+	bookingdb.Wait(t, "the sleeper to notice", func() bool { return r.logged("batch given back") || r.logged("stopped between chunks") })
 	for i, now := range r.db.Untouched(t, keys) {
 		if now != rows[i] {
 			t.Errorf("%+v became %+v", rows[i], now)

@@ -27,9 +27,9 @@ var documentedKeys = sync.OnceValues(func() (map[string]bool, error) {
 	return keys, nil
 })
 
-// keepsToItsKeys fails the test when a line has a key that the reference does
+// usesDocumentedKeys fails the test when a line has a key that the reference does
 // not have.
-func (j *logBuffer) keepsToItsKeys(t *testing.T) {
+func (j *logBuffer) usesDocumentedKeys(t *testing.T) {
 	t.Helper()
 	known, err := documentedKeys()
 	if err != nil {

@@ -61,8 +61,8 @@ func newStackOn(t *testing.T, db *bookingdb.DB) *stack {
 	s.writeMap(t, string(booking.Map()))
 	// Runs once every service has stopped.
 	t.Cleanup(func() {
-		s.log.tellsOfNobody(t)
-		s.log.keepsToItsKeys(t)
+		s.log.namesNobody(t)
+		s.log.usesDocumentedKeys(t)
 		if t.Failed() {
 			t.Logf("the log:\n%s", s.log.tail(60))
 		}
@@ -192,7 +192,7 @@ func (s *stack) redisClient(t *testing.T) *redis.Client {
 	return c
 }
 
-// logBuffer is a log that tests search.
+// logBuffer is the log of every service on a stack, with the checks that each log must pass.
 type logBuffer struct{ testlog.Buffer }
 
 // tail is the last n lines, without those of readers who ask again and again.
@@ -202,11 +202,11 @@ func (j *logBuffer) tail(n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// tellsOfNobody fails the test when the log contains a client's marker.
-func (j *logBuffer) tellsOfNobody(t *testing.T) {
+// namesNobody fails the test when the log contains a client's marker.
+func (j *logBuffer) namesNobody(t *testing.T) {
 	t.Helper()
 	if found := marker.FindString(j.String()); found != "" {
-		t.Errorf("the log tells of a client: %q", found)
+		t.Errorf("the log contains a client's data: %q", found)
 	}
 }
 

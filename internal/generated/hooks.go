@@ -41,7 +41,8 @@ func (c *Case) createHook(b *script, h Hook) {
 	if !h.All {
 		only = " WHEN (OLD.flag)"
 	}
-	b.add("CREATE %sTRIGGER %s %s %s ON %s%s %s%s EXECUTE FUNCTION %s();", constraint, h.Name, when, event, on, deferred, forEach, only, h.Name)
+	b.add("CREATE %sTRIGGER %s %s %s ON %s%s %s%s EXECUTE FUNCTION %s();",
+		constraint, h.Name, when, event, on, deferred, forEach, only, h.Name)
 }
 
 // trigger is the body of a trigger and when it runs.
@@ -72,7 +73,9 @@ func (c *Case) trigger(h Hook) (when, event, body, forEach string) {
 		return "BEFORE", "UPDATE", fmt.Sprintf("NEW.%s := OLD.%[1]s; RETURN NEW;", t.direct().Column), forEach
 	case Reinsert:
 		columns := c.written(h.Table)
-		return "AFTER", "DELETE", fmt.Sprintf("INSERT INTO %s (%s) VALUES (OLD.%s); RETURN NULL;", h.Table, strings.Join(columns, ", "), strings.Join(columns, ", OLD.")), forEach
+		body = fmt.Sprintf("INSERT INTO %s (%s) VALUES (OLD.%s); RETURN NULL;",
+			h.Table, strings.Join(columns, ", "), strings.Join(columns, ", OLD."))
+		return "AFTER", "DELETE", body, forEach
 	case Copy:
 		columns, values := c.Spec.table(h.Target).direct().Column+", body", "OLD."+t.direct().Column+", OLD.body"
 		if c.Spec.Scoped {

@@ -211,7 +211,11 @@ var kinds = []Kind{
 
 	// Conditions.
 	{Name: "discriminator is NULL", MayFail: true, add: func(d *draw) bool { return d.uncovered("NULL") }},
-	{Name: "discriminator is spelled otherwise", MayFail: true, add: func(d *draw) bool { return d.uncovered("'client'", "'App::Client'", "''") }},
+	{
+		Name:    "discriminator is spelled otherwise",
+		MayFail: true,
+		add:     func(d *draw) bool { return d.uncovered("'client'", "'App::Client'", "''") },
+	},
 	{Name: "condition is unknown for NULL", MayFail: true, add: func(d *draw) bool {
 		t := d.plain(Way{Column: "client_id", Soft: true, Erase: oneOf(d, Delete, Reassign)})
 		t.Ways[0].Where = Where{SQL: "state <> 'system'", Column: "state", Value: "sent", Uncovered: []string{"NULL"}}

@@ -144,7 +144,10 @@ func (c *Case) plantDirect(own *rand.Rand, t, shape *Table) {
 // row plants one row of a client; other is its discriminator, if it has one
 // that the map's condition passes by.
 func (c *Case) row(own *rand.Rand, t, shape *Table, cl Client, k int, other string) {
-	r := c.add(&row{table: t, tenant: cl.Tenant, refs: map[string]ref{}, uncovered: map[string]bool{}, literal: map[string]string{}, flag: flagged(cl.Number)})
+	r := c.add(&row{
+		table: t, tenant: cl.Tenant, flag: flagged(cl.Number),
+		refs: map[string]ref{}, uncovered: map[string]bool{}, literal: map[string]string{},
+	})
 	for i, w := range shape.Ways {
 		switch {
 		case i == 0:
@@ -193,7 +196,10 @@ func (c *Case) plantChildren(own *rand.Rand, t, shape *Table) {
 	way := shape.Ways[0]
 	for _, parent := range c.of(c.Spec.table(way.Through)) {
 		for k := range 1 + own.IntN(2) {
-			r := c.add(&row{table: t, tenant: parent.tenant, refs: map[string]ref{way.Column: {row: parent}}, uncovered: map[string]bool{}, literal: map[string]string{}, flag: parent.flag})
+			r := c.add(&row{
+				table: t, tenant: parent.tenant, flag: parent.flag,
+				refs: map[string]ref{way.Column: {row: parent}}, uncovered: map[string]bool{}, literal: map[string]string{},
+			})
 			for _, w := range shape.Ways[1:] {
 				if len(parent.owners) > 0 {
 					c.refer(own, r, w, c.another(c.client(parent.owners[0]), k))

@@ -58,7 +58,8 @@ func open(t *testing.T) databases {
 		// What migrating has written stays for the next case.
 		if _, err := pool.Exec(t.Context(), `CREATE TABLE oubli.written_by_migrate AS
 			SELECT oid::regclass::text AS name FROM pg_class WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r'
-			AND (xpath('/row/n/text()', query_to_xml('SELECT count(*) AS n FROM ' || oid::regclass, false, true, '')))[1]::text <> '0'`); err != nil {
+			AND (xpath('/row/n/text()',
+				query_to_xml('SELECT count(*) AS n FROM ' || oid::regclass, false, true, '')))[1]::text <> '0'`); err != nil {
 			t.Fatal(err)
 		}
 		all <- pool
@@ -194,9 +195,13 @@ func (j *job) accept(ctx context.Context, dry bool) error {
 	var err error
 	if j.kind = jobs.Erasure; j.Spec.Merge {
 		j.kind = jobs.Merge
-		accepted, _, err = j.s.AcceptMerge(ctx, jobs.MergeRequest{TenantID: j.Tenant(), SourceIDs: j.Keys(), DeleteSource: true, Conflicts: jobs.FailOnConflict, DryRun: dry, CreatedBy: "test"}, key)
+		accepted, _, err = j.s.AcceptMerge(ctx, jobs.MergeRequest{
+			TenantID: j.Tenant(), SourceIDs: j.Keys(), DeleteSource: true, Conflicts: jobs.FailOnConflict, DryRun: dry, CreatedBy: "test",
+		}, key)
 	} else {
-		accepted, _, err = j.s.AcceptErasure(ctx, jobs.ErasureRequest{TenantID: j.Tenant(), ClientIDs: j.Keys(), Reason: jobs.SubjectRequest, DryRun: dry, CreatedBy: "test"}, key)
+		accepted, _, err = j.s.AcceptErasure(ctx, jobs.ErasureRequest{
+			TenantID: j.Tenant(), ClientIDs: j.Keys(), Reason: jobs.SubjectRequest, DryRun: dry, CreatedBy: "test",
+		}, key)
 	}
 	j.id = accepted.ID
 	return err
@@ -279,7 +284,8 @@ func (j *job) read(ctx context.Context) error {
 func snapshot(ctx context.Context, pool *pgxpool.Pool) (generated.Snapshot, error) {
 	var sql string
 	err := pool.QueryRow(ctx, `
-		SELECT string_agg(format('SELECT %L, to_jsonb(t)::text FROM %s%I.%I AS t', CASE nspname WHEN 'public' THEN relname ELSE nspname || '.' || relname END,
+		SELECT string_agg(format('SELECT %L, to_jsonb(t)::text FROM %s%I.%I AS t',
+			CASE nspname WHEN 'public' THEN relname ELSE nspname || '.' || relname END,
 			CASE relkind WHEN 'r' THEN 'ONLY ' ELSE '' END, nspname, relname), ' UNION ALL ')
 		FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace
 		WHERE relkind IN ('r', 'p', 'm') AND NOT relispartition AND nspname IN ('public', 'oubli')`).Scan(&sql)

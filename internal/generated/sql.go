@@ -21,7 +21,8 @@ func (c *Case) sql() string {
 	b.add("CREATE SEQUENCE ids START 500000;\nGRANT USAGE ON SEQUENCE ids TO PUBLIC;")
 	b.add("CREATE TABLE services (id int PRIMARY KEY, kind text NOT NULL);\nINSERT INTO services VALUES (1, 'cut'), (2, 'colour');")
 	if s.Tenants {
-		b.add("CREATE TABLE tenants (id int PRIMARY KEY, country text NOT NULL, locale text NOT NULL);\nINSERT INTO tenants VALUES (1, 'FR', 'fr'), (2, 'AT', 'de');")
+		b.add("CREATE TABLE tenants (id int PRIMARY KEY, country text NOT NULL, locale text NOT NULL);\n" +
+			"INSERT INTO tenants VALUES (1, 'FR', 'fr'), (2, 'AT', 'de');")
 	}
 	for _, t := range s.Tables {
 		if len(t.Ways) > 0 && t.Ways[0].OwnedBy {
@@ -89,7 +90,8 @@ func (c *Case) createClients(b *script) {
 	if s.Scoped {
 		primary = "tenant_id, id"
 	}
-	lines = append(lines, "name text NOT NULL", "email text", "profile jsonb", "hold boolean NOT NULL DEFAULT false", "flag boolean NOT NULL DEFAULT false",
+	lines = append(lines, "name text NOT NULL", "email text", "profile jsonb",
+		"hold boolean NOT NULL DEFAULT false", "flag boolean NOT NULL DEFAULT false",
 		"updated_at timestamptz NOT NULL DEFAULT '2020-01-01'", "deleted_at timestamptz", "PRIMARY KEY ("+primary+")")
 	if s.has(ReferredBy) {
 		lines = append(lines, "referred_by "+string(s.Key), s.toClient(Way{Column: "referred_by"}))
@@ -105,8 +107,12 @@ func (c *Case) createClients(b *script) {
 	}
 	for _, cl := range c.Clients {
 		values := map[string]string{
-			"id": quoted(cl.Key), "name": quoted("name " + cl.Marker), "email": quoted(cl.Marker + "@mail.example"),
-			"profile": fmt.Sprintf("jsonb_build_object('who', %s)", quoted(cl.Marker)), "hold": fmt.Sprint(cl.Held), "flag": fmt.Sprint(flagged(cl.Number)),
+			"id":      quoted(cl.Key),
+			"name":    quoted("name " + cl.Marker),
+			"email":   quoted(cl.Marker + "@mail.example"),
+			"profile": fmt.Sprintf("jsonb_build_object('who', %s)", quoted(cl.Marker)),
+			"hold":    fmt.Sprint(cl.Held),
+			"flag":    fmt.Sprint(flagged(cl.Number)),
 		}
 		if s.Tenants {
 			values["tenant_id"] = fmt.Sprint(cl.Tenant)
