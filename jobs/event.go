@@ -8,7 +8,7 @@ type Event string
 const (
 	HintSent     Event = "hint_sent"     // a hint was enqueued in Redis
 	HintResent   Event = "hint_resent"   // a hint that was gone from Redis will be sent again
-	LeaseExpired Event = "lease_expired" // a task was given back because its worker fell silent
+	LeaseExpired Event = "lease_expired" // a task was given back because its lease ran out
 	FenceLost    Event = "fence_lost"    // a worker found its task taken by another, or its job stopped
 	JobBlocked   Event = "job_blocked"   // the schema outgrew the map, or only an operator can tell
 	JobUnblocked Event = "job_unblocked" // the map covers the schema again

@@ -51,7 +51,7 @@ type event struct {
 // history is a client as the generator knows them.
 type history struct {
 	key    string
-	studio string
+	tenant string
 	joined time.Time
 	events []event
 }
@@ -68,7 +68,7 @@ func (h history) active(cutoff time.Time, kinds []string) bool {
 	for _, e := range h.events {
 		counts := len(kinds) == 0 || slices.Contains(kinds, e.kind)
 		since := cutoff
-		switch west := cutoff.Add(-12 * time.Hour); e.kind { // the studio may be as far west as it gets
+		switch west := cutoff.Add(-12 * time.Hour); e.kind { // the tenant's time zone may be the westernmost
 		case "calls":
 			since = west
 		case "sales": // a day may have been after the cutoff if any hour of it was
@@ -109,9 +109,9 @@ func midnight(t time.Time) time.Time {
 func histories(r *rand.Rand, n int, cutoff time.Time) []history {
 	all := make([]history, n)
 	for i := range all {
-		h := history{key: itoa(i + 1), studio: "1", joined: cutoff.AddDate(-1, 0, -r.IntN(500))}
+		h := history{key: itoa(i + 1), tenant: "1", joined: cutoff.AddDate(-1, 0, -r.IntN(500))}
 		if r.IntN(8) == 0 {
-			h.studio = "2"
+			h.tenant = "2"
 		}
 		if r.IntN(5) == 0 {
 			h.joined = around(r, cutoff)
@@ -147,7 +147,7 @@ func (s *shape) write(t *testing.T, r *rand.Rand, all []history) {
 			batches[zone] = b
 		}
 		const clock = "2006-01-02 15:04:05.999999"
-		b.Queue("INSERT INTO clients (id, studio_id, name, joined_at) VALUES ($1::text::bigint, $2::text::bigint, 'client', $3::text::timestamptz)", h.key, h.studio, h.joined.In(loc).Format(clock))
+		b.Queue("INSERT INTO clients (id, studio_id, name, joined_at) VALUES ($1::text::bigint, $2::text::bigint, 'client', $3::text::timestamptz)", h.key, h.tenant, h.joined.In(loc).Format(clock))
 		for _, e := range h.events {
 			switch e.kind {
 			case "visits":
@@ -258,7 +258,7 @@ func (s *shape) recheck(t *testing.T, all []history, cutoff time.Time, kinds []s
 func expected(all []history, f func(history) bool) []string {
 	var keys []string
 	for _, h := range all {
-		if h.studio == "1" && f(h) {
+		if h.tenant == "1" && f(h) {
 			keys = append(keys, h.key)
 		}
 	}

@@ -63,8 +63,8 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 	return jobs.Chunk{}, errUnsteady
 }
 
-// chunkTries is how often one chunk is begun again: profiles are made a few at a
-// time, as they are needed.
+// chunkTries is how often one chunk is started again: profiles are made a few at a
+// time, when they are needed.
 const chunkTries = 100
 
 var errUnsteady = &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable,
@@ -157,21 +157,21 @@ func release(ctx context.Context, conn *pgxpool.Conn) {
 	conn.Release()
 }
 
-// FailClient records that the database refuses the batch's next client for
-// good, and moves on. The client is untouched.
+// FailClient records the batch's next client as failed and moves the claim past
+// it. The client's rows are unchanged.
 func (s *Store) FailClient(ctx context.Context, c *jobs.Claim, code string) error {
 	v := &verdict{exceptions: []jobs.Exception{{ClientID: c.Keys[c.Position], Outcome: jobs.FailedOutcome, Code: code}}}
 	v.counts.Failed = 1
 	return s.passOver(ctx, "record failed client", c, v)
 }
 
-// DeferClient moves the batch's next client to its end, because somebody else
-// holds locks on the client's rows. The client is untouched.
+// DeferClient moves the batch's next client to the end of the batch, because
+// another session locks the client's rows. These are unchanged.
 func (s *Store) DeferClient(ctx context.Context, c *jobs.Claim) error {
 	return s.passOver(ctx, "defer client", c, &verdict{deferred: []string{c.Keys[c.Position]}})
 }
 
-// passOver commits a verdict on the batch's next client that erases nothing.
+// passOver commits a verdict on the batch's next client without erasing anything.
 func (s *Store) passOver(ctx context.Context, op string, c *jobs.Claim, v *verdict) error {
 	next := claimAfter(c, []string{c.Keys[c.Position]}, v, nil)
 	conn, err := s.pool.Acquire(ctx)

@@ -65,8 +65,8 @@ func (s *Store) queueLocks(b *pgx.Batch, ch chunk) error {
 	return queue(b, clients, ch.plan.LockClients)
 }
 
-// locked are the clients whose rows are locked, with what their owned columns
-// hold.
+// locked holds the clients whose rows are locked, with the values of their owned
+// columns.
 type locked map[string][]*string
 
 // readLocks says whether the task may go on, and which clients are locked.
@@ -116,7 +116,7 @@ func (s *Store) lockTask(ctx context.Context, conn *pgx.Conn, c *jobs.Claim) err
 	return passFence(err, goOn)
 }
 
-// passFence is the meaning of the fence's answer.
+// passFence turns the fence's answer into an error.
 func passFence(err error, goOn bool) error {
 	if errors.Is(err, pgx.ErrNoRows) || err == nil && !goOn {
 		return jobs.ErrFenced

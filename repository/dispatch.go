@@ -10,18 +10,17 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// runnable are the jobs whose tasks may be dispatched and claimed: batches of
-// open jobs, mails of ended ones.
+// runnable selects tasks that may be dispatched and claimed: mails, and batches
+// and merges of jobs that are scheduled or running.
 const runnable = `(t.kind = 'mail' OR EXISTS (SELECT FROM oubli.jobs AS j WHERE j.id = t.job_id AND j.state IN ('scheduled', 'running')))`
 
-// dispatchSQL marks due tasks. No more hints of a queue wait in Redis than its
-// window, so that little is lost with it; a tenant has no more batches out than
-// it has lanes, and tenants take turns: nobody has a second one out while others
-// wait for their first. Where $3 is the profile owner of all tenants, they share
-// the lanes and count as one tenant. Bulk hints that wait behind those of
-// others take no turn from the same tenant's interactive batches, which would
-// wait with them; if all come at once, the one that finds no lane is handed
-// back.
+// dispatchSQL marks due tasks as dispatched. At most Window hints of a queue wait
+// in Redis, so that little is lost if Redis loses its data. A tenant has at most as
+// many dispatched batches as lanes, and no second one while another tenant waits
+// for its first. Where $3 is the profile owner of all tenants, they share the
+// lanes and count as one tenant. Bulk hints that still wait in the queue do not
+// count against the same tenant's interactive batches, which would otherwise wait
+// for them; if both are then taken at once, the one without a lane is handed back.
 const dispatchSQL = `
 WITH out AS (
   SELECT coalesce($3, tenant_id) AS owner, kind, queue, state = 'running' AS running, count(*) AS n FROM oubli.tasks
@@ -38,7 +37,7 @@ due AS (
       + coalesce(CASE WHEN t.kind = 'mail' THEN 0 WHEN t.queue = 'interactive' THEN busy.urgent ELSE busy.lanes END, 0) AS turn
   FROM oubli.tasks AS t LEFT JOIN busy ON busy.owner = coalesce($3, t.tenant_id)
   WHERE t.state = 'pending' AND t.dispatched_at IS NULL AND t.run_at <= now() AND ` + runnable + `
-    -- What cannot be dispatched anyway need not be sorted.
+    -- Leave out what cannot be dispatched anyway, so that it is not sorted.
     AND NOT EXISTS (SELECT FROM waiting WHERE waiting.queue = t.queue AND waiting.n >= $2)
     AND (t.kind = 'mail' OR coalesce(busy.urgent, 0) < $1)),
 turns AS (

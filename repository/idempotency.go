@@ -16,14 +16,14 @@ import (
 
 // acceptOnce stores the job that store makes and the answer to its request, in
 // one transaction, once per idempotency key. A repeat gets the first answer
-// before anything of the request is judged: the map, the selection and the
-// clients may have changed since, and the first answer still stands. For the
-// same reason a plan that cannot be had is an error of a new request only.
+// before the request is checked: the map, the selection and the clients may have
+// changed since, and the first answer is still valid. For the same reason a
+// missing plan is an error only for a new request.
 func (s *Store) acceptOnce(ctx context.Context, op string, key jobs.IdempotencyKey,
 	store func(pgx.Tx, *plan.Plan) (jobs.Job, error)) (job jobs.Job, replayed bool, err error) {
-	// Before the transaction, because reading the schema takes a connection of
-	// its own: transactions that wait for one while they hold one can use up
-	// the pool.
+	// Before the transaction, because reading the schema takes a connection of its
+	// own: transactions that each hold one connection and wait for a second one can
+	// block the whole pool.
 	p, noPlan := s.basics(ctx)
 	err = s.tx(ctx, op, func(tx pgx.Tx) error {
 		job, replayed, err = firstAnswer(ctx, tx, key)
@@ -83,10 +83,10 @@ type storedAnswer struct {
 	Merge *jobs.MergeTerms `json:"merge,omitempty"`
 }
 
-// digests are what is stored of a key and of its request. Whoever reads the
-// table could otherwise try requests until one has the stored hash, and so learn
-// which client was merged into which other; without the key, which is not
-// stored, they cannot.
+// digests returns what is stored of a key and of its request. The request's digest
+// depends on the key, which is not stored. Otherwise a reader of the table could
+// try requests until one has the stored digest, and so learn which client was
+// merged into which other.
 func digests(key jobs.IdempotencyKey) (name string, digest []byte) {
 	sum := sha256.Sum256([]byte(key.Caller + "\x01" + key.Key))
 	mac := hmac.New(sha256.New, []byte(key.Key))

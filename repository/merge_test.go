@@ -103,7 +103,7 @@ func recount(t *testing.T, db *bookingdb.DB) {
 	db.Totals = totals
 }
 
-// pair are two clients of studio 1 that have something of everything.
+// pair returns two clients of tenant 1 with rows in every table.
 func pair(t *testing.T, db *bookingdb.DB) (source, target string) {
 	t.Helper()
 	erasable(t, db)
@@ -210,7 +210,7 @@ func TestAMergeThatKeepsItsSourceLeavesItWithoutItsRows(t *testing.T) {
 	if got := belongings(t, db, source); len(got) != 0 {
 		t.Errorf("the source still has %v", got)
 	}
-	// The address of one client of a studio cannot be that of a second one.
+	// Two clients of a tenant cannot have the same address.
 	if got := db.Strings(t, "SELECT concat_ws(' ', phone, email) FROM clients WHERE id = $1::text::bigint", target)[0]; got != "+33 2" {
 		t.Errorf("the target's own row: %s", got)
 	}

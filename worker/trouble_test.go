@@ -49,16 +49,16 @@ func TestPoisonAndStrangersAreSetApartWhileTenantsTakeTurns(t *testing.T) {
 	p, _ := r.dispatcher(s)
 	var ids []string
 	var held string
-	for studio := range int64(4) {
-		keys := r.db.Strings(t, "SELECT id::text FROM clients AS c WHERE studio_id = $1 AND NOT is_anonymous AND EXISTS (SELECT FROM appointments WHERE client_id = c.id) ORDER BY id LIMIT 9", studio+1)
-		if studio == 3 {
+	for i := range int64(4) {
+		keys := r.db.Strings(t, "SELECT id::text FROM clients AS c WHERE studio_id = $1 AND NOT is_anonymous AND EXISTS (SELECT FROM appointments WHERE client_id = c.id) ORDER BY id LIMIT 9", i+1)
+		if i == 3 {
 			keys = keys[:1] // poison alone
 		}
 		r.db.Exec(t, "UPDATE clients SET email = 'vez' || id || '@private.example' WHERE id = $1::text::bigint", keys[len(keys)/2])
-		if studio == 0 {
+		if i == 0 {
 			held = keys[2]
 		}
-		ids = append(ids, r.accept(s, fmt.Sprint(studio+1), keys).ID)
+		ids = append(ids, r.accept(s, fmt.Sprint(i+1), keys).ID)
 	}
 	tx, err := r.db.Pool.Begin(t.Context())
 	if err != nil {

@@ -29,7 +29,7 @@ type Metrics struct {
 var eventNames = map[jobs.Event][2]string{
 	jobs.HintSent:     {"oubli_hints_sent_total", "Hints that were enqueued in Redis."},
 	jobs.HintResent:   {"oubli_hints_resent_total", "Hints that were gone from Redis and are sent again."},
-	jobs.LeaseExpired: {"oubli_leases_expired_total", "Tasks that were given back because their worker fell silent."},
+	jobs.LeaseExpired: {"oubli_leases_expired_total", "Tasks that were given back because their lease ran out."},
 	jobs.FenceLost:    {"oubli_fence_losses_total", "Times that a worker found its task taken by another, or its job stopped."},
 	jobs.JobBlocked:   {"oubli_jobs_blocked_total", "Times that a worker blocked a job."},
 	jobs.JobUnblocked: {"oubli_jobs_unblocked_total", "Blocked jobs that went on."},
