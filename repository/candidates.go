@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -38,7 +39,7 @@ func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Pag
 		  AND part.number * $4::int + c.place - 1 BETWEEN $2::int AND $2::int + $3::int
 		ORDER BY part.number, c.place`, id, from, page.Limit, selectionPart)
 	if err != nil {
-		return none, fault("read candidates", err)
+		return none, pgfault.Wrap("read candidates", err)
 	}
 	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (jobs.Candidate, error) {
 		var c jobs.Candidate
@@ -52,7 +53,7 @@ func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Pag
 		return c, err
 	})
 	if err != nil {
-		return none, fault("read candidates", err)
+		return none, pgfault.Wrap("read candidates", err)
 	}
 	l := jobs.List[jobs.Candidate]{Items: items}
 	if len(items) > page.Limit {
@@ -69,7 +70,7 @@ func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Pag
 		return none, err
 	}
 	if rows, err = s.pool.Query(ctx, p.Preview.SQL, args...); err != nil {
-		return none, fault("read names", err)
+		return none, pgfault.Wrap("read names", err)
 	}
 	var key, name string
 	var live jobs.Candidate
@@ -78,7 +79,7 @@ func (s *Store) Candidates(ctx context.Context, tenant, id string, page jobs.Pag
 		c.Name, c.CreatedAt, c.LastActivityAt = &shown, live.CreatedAt, live.LastActivityAt
 		return nil
 	})
-	return l, fault("read names", err)
+	return l, pgfault.Wrap("read names", err)
 }
 
 // selectionOwner is the tenant of a selection. It does not read the counts: once
@@ -91,5 +92,5 @@ func (s *Store) selectionOwner(ctx context.Context, tenant, id string) (owner st
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", noSelection()
 	}
-	return owner, fault("read selection", err)
+	return owner, pgfault.Wrap("read selection", err)
 }

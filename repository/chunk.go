@@ -180,13 +180,13 @@ func (s *Store) passOver(ctx context.Context, op string, c *jobs.Claim, v *verdi
 	}
 	defer release(ctx, conn)
 	if _, err := conn.Exec(ctx, s.begin()); err != nil {
-		return fault(op, err)
+		return pgfault.Wrap(op, err)
 	}
 	if err := s.lockTask(ctx, conn.Conn(), c); err != nil {
-		return fault(op, err)
+		return pgfault.Wrap(op, err)
 	}
 	if _, err := s.record(ctx, conn.Conn(), next, v); err != nil {
-		return fault(op, err)
+		return pgfault.Wrap(op, err)
 	}
 	*c = *next
 	return nil

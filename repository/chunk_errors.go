@@ -28,7 +28,7 @@ func (*needProfiles) Error() string { return "more anonymous profiles are needed
 func (s *Store) explain(ctx context.Context, p *plan.Plan, err error) error {
 	pg, _ := errors.AsType[*pgconn.PgError](err)
 	ambiguous := pg != nil && (strings.HasPrefix(pg.Code, "42") || pg.Code == "26000" || pg.Code == "0A000")
-	err = fault("erase chunk", err)
+	err = pgfault.Wrap("erase chunk", err)
 	blamesClient := jobs.KindOf(err) == jobs.Invalid ||
 		jobs.KindOf(err) == jobs.Internal && !errors.Is(err, jobs.ErrFenced) && !errors.Is(err, context.Canceled)
 	if !blamesClient && !ambiguous {

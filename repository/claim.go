@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -111,7 +112,7 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) 
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fault("find next batch", err)
+		return nil, pgfault.Wrap("find next batch", err)
 	}
 	return s.Claim(ctx, id)
 }
@@ -122,7 +123,7 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) 
 // tenant's other tasks.
 func (s *Store) Yield(ctx context.Context, c *jobs.Claim) (bool, error) {
 	tag, err := s.pool.Exec(ctx, yieldTaskSQL, c.TaskID, c.Attempt, s.sharedOwner())
-	return tag.RowsAffected() > 0, fault("yield task", err)
+	return tag.RowsAffected() > 0, pgfault.Wrap("yield task", err)
 }
 
 // Extend extends a lease during work that commits nothing. A lease of 0 stands
@@ -136,7 +137,7 @@ func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) 
 	if err == nil && tag.RowsAffected() == 0 {
 		return jobs.ErrFenced
 	}
-	return fault("extend lease", err)
+	return pgfault.Wrap("extend lease", err)
 }
 
 // Release gives a claimed task back, to be claimed again after delay. failure
@@ -144,5 +145,5 @@ func (s *Store) Extend(ctx context.Context, c *jobs.Claim, lease time.Duration) 
 // task that the caller does not hold any more is left unchanged.
 func (s *Store) Release(ctx context.Context, c *jobs.Claim, delay time.Duration, failure bool, reason string) error {
 	_, err := s.pool.Exec(ctx, releaseTaskSQL, c.TaskID, c.Attempt, delay, map[bool]int{true: 1}[failure], reason)
-	return fault("release task", err)
+	return pgfault.Wrap("release task", err)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
@@ -27,7 +28,7 @@ func (s *Store) cover(ctx context.Context, again bool) error {
 	fits := func() (bool, error) {
 		var live string
 		if err := s.pool.QueryRow(ctx, schema.FingerprintSQL).Scan(&live); err != nil {
-			return false, fault("read catalog fingerprint", err)
+			return false, pgfault.Wrap("read catalog fingerprint", err)
 		}
 		p := s.plan.Load()
 		return p != nil && p.Fingerprint == live && len(p.Erase) > 0, nil
@@ -45,7 +46,7 @@ func (s *Store) cover(ctx context.Context, again bool) error {
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return fault("connect to database", err)
+		return pgfault.Wrap("connect to database", err)
 	}
 	defer conn.Release()
 	gaps, err := s.compile(ctx, conn.Conn(), s.erasureMap())

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -61,13 +62,13 @@ RETURNING t.id::text, t.kind, t.queue, t.dispatch_no, interval '0', (SELECT trac
 func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
 	rows, err := s.pool.Query(ctx, dispatchSQL, s.opts.Lanes, s.opts.Window, s.sharedOwner())
 	if err != nil {
-		return nil, fault("dispatch", err)
+		return nil, pgfault.Wrap("dispatch", err)
 	}
 	due, err := pgx.CollectRows(rows, scanDispatch)
 	if len(due) > 0 {
 		s.opts.Failpoint("dispatch:marked")
 	}
-	return due, fault("dispatch", err)
+	return due, pgfault.Wrap("dispatch", err)
 }
 
 func scanDispatch(row pgx.CollectableRow) (d jobs.Dispatch, err error) {
@@ -88,7 +89,7 @@ func (s *Store) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
 		  SELECT t.id FROM oubli.tasks AS t JOIN unnest($1::uuid[], $2::int[]) AS lost(id, no) ON t.id = lost.id AND t.dispatch_no = lost.no
 		  WHERE t.state = 'pending' FOR UPDATE OF t SKIP LOCKED)
 		UPDATE oubli.tasks AS t SET dispatched_at = NULL FROM mine WHERE t.id = mine.id`, ids, nos)
-	return fault("take back dispatch", err)
+	return pgfault.Wrap("take back dispatch", err)
 }
 
 // Overdue lists tasks that were dispatched longer than age ago and are not
@@ -99,17 +100,17 @@ func (s *Store) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch
 		WHERE state = 'pending' AND dispatched_at < now() - $1::interval
 		ORDER BY dispatched_at LIMIT 500`, age)
 	if err != nil {
-		return nil, fault("find overdue hints", err)
+		return nil, pgfault.Wrap("find overdue hints", err)
 	}
 	due, err := pgx.CollectRows(rows, scanDispatch)
-	return due, fault("find overdue hints", err)
+	return due, pgfault.Wrap("find overdue hints", err)
 }
 
 // Recover gives tasks back whose lease has run out. It skips a task whose row is
 // locked: a worker still processes it, although its lease is over.
 func (s *Store) Recover(ctx context.Context) (int, error) {
 	tag, err := s.pool.Exec(ctx, recoverTaskSQL)
-	return int(tag.RowsAffected()), fault("recover tasks", err)
+	return int(tag.RowsAffected()), pgfault.Wrap("recover tasks", err)
 }
 
 // Tidy ends open jobs without an open task. Finish and Cancel already do that, so
@@ -121,11 +122,11 @@ func (s *Store) Tidy(ctx context.Context) error {
 		WHERE j.finished_at IS NULL AND j.state IN ('scheduled', 'running')
 		  AND NOT EXISTS (SELECT FROM oubli.tasks AS t WHERE t.job_id = j.id AND t.kind <> 'mail' AND t.state IN ('pending', 'running'))`)
 	if err != nil {
-		return fault("find jobs to end", err)
+		return pgfault.Wrap("find jobs to end", err)
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return fault("find jobs to end", err)
+		return pgfault.Wrap("find jobs to end", err)
 	}
 	for _, id := range ids {
 		if err := s.tx(ctx, "end job", func(tx pgx.Tx) error { return s.endJob(ctx, tx, id) }); err != nil {
@@ -133,13 +134,13 @@ func (s *Store) Tidy(ctx context.Context) error {
 		}
 	}
 	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.idempotency_keys WHERE created_at < now() - interval '7 days'"); err != nil {
-		return fault("delete idempotency keys", err)
+		return pgfault.Wrap("delete idempotency keys", err)
 	}
 	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.selections WHERE expires_at < now() - interval '1 day'"); err != nil {
-		return fault("delete selections", err)
+		return pgfault.Wrap("delete selections", err)
 	}
 	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.retention_sweeps WHERE day < now() - interval '13 months'")
-	return fault("delete sweeps", err)
+	return pgfault.Wrap("delete sweeps", err)
 }
 
 // Block stops a job until the map covers the schema again, and at least for
@@ -147,7 +148,7 @@ func (s *Store) Tidy(ctx context.Context) error {
 func (s *Store) Block(ctx context.Context, jobID, reason string, atLeast time.Duration) error {
 	_, err := s.pool.Exec(ctx, `UPDATE oubli.jobs SET state = 'blocked', blocked_reason = $2, blocked_until = now() + $3::interval
 		WHERE id = $1 AND state = 'running'`, jobID, reason, atLeast)
-	return fault("block job", err)
+	return pgfault.Wrap("block job", err)
 }
 
 // Unblock resumes blocked jobs when the map covers the schema. It returns their
@@ -155,7 +156,7 @@ func (s *Store) Block(ctx context.Context, jobID, reason string, atLeast time.Du
 func (s *Store) Unblock(ctx context.Context) (int, error) {
 	var blocked bool
 	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.jobs WHERE state = 'blocked' AND finished_at IS NULL AND blocked_until <= now())").Scan(&blocked); err != nil || !blocked {
-		return 0, fault("look for blocked jobs", err)
+		return 0, pgfault.Wrap("look for blocked jobs", err)
 	}
 	if _, err := s.covered(ctx); err != nil {
 		e, ok := errors.AsType[*jobs.Error](err)
@@ -164,8 +165,8 @@ func (s *Store) Unblock(ctx context.Context) (int, error) {
 		}
 		// Keep the reason current: what is missing changes while somebody fixes it.
 		_, err = s.pool.Exec(ctx, "UPDATE oubli.jobs SET blocked_reason = $1 WHERE state = 'blocked' AND blocked_until <= now() AND blocked_reason <> $1", e.Error())
-		return 0, fault("renew blocked jobs' reason", err)
+		return 0, pgfault.Wrap("renew blocked jobs' reason", err)
 	}
 	tag, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', blocked_reason = '', blocked_until = NULL WHERE state = 'blocked' AND blocked_until <= now()")
-	return int(tag.RowsAffected()), fault("resume blocked jobs", err)
+	return int(tag.RowsAffected()), pgfault.Wrap("resume blocked jobs", err)
 }

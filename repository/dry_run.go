@@ -32,7 +32,7 @@ func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict
 			}
 			key, err := insertProfile(ctx, conn, ch.plan, forProfile(ch.plan, ch.claim, slot))
 			if err != nil {
-				return nil, profileTrouble(fault("try anonymous profile", err))
+				return nil, profileTrouble(pgfault.Wrap("try anonymous profile", err))
 			}
 			profiles[slot] = key
 		}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
 )
@@ -71,5 +72,5 @@ func (s *Store) Hold(ctx context.Context, c *jobs.Claim, reason string) error {
 		return err
 	}
 	_, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET waits_for = $2, waits_until = now() + $3::interval WHERE id = $1", c.JobID, reason, 3*loadCheckEvery)
-	return fault("store what the job waits for", err)
+	return pgfault.Wrap("store what the job waits for", err)
 }

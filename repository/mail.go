@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -51,7 +52,7 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 			return nil
 		}
 		if ctx.Err() != nil || time.Now().After(until) {
-			return fault("record sent mail", err)
+			return pgfault.Wrap("record sent mail", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -64,5 +65,5 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 // not change the job.
 func (s *Store) GiveUp(ctx context.Context, c *jobs.Claim, reason string) error {
 	_, err := s.pool.Exec(ctx, giveUpMailSQL, c.TaskID, c.Attempt, reason)
-	return fault("give up mail", err)
+	return pgfault.Wrap("give up mail", err)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
 )
@@ -92,7 +93,7 @@ func migrateTo(ctx context.Context, url string, known []migration) (from, to int
 func migrateOnce(ctx context.Context, conn *pgx.Conn, known []migration) (has int32, more bool, err error) {
 	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT pg_catalog.pg_advisory_xact_lock($1)", migrationLock); err != nil {
-			return fault("lock for migration", err)
+			return pgfault.Wrap("lock for migration", err)
 		}
 		if has, err = readVersion(ctx, conn); err != nil {
 			return err
@@ -106,16 +107,16 @@ func migrateOnce(ctx context.Context, conn *pgx.Conn, known []migration) (has in
 		}
 		if has == 0 {
 			if _, err := conn.PgConn().Exec(ctx, versionSQL).ReadAll(); err != nil {
-				return fault("create schema oubli", err)
+				return pgfault.Wrap("create schema oubli", err)
 			}
 		}
 		if err := known[has].run(ctx, conn.PgConn()); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, "UPDATE oubli.schema_version SET version = $1", has+1)
-		return fault("write schema version", err)
+		return pgfault.Wrap("write schema version", err)
 	})
-	return has, more, fault("migrate", err)
+	return has, more, pgfault.Wrap("migrate", err)
 }
 
 // run sends the whole file. An error names the file and the statement in it,
@@ -137,7 +138,7 @@ func (m migration) run(ctx context.Context, conn *pgconn.PgConn) error {
 	if line := lineOf(m.sql, err); line > 0 {
 		where += fmt.Sprintf(", line %d", line)
 	}
-	return fault(where, err)
+	return pgfault.Wrap(where, err)
 }
 
 // lineOf is the line in the SQL at which PostgreSQL found the error; 0 when it
@@ -156,13 +157,13 @@ func lineOf(sql string, err error) int {
 func readVersion(ctx context.Context, conn *pgx.Conn) (has int32, err error) {
 	var found *string
 	if err := conn.QueryRow(ctx, "SELECT pg_catalog.to_regclass('oubli.schema_version')::text").Scan(&found); err != nil {
-		return 0, fault("look for schema oubli", err)
+		return 0, pgfault.Wrap("look for schema oubli", err)
 	}
 	if found == nil {
 		return 0, nil
 	}
 	err = conn.QueryRow(ctx, "SELECT coalesce(max(version), 0) FROM oubli.schema_version").Scan(&has)
-	return has, fault("read schema version", err)
+	return has, pgfault.Wrap("read schema version", err)
 }
 
 // schemaVersions reads the version that the database has and the one that this

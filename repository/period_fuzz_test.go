@@ -9,6 +9,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/testdb"
 	"github.com/oubli/oubli/jobs"
 )
@@ -33,7 +34,7 @@ func FuzzPeriod(f *testing.F) {
 		defer func() { _ = tx.Rollback(t.Context()) }()
 		cutoff, err := cutoffOf(t.Context(), tx, period, "P30D")
 		if err != nil {
-			e, ok := errors.AsType[*jobs.Error](fault("select", err))
+			e, ok := errors.AsType[*jobs.Error](pgfault.Wrap("select", err))
 			if !ok || e.Kind != jobs.Invalid || e.Code != "bad_period" && e.Code != "period_too_short" || len(period) > 8 && strings.Contains(e.Error(), period) {
 				t.Fatalf("%q: %v", period, err)
 			}

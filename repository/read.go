@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -107,11 +108,11 @@ func (s *Store) Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], e
 	rows, err := s.pool.Query(ctx, jobSQL+" AND j.id < $3 AND ($4 = '' OR j.state = $4) ORDER BY j.id DESC LIMIT $5",
 		f.Kind, f.TenantID, before, f.State, f.Limit+1)
 	if err != nil {
-		return jobs.List[jobs.Job]{}, fault("list jobs", err)
+		return jobs.List[jobs.Job]{}, pgfault.Wrap("list jobs", err)
 	}
 	items, err := pgx.CollectRows(rows, scanJob)
 	if err != nil {
-		return jobs.List[jobs.Job]{}, fault("list jobs", err)
+		return jobs.List[jobs.Job]{}, pgfault.Wrap("list jobs", err)
 	}
 	return page(items, f.Limit, func(j jobs.Job) string { return j.ID }), nil
 }
@@ -123,7 +124,7 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 	}
 	var secret uuid.UUID
 	if err := s.pool.QueryRow(ctx, "SELECT cursor_secret FROM oubli.jobs WHERE id = $1", f.JobID).Scan(&secret); err != nil {
-		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
+		return jobs.List[jobs.Exception]{}, pgfault.Wrap("list exceptions", err)
 	}
 	after := ""
 	if f.Cursor != "" {
@@ -137,7 +138,7 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 		WHERE job_id = $1 AND client_id > $2 AND ($3 = '' OR outcome = $3)
 		ORDER BY client_id LIMIT $4`, f.JobID, after, f.Outcome, f.Limit+1)
 	if err != nil {
-		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
+		return jobs.List[jobs.Exception]{}, pgfault.Wrap("list exceptions", err)
 	}
 	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (jobs.Exception, error) {
 		var e jobs.Exception
@@ -149,7 +150,7 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 		return e, err
 	})
 	if err != nil {
-		return jobs.List[jobs.Exception]{}, fault("list exceptions", err)
+		return jobs.List[jobs.Exception]{}, pgfault.Wrap("list exceptions", err)
 	}
 	return page(items, f.Limit, func(e jobs.Exception) string { return encryptCursor(secret, e.ClientID) }), nil
 }

@@ -35,7 +35,7 @@ const analyzeWait = "10s"
 func (s *Store) RefreshStatistics(ctx context.Context) error {
 	var due bool
 	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.residues WHERE level = 0)").Scan(&due); err != nil || !due {
-		return fault("look for statistics to refresh", err)
+		return pgfault.Wrap("look for statistics to refresh", err)
 	}
 	p, err := s.covered(ctx)
 	if err != nil {
@@ -52,11 +52,11 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 		    OR NOT EXISTS (SELECT FROM oubli.tasks WHERE kind <> 'mail' AND (state = 'running' OR state = 'pending' AND dispatched_at IS NOT NULL)))
 		RETURNING id`, s.opts.Pause)
 	if err != nil {
-		return fault("look for statistics to refresh", err)
+		return pgfault.Wrap("look for statistics to refresh", err)
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil {
-		return fault("look for statistics to refresh", err)
+		return pgfault.Wrap("look for statistics to refresh", err)
 	}
 	if len(ids) == 0 { // between two rounds; repeat the last error until a round succeeds
 		if last := s.statistics.Load(); last != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -99,11 +100,11 @@ func (s *Store) recount(ctx context.Context, p *plan.Plan) error {
 		  AND EXISTS (SELECT FROM oubli.jobs AS j WHERE j.tenant_id = r.tenant_id AND j.finished_at >= r.counted_at AND NOT j.dry_run)
 		GROUP BY 1 ORDER BY 1`)
 	if err != nil {
-		return fault("find tenants to count again", err)
+		return pgfault.Wrap("find tenants to count again", err)
 	}
 	tenants, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return fault("find tenants to count again", err)
+		return pgfault.Wrap("find tenants to count again", err)
 	}
 	var errs []error
 	for _, tenant := range tenants {
@@ -115,11 +116,11 @@ func (s *Store) recount(ctx context.Context, p *plan.Plan) error {
 func (s *Store) recountTenant(ctx context.Context, p *plan.Plan, tenant string) error {
 	law, err := s.readLaw(ctx, p, tenant)
 	if err != nil {
-		return fault("count again", err)
+		return pgfault.Wrap("count again", err)
 	}
 	params, err := s.sweepParams(ctx, p, tenant, law)
 	if err != nil {
-		return fault("count again", err)
+		return pgfault.Wrap("count again", err)
 	}
 	for _, sw := range p.Sweeps {
 		k, err := s.count(ctx, sw, params)
@@ -188,8 +189,8 @@ func (s *Store) RetentionStats(ctx context.Context) ([]jobs.RetentionStats, erro
 		  greatest(now() - min(coalesce(swept_at, counted_at)), interval '0')
 		FROM oubli.retained GROUP BY 1 ORDER BY 1`)
 	if err != nil {
-		return nil, fault("read statistics of retention", err)
+		return nil, pgfault.Wrap("read statistics of retention", err)
 	}
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[jobs.RetentionStats])
-	return all, fault("read statistics of retention", err)
+	return all, pgfault.Wrap("read statistics of retention", err)
 }

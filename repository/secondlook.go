@@ -65,7 +65,7 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 		var due, failed bool
 		err := s.pool.QueryRow(ctx, "SELECT count(*) > 0, coalesce(bool_or(tried IS NOT NULL), false) FROM oubli.second_looks WHERE since <= now() - $1::interval", s.opts.Pause).Scan(&due, &failed)
 		if err != nil || !due {
-			return all, fault("find second looks", err)
+			return all, pgfault.Wrap("find second looks", err)
 		}
 		p, err := s.covered(ctx)
 		if err != nil {
@@ -84,7 +84,7 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 		switch {
 		case errors.Is(err, errTenantBusy): // not a failure, so the look is not given up after a day
 			if _, err := s.pool.Exec(ctx, postponeLookSQL, look.JobID); err != nil {
-				return all, fault("postpone second look", err)
+				return all, pgfault.Wrap("postpone second look", err)
 			}
 			continue
 		case errors.Is(err, errStalePlan), need && err == nil:
@@ -93,13 +93,13 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 			}
 			continue
 		case err != nil && ctx.Err() != nil: // this process stops; the second look did not fail
-			return all, fault("second look", err)
+			return all, pgfault.Wrap("second look", err)
 		case err != nil && look.JobID != "":
-			err = s.postponeLook(ctx, look, fault("second look", err))
+			err = s.postponeLook(ctx, look, pgfault.Wrap("second look", err))
 			s.looks.Store(&err)
 			return all, err
 		case err != nil:
-			return all, fault("second look", err)
+			return all, pgfault.Wrap("second look", err)
 		case look.JobID == "":
 			if last := s.looks.Load(); last != nil && failed { // between two tries, repeat the last error
 				return all, *last
@@ -134,7 +134,7 @@ func (s *Store) postponeLook(ctx context.Context, look *secondLook, cause error)
 		sql, what = "DELETE FROM oubli.second_looks WHERE job_id = $1", "given up"
 	}
 	_, err := s.pool.Exec(ctx, sql, look.JobID)
-	return errors.Join(fmt.Errorf("second look at job %s is %s: %w", look.JobID, what, cause), fault("postpone second look", err))
+	return errors.Join(fmt.Errorf("second look at job %s is %s: %w", look.JobID, what, cause), pgfault.Wrap("postpone second look", err))
 }
 
 // lookAtBatch runs the second look at one batch, or ends the second look of a job

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -42,7 +43,7 @@ func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Sel
 	var law *jobs.Law
 	if p.NeedsLaw {
 		if law, err = s.readLaw(ctx, p, req.TenantID); err != nil {
-			return jobs.Selection{}, fault("read the tenant's calendar", err)
+			return jobs.Selection{}, pgfault.Wrap("read the tenant's calendar", err)
 		}
 	}
 	var sel jobs.Selection

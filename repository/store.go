@@ -105,7 +105,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	}
 	cfg, err := pgxpool.ParseConfig(opts.URL)
 	if err != nil {
-		return nil, fault("read database URL", err)
+		return nil, pgfault.Wrap("read database URL", err)
 	}
 	cfg.MaxConns = opts.MaxConns
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
@@ -115,7 +115,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	cfg.AfterConnect = durable
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
-		return nil, fault("open database", err)
+		return nil, pgfault.Wrap("open database", err)
 	}
 	s := &Store{pool: pool, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
 	for _, check := range []func(context.Context) error{s.checkVersion, s.checkStatsPermission} {
@@ -143,13 +143,13 @@ func (s *Store) PoolStat() *pgxpool.Stat { return s.pool.Stat() }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	return fault("the database does not answer", s.pool.Ping(ctx))
+	return pgfault.Wrap("the database does not answer", s.pool.Ping(ctx))
 }
 
 func (s *Store) checkVersion(ctx context.Context) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return fault("connect to database", err)
+		return pgfault.Wrap("connect to database", err)
 	}
 	defer conn.Release()
 	return CheckVersion(ctx, conn.Conn())
@@ -172,9 +172,6 @@ func CheckVersion(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// fault wraps an error with its operation, without any data value.
-func fault(op string, err error) error { return pgfault.Wrap(op, err) }
-
 // querier is a connection, a pool or a transaction.
 type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
@@ -187,12 +184,12 @@ func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 		return pgfault.Acquire(op, err)
 	}
 	defer conn.Release()
-	return fault(op, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: s.begin()}, f))
+	return pgfault.Wrap(op, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: s.begin()}, f))
 }
 
 // snapshot runs f in a read-only transaction whose statements share one snapshot.
 func (s *Store) snapshot(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return fault(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.beginAt("repeatable read read only")}, f))
+	return pgfault.Wrap(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.beginAt("repeatable read read only")}, f))
 }
 
 // begin starts a READ COMMITTED transaction. PostgreSQL ends it when it is idle

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
@@ -78,10 +79,10 @@ func (s *Store) tenantsToSweep(ctx context.Context, p *plan.Plan) ([]string, err
 		    AND CASE WHEN r.finished_at IS NULL THEN greatest(r.run_at, r.lease_until) > now() ELSE r.next_at > $2 END)
 		ORDER BY tenant_id`, sweepNames(p), s.opts.Today())
 	if err != nil {
-		return nil, fault("find tenants to sweep", err)
+		return nil, pgfault.Wrap("find tenants to sweep", err)
 	}
 	tenants, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	return tenants, fault("find tenants to sweep", err)
+	return tenants, pgfault.Wrap("find tenants to sweep", err)
 }
 
 func sweepNames(p *plan.Plan) []string {
@@ -147,14 +148,14 @@ func (w *sweep) prepare(ctx context.Context) (err error) {
 	if w.law, err = w.readLaw(ctx, w.plan, w.tenant); err != nil {
 		// The tenant's day is unknown: take one that has begun in every time zone.
 		w.law, w.day = nil, day(w.opts.Today().In(time.FixedZone("", -12*60*60)))
-		return fault("prepare sweep", err)
+		return pgfault.Wrap("prepare sweep", err)
 	}
 	w.day = w.law.Today.Time
 	w.params, err = w.sweepParams(ctx, w.plan, w.tenant, w.law)
 	if err == nil {
 		_, err = w.params.retention.rule(w.Rule)
 	}
-	return fault("prepare sweep", err)
+	return pgfault.Wrap("prepare sweep", err)
 }
 
 // sweepParams are those of statements about a tenant's former clients.
@@ -187,7 +188,7 @@ func (w *sweep) claim(ctx context.Context) (bool, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
-	return err == nil, fault("claim sweep", err)
+	return err == nil, pgfault.Wrap("claim sweep", err)
 }
 
 // fenced runs f in a transaction, if this worker still holds the sweep and the
@@ -250,5 +251,5 @@ func (w *sweep) pause(ctx context.Context, why string) error {
 	_, err := w.pool.Exec(ctx, `UPDATE oubli.retention_sweeps SET lease_until = NULL, run_at = now() + $5::interval, last_error = $6
 		WHERE tenant_id = $1 AND name = $2 AND day = $3::date AND attempt = $4 AND finished_at IS NULL`,
 		w.tenant, w.Name, w.day, w.attempt, sweepPause, why)
-	return fault("give sweep back", err)
+	return pgfault.Wrap("give sweep back", err)
 }

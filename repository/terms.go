@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -64,7 +65,7 @@ func (s *Store) readEdited(ctx context.Context) (edited bool, err error) {
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return false, fault("connect to database", err)
+		return false, pgfault.Wrap("connect to database", err)
 	}
 	defer conn.Release()
 	if _, err := s.compile(ctx, conn.Conn(), m); err != nil {

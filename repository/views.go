@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/internal/pgfault"
 )
 
 // markViewsStale records that materialized views may hold copies of values that
@@ -24,11 +26,11 @@ func (s *Store) RefreshViews(ctx context.Context) error {
 	// the refresh has begun stays for the next refresh.
 	rows, err := s.pool.Query(ctx, "SELECT id FROM oubli.stale_views")
 	if err != nil {
-		return fault("look for stale views", err)
+		return pgfault.Wrap("look for stale views", err)
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
 	if err != nil || len(ids) == 0 {
-		return fault("look for stale views", err)
+		return pgfault.Wrap("look for stale views", err)
 	}
 	p, err := s.covered(ctx)
 	if err != nil {
@@ -48,5 +50,5 @@ func (s *Store) RefreshViews(ctx context.Context) error {
 		}
 	}
 	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.stale_views WHERE id = ANY($1)", ids)
-	return fault("record refreshed views", err)
+	return pgfault.Wrap("record refreshed views", err)
 }
