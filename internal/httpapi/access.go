@@ -24,7 +24,7 @@ func (a audience) has(role jobs.Role) bool {
 	return role == jobs.Admin || a == readers && role == jobs.Viewer
 }
 
-// call is what the middlewares have found out about a request.
+// call holds what the middlewares have read from a request.
 type call struct {
 	caller jobs.Caller
 	key    string // Idempotency-Key
@@ -33,18 +33,18 @@ type call struct {
 
 type callKey struct{}
 
-// callOf is the call of a request that has passed [admit].
+// callOf returns the call of a request that has passed [admit].
 func callOf(ctx context.Context) *call {
 	c, _ := ctx.Value(callKey{}).(*call)
 	if c == nil {
-		// A route without admit is a mistake of ours: nobody may use it.
+		// A route without admit is a bug: refuse everybody.
 		return &call{}
 	}
 	return c
 }
 
-// admit lets those pass who have a valid token with a role of the audience, and
-// have not come too often.
+// admit lets a request pass when its token is valid, its role belongs to the
+// audience, and its caller is within the limits.
 func (a *api) admit(who audience) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
@@ -58,7 +58,7 @@ func (a *api) admit(who audience) func(huma.Context, func(huma.Context)) {
 			p = newProblem("forbidden", "The token's role may not do this.")
 		}
 		if p == nil {
-			p = plainQuery(r.URL.RawQuery)
+			p = checkQuery(r.URL.RawQuery)
 		}
 		if p != nil {
 			p.write(ctx.Context(), w)
@@ -68,17 +68,17 @@ func (a *api) admit(who audience) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-// plainQuery refuses a query that means one thing to one reader and another to
-// the next. net/url drops the pairs that it cannot read without a word, and a
-// list whose filter was dropped shows more than was asked for.
-func plainQuery(raw string) *Problem {
+// checkQuery refuses query strings that different parsers read differently.
+// net/url silently drops the pairs that it cannot parse, and a list whose filter
+// was dropped would show more than was asked for.
+func checkQuery(raw string) *Problem {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return invalid(Fault{Code: "bad_value", Detail: "The query string cannot be read: percent-encode what stands in it, and separate parameters by &."})
+		return invalid(Fault{Code: "bad_value", Detail: "The query string cannot be read: percent-encode the values, and separate parameters by &."})
 	}
 	for _, values := range query {
 		if len(values) > 1 {
-			return invalid(Fault{Code: "duplicate_parameter", Detail: "A parameter stands in the query string twice."})
+			return invalid(Fault{Code: "duplicate_parameter", Detail: "A parameter appears twice in the query string."})
 		}
 	}
 	return nil
@@ -106,8 +106,8 @@ func identify(v *Verifier, headers []string) (jobs.Caller, *Problem) {
 	return caller, nil
 }
 
-// tenantFor is the tenant that a request is about: the token's, or for a
-// trusted service the one that it names. It is jobs.AnyTenant when a service
+// tenantFor returns the tenant that a request is about: the token's, or the one
+// that a trusted service names. It returns jobs.AnyTenant when a trusted service
 // names none.
 func tenantFor(c jobs.Caller, named string) (string, error) {
 	switch {
@@ -121,13 +121,13 @@ func tenantFor(c jobs.Caller, named string) (string, error) {
 	return c.Tenant, nil
 }
 
-// keyspace separates the Idempotency-Keys of callers: subjects are unique in
-// their tenant only.
+// keyspace returns the name under which a caller's Idempotency-Keys and limits
+// are kept. It contains the tenant, because a subject is unique only within it.
 func keyspace(c jobs.Caller) string {
 	return url.PathEscape(c.Tenant) + "/" + url.PathEscape(c.Subject)
 }
 
-// newIdempotencyKey ties the key of the call to what it asks for.
+// newIdempotencyKey combines the call's key with a hash of its request.
 func newIdempotencyKey(c *call, method, path, tenant string) jobs.IdempotencyKey {
 	return jobs.IdempotencyKey{
 		Key:    c.key,

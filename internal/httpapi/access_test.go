@@ -9,7 +9,7 @@ import (
 
 func TestATenantIDOfAnotherTenantIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	body := func(tenant string) string {
 		return `{"tenant_id":"` + tenant + `","client_ids":["a"],"reason":"inactivity"}`
 	}
@@ -38,7 +38,7 @@ func TestATenantIDOfAnotherTenantIsRefused(t *testing.T) {
 
 func TestAListShowsTheTokensTenantAndAServiceMayNameOne(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	for _, c := range []struct{ token, query, want string }{
 		{"studio", "", "studio"},
 		{"studio", "?tenant_id=studio", "studio"},
@@ -55,7 +55,7 @@ func TestAListShowsTheTokensTenantAndAServiceMayNameOne(t *testing.T) {
 
 func TestAnythingButOneBearerHeaderIsUnauthenticated(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	good := mustToken(t, "studio", jobs.Admin)
 	for name, headers := range map[string][]string{
 		"none":        nil,

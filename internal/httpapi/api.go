@@ -14,9 +14,8 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Stores are where the resources are kept. One value may serve as several of
-// them. Their errors are [jobs.Error]s, and for them an object of another tenant
-// does not exist.
+// Stores keep the resources. One value may implement several of them. They fail
+// with [jobs.Error]s, and treat an object of another tenant as missing.
 type Stores struct {
 	Jobs       JobStore
 	Controls   JobControls
@@ -38,8 +37,8 @@ type Options struct {
 	Version  string           // of oubli, shown in the OpenAPI document; empty: "dev"
 	Now      func() time.Time // nil: time.Now
 	Tracer   trace.Tracer     // nil: no spans
-	// Observe is called after each answer. The route is a pattern of this API
-	// and never what a caller wrote; empty when none fits.
+	// Observe is called after each answer. The route is a pattern of this API,
+	// never the path that a caller sent; empty when no route matched.
 	Observe func(method, route string, status int, took time.Duration)
 	Limits  Limits // of each caller; the zero Limits are the defaults
 }
@@ -67,27 +66,27 @@ func (o *Options) validate() error {
 	return errors.Join(errs...)
 }
 
-// api ties resources to routes.
+// api connects resources to routes.
 type api struct {
 	Options
-	huma     huma.API
-	limiters limiters
-	patience time.Duration // with a body
+	huma        huma.API
+	limiters    limiters
+	bodyTimeout time.Duration
 }
 
-// New is the handler of the whole API.
+// New returns the handler of the whole API.
 func New(o Options) (http.Handler, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("http api: %w", err)
 	}
-	return newHandler(o, bodyTimeout, unreadTimeout)
+	return newHandler(o, defaultBodyTimeout, defaultUnreadTimeout)
 }
 
-// newHandler is New with patience of a test's choice: with a body that is
-// read, and with one that is not.
-func newHandler(o Options, patience, unread time.Duration) (http.Handler, error) {
+// newHandler is New with timeouts that a test can choose: for a body that a
+// handler reads, and for one that no handler reads.
+func newHandler(o Options, bodyTimeout, unreadTimeout time.Duration) (http.Handler, error) {
 	mux := http.NewServeMux()
-	a := &api{Options: o, huma: humago.New(mux, document(o.Version)), limiters: o.Limits.start(), patience: patience}
+	a := &api{Options: o, huma: humago.New(mux, document(o.Version)), limiters: o.Limits.start(), bodyTimeout: bodyTimeout}
 	a.erasures()
 	a.erasureSteps()
 	a.selections()
@@ -102,10 +101,10 @@ func newHandler(o Options, patience, unread time.Duration) (http.Handler, error)
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(spec)
 	})
-	return observe(&a.Options, impatient(unread, routed(mux))), nil
+	return observe(&a.Options, limitUnreadBody(unreadTimeout, routed(mux))), nil
 }
 
-// operation is a route and what holds for it.
+// operation describes a route.
 type operation struct {
 	method, path string
 	id           string // operationId
@@ -113,14 +112,14 @@ type operation struct {
 	description  string
 	who          audience
 	status       int      // of success
-	codes        []string // problems beyond those that every such route has
-	idempotent   bool     // takes an Idempotency-Key
+	codes        []string // its own problem codes, besides those that all routes share
+	idempotent   bool     // requires an Idempotency-Key
 	body         int64    // largest body, in bytes
 	example      any      // of the body
 }
 
-// register ties a handler without a body to its route. Whatever error the
-// handler returns becomes a problem.
+// register connects a handler without a body to its route. An error of the
+// handler becomes a problem.
 func register[I, O any](a *api, op operation, handle func(context.Context, *I) (*O, error)) {
 	h := describeOperation(op)
 	h.Middlewares = huma.Middlewares{a.admit(op.who)}
@@ -139,22 +138,22 @@ func register[I, O any](a *api, op operation, handle func(context.Context, *I) (
 	})
 }
 
-// body is a request body that says how its fields are read.
+// body is a request body that defines how its fields are read.
 type body[B any] interface {
 	*B
 	fields() map[string]field
 }
 
-// registerBody ties a handler with a body to its route. The body is read
-// strictly, by [readBody]; huma does not see it and only documents it.
+// registerBody connects a handler with a body to its route. [readBody] reads the
+// body strictly; huma only documents it.
 func registerBody[I, B, O any, PB body[B]](a *api, op operation, handle func(context.Context, *I, *B) (*O, error)) {
 	register(a, op, func(ctx context.Context, in *I) (*O, error) {
 		var b B
-		var together func() []Fault
-		if c, ok := any(PB(&b)).(interface{ together() []Fault }); ok {
-			together = c.together
+		var checkCombination func() []Fault
+		if c, ok := any(PB(&b)).(interface{ checkCombination() []Fault }); ok {
+			checkCombination = c.checkCombination
 		}
-		if p := readBody(callOf(ctx).body, PB(&b).fields(), together); p != nil {
+		if p := readBody(callOf(ctx).body, PB(&b).fields(), checkCombination); p != nil {
 			return nil, p
 		}
 		return handle(ctx, in, &b)
@@ -162,7 +161,7 @@ func registerBody[I, B, O any, PB body[B]](a *api, op operation, handle func(con
 	describeBody[B](a.huma, op)
 }
 
-// jsonFormats writes and never reads: bodies are not huma's business.
+// jsonFormats lets huma write JSON but not read it: [readBody] reads bodies.
 func jsonFormats() map[string]huma.Format {
 	f := huma.Format{Marshal: huma.DefaultJSONFormat.Marshal, Unmarshal: func([]byte, any) error {
 		return errors.New("bodies are read by readBody")

@@ -27,26 +27,26 @@ const (
 	minRSA     = 2048 // bits; RFC 7518 section 3.3
 	maxToken   = 8 << 10
 	maxClaim   = 255
-	tokenSkew  = 30 * time.Second // of nbf and iat: clocks of two machines differ
-	maxAddress = 254              // RFC 5321 section 4.5.3.1.3, less the brackets
+	tokenSkew  = 30 * time.Second // tolerance for nbf and iat: clocks of two machines differ
+	maxAddress = 254              // RFC 5321 section 4.5.3.1.3, without the angle brackets
 )
 
-// VerifierOptions are the keys that tokens may be signed with. Several of each
-// are valid at once, so that keys can be changed without an interruption.
+// VerifierOptions are the keys that verify tokens. Several of each kind are
+// valid at the same time, so that keys can be replaced without an interruption.
 type VerifierOptions struct {
 	Secrets    [][]byte         // for HS256; at least 32 bytes each
 	PublicKeys [][]byte         // for EdDSA and RS256: PEM, one or more PUBLIC KEY blocks each
 	Now        func() time.Time // nil: time.Now
 }
 
-// Verifier says who the bearer of a token is.
+// Verifier checks tokens and returns their callers.
 type Verifier struct {
-	keys   map[string][]jwt.VerificationKey // by algorithm: a key of one never verifies another
+	keys   map[string][]jwt.VerificationKey // by algorithm, so that no key is used with another algorithm
 	parser *jwt.Parser
 	now    func() time.Time
 }
 
-// NewVerifier checks the keys; at least one is needed.
+// NewVerifier checks the keys. At least one is required.
 func NewVerifier(o VerifierOptions) (*Verifier, error) {
 	v := &Verifier{keys: map[string][]jwt.VerificationKey{}}
 	for i, secret := range o.Secrets {
@@ -119,7 +119,7 @@ func (v *Verifier) addPublicKeys(text []byte) error {
 	return nil
 }
 
-// claims is what a token says.
+// claims are the claims of a token that oubli reads.
 type claims struct {
 	jwt.RegisteredClaims
 	Email  string    `json:"email"`
@@ -127,12 +127,13 @@ type claims struct {
 	Role   jobs.Role `json:"role"`
 }
 
-// UnmarshalJSON takes every claim under its exact name, and none twice.
-// encoding/json would let "ROLE" stand in for role and take the last of two:
-// whoever may name some other claim could then choose their role. Claim names
-// are case-sensitive and unique (RFC 7519 sections 4 and 10.1.1).
+// UnmarshalJSON accepts a claim only under its exact name, and refuses a claim
+// that appears twice. encoding/json would read "ROLE" as role, and use the last
+// of two: somebody who can add a claim of their own could then choose their
+// role. Claim names are case-sensitive and unique (RFC 7519 sections 4 and
+// 10.1.1).
 func (c *claims) UnmarshalJSON(data []byte) error {
-	known := map[string]any{
+	targets := map[string]any{
 		"aud": &c.Audience, "exp": &c.ExpiresAt, "nbf": &c.NotBefore, "iat": &c.IssuedAt, "sub": &c.Subject,
 		"email": &c.Email, "tenant": &c.Tenant, "role": &c.Role,
 	}
@@ -148,7 +149,7 @@ func (c *claims) UnmarshalJSON(data []byte) error {
 			return errToken
 		}
 		seen[name] = true
-		into := known[name]
+		into := targets[name]
 		if into == nil {
 			into = new(json.RawMessage)
 		}
@@ -159,9 +160,10 @@ func (c *claims) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// Validate asks for the claims that the registered ones leave open, and that
-// times are some: one beyond the range of a time wraps around, and a token of
-// the far future would seem to be of the past.
+// Validate checks what the JWT library does not: that the required claims are
+// present and well formed, and that times are in a sane range. A time beyond the
+// range of time.Time wraps around, so that the far future would look like the
+// past.
 func (c claims) Validate() error {
 	for name, t := range map[string]*jwt.NumericDate{"exp": c.ExpiresAt, "nbf": c.NotBefore, "iat": c.IssuedAt} {
 		if t != nil && (t.Year() < 1970 || t.Year() > 9999) {
@@ -174,7 +176,7 @@ func (c claims) Validate() error {
 	for _, claim := range []struct{ name, value string }{
 		{"sub", c.Subject}, {"email", c.Email}, {"tenant", c.Tenant}, {"role", string(c.Role)},
 	} {
-		if claim.value == "" || len(claim.value) > maxClaim || hasControl(claim.value) || !printable(claim.value) {
+		if claim.value == "" || len(claim.value) > maxClaim || hasControl(claim.value) || hasReplacementChar(claim.value) {
 			return fmt.Errorf("%s: %w", claim.name, jwt.ErrTokenRequiredClaimMissing)
 		}
 	}
@@ -187,15 +189,15 @@ func (c claims) Validate() error {
 	return nil
 }
 
-// errExpired marks a token that was good until its time ran out.
+// errExpired is returned for a token that is valid but has expired.
 var errExpired = errors.New("token has expired")
 
-// errToken stands for every other fault of a token: what is wrong with a
-// forgery is nobody's business.
+// errToken is returned for every other fault. It has no details, which would
+// help a forger.
 var errToken = errors.New("token is not valid")
 
-// Verify reads and checks a token. It fails with errors that tell an expired
-// token from all others and quote nothing of it.
+// Verify reads and checks a token. It fails with errExpired or errToken, neither
+// of which quotes the token.
 func (v *Verifier) Verify(token string) (jobs.Caller, error) {
 	if len(token) > maxToken {
 		return jobs.Caller{}, errToken
@@ -203,13 +205,13 @@ func (v *Verifier) Verify(token string) (jobs.Caller, error) {
 	var c claims
 	_, err := v.parser.ParseWithClaims(token, &c, v.keysFor)
 	switch {
-	// A forgery that is expired as well fails at its signature first.
+	// The signature is checked first: an expired forgery is errToken.
 	case errors.Is(err, jwt.ErrTokenExpired):
 		return jobs.Caller{}, errExpired
 	case err != nil:
 		return jobs.Caller{}, errToken
-	// The allowance is for tokens that seem to come from the future; none
-	// lives longer than it says.
+	// tokenSkew is meant for nbf and iat only. The library applies it to exp
+	// too; this undoes that.
 	case !v.now().Before(c.ExpiresAt.Time):
 		return jobs.Caller{}, errExpired
 	}
@@ -217,16 +219,16 @@ func (v *Verifier) Verify(token string) (jobs.Caller, error) {
 }
 
 func (v *Verifier) keysFor(t *jwt.Token) (any, error) {
-	// RFC 7515 section 4.1.11: an extension that must be understood and is not
-	// makes the token invalid.
+	// RFC 7515 section 4.1.11: a token with a critical extension that we do not
+	// know is invalid.
 	if _, ok := t.Header["crit"]; ok {
 		return nil, errToken
 	}
 	return jwt.VerificationKeySet{Keys: v.keys[t.Method.Alg()]}, nil
 }
 
-// Mint signs a token for the caller with HS256. It is for development and
-// tests; a deployment's own identity provider mints the real ones.
+// Mint signs a token for the caller with HS256. It is for development and tests;
+// in production your identity provider signs tokens.
 func Mint(secret []byte, c jobs.Caller, ttl time.Duration) (string, error) {
 	if len(secret) < minSecret {
 		return "", fmt.Errorf("secret: want at least %d bytes, got %d", minSecret, len(secret))
@@ -250,17 +252,17 @@ func Mint(secret []byte, c jobs.Caller, ttl time.Duration) (string, error) {
 	return jwt.NewWithClaims(jwt.SigningMethodHS256, cl).SignedString(secret)
 }
 
-// bareAddress reports whether s is an e-mail address and nothing else: no
-// display name, no comment, no quoting, nothing that could end a header line,
-// and no half characters: it would be another address than the one meant.
+// bareAddress reports whether s is an e-mail address and nothing else: it has no
+// display name, comment, quoting or line break. It has no replacement character
+// either, because that would make it another address than the one sent.
 func bareAddress(s string) bool {
-	if s == "" || len(s) > maxAddress || hasControl(s) || !printable(s) {
+	if s == "" || len(s) > maxAddress || hasControl(s) || hasReplacementChar(s) {
 		return false
 	}
 	a, err := mail.ParseAddress(s)
 	return err == nil && a.Name == "" && a.Address == s && !strings.ContainsAny(s, " \"(),:;<>[]\\")
 }
 
-// hasControl reports whether s has a control character. PostgreSQL cannot
-// store NUL, and a line break could end a header.
+// hasControl reports whether s has a control character. PostgreSQL cannot store
+// NUL, and a line break could inject a mail header.
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }

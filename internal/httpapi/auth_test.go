@@ -38,7 +38,7 @@ func mustSign(t testing.TB, method jwt.SigningMethod, key any, c jwt.MapClaims) 
 	return s
 }
 
-// noon is the time of all tokens in these tests.
+// noon is the current time in the tests of tokens.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func goodClaims() jwt.MapClaims {

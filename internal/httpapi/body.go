@@ -20,18 +20,22 @@ import (
 )
 
 const (
-	// smallBody bounds bodies that name few things, in bytes.
+	// Limits of bodies, in bytes.
+	//
+	// smallBody is for bodies without lists of clients.
 	smallBody = 64 << 10
-	// ticksBody bounds bodies that tick candidates: 20,000 keys of 64 bytes
-	// with quotes and commas.
+	// ticksBody is for bodies that include or exclude candidates: 20,000 keys
+	// of 64 bytes with quotes and commas.
 	ticksBody = 2 << 20
-	// clientsBody bounds bodies that name clients: 100,000 keys of 64 bytes
-	// with their quotes and commas, and room for the rest.
+	// clientsBody is for bodies that list clients: 100,000 keys of 64 bytes
+	// with quotes and commas, and room for the other fields.
 	clientsBody = 8 << 20
-	// bodyTimeout cuts off callers that send slowly, unreadTimeout those who
-	// do so although they have been refused.
-	bodyTimeout   = 60 * time.Second
-	unreadTimeout = 10 * time.Second
+
+	// defaultBodyTimeout is the time for a body to arrive,
+	// defaultUnreadTimeout for one that is not read because its request was
+	// refused.
+	defaultBodyTimeout   = 60 * time.Second
+	defaultUnreadTimeout = 10 * time.Second
 )
 
 // takeBody reads the body, of at most limit bytes, into the call.
@@ -39,8 +43,8 @@ func (a *api) takeBody(limit int64) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
 		c := callOf(ctx.Context())
-		meter := &metered{body: r.Body, limiter: a.limiters.bytes, who: keyspace(c.caller)}
-		data, p := fetchBody(r, w, meter, limit, a.patience)
+		body := &limitedBody{body: r.Body, limiter: a.limiters.bytes, caller: keyspace(c.caller)}
+		data, p := fetchBody(r, w, body, limit, a.bodyTimeout)
 		if p != nil {
 			p.write(ctx.Context(), w)
 			return
@@ -50,39 +54,40 @@ func (a *api) takeBody(limit int64) func(huma.Context, func(huma.Context)) {
 	}
 }
 
-func fetchBody(r *http.Request, w http.ResponseWriter, body *metered, limit int64, patience time.Duration) ([]byte, *Problem) {
-	if !plainJSON(r.Header) {
+func fetchBody(r *http.Request, w http.ResponseWriter, body *limitedBody, limit int64, timeout time.Duration) ([]byte, *Problem) {
+	if !isJSON(r.Header) {
 		return nil, newProblem("unsupported_media_type", "Send the body as application/json, in UTF-8 and not compressed.")
 	}
 	tooLarge := newProblem("body_too_large", "The body is larger than "+strconv.FormatInt(limit, 10)+" bytes.")
 	if r.ContentLength > limit {
 		return nil, tooLarge
 	}
-	// Not every writer has deadlines; a real connection does.
 	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(patience))
+	_ = control.SetReadDeadline(time.Now().Add(timeout)) // fails only for a test's writer, which has no deadlines
 	var buf bytes.Buffer
-	// An announced length is a promise: memory follows what has come.
-	buf.Grow(int(min(max(r.ContentLength, 0), meterStep)) + bytes.MinRead)
+	// Do not allocate for a length that was only announced: the buffer grows
+	// with the bytes that arrive.
+	buf.Grow(int(min(max(r.ContentLength, 0), readStep)) + bytes.MinRead)
 	_, err := buf.ReadFrom(http.MaxBytesReader(w, io.NopCloser(body), limit))
 	if err == nil {
-		// A deadline that stays would end the request of a caller who waits.
+		// Reset the deadline, which would otherwise cancel the request while it
+		// is being worked on.
 		_ = control.SetReadDeadline(time.Time{})
 		return buf.Bytes(), nil
 	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, tooLarge
 	}
-	if errors.Is(err, errMetered) {
+	if errors.Is(err, errByteLimit) {
 		return nil, tooMany("This caller sends more bytes a second than the service is configured to take.", body.wait).with("Connection", "close")
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
-		return nil, newProblem("body_timeout", "The body did not arrive within "+patience.String()+".").with("Connection", "close")
+		return nil, newProblem("body_timeout", "The body did not arrive within "+timeout.String()+".").with("Connection", "close")
 	}
-	return nil, newProblem("body_unreadable", "The connection broke off in the body.")
+	return nil, newProblem("body_unreadable", "The connection ended before the whole body had arrived.")
 }
 
-func plainJSON(h http.Header) bool {
+func isJSON(h http.Header) bool {
 	if e := h.Get("Content-Encoding"); e != "" && e != "identity" {
 		return false
 	}
@@ -108,7 +113,7 @@ func takeKey(ctx huma.Context, next func(huma.Context)) {
 
 func idempotencyKey(values []string) (string, *Problem) {
 	if len(values) == 0 || values[0] == "" {
-		return "", newProblem("idempotency_key_missing", "Send an Idempotency-Key header: a random value per job, the same for each repeat.")
+		return "", newProblem("idempotency_key_missing", "Send an Idempotency-Key header: a new random value for each job, and the same value when you repeat its request.")
 	}
 	bad := len(values) > 1 || len(values[0]) > jobs.MaxIdempotencyK
 	for _, c := range []byte(values[0]) {
@@ -120,10 +125,10 @@ func idempotencyKey(values []string) (string, *Problem) {
 	return values[0], nil
 }
 
-// requestHash tells requests apart that come with one Idempotency-Key. White
-// space between the body's tokens does not count; the order of its fields and
-// the spelling of its values do. Every part is preceded by its length, so that
-// no two requests run together to the same bytes.
+// requestHash returns a hash that differs for different requests with the same
+// Idempotency-Key. White space between the tokens of the body does not matter;
+// the order of fields and the spelling of values do. Each part is preceded by its
+// length, so that two requests cannot concatenate to the same bytes.
 func requestHash(method, path, tenant string, body []byte) [sha256.Size]byte {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, body); err != nil {
@@ -132,7 +137,7 @@ func requestHash(method, path, tenant string, body []byte) [sha256.Size]byte {
 	}
 	h := sha256.New()
 	for _, part := range [][]byte{[]byte(method), []byte(path), []byte(tenant), compact.Bytes()} {
-		_ = binary.Write(h, binary.BigEndian, uint64(len(part))) // a hash takes everything
+		_ = binary.Write(h, binary.BigEndian, uint64(len(part))) // writing to a hash never fails
 		_, _ = io.Copy(h, bytes.NewReader(part))
 	}
 	return [sha256.Size]byte(h.Sum(nil))

@@ -18,7 +18,7 @@ func TestABodyThatDoesNotArriveIsTheCallersTrouble(t *testing.T) {
 		"body_unreadable": io.ErrUnexpectedEOF,
 	} {
 		body := io.MultiReader(strings.NewReader(`{"client_ids":`), iotest.ErrReader(err))
-		_, p := fetchBody(httptest.NewRequest("POST", "/v1/erasures", nil), httptest.NewRecorder(), &metered{body: body}, smallBody, bodyTimeout)
+		_, p := fetchBody(httptest.NewRequest("POST", "/v1/erasures", nil), httptest.NewRecorder(), &limitedBody{body: body}, smallBody, defaultBodyTimeout)
 		if p == nil || p.Code != want || p.Status >= 500 {
 			t.Errorf("%v: got %+v, want %s", err, p, want)
 		}
@@ -29,7 +29,7 @@ func TestABodyThatIsAnnouncedTooLargeIsNotRead(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest("POST", "/v1/erasures", nil)
 	r.ContentLength = smallBody + 1
-	if _, p := fetchBody(r, httptest.NewRecorder(), &metered{body: iotest.ErrReader(errors.New("read"))}, smallBody, bodyTimeout); p == nil || p.Code != "body_too_large" {
+	if _, p := fetchBody(r, httptest.NewRecorder(), &limitedBody{body: iotest.ErrReader(errors.New("read"))}, smallBody, defaultBodyTimeout); p == nil || p.Code != "body_too_large" {
 		t.Errorf("got %+v", p)
 	}
 }
@@ -37,7 +37,7 @@ func TestABodyThatIsAnnouncedTooLargeIsNotRead(t *testing.T) {
 func TestAServerLeavesNoTimeWithoutLimit(t *testing.T) {
 	t.Parallel()
 	s := NewServer(http.NotFoundHandler(), "127.0.0.1:0")
-	if s.ReadHeaderTimeout <= 0 || s.WriteTimeout <= bodyTimeout || s.IdleTimeout <= 0 || s.MaxHeaderBytes <= maxToken {
+	if s.ReadHeaderTimeout <= 0 || s.WriteTimeout <= defaultBodyTimeout || s.IdleTimeout <= 0 || s.MaxHeaderBytes <= maxToken {
 		t.Errorf("%+v", s)
 	}
 }

@@ -12,25 +12,25 @@ import (
 const (
 	maxLocale    = 35 // characters; RFC 5646 section 4.4.1
 	maxOverrides = 64
-	maxDelay     = 366 * 24 * time.Hour // of not_before: a year, whichever
+	maxDelay     = 366 * 24 * time.Hour // of not_before: one year, a leap year included
 )
 
 // erasureRequest is the body of POST /v1/erasures.
 type erasureRequest struct {
-	TenantID      string      `json:"tenant_id,omitempty" maxLength:"64" doc:"The tenant whose clients these are. Required with a token for all tenants; else the token's tenant, and any other is refused"`
-	ClientIDs     []string    `json:"client_ids,omitempty" minItems:"1" maxItems:"100000" nullable:"false" doc:"Keys of the clients, as strings or whole numbers. Unknown ones come out as not_found. Either these or selection_id"`
-	SelectionID   string      `json:"selection_id,omitempty" format:"uuid" doc:"A selection to erase, instead of client_ids"`
-	ExpectedCount *int        `json:"expected_count,omitempty" minimum:"0" doc:"The selection's total as the administrator confirmed it, with the blocked clients of every guard in override; another count is a conflict. Required with selection_id"`
-	Reason        jobs.Reason `json:"reason" enum:"inactivity,subject_request" doc:"Why. An erasure for inactivity leaves out everybody who was active lately; one that the data subject asked for does not (GDPR Art. 17(1))"`
-	Comment       string      `json:"comment,omitempty" maxLength:"2000" doc:"Kept with the job and shown to its readers. Do not name a client here"`
-	Notify        []string    `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"Who gets the mail at the end: bare addresses. Left out: the token's email; an empty array: nobody"`
-	Locale        string      `json:"locale,omitempty" maxLength:"35" doc:"Language of the mail (BCP 47). Left out: the tenant's"`
-	NotBefore     time.Time   `json:"not_before,omitzero" doc:"Start no earlier than this (RFC 3339), at most a year ahead. Left out: as soon as possible"`
-	Override      []string    `json:"override,omitempty" maxItems:"64" nullable:"false" doc:"Guards that shall not protect these clients; only those that the map calls overridable"`
+	TenantID      string      `json:"tenant_id,omitempty" maxLength:"64" doc:"The tenant of the clients. Required with a token for all tenants (*). With any other token it may be left out, and must be the token's tenant"`
+	ClientIDs     []string    `json:"client_ids,omitempty" minItems:"1" maxItems:"100000" nullable:"false" doc:"Keys of the clients to erase, as strings or whole numbers. A key that does not exist gets the outcome not_found. Send either this or selection_id"`
+	SelectionID   string      `json:"selection_id,omitempty" format:"uuid" doc:"The selection to erase, instead of client_ids"`
+	ExpectedCount *int        `json:"expected_count,omitempty" minimum:"0" doc:"How many clients the administrator confirmed: the selection's total, plus the clients blocked by the guards in override. If the count has changed, the answer is 409 count_changed. Required with selection_id"`
+	Reason        jobs.Reason `json:"reason" enum:"inactivity,subject_request" doc:"Why the clients are erased. With inactivity, a client who has been active since is skipped; with subject_request, when the data subject asked for it, activity does not matter (GDPR Art. 17(1))"`
+	Comment       string      `json:"comment,omitempty" maxLength:"2000" doc:"Stored with the job and shown to everybody who may read it. Do not name a client here"`
+	Notify        []string    `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"Addresses that get the mail at the end, without display names. Default: the token's email. An empty array: no mail"`
+	Locale        string      `json:"locale,omitempty" maxLength:"35" doc:"Language of the mail (BCP 47). Default: the tenant's"`
+	NotBefore     time.Time   `json:"not_before,omitzero" doc:"Start no earlier than this (RFC 3339), at most a year ahead. Default: as soon as the service's grace period (OUBLI_GRACE) has passed"`
+	Override      []string    `json:"override,omitempty" maxItems:"64" nullable:"false" doc:"Names of guards to ignore. Only guards that the map marks as overridable are allowed"`
 
-	DryRun bool `json:"dry_run,omitempty" doc:"Run everything and take it back: the job says what an erasure would do, by outcome and by table. Nobody is notified, and a selection stays unused"`
+	DryRun bool `json:"dry_run,omitempty" doc:"Run the erasure and roll it back: the job reports what it would do, by outcome and by table. No mail is sent, and a selection can still be used"`
 
-	notice notice
+	mail mailOptions
 }
 
 var exampleRequest = map[string]any{
@@ -41,15 +41,14 @@ var exampleRequest = map[string]any{
 	"locale":     "fr",
 }
 
-// TransformSchema lets client ids be numbers, and says that nothing else than
-// these fields is taken.
+// TransformSchema documents that client ids may be numbers.
 func (erasureRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	s.Properties["client_ids"].Items = keySchema()
 	s.Properties["notify"].Items.Format = "email"
 	return s
 }
 
-// fields says how the body is read.
+// fields defines how the body is read.
 func (b *erasureRequest) fields() map[string]field {
 	fields := map[string]field{
 		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxKeyLength, false) }},
@@ -62,7 +61,7 @@ func (b *erasureRequest) fields() map[string]field {
 		}},
 		"expected_count": {read: func(r *reader) {
 			b.ExpectedCount = new(int)
-			r.whole(b.ExpectedCount)
+			r.count(b.ExpectedCount)
 		}},
 		"client_ids": {read: func(r *reader) {
 			b.ClientIDs = []string{}
@@ -88,15 +87,15 @@ func (b *erasureRequest) fields() map[string]field {
 				s, ok := r.str(tok)
 				switch {
 				case !ok:
-				case s == "" || len(s) > jobs.MaxKeyLength || !clean(s):
-					r.fault("bad_value", "This cannot be a guard's name.")
+				case s == "" || len(s) > jobs.MaxKeyLength || !storable(s):
+					r.fault("bad_value", "This is not a valid name of a guard.")
 				default:
 					b.Override = append(b.Override, s)
 				}
 			})
 		}},
 	}
-	b.notice.fields(fields, &b.Notify, &b.Locale)
+	b.mail.fields(fields, &b.Notify, &b.Locale)
 	return fields
 }
 
@@ -107,12 +106,11 @@ func (b *erasureRequest) readNotBefore(r *reader) {
 	}
 	if err := b.NotBefore.UnmarshalText([]byte(s)); err != nil {
 		b.NotBefore = time.Time{}
-		r.fault("bad_value", "Want a time as RFC 3339 writes it, such as 2026-10-01T06:00:00Z.")
+		r.fault("bad_value", "Want a time in the format of RFC 3339, such as 2026-10-01T06:00:00Z.")
 	}
 }
 
-// request is what the caller asks for. A time that has passed asks for no
-// delay.
+// request returns what the caller asks for. A not_before in the past is ignored.
 func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (jobs.ErasureRequest, *Problem) {
 	req := jobs.ErasureRequest{
 		TenantID:    tenant,
@@ -120,7 +118,7 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 		SelectionID: b.SelectionID,
 		Reason:      b.Reason,
 		Comment:     b.Comment,
-		Notify:      b.notice.recipients(c, b.DryRun, b.Notify),
+		Notify:      b.mail.recipients(c, b.DryRun, b.Notify),
 		Locale:      b.Locale,
 		Override:    b.Override,
 		DryRun:      b.DryRun,
@@ -131,28 +129,28 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 	}
 	switch {
 	case b.NotBefore.After(now.Add(maxDelay)):
-		return req, invalid(Fault{Code: "bad_value", Detail: "At most a year ahead.", Pointer: "/not_before"})
+		return req, invalid(Fault{Code: "bad_value", Detail: "This may be at most one year ahead.", Pointer: "/not_before"})
 	case b.NotBefore.After(now):
 		req.NotBefore = b.NotBefore.UTC()
 	}
 	return req, nil
 }
 
-// together finds what is wrong between fields: the request names clients or a
-// selection, and not both.
-func (b *erasureRequest) together() []Fault {
-	if faults := b.notice.together(b.DryRun, b.Notify); faults != nil {
+// checkCombination returns faults in the combination of fields: a request must
+// have clients or a selection, and not both.
+func (b *erasureRequest) checkCombination() []Fault {
+	if faults := b.mail.checkCombination(b.DryRun, b.Notify); faults != nil {
 		return faults
 	}
 	switch {
 	case b.ClientIDs == nil && b.SelectionID == "":
-		return []Fault{{Code: "required", Detail: "Name the clients here, or a selection in selection_id.", Pointer: "/client_ids"}}
+		return []Fault{{Code: "required", Detail: "Send the clients here, or a selection in selection_id.", Pointer: "/client_ids"}}
 	case b.ClientIDs != nil && b.SelectionID != "":
-		return []Fault{{Code: "contradiction", Detail: "Name clients or a selection, not both.", Pointer: "/selection_id"}}
+		return []Fault{{Code: "contradiction", Detail: "Send either client_ids or selection_id, not both.", Pointer: "/selection_id"}}
 	case b.SelectionID != "" && b.ExpectedCount == nil:
-		return []Fault{{Code: "required", Detail: "Say how many clients the selection has, as the administrator confirmed it.", Pointer: "/expected_count"}}
+		return []Fault{{Code: "required", Detail: "Send the number of clients that the administrator confirmed.", Pointer: "/expected_count"}}
 	case b.SelectionID == "" && b.ExpectedCount != nil:
-		return []Fault{{Code: "contradiction", Detail: "This goes with selection_id only.", Pointer: "/expected_count"}}
+		return []Fault{{Code: "contradiction", Detail: "This is allowed with selection_id only.", Pointer: "/expected_count"}}
 	}
 	return nil
 }

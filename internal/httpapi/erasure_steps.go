@@ -7,9 +7,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// erasureSteps ties the steps by which an administrator changes the course of
-// an erasure to their routes. They take no body, and a step that the job's
-// state does not allow is a conflict that names the state.
+// erasureSteps registers the routes that change the state of an erasure. They
+// have no body. A change that the job's state does not allow is a conflict, whose
+// detail names the state.
 func (a *api) erasureSteps() {
 	step := func(name, summary, description string, take func(context.Context, jobs.Kind, string, string) (jobs.Job, error)) {
 		register(a, operation{
@@ -22,14 +22,14 @@ func (a *api) erasureSteps() {
 		})
 	}
 	step("cancel", "Cancel an erasure",
-		"Before the start nothing is changed. While it runs it stops after the chunks under way; who was erased stays erased, and the counts say how many. Ends the job, with its mail.", a.Controls.Cancel)
-	step("pause", "Pause an erasure", "Stops a running job between chunks until it is resumed or cancelled.", a.Controls.Pause)
-	step("resume", "Resume an erasure", "Lets a paused job go on. A blocked one resumes by itself once the map covers the schema.", a.Controls.Resume)
+		"Ends the job, and its mail is sent. A job that has not started changes nothing. A running job stops after its current chunks: clients who are erased stay erased, and the counts say how many.", a.Controls.Cancel)
+	step("pause", "Pause an erasure", "Stops the job between two chunks until it is resumed or cancelled. Also allowed before the job has started, and while it is blocked.", a.Controls.Pause)
+	step("resume", "Resume an erasure", "Continues a paused job. A blocked job continues by itself when its reason is gone, for example when the map covers the schema again.", a.Controls.Resume)
 	register(a, operation{
 		method: http.MethodPost, path: "/v1/erasures/{id}/retry", id: "retry-erasure",
 		summary: "Retry an erasure",
-		description: "Makes a new job of the clients that failed or were skipped in one that has ended, with guards and all. " +
-			"Asked again for the same job it answers with the same new one.",
+		description: "Creates a new job for the clients that failed or were skipped in a job that has ended. All guards apply again. " +
+			"A job is retried once: repeating the request returns the same new job.",
 		who: admins, status: http.StatusAccepted,
 		codes: []string{"not_found", "wrong_state", "nothing_to_retry"},
 	}, a.retryErasure)
@@ -44,7 +44,7 @@ func (a *api) stepErasure(ctx context.Context, in *ErasurePath, take func(contex
 	if err != nil {
 		return nil, err
 	}
-	return &oneJob{Body: whole(job)}, nil
+	return &oneJob{Body: normalized(job)}, nil
 }
 
 func (a *api) retryErasure(ctx context.Context, in *ErasurePath) (*createErasureOutput, error) {
@@ -56,5 +56,5 @@ func (a *api) retryErasure(ctx context.Context, in *ErasurePath) (*createErasure
 	if err != nil {
 		return nil, err
 	}
-	return &createErasureOutput{Location: "/v1/erasures/" + job.ID, Body: whole(job)}, nil
+	return &createErasureOutput{Location: "/v1/erasures/" + job.ID, Body: normalized(job)}, nil
 }

@@ -10,21 +10,21 @@ import (
 // ErasureStore accepts erasures.
 type ErasureStore interface {
 	// AcceptErasure stores the job, its tasks and the key in one transaction.
-	// With a key that is known with the same hash it returns the first answer,
-	// and replayed is true.
+	// If the key is stored already with the same hash, it returns the first
+	// answer, and replayed is true.
 	AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
-	// Retry makes a new job of the clients that failed or were skipped.
+	// Retry creates a new job for the clients that failed or were skipped.
 	Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error)
 }
 
-// erasures ties the resource /v1/erasures to its routes.
+// erasures registers the routes of /v1/erasures.
 func (a *api) erasures() {
 	registerBody(a, operation{
 		method: http.MethodPost, path: "/v1/erasures", id: "create-erasure",
 		summary: "Erase clients",
-		description: "Accepts a job that erases the clients named, or those of a selection. It runs in the background and cannot be undone. " +
-			"A client that a guard of the map protects (a legal hold, an unpaid balance, an appointment to come …) is skipped, not erased; " +
-			"what the law demands to keep stays until its date. A repeat with the same Idempotency-Key gives the first answer again, with `Idempotency-Replayed: true`.",
+		description: "Creates a job that erases the listed clients, or those of a selection. The job runs in the background and cannot be undone. " +
+			"A client that a guard of the map protects (a legal hold, an unpaid balance, a future appointment …) is skipped. " +
+			"Data that the law requires to be kept stays until its date. " + repeatText,
 		who: admins, status: http.StatusAccepted, idempotent: true, body: clientsBody,
 		codes:   []string{"tenant_mismatch", "unknown_tenant", "bad_client_id", "not_overridable", "not_found", "count_changed", "selection_used", "selection_expired"},
 		example: exampleRequest,
@@ -32,29 +32,32 @@ func (a *api) erasures() {
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/erasures", id: "list-erasures",
 		summary:     "List erasures",
-		description: "The newest first. The token's tenant only; a trusted service sees all tenants, or the one that it names.",
+		description: "Newest first. The list has the jobs of the token's tenant. With a token for all tenants (`*`) it has the jobs of every tenant, or of the one in `tenant_id`.",
 		who:         readers, status: http.StatusOK,
 		codes: []string{"tenant_mismatch", "bad_cursor"},
 	}, a.listErasures)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/erasures/{id}", id: "get-erasure",
 		summary:     "Read an erasure",
-		description: "Where the job stands. Reading it once a second is fine. It names no client.",
+		description: "The state and the counts of a job. You may read it once a second. It names no client.",
 		who:         readers, status: http.StatusOK,
 		codes: []string{"not_found"},
 	}, a.getErasure)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/erasures/{id}/clients", id: "list-erasure-clients",
 		summary:     "List clients by outcome",
-		description: "Every client of the job that has its outcome and is not plainly erased, with the reason.",
+		description: "Every client of the job whose outcome is other than `erased`, with the reason as a code. Clients that are still pending are not in the list.",
 		who:         readers, status: http.StatusOK,
 		codes: []string{"not_found", "bad_cursor"},
 	}, a.listErasureClients)
 }
 
+// repeatText documents the Idempotency-Key of the routes that create jobs.
+const repeatText = "If you repeat the request with the same Idempotency-Key within seven days, you get the first answer again, with `Idempotency-Replayed: true`."
+
 type createErasureOutput struct {
-	Location string `header:"Location" doc:"Where to read the job"`
-	Replayed string `header:"Idempotency-Replayed" doc:"true when this is the first answer again"`
+	Location string `header:"Location" doc:"Path of the job"`
+	Replayed string `header:"Idempotency-Replayed" doc:"true if the answer repeats the first one"`
 	Body     jobs.Job
 }
 
@@ -76,7 +79,7 @@ func (a *api) createErasure(ctx context.Context, _ *struct{}, b *erasureRequest)
 	if err != nil {
 		return nil, err
 	}
-	out := &createErasureOutput{Location: "/v1/erasures/" + job.ID, Body: whole(job)}
+	out := &createErasureOutput{Location: "/v1/erasures/" + job.ID, Body: normalized(job)}
 	if replayed {
 		out.Replayed = "true"
 	}
@@ -94,7 +97,7 @@ func (a *api) listErasures(ctx context.Context, in *listJobsInput) (*jobList, er
 	}
 	items := make([]jobs.Job, len(l.Items))
 	for i, job := range l.Items {
-		items[i] = whole(job)
+		items[i] = normalized(job)
 	}
 	return &jobList{Body: jobs.List[jobs.Job]{Items: items, Next: l.Next}}, nil
 }
@@ -117,7 +120,7 @@ func (a *api) getErasure(ctx context.Context, in *ErasurePath) (*oneJob, error) 
 	if err != nil {
 		return nil, err
 	}
-	return &oneJob{Body: whole(job)}, nil
+	return &oneJob{Body: normalized(job)}, nil
 }
 
 type listErasureClientsInput struct {

@@ -18,7 +18,7 @@ const goodBody = `{"client_ids":["a",7],"reason":"subject_request"}`
 
 func TestAnErasureIsAcceptedAndCanBeRead(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	a := b.ask(t, "POST", "/v1/erasures", token, goodBody, "Idempotency-Key: k", "Content-Type: application/json; charset=utf-8")
 	job := a.job(t)
@@ -67,7 +67,7 @@ func TestARequestArrivesAsItWasMeant(t *testing.T) {
 		{"escapes are read", `{"client\u005fids":["\u0061\u00e9"],"reason":"inactivity"}`,
 			jobs.ErasureRequest{ClientIDs: []string{"aé"}, Reason: jobs.Inactivity, Notify: owner}},
 	} {
-		b := newBench(t)
+		b := newTestAPI(t)
 		a := b.ask(t, "POST", "/v1/erasures", mustToken(t, "studio", jobs.Admin), c.body, "Idempotency-Key: k")
 		if a.StatusCode != http.StatusAccepted {
 			t.Errorf("%s: got %d %s", c.name, a.StatusCode, a.body)
@@ -82,7 +82,7 @@ func TestARequestArrivesAsItWasMeant(t *testing.T) {
 
 func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	first := b.ask(t, "POST", "/v1/erasures", token, goodBody, "Idempotency-Key: k")
 	for _, body := range []string{goodBody, " {\n \"client_ids\": [\"a\",\t7], \"reason\": \"subject_request\" }\r\n"} {
@@ -122,7 +122,7 @@ func TestTheTenantOfAServicesRequestIsPartOfItsIdentity(t *testing.T) {
 
 func TestAHundredIdenticalRequestsAtOnceAreOneJob(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	locations := make([]string, 100)
 	var all sync.WaitGroup
@@ -139,7 +139,7 @@ func TestAHundredIdenticalRequestsAtOnceAreOneJob(t *testing.T) {
 
 func TestTheIdempotencyKeyIsNeededBeforeTheBody(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	for _, c := range []struct {
 		name, code string
@@ -163,7 +163,7 @@ func TestTheIdempotencyKeyIsNeededBeforeTheBody(t *testing.T) {
 
 func TestABodyOfTheWrongKindOrSizeIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	for _, c := range []struct {
 		name, body, header, code string
@@ -209,7 +209,7 @@ func TestTheLargestRequestFits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	if a := b.ask(t, "POST", "/v1/erasures", token, string(body), "Idempotency-Key: k"); a.StatusCode != 202 || len(b.store.requests[0].ClientIDs) != jobs.MaxClients {
 		t.Errorf("got %d %s", a.StatusCode, a.body)

@@ -21,23 +21,23 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// stand lets each request of a fuzz target find a store of its own behind
-// one handler, which is dear to build.
-type stand struct{ *shelf }
+// swappableStore lets each request of a fuzz target have a store of its own behind
+// one handler, because building a handler takes long.
+type swappableStore struct{ *memoryStore }
 
-func (s *stand) stores() Stores {
+func (s *swappableStore) stores() Stores {
 	return Stores{Jobs: s, Controls: s, Erasures: s, Merges: s, Selections: s, Retention: s}
 }
 
-// mustStand is the API with a stand, a good token, and the document's
-// operations in a fixed order.
-func mustStand(tb testing.TB) (http.Handler, *stand, string, []route) {
+// mustSwappableAPI returns the API with a swappableStore, a valid token, and the
+// operations of the OpenAPI document in a fixed order.
+func mustSwappableAPI(tb testing.TB) (http.Handler, *swappableStore, string, []route) {
 	tb.Helper()
 	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c := &stand{newShelf()}
+	c := &swappableStore{newMemoryStore()}
 	h, err := New(Options{Stores: c.stores(), Verifier: v, Limits: Limits{Requests: -1, Bytes: -1, Failures: -1}})
 	if err != nil {
 		tb.Fatal(err)
@@ -49,17 +49,17 @@ func mustStand(tb testing.TB) (http.Handler, *stand, string, []route) {
 	return h, c, token, routesOf(tb, h)
 }
 
-// stocked is a shelf with one thing of each kind, under the id that route.at
+// storeWithJob returns a store with one job, whose id is the one that route.at
 // puts into paths.
-func stocked() *shelf {
-	s := newShelf()
+func storeWithJob() *memoryStore {
+	s := newMemoryStore()
 	s.jobs[selectionID] = jobs.Job{ID: selectionID, TenantID: "studio", State: jobs.Running}
 	return s
 }
 
-// holdsUp says what is wrong with an answer to a request that could have been
-// anything: it is documented, it is JSON, and a refusal has reached no store.
-func holdsUp(w *httptest.ResponseRecorder, store *shelf, responses map[string]bool) error {
+// checkFuzzed checks the answer to an arbitrary request: its status must be
+// documented, it must be JSON, and a refused request must not reach the store.
+func checkFuzzed(w *httptest.ResponseRecorder, store *memoryStore, responses map[string]bool) error {
 	for name, values := range w.Header() {
 		if strings.ContainsAny(name+strings.Join(values, ""), "\r\n\x00") {
 			return fmt.Errorf("header %q: %q", name, values)
@@ -72,7 +72,7 @@ func holdsUp(w *httptest.ResponseRecorder, store *shelf, responses map[string]bo
 		return fmt.Errorf("not an answer of ours: %v", w.Header())
 	}
 	if w.Code < 400 {
-		return wholesome(reflect.ValueOf(store).Elem())
+		return checkTexts(reflect.ValueOf(store).Elem())
 	}
 	var p Problem
 	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || codes[p.Code].meaning == "" || statusOf(codes[p.Code].kind, p.Code) != w.Code || len(p.Errors) > maxFaults {
@@ -84,9 +84,9 @@ func holdsUp(w *httptest.ResponseRecorder, store *shelf, responses map[string]bo
 	return nil
 }
 
-// wasAsked reports whether anything of a request has reached the store: it
-// keeps every kind in a slice.
-func wasAsked(store *shelf) bool {
+// wasAsked reports whether anything of a request has reached the store, which
+// keeps every kind of request in a slice.
+func wasAsked(store *memoryStore) bool {
 	v := reflect.ValueOf(store).Elem()
 	for i := range v.NumField() {
 		if f := v.Field(i); f.Kind() == reflect.Slice && f.Len() > 0 {
@@ -96,9 +96,9 @@ func wasAsked(store *shelf) bool {
 	return false
 }
 
-// wholesome looks at every text that has reached the store, whichever request
-// it came with: PostgreSQL can take it, and it is not endless.
-func wholesome(v reflect.Value) error {
+// checkTexts checks every text that has reached the store: PostgreSQL must be able
+// to store it, and its length must be bounded.
+func checkTexts(v reflect.Value) error {
 	switch v.Kind() {
 	case reflect.String:
 		s := v.String()
@@ -108,7 +108,7 @@ func wholesome(v reflect.Value) error {
 		}
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
-			if err := wholesome(v.Index(i)); err != nil {
+			if err := checkTexts(v.Index(i)); err != nil {
 				return err
 			}
 		}
@@ -117,19 +117,19 @@ func wholesome(v reflect.Value) error {
 			return nil
 		}
 		for i := range v.NumField() {
-			if err := wholesome(v.Field(i)); err != nil {
+			if err := checkTexts(v.Field(i)); err != nil {
 				return err
 			}
 		}
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
-			if err := wholesome(v.MapIndex(key)); err != nil {
+			if err := checkTexts(v.MapIndex(key)); err != nil {
 				return err
 			}
 		}
 	case reflect.Pointer:
 		if !v.IsNil() {
-			return wholesome(v.Elem())
+			return checkTexts(v.Elem())
 		}
 	}
 	return nil
@@ -138,7 +138,7 @@ func wholesome(v reflect.Value) error {
 // FuzzBodies sends any bytes to any route that takes a body. Routes come from
 // the document, so that a new one is fuzzed as soon as it is there.
 func FuzzBodies(f *testing.F) {
-	h, c, token, routes := mustStand(f)
+	h, c, token, routes := mustSwappableAPI(f)
 	routes = slices.DeleteFunc(routes, func(r route) bool { return r.example == "" })
 	for i, r := range routes {
 		f.Add(uint8(i), []byte(r.example))
@@ -156,14 +156,14 @@ func FuzzBodies(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, i uint8, body []byte) {
-		r, store := routes[int(i)%len(routes)], stocked()
-		c.shelf = store
+		r, store := routes[int(i)%len(routes)], storeWithJob()
+		c.memoryStore = store
 		req := httptest.NewRequest(r.method, r.at(selectionID), bytes.NewReader(body))
 		req.Header.Set("Authorization", "Bearer "+token)
 		req.Header.Set("Idempotency-Key", "k")
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, req)
-		if err := holdsUp(w, store, r.responses); err != nil {
+		if err := checkFuzzed(w, store, r.responses); err != nil {
 			t.Fatalf("%s: %v\n%q\n%d %s", r, err, body, w.Code, w.Body)
 		}
 	})
@@ -172,7 +172,7 @@ func FuzzBodies(f *testing.F) {
 // FuzzRequests sends any method, target and header lines: paths, ids, limits,
 // cursors, states and keys.
 func FuzzRequests(f *testing.F) {
-	h, c, token, routes := mustStand(f)
+	h, c, token, routes := mustSwappableAPI(f)
 	for _, r := range routes {
 		f.Add(r.method, r.at(selectionID), "", "")
 		f.Add(r.method, r.at("../../etc/passwd"), "Idempotency-Key", "' OR 1=1 --")
@@ -192,14 +192,14 @@ func FuzzRequests(f *testing.F) {
 		if err != nil {
 			return
 		}
-		store := stocked()
-		c.shelf = store
+		store := storeWithJob()
+		c.memoryStore = store
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, req)
 		if req.Method == http.MethodHead || w.Code < 400 && w.Body.Len() == 0 {
 			return
 		}
-		if err := holdsUp(w, store, nil); err != nil {
+		if err := checkFuzzed(w, store, nil); err != nil {
 			t.Fatalf("%v\n%q\n%d %s", err, raw, w.Code, w.Body)
 		}
 	})

@@ -30,31 +30,31 @@ type JobControls interface {
 // Paging are the parameters that all lists share. It and [ErasurePath] are
 // exported because huma looks into exported parts only.
 type Paging struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Items on one page"`
-	Cursor string `query:"cursor" maxLength:"512" doc:"The next of the page before; leave it out for the first page"`
+	Limit  int    `query:"limit" minimum:"1" maximum:"1000" default:"100" doc:"Largest number of items on a page"`
+	Cursor string `query:"cursor" maxLength:"512" doc:"The value of next from the previous page. Leave it out for the first page"`
 }
 
 func (p Paging) page() (jobs.Page, error) {
-	if !clean(p.Cursor) {
-		return jobs.Page{}, kindProblem(jobs.Invalid, "bad_cursor", "The cursor is not one that this list gave.")
+	if !storable(p.Cursor) {
+		return jobs.Page{}, kindProblem(jobs.Invalid, "bad_cursor", "The cursor did not come from this list.")
 	}
 	return jobs.Page{Limit: p.Limit, Cursor: p.Cursor}, nil
 }
 
 type listJobsInput struct {
 	State    jobs.State `query:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled" doc:"Only jobs in this state"`
-	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only this tenant's; for trusted services, as a token with a tenant sees its own only"`
+	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only jobs of this tenant. Useful with a token for all tenants (*); any other token lists its own tenant only"`
 	Paging
 }
 
-// listJobs is a page of jobs of one kind.
+// listJobs returns one page of jobs of one kind.
 func (a *api) listJobs(ctx context.Context, kind jobs.Kind, in *listJobsInput) (jobs.List[jobs.Job], error) {
 	var none jobs.List[jobs.Job]
 	tenant, err := tenantFor(callOf(ctx).caller, in.TenantID)
 	if err != nil {
 		return none, err
 	}
-	if !clean(tenant) {
+	if !storable(tenant) {
 		return none, invalid(Fault{Code: "bad_value", Detail: "Control characters are not allowed.", Parameter: "tenant_id"})
 	}
 	pg, err := in.page()
@@ -64,7 +64,7 @@ func (a *api) listJobs(ctx context.Context, kind jobs.Kind, in *listJobsInput) (
 	return a.Jobs.Jobs(ctx, jobs.Filter{TenantID: tenant, Kind: kind, State: in.State, Page: pg})
 }
 
-// pathOf reads an id out of a path, and whose things the caller may see.
+// pathOf returns the tenant that the caller may see and the checked id of a path.
 func pathOf(ctx context.Context, raw string) (tenant, id string, err error) {
 	if id, err = jobID(raw); err != nil {
 		return "", "", err
@@ -73,7 +73,8 @@ func pathOf(ctx context.Context, raw string) (tenant, id string, err error) {
 	return tenant, id, err
 }
 
-// listExceptions is a page of the clients of a job of one kind.
+// listExceptions returns one page of the clients of a job whose outcome is other
+// than erased.
 func (a *api) listExceptions(ctx context.Context, kind jobs.Kind, rawID string, outcome jobs.Outcome, p Paging) (jobs.List[jobs.Exception], error) {
 	var none jobs.List[jobs.Exception]
 	tenant, id, err := pathOf(ctx, rawID)
@@ -89,8 +90,8 @@ func (a *api) listExceptions(ctx context.Context, kind jobs.Kind, rawID string, 
 
 var uuidText = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// jobID is a job's id as the store knows it. What cannot be an id is missing
-// like any other job that there is not.
+// jobID returns a job's id in the store's spelling. Anything that is not a UUID is
+// answered like a job that does not exist.
 func jobID(s string) (string, error) {
 	if !uuidText.MatchString(s) {
 		return "", kindProblem(jobs.Missing, "", "")
@@ -98,8 +99,9 @@ func jobID(s string) (string, error) {
 	return strings.ToLower(s), nil
 }
 
-// whole is the job with its empty maps as {} and its times in UTC.
-func whole(j jobs.Job) jobs.Job {
+// normalized returns the job with empty maps instead of nil, which JSON would
+// write as null, and with its times in UTC.
+func normalized(j jobs.Job) jobs.Job {
 	if j.Exceptions == nil {
 		j.Exceptions = map[string]int{}
 	}
@@ -119,5 +121,6 @@ func utc(t *time.Time) *time.Time {
 	return &u
 }
 
-// clean reports whether PostgreSQL can take s as text.
-func clean(s string) bool { return utf8.ValidString(s) && !hasControl(s) }
+// storable reports whether s can be stored as text in PostgreSQL and has no
+// control characters.
+func storable(s string) bool { return utf8.ValidString(s) && !hasControl(s) }

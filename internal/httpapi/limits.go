@@ -12,36 +12,37 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// The defaults of [Limits]. A caller who erases a million clients in bodies of
-// a thousand, as fast as workers can, stays far below.
+// The defaults of [Limits]. A caller who erases a million clients, a thousand per
+// request and as fast as the workers can, stays far below them.
 const (
 	DefaultRequests = 200
 	DefaultBytes    = 8 << 20
 	DefaultFailures = 60
 )
 
-// Limits is what one caller may take before it is told to wait. A zero field
-// stands for its default, a negative one for no limit.
+// Limits are what one caller may use before it gets 429. A zero field means its
+// default, a negative one no limit.
 type Limits struct {
-	// Requests a second, for each subject of each tenant; ten seconds' worth
-	// may come at once.
+	// Requests per second, for each subject of each tenant. A burst may be as
+	// large as ten seconds allow.
 	Requests int
-	// Bytes of bodies a second, for each subject of each tenant; eight seconds'
-	// worth may come at once, so that any body fits from 1 MiB on. It bounds
-	// the memory that one caller's requests can hold.
+	// Bytes of request bodies per second, for each subject of each tenant. A
+	// burst may be as large as eight seconds allow, so that with 1 MiB or more
+	// the largest body fits. It bounds the memory that one caller's requests
+	// can use.
 	Bytes int
-	// Failures of authentication a minute, from each network address; a
-	// minute's worth may come at once. It makes guessing slow and keeps it from
-	// filling the log. A good token always passes, whoever else shares the
-	// address, and one that has only expired is told so, not counted.
+	// Failures of authentication per minute, from each network address. A
+	// burst may be as large as one minute allows. It slows down guessing and
+	// bounds what guessing writes to the log. A valid token always passes,
+	// whoever else uses its address, and an expired one does not count.
 	Failures int
 }
 
-// limiters are limits at work; nil ones refuse nobody.
+// limiters enforce [Limits]. A nil limiter refuses nobody.
 type limiters struct{ requests, bytes, failures *limit.Limiter }
 
 func (l Limits) start() limiters {
-	of := func(n, standard int, seconds, burst float64) *limit.Limiter {
+	limiter := func(n, standard int, seconds, burst float64) *limit.Limiter {
 		if n == 0 {
 			n = standard
 		}
@@ -51,14 +52,14 @@ func (l Limits) start() limiters {
 		return limit.New(float64(n)/seconds, int(float64(n)*burst))
 	}
 	return limiters{
-		requests: of(l.Requests, DefaultRequests, 1, 10),
-		bytes:    of(l.Bytes, DefaultBytes, 1, 8),
-		failures: of(l.Failures, DefaultFailures, 60, 1),
+		requests: limiter(l.Requests, DefaultRequests, 1, 10),
+		bytes:    limiter(l.Bytes, DefaultBytes, 1, 8),
+		failures: limiter(l.Failures, DefaultFailures, 60, 1),
 	}
 }
 
-// refuse is the answer to a request without a good token; once an address has
-// had its share of those, it is only told to wait.
+// refuse returns the answer to a request without a valid token: p, or 429 if its
+// network address has sent too many such requests.
 func (l limiters) refuse(r *http.Request, p *Problem) *Problem {
 	if p.Code != "unauthenticated" {
 		return p
@@ -69,7 +70,7 @@ func (l limiters) refuse(r *http.Request, p *Problem) *Problem {
 	return p
 }
 
-// admit counts a request of a known caller.
+// admit counts a request of an authenticated caller.
 func (l limiters) admit(c jobs.Caller) *Problem {
 	if wait := l.requests.Take(keyspace(c), 1); wait > 0 {
 		return tooMany("This caller sends more requests a second than the service is configured to take.", wait)
@@ -77,32 +78,33 @@ func (l limiters) admit(c jobs.Caller) *Problem {
 	return nil
 }
 
-// tooMany tells to come back after wait, in whole seconds.
+// tooMany returns the problem that tells the caller to repeat the request after
+// wait, rounded up to whole seconds.
 func tooMany(detail string, wait time.Duration) *Problem {
 	seconds := int(math.Ceil(wait.Seconds()))
 	return newProblem("too_many_requests", detail).with("Retry-After", strconv.Itoa(max(1, seconds)))
 }
 
-// metered is a body whose bytes are counted as they come, so that nothing is
-// believed about a length that was only announced.
-type metered struct {
+// limitedBody is a request body whose bytes count against the caller's limit as
+// they arrive. The announced length does not count, because it may be wrong.
+type limitedBody struct {
 	body    io.Reader
 	limiter *limit.Limiter
-	who     string
-	wait    time.Duration // once it is too much
+	caller  string
+	wait    time.Duration // how long to wait, after Read has failed with errByteLimit
 }
 
-// meterStep is how much is read between two looks at the meter, in bytes.
-const meterStep = 32 << 10
+// readStep is the number of bytes read between two checks of the limit.
+const readStep = 32 << 10
 
-var errMetered = errors.New("the caller has sent its share of bytes")
+var errByteLimit = errors.New("the caller has reached its limit of bytes")
 
-// Read fails with errMetered when the caller has to wait.
-func (m *metered) Read(p []byte) (int, error) {
-	n, err := m.body.Read(p[:min(len(p), meterStep)])
+// Read fails with errByteLimit when the caller has to wait.
+func (m *limitedBody) Read(p []byte) (int, error) {
+	n, err := m.body.Read(p[:min(len(p), readStep)])
 	if n > 0 {
-		if m.wait = m.limiter.Take(m.who, n); m.wait > 0 {
-			return 0, errMetered
+		if m.wait = m.limiter.Take(m.caller, n); m.wait > 0 {
+			return 0, errByteLimit
 		}
 	}
 	return n, err

@@ -12,14 +12,15 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// mustLimit is an API with limits of a test's choice, asked without a network.
+// mustLimit returns a function that sends requests, without a network, to an API
+// with these limits.
 func mustLimit(t *testing.T, l Limits) func(method, path, token, address, body string) (int, Problem, http.Header) {
 	t.Helper()
 	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Options{Stores: newShelf().stores(), Verifier: v, Limits: l})
+	h, err := New(Options{Stores: newMemoryStore().stores(), Verifier: v, Limits: l})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +42,7 @@ func mustLimit(t *testing.T, l Limits) func(method, path, token, address, body s
 	}
 }
 
-func told(t *testing.T, p Problem, h http.Header) {
+func checkRetryAfter(t *testing.T, p Problem, h http.Header) {
 	t.Helper()
 	if n, err := strconv.Atoi(h.Get("Retry-After")); p.Code != "too_many_requests" || err != nil || n < 1 || n > 100 {
 		t.Errorf("told to wait by %+v with %v", p, h)
@@ -56,7 +57,7 @@ func TestACallerWhoAsksTooOftenWaitsAndNobodyElseDoes(t *testing.T) {
 	for range 30 {
 		status, p, h := ask("GET", "/v1/erasures", greedy, "192.0.2.1", "")
 		if status == http.StatusTooManyRequests {
-			told(t, p, h)
+			checkRetryAfter(t, p, h)
 			refused++
 		} else if status != http.StatusOK {
 			t.Errorf("got %d", status)
@@ -83,7 +84,7 @@ func TestACallerWhoSendsTooMuchWaits(t *testing.T) {
 	for range 5 {
 		status, p, h := ask("POST", "/v1/erasures", token, "192.0.2.1", full)
 		if status == http.StatusTooManyRequests {
-			told(t, p, h)
+			checkRetryAfter(t, p, h)
 			if h.Get("Connection") != "close" {
 				t.Error("the rest of the body is waited for")
 			}
@@ -121,7 +122,7 @@ func TestAnAddressThatGuessesIsToldToWaitAndAGoodTokenAlwaysPasses(t *testing.T)
 			t.Errorf("failure %d: got %d, want %d", i+1, status, want)
 		}
 		if status == 429 {
-			told(t, p, h)
+			checkRetryAfter(t, p, h)
 		}
 	}
 	if status, _, _ := ask("GET", "/v1/erasures", good, "192.0.2.1", ""); status != 200 {
@@ -141,9 +142,9 @@ func TestTheDefaultsLetABulkCallerWork(t *testing.T) {
 		}
 	}
 	// The largest bodies, one after the other as they are read.
-	for i := range 8 * clientsBody / meterStep {
-		if wait := l.bytes.Take("bulk", meterStep); wait > 0 {
-			t.Fatalf("of eight largest bodies at once, byte %d waits %s", i*meterStep, wait)
+	for i := range 8 * clientsBody / readStep {
+		if wait := l.bytes.Take("bulk", readStep); wait > 0 {
+			t.Fatalf("of eight largest bodies at once, byte %d waits %s", i*readStep, wait)
 		}
 	}
 }

@@ -8,27 +8,27 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// mergeBody bounds the bodies of merges: a thousand keys of 64 bytes with their
-// quotes and commas, and room for the rest.
+// mergeBody is the limit of a merge's body in bytes: a thousand keys of 64 bytes
+// with quotes and commas, and room for the other fields.
 const mergeBody = 256 << 10
 
 // mergeRequest is the body of POST /v1/merges.
 type mergeRequest struct {
-	TenantID     string            `json:"tenant_id,omitempty" maxLength:"64" doc:"The tenant whose clients these are. Required with a token for all tenants; else the token's tenant, and any other is refused"`
-	SourceIDs    []string          `json:"source_client_ids" minItems:"1" maxItems:"1000" nullable:"false" doc:"Keys of the clients that are merged, as strings or whole numbers; all must be the tenant's"`
-	Target       mergeTarget       `json:"target" doc:"Who takes over: a client of the same tenant, or the tenant's anonymous profile"`
-	DeleteSource bool              `json:"delete_source" doc:"Delete the sources once they are merged"`
-	FillBlanks   bool              `json:"fill_blanks,omitempty" default:"true" doc:"Give the target what it lacks and a source has, as the map's fill says. Sources are taken in the order of their keys"`
-	Conflicts    jobs.ConflictRule `json:"conflicts,omitempty" enum:"fail,keep_target" default:"fail" doc:"What becomes of a source's row of which the target has the like already, such as a place in the same class: fail leaves the whole source as it is, keep_target drops the source's row"`
-	Comment      string            `json:"comment,omitempty" maxLength:"2000" doc:"Kept with the job and shown to its readers. Do not name a client here"`
-	Notify       []string          `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"Who gets the mail at the end: bare addresses. Left out: the token's email; an empty array: nobody"`
-	Locale       string            `json:"locale,omitempty" maxLength:"35" doc:"Language of the mail (BCP 47). Left out: the tenant's"`
-	DryRun       bool              `json:"dry_run,omitempty" doc:"Run everything and take it back, source by source: the job says what a merge would do, by outcome and by table. Conflicts between two of the sources show in the real merge only. Nobody is notified"`
+	TenantID     string            `json:"tenant_id,omitempty" maxLength:"64" doc:"The tenant of the clients. Required with a token for all tenants (*). With any other token it may be left out, and must be the token's tenant"`
+	SourceIDs    []string          `json:"source_client_ids" minItems:"1" maxItems:"1000" nullable:"false" doc:"Keys of the clients to merge into the target, as strings or whole numbers. All must belong to the tenant"`
+	Target       mergeTarget       `json:"target" doc:"Who gets the rows of the sources: a client of the same tenant, or the tenant's anonymous profile"`
+	DeleteSource bool              `json:"delete_source" doc:"Delete the sources after they are merged"`
+	FillBlanks   bool              `json:"fill_blanks,omitempty" default:"true" doc:"Copy values of the sources into blank fields of the target, for the columns that the map lists under fill. Sources are processed in the order of their keys"`
+	Conflicts    jobs.ConflictRule `json:"conflicts,omitempty" enum:"fail,keep_target" default:"fail" doc:"What to do when a unique constraint does not allow source and target to both have a row, such as a place in the same class. fail: do not merge this source. keep_target: delete the source's row"`
+	Comment      string            `json:"comment,omitempty" maxLength:"2000" doc:"Stored with the job and shown to everybody who may read it. Do not name a client here"`
+	Notify       []string          `json:"notify,omitempty" maxItems:"20" nullable:"false" doc:"Addresses that get the mail at the end, without display names. Default: the token's email. An empty array: no mail"`
+	Locale       string            `json:"locale,omitempty" maxLength:"35" doc:"Language of the mail (BCP 47). Default: the tenant's"`
+	DryRun       bool              `json:"dry_run,omitempty" doc:"Run the merge and roll it back, source by source: the job reports what it would do, by outcome and by table. Conflicts between two sources appear only in the real merge. No mail is sent"`
 
-	notice notice
+	mail mailOptions
 }
 
-// mergeTarget names who takes over.
+// mergeTarget says who gets the rows: one of the two.
 type mergeTarget struct {
 	ClientID  string `json:"client_id,omitempty" doc:"Key of the client"`
 	Anonymous bool   `json:"anonymous,omitempty" doc:"The tenant's anonymous profile"`
@@ -42,14 +42,14 @@ var exampleMerge = map[string]any{
 	"comment":           "Doppelt angelegt",
 }
 
-// TransformSchema lets client ids be numbers.
+// TransformSchema documents that client ids may be numbers.
 func (mergeRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	s.Properties["source_client_ids"].Items = keySchema()
 	s.Properties["notify"].Items.Format = "email"
 	return s
 }
 
-// TransformSchema says that a target is one of two.
+// TransformSchema documents that a target has exactly one of its two fields.
 func (mergeTarget) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema {
 	s.Properties["client_id"] = keySchema()
 	one := 1
@@ -57,7 +57,7 @@ func (mergeTarget) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Schema
 	return s
 }
 
-// keySchema is how a client's key is written.
+// keySchema returns the schema of a client's key.
 func keySchema() *huma.Schema {
 	one, limit := 1, jobs.MaxKeyLength
 	return &huma.Schema{OneOf: []*huma.Schema{
@@ -66,7 +66,7 @@ func keySchema() *huma.Schema {
 	}}
 }
 
-// fields says how the body is read.
+// fields defines how the body is read.
 func (b *mergeRequest) fields() map[string]field {
 	b.FillBlanks, b.Conflicts = true, jobs.FailOnConflict
 	fields := map[string]field{
@@ -92,40 +92,40 @@ func (b *mergeRequest) fields() map[string]field {
 		"comment": {read: func(r *reader) { r.text(&b.Comment, jobs.MaxComment, true) }},
 		"dry_run": {read: func(r *reader) { r.boolean(&b.DryRun) }},
 	}
-	b.notice.fields(fields, &b.Notify, &b.Locale)
+	b.mail.fields(fields, &b.Notify, &b.Locale)
 	return fields
 }
 
 func (b *mergeRequest) readTarget(r *reader) {
-	here, before, named := r.at, len(r.faults), 0
+	at, faultsBefore, targets := r.at, len(r.faults), 0
 	r.object(map[string]field{
 		"client_id": {read: func(r *reader) {
 			if key, ok := r.key(r.next()); ok {
 				b.Target.ClientID = key
-				named++
+				targets++
 			}
 		}},
 		"anonymous": {read: func(r *reader) {
 			r.boolean(&b.Target.Anonymous)
 			if b.Target.Anonymous {
-				named++
+				targets++
 			}
 		}},
 	})
-	if len(r.faults) == before && named != 1 {
-		r.faultAt(here, "contradiction", `Want either {"client_id": …} or {"anonymous": true}.`)
+	if len(r.faults) == faultsBefore && targets != 1 {
+		r.faultAt(at, "contradiction", `Want either {"client_id": …} or {"anonymous": true}.`)
 	}
 }
 
-// together finds what is wrong between fields.
-func (b *mergeRequest) together() []Fault {
-	return b.notice.together(b.DryRun, b.Notify)
+// checkCombination returns faults in the combination of fields.
+func (b *mergeRequest) checkCombination() []Fault {
+	return b.mail.checkCombination(b.DryRun, b.Notify)
 }
 
-// request is what the caller asks for.
+// request returns what the caller asks for.
 func (b *mergeRequest) request(c jobs.Caller, tenant string) jobs.MergeRequest {
 	return jobs.MergeRequest{
 		TenantID: tenant, SourceIDs: b.SourceIDs, Target: b.Target.ClientID, DeleteSource: b.DeleteSource, FillBlanks: b.FillBlanks,
-		Conflicts: b.Conflicts, Comment: b.Comment, Notify: b.notice.recipients(c, b.DryRun, b.Notify), Locale: b.Locale, DryRun: b.DryRun, CreatedBy: c.Subject,
+		Conflicts: b.Conflicts, Comment: b.Comment, Notify: b.mail.recipients(c, b.DryRun, b.Notify), Locale: b.Locale, DryRun: b.DryRun, CreatedBy: c.Subject,
 	}
 }

@@ -9,22 +9,22 @@ import (
 
 // MergeStore accepts merges.
 type MergeStore interface {
-	// AcceptMerge stores the job, its task and the key in one transaction. With
-	// a key that is known with the same hash it returns the first answer, and
-	// replayed is true.
+	// AcceptMerge stores the job, its task and the key in one transaction. If
+	// the key is stored already with the same hash, it returns the first answer,
+	// and replayed is true.
 	AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error)
 }
 
-// merges ties the resource /v1/merges to its routes.
+// merges registers the routes of /v1/merges.
 func (a *api) merges() {
 	registerBody(a, operation{
 		method: http.MethodPost, path: "/v1/merges", id: "create-merge",
 		summary: "Merge clients",
-		description: "Accepts a job by which one client, or the tenant's anonymous profile, takes over what belongs to others. It runs in the background, " +
-			"each source in a transaction of its own, and cannot be undone. Rows of which the target has the like already are conflicts: " +
-			"they keep their source from being merged, or give way to the target's when `conflicts` is `keep_target`. Rows that carry value never give way. " +
-			"A merge into the anonymous profile treats rows as an erasure does. Which client went into which other is kept by nobody once the job has ended. " +
-			"A repeat with the same Idempotency-Key gives the first answer again, with `Idempotency-Replayed: true`.",
+		description: "Creates a job that moves the rows of some clients (the sources) to one client, or to the tenant's anonymous profile (the target). " +
+			"It runs in the background, each source in a transaction of its own, and cannot be undone. " +
+			"If a unique constraint does not allow the target to have a source's row too, this is a conflict: the source is not merged, " +
+			"or, when `conflicts` is `keep_target`, the source's row is deleted. A row that carries value, such as a voucher, is never deleted. " +
+			"A merge into the anonymous profile treats rows as an erasure does. After the job has ended, nothing records which client was merged into which. " + repeatText,
 		who: admins, status: http.StatusAccepted, idempotent: true, body: mergeBody,
 		codes: []string{"tenant_mismatch", "unknown_tenant", "bad_client_id", "target_is_source", "unknown_target", "unknown_source",
 			"target_is_anonymous", "source_is_anonymous", "merges_refused"},
@@ -33,36 +33,36 @@ func (a *api) merges() {
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/merges", id: "list-merges",
 		summary:     "List merges",
-		description: "The newest first. The token's tenant only; a trusted service sees all tenants, or the one that it names.",
+		description: "Newest first. The list has the jobs of the token's tenant. With a token for all tenants (`*`) it has the jobs of every tenant, or of the one in `tenant_id`.",
 		who:         readers, status: http.StatusOK,
 		codes: []string{"tenant_mismatch", "bad_cursor"},
 	}, a.listMerges)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/merges/{id}", id: "get-merge",
 		summary:     "Read a merge",
-		description: "Where the job stands, with the conflicts that it met. It names no client.",
+		description: "The state and the counts of a job, with the conflicts that it found. It names no client.",
 		who:         readers, status: http.StatusOK,
 		codes: []string{"not_found"},
 	}, a.getMerge)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/merges/{id}/clients", id: "list-merge-clients",
 		summary:     "List sources by outcome",
-		description: "Every source of the job that has its outcome and is not plainly merged, with the reason.",
+		description: "Every source of the job whose outcome is other than `merged`, with the reason as a code. Sources that are still pending are not in the list.",
 		who:         readers, status: http.StatusOK,
 		codes: []string{"not_found", "bad_cursor"},
 	}, a.listMergeClients)
 	register(a, operation{
 		method: http.MethodPost, path: "/v1/merges/{id}/cancel", id: "cancel-merge",
 		summary:     "Cancel a merge",
-		description: "Before the start nothing is changed. While it runs it stops after the source under way; who was merged stays merged, and the counts say how many. Ends the job, with its mail.",
+		description: "Ends the job, and its mail is sent. A job that has not started changes nothing. A running job stops after its current source: sources that are merged stay merged, and the counts say how many.",
 		who:         admins, status: http.StatusOK,
 		codes: []string{"not_found", "wrong_state"},
 	}, a.cancelMerge)
 }
 
 type createMergeOutput struct {
-	Location string `header:"Location" doc:"Where to read the job"`
-	Replayed string `header:"Idempotency-Replayed" doc:"true when this is the first answer again"`
+	Location string `header:"Location" doc:"Path of the job"`
+	Replayed string `header:"Idempotency-Replayed" doc:"true if the answer repeats the first one"`
 	Body     jobs.MergeJob
 }
 
@@ -79,7 +79,7 @@ func (a *api) createMerge(ctx context.Context, _ *struct{}, b *mergeRequest) (*c
 	if err != nil {
 		return nil, err
 	}
-	out := &createMergeOutput{Location: "/v1/merges/" + job.ID, Body: wholeMerge(job)}
+	out := &createMergeOutput{Location: "/v1/merges/" + job.ID, Body: normalizedMerge(job)}
 	if replayed {
 		out.Replayed = "true"
 	}
@@ -97,7 +97,7 @@ func (a *api) listMerges(ctx context.Context, in *listJobsInput) (*mergeList, er
 	}
 	items := make([]jobs.MergeJob, len(l.Items))
 	for i, job := range l.Items {
-		items[i] = wholeMerge(job)
+		items[i] = normalizedMerge(job)
 	}
 	return &mergeList{Body: jobs.List[jobs.MergeJob]{Items: items, Next: l.Next}}, nil
 }
@@ -119,19 +119,19 @@ func (a *api) cancelMerge(ctx context.Context, in *MergePath) (*oneMerge, error)
 	return a.oneMerge(ctx, in, a.Controls.Cancel)
 }
 
-func (a *api) oneMerge(ctx context.Context, in *MergePath, take func(context.Context, jobs.Kind, string, string) (jobs.Job, error)) (*oneMerge, error) {
+func (a *api) oneMerge(ctx context.Context, in *MergePath, call func(context.Context, jobs.Kind, string, string) (jobs.Job, error)) (*oneMerge, error) {
 	tenant, id, err := pathOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	job, err := take(ctx, jobs.Merge, tenant, id)
+	job, err := call(ctx, jobs.Merge, tenant, id)
 	if err != nil {
 		return nil, err
 	}
-	return &oneMerge{Body: wholeMerge(job)}, nil
+	return &oneMerge{Body: normalizedMerge(job)}, nil
 }
 
-// mergeOutcomes are the outcomes of a source, as the store knows them.
+// mergeOutcomes maps the outcomes of a source in the API to those of the store.
 var mergeOutcomes = map[string]jobs.Outcome{
 	"":                "",
 	"merged_retained": jobs.ErasedRetained,
@@ -146,12 +146,12 @@ type listMergeClientsInput struct {
 	Paging
 }
 
-// mergeException is one source that is not plainly merged.
+// mergeException is one source whose outcome is other than merged.
 type mergeException struct {
 	ClientID      string     `json:"client_id"`
 	Outcome       string     `json:"outcome" enum:"merged_retained,skipped,failed,not_found"`
-	Code          string     `json:"code" doc:"conflict, carries_value, target_not_found, the guard that held, the database's SQLSTATE and constraint, not_found or retained"`
-	RetainedUntil *jobs.Date `json:"retained_until" doc:"Last day on which the law keeps something of this client"`
+	Code          string     `json:"code" doc:"The reason: conflict, carries_value, target_not_found, not_found, retained, the name of a guard, or SQLSTATE and constraint of a database error"`
+	RetainedUntil *jobs.Date `json:"retained_until" doc:"Last day on which data of this client is kept by law"`
 }
 
 type mergeExceptionList struct {
@@ -173,9 +173,10 @@ func (a *api) listMergeClients(ctx context.Context, in *listMergeClientsInput) (
 	return &mergeExceptionList{Body: jobs.List[mergeException]{Items: items, Next: l.Next}}, nil
 }
 
-// wholeMerge is the merge with its empty maps as {} and its times in UTC.
-func wholeMerge(j jobs.Job) jobs.MergeJob {
-	m := whole(j).AsMerge()
+// normalizedMerge returns the merge with empty maps instead of nil and its times
+// in UTC.
+func normalizedMerge(j jobs.Job) jobs.MergeJob {
+	m := normalized(j).AsMerge()
 	if m.Conflicting == nil {
 		m.Conflicting = map[string]int64{}
 	}

@@ -27,7 +27,7 @@ func TestAMergeArrivesAsItWasMeant(t *testing.T) {
 		{"dry run", `{"source_client_ids":["a"],"target":{"client_id":"b","anonymous":false},"delete_source":true,"dry_run":true}`,
 			jobs.MergeRequest{SourceIDs: []string{"a"}, Target: "b", DeleteSource: true, FillBlanks: true, Conflicts: jobs.FailOnConflict, DryRun: true}},
 	} {
-		b := newBench(t)
+		b := newTestAPI(t)
 		a := b.ask(t, "POST", "/v1/merges", mustToken(t, "studio", jobs.Admin), c.body, "Idempotency-Key: k")
 		if a.StatusCode != http.StatusAccepted || !strings.HasPrefix(a.Header.Get("Location"), "/v1/merges/") {
 			t.Errorf("%s: got %d %s", c.name, a.StatusCode, a.body)
@@ -47,7 +47,7 @@ func TestAMergeArrivesAsItWasMeant(t *testing.T) {
 
 func TestAMergeThatCannotBeMeantIsRefused(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	many := `"x"` + strings.Repeat(`,"x"`, jobs.MaxSources)
 	for _, c := range []struct{ name, body, code, pointer string }{
@@ -78,7 +78,7 @@ func TestAMergeThatCannotBeMeantIsRefused(t *testing.T) {
 
 func TestOutcomesOfSourcesAreCalledWhatTheyAre(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	at := b.ask(t, "POST", "/v1/merges", token, goodMerge, "Idempotency-Key: k").Header.Get("Location")
 	if a := b.ask(t, "GET", at+"/clients?outcome=merged_retained&limit=5", token, ""); a.StatusCode != 200 || a.body != "{\"items\":[]}\n" {

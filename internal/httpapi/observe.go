@@ -15,21 +15,21 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// requestTimeout bounds the work on one request once its body has arrived and
-// while it does.
-const requestTimeout = bodyTimeout + 30*time.Second
+// requestTimeout bounds a request, from its headers to the end of the work,
+// including the time in which its body arrives.
+const requestTimeout = defaultBodyTimeout + 30*time.Second
 
 type requestIDKey struct{}
 
-// requestID is the id under which the log knows the request.
+// requestID returns the id of the request, as in the log.
 func requestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
 
-// observe gives every request an id and every answer its headers, writes the
-// access log and turns panics into problems. The id is always our own: what a
-// caller sends could be anything, and the log would keep it.
+// observe gives every request an id, sets the headers of every answer, writes the
+// access log and turns panics into problems. An id that the caller sends is not
+// used: it could contain personal data, and would be logged.
 func observe(o *Options, next http.Handler) http.Handler {
 	log := &o.Log
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -37,58 +37,61 @@ func observe(o *Options, next http.Handler) http.Handler {
 		id := rand.Text()
 		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestIDKey{}, id), requestTimeout)
 		defer cancel()
-		ctx, span := begin(ctx, o.Tracer, r)
+		ctx, span := startSpan(ctx, o.Tracer, r)
 		r = r.WithContext(ctx)
 
 		rec := &recorder{ResponseWriter: w}
-		secure(rec.Header())
+		setSecurityHeaders(rec.Header())
 		rec.Header().Set("X-Request-Id", id)
 		defer func() {
 			v := recover()
-			cut := rec.status != 0
+			begun := rec.status != 0 // part of an answer may have been sent
 			if v != nil {
-				log.Error().Str("request_id", id).Str("panic", describe(v)).Bytes("stack", debug.Stack()).Msg("request panicked")
-				if !cut {
+				log.Error().Str("request_id", id).Str("panic", describePanic(v)).Bytes("stack", debug.Stack()).Msg("request panicked")
+				if !begun {
 					kindProblem(jobs.Internal, "", "").write(ctx, rec)
 				}
 			}
 			took := time.Since(start)
-			// The mux leaves the pattern in the request; the path itself may
-			// hold anything.
-			o.Observe(known(r.Method), pathOfPattern(r.Pattern), rec.status, took)
-			answered(span, known(r.Method), r.Pattern, id, rec.status)
-			log.Info().Str("request_id", id).Str("method", known(r.Method)).Str("route", r.Pattern).
+			// The mux has set r.Pattern. The path is neither logged nor counted:
+			// it may contain anything.
+			o.Observe(methodLabel(r.Method), pathOfPattern(r.Pattern), rec.status, took)
+			endSpan(span, methodLabel(r.Method), r.Pattern, id, rec.status)
+			log.Info().Str("request_id", id).Str("method", methodLabel(r.Method)).Str("route", r.Pattern).
 				Int("status", rec.status).Int64("bytes", rec.bytes).
 				Float64("duration_ms", float64(took.Microseconds())/1000).Msg("request")
-			if v != nil && cut {
-				panic(http.ErrAbortHandler) // half an answer must not look whole
+			if v != nil && begun {
+				panic(http.ErrAbortHandler) // closes the connection, so that the caller sees that the answer is incomplete
 			}
 		}()
 		next.ServeHTTP(rec, r)
 	})
 }
 
-// describe says what panicked without quoting data: the runtime's own errors
-// carry none, anything else shows its type only.
-func describe(v any) string {
+// describePanic describes the value of a panic without quoting data: errors of
+// the Go runtime contain none, and of any other value only the type is shown.
+func describePanic(v any) string {
 	if e, ok := v.(runtime.Error); ok {
 		return e.Error()
 	}
 	return fmt.Sprintf("%T", v)
 }
 
-// pathOfPattern is a pattern without its method.
+// pathOfPattern returns a pattern without its method.
 func pathOfPattern(pattern string) string { return pattern[strings.Index(pattern, " ")+1:] }
 
-func known(method string) string {
+// methodLabel returns the method for logs and metrics. A method that is not
+// standard becomes "other", because the caller can choose its name.
+func methodLabel(method string) string {
 	if slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {
 		return method
 	}
 	return "other"
 }
 
-// secure sets what keeps a browser from making anything of an answer but data.
-func secure(h http.Header) {
+// setSecurityHeaders sets headers so that a browser treats an answer as data, and
+// never as a page, a script or part of another site.
+func setSecurityHeaders(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -97,7 +100,7 @@ func secure(h http.Header) {
 	h.Set("X-Frame-Options", "DENY")
 }
 
-// recorder remembers what was answered.
+// recorder records the status and the size of an answer.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -123,10 +126,11 @@ func (r *recorder) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
-// routed answers with problems where the mux would answer with plain text.
+// routed answers 404 and 405 with problems; the mux alone would answer with plain
+// text.
 func routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		// The mux would redirect to the cleaned path and repeat it in a page.
+		// The mux would redirect to the cleaned path and quote it in a page.
 		if r.URL.Path != path.Clean(r.URL.Path) {
 			newProblem("route_not_found", "The API has no such route.").write(r.Context(), w)
 			return
@@ -136,23 +140,23 @@ func routed(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(w, r)
 			return
 		}
-		dry := &dryWriter{header: http.Header{}}
-		h.ServeHTTP(dry, r)
+		muxAnswer := &statusWriter{header: http.Header{}}
+		h.ServeHTTP(muxAnswer, r)
 		p := newProblem("route_not_found", "The API has no such route.")
-		if dry.status == http.StatusMethodNotAllowed {
-			p = newProblem("method_not_allowed", "The route has no such method; Allow lists those that it has.").
-				with("Allow", dry.header.Get("Allow"))
+		if muxAnswer.status == http.StatusMethodNotAllowed {
+			p = newProblem("method_not_allowed", "The route does not support this method; Allow lists those that it supports.").
+				with("Allow", muxAnswer.header.Get("Allow"))
 		}
 		p.write(r.Context(), w)
 	})
 }
 
-// dryWriter hears what a handler would answer.
-type dryWriter struct {
+// statusWriter records the status and headers of an answer and discards its body.
+type statusWriter struct {
 	header http.Header
 	status int
 }
 
-func (d *dryWriter) Header() http.Header         { return d.header }
-func (d *dryWriter) Write(b []byte) (int, error) { return len(b), nil }
-func (d *dryWriter) WriteHeader(status int)      { d.status = status }
+func (d *statusWriter) Header() http.Header         { return d.header }
+func (d *statusWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (d *statusWriter) WriteHeader(status int)      { d.status = status }

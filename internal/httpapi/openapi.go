@@ -16,17 +16,17 @@ import (
 
 const introduction = `Erases clients' personal data in bulk, in the background.
 
-**How to use it.** Ask for an erasure with ` + "`POST /v1/erasures`" + `: the answer, 202, comes at once and names the job in ` + "`Location`" + `. Read the job there until ` + "`finished_at`" + ` is set, or wait for the e-mail that the administrator gets at the end. ` + "`counts`" + ` always adds up to ` + "`requested`" + `; who was not plainly erased, and why, is listed under ` + "`/clients`" + `.
+**How to use it.** Create a job with ` + "`POST /v1/erasures`" + `. The answer, 202, comes at once and has the path of the job in ` + "`Location`" + `. Read the job there until ` + "`finished_at`" + ` is set, or wait for the mail that is sent when the job has ended. ` + "`counts`" + ` always adds up to ` + "`requested`" + `. Clients with an outcome other than ` + "`erased`" + ` are listed, with the reason, under ` + "`/clients`" + `.
 
-**Tokens.** Every route but this document needs a JWT as bearer token, with ` + "`aud: \"oubli\"`, `exp`, `sub`, `email`, `tenant` and `role`" + `. Role ` + "`admin`" + ` may change, ` + "`viewer`" + ` may read. The tenant is an id, or ` + "`\"*\"`" + ` for a trusted service, which then names ` + "`tenant_id`" + ` itself. Another tenant's job answers 404.
+**Tokens.** Every route except this document needs a JWT as bearer token, with ` + "`aud: \"oubli\"`, `exp`, `sub`, `email`, `tenant` and `role`" + `. The role ` + "`admin`" + ` may read and change, the role ` + "`viewer`" + ` may only read. ` + "`tenant`" + ` is an id, or ` + "`\"*\"`" + ` for a trusted service, which then sends ` + "`tenant_id`" + ` in its requests. The job of another tenant is answered with 404.
 
-**Problems.** Every answer of 400 and above is ` + "`application/problem+json`" + ` (RFC 9457). Decide by ` + "`code`" + `, which is stable; show ` + "`detail`" + ` to people. No problem repeats what was sent: ` + "`errors`" + ` says where each mistake stands.
+**Problems.** Every answer with a status of 400 or higher is ` + "`application/problem+json`" + ` (RFC 9457). Programs should decide by ` + "`code`" + `, which is stable. ` + "`detail`" + ` is for people. No problem quotes what you sent: ` + "`errors`" + ` gives the place of each mistake.
 
-**Limits.** A caller who sends more than its share gets 429 with ` + "`Retry-After`" + ` in seconds; nothing was done, and the same request is good then.
+**Limits.** A caller who exceeds a limit gets 429 with ` + "`Retry-After`" + ` in seconds. Nothing was done; send the same request again after that time.
 
-**Repeats.** A request whose answer was lost is safe to repeat with the same ` + "`Idempotency-Key`" + ` and the same body.`
+**Repeating requests.** If you did not get the answer to a request, send it again with the same ` + "`Idempotency-Key`" + ` and the same body. Keys are kept for seven days; until then a repeat gets the first answer.`
 
-// document is the frame of the OpenAPI document.
+// document returns the OpenAPI document without its routes.
 func document(version string) huma.Config {
 	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
 	registry.RegisterTypeAlias(reflect.TypeFor[jobs.Date](), reflect.TypeFor[day]())
@@ -43,10 +43,11 @@ func document(version string) huma.Config {
 			Components: &huma.Components{
 				Schemas: registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "HS256, EdDSA or RS256, as the service is configured."},
+					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "Signed with HS256, EdDSA or RS256, depending on the configuration of the service."},
 				},
 			},
-			Tags: []*huma.Tag{{Name: "erasures", Description: "Jobs that erase clients."}, {Name: "selections", Description: "Frozen lists of clients who could be erased."}, {Name: "merges", Description: "Jobs by which one client takes over what belongs to others."}},
+			Tags: []*huma.Tag{{Name: "erasures", Description: "Jobs that erase clients."}, {Name: "selections", Description: "Stored lists of inactive clients, to review before they are erased."},
+				{Name: "merges", Description: "Jobs that move the rows of some clients to another client."}},
 		},
 		Formats:                      jsonFormats(),
 		DefaultFormat:                "application/json",
@@ -55,24 +56,25 @@ func document(version string) huma.Config {
 	}
 }
 
-// day is how jobs.Date looks in the document.
+// day documents jobs.Date.
 type day struct{}
 
-// Schema is a string of the form YYYY-MM-DD.
+// Schema returns the schema of a string of the form YYYY-MM-DD.
 func (day) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: huma.TypeString, Format: "date", Nullable: true, Examples: []any{"2036-12-31"}}
 }
 
-// describeOperation documents an operation, all of its problems included.
+// describeOperation documents an operation and its problems.
 func describeOperation(op operation) huma.Operation {
 	var params []*huma.Param
 	if op.idempotent {
 		one, limit := 1, jobs.MaxIdempotencyK
 		params = append(params, &huma.Param{
 			Name: "Idempotency-Key", In: "header", Required: true,
-			Description: "A random value, new for every job and the same for every repeat of its request. White space in the body may differ between repeats, nothing else.",
-			Schema:      &huma.Schema{Type: huma.TypeString, MinLength: &one, MaxLength: &limit},
-			Example:     "6b1f0f5e-6b6e-4a53-9a1f-0c3a52b4d1a7",
+			Description: "A random value. Use a new one for every job, and the same one when you repeat a request. A repeat may differ in the white space of its body, and in nothing else. " +
+				"Keys are kept for seven days: after that, the same request creates a new job.",
+			Schema:  &huma.Schema{Type: huma.TypeString, MinLength: &one, MaxLength: &limit},
+			Example: "6b1f0f5e-6b6e-4a53-9a1f-0c3a52b4d1a7",
 		})
 	}
 	return huma.Operation{
@@ -133,8 +135,8 @@ func exampleProblem(name string) *Problem {
 	return p
 }
 
-// describeBody documents the body of an operation. It runs after the route is
-// registered, because huma would read a body that it knows of.
+// describeBody documents the body of an operation. It must run after the route is
+// registered: otherwise huma would read the body itself.
 func describeBody[B any](h huma.API, op operation) {
 	schemas := h.OpenAPI().Components.Schemas
 	route := h.OpenAPI().Paths[op.path].Post
@@ -150,15 +152,15 @@ func describeBody[B any](h huma.API, op operation) {
 	}
 }
 
-// specification is the OpenAPI document as bytes.
+// specification returns the OpenAPI document as JSON.
 func specification(h huma.API) ([]byte, error) {
 	schemas := h.OpenAPI().Components.Schemas.Map()
-	// huma's own errors never leave this package.
+	// huma's own error types are never sent; see ownProblems.
 	delete(schemas, "ErrorModel")
 	delete(schemas, "ErrorDetail")
 	for name, s := range schemas {
 		if !strings.HasSuffix(name, "Request") {
-			s.AdditionalProperties = nil // answers may grow
+			s.AdditionalProperties = nil // fields may be added to answers
 		}
 		for _, property := range s.Properties {
 			if property.Type == huma.TypeArray {

@@ -37,7 +37,7 @@ type document31 struct {
 
 func mustDocument(t *testing.T) (document31, string) {
 	t.Helper()
-	a := newBench(t).ask(t, "GET", "/openapi.json", "", "")
+	a := newTestAPI(t).ask(t, "GET", "/openapi.json", "", "")
 	if a.StatusCode != http.StatusOK || a.Header.Get("Content-Type") != "application/json" {
 		t.Fatalf("got %d %v", a.StatusCode, a.Header)
 	}

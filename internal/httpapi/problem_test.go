@@ -13,7 +13,7 @@ import (
 
 func TestTheStoresCodeAndTextReachTheCaller(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	b.store.fail = &jobs.Error{Kind: jobs.Conflict, Code: "idempotency_in_flight", Msg: "The first request is still being answered.", Err: errors.New("lock not available")}
 	a := b.ask(t, "POST", "/v1/erasures", mustToken(t, "studio", jobs.Admin), goodBody, "Idempotency-Key: k")
 	p := a.problem(t)
@@ -33,7 +33,7 @@ func TestTheCauseOfAFailureIsLoggedOnceAndNeverTold(t *testing.T) {
 		"internal":    &jobs.Error{Code: "secret_code", Msg: cause},
 		"unavailable": &jobs.Error{Kind: jobs.Unavailable, Msg: cause, Err: errors.New("dial")},
 	} {
-		b := newBench(t)
+		b := newTestAPI(t)
 		b.store.fail = err
 		for _, r := range []struct{ method, path, body string }{
 			{"POST", "/v1/erasures", goodBody}, {"GET", "/v1/erasures", ""},
@@ -51,7 +51,7 @@ func TestTheCauseOfAFailureIsLoggedOnceAndNeverTold(t *testing.T) {
 
 func TestAPanicIsAProblemAndTheNextRequestIsServed(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	for _, v := range []any{marker, errors.New(marker), fmt.Errorf("%w", context.Canceled)} {
 		b.store.mu.Lock()
@@ -64,7 +64,7 @@ func TestAPanicIsAProblemAndTheNextRequestIsServed(t *testing.T) {
 	b.store.mu.Lock()
 	b.store.panics = nil
 	b.store.mu.Unlock()
-	if !strings.Contains(b.log.String(), "request panicked") || !strings.Contains(b.log.String(), "shelf_test.go") {
+	if !strings.Contains(b.log.String(), "request panicked") || !strings.Contains(b.log.String(), "memory_store_test.go") {
 		t.Errorf("the log does not say where:\n%s", b.log)
 	}
 	if a := b.ask(t, "POST", "/v1/erasures", token, goodBody, "Idempotency-Key: k"); a.StatusCode != 202 {
@@ -74,7 +74,7 @@ func TestAPanicIsAProblemAndTheNextRequestIsServed(t *testing.T) {
 
 func TestWhatTheRouterRefusesIsAProblemToo(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	for _, c := range []struct {
 		method, path, code string
@@ -122,7 +122,7 @@ func TestWhatTheRouterRefusesIsAProblemToo(t *testing.T) {
 
 func TestTheAccessLogHasOneLineForEachRequest(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	b.ask(t, "GET", "/v1/erasures?cursor=abc", mustToken(t, "studio", jobs.Viewer), "", "X-Request-Id: "+marker)
 	b.ask(t, http.MethodHead, "/openapi.json", "", "")
 	lines := strings.Split(strings.TrimSpace(b.log.String()), "\n")

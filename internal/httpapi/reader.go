@@ -12,40 +12,40 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// maxFaults is the number of mistakes after which reading stops.
+// maxFaults is the number of faults after which reading stops.
 const maxFaults = 20
 
-// field says how one field of a JSON object is read.
+// field defines how one field of a JSON object is read.
 type field struct {
 	required bool
 	read     func(*reader)
 }
 
-// reader reads a JSON body strictly. encoding/json would take a field twice,
-// in any mix of upper and lower case, and integers by way of floats; a request
-// that erases people is read as it was written or not at all.
+// reader reads a JSON body strictly. encoding/json would accept a field twice or
+// in another case, and would convert integers through floats. A request that
+// erases people must not be read in another way than it was written.
 type reader struct {
 	dec    *json.Decoder
 	at     string // JSON Pointer of the value being read
 	faults []Fault
 }
 
-// readBody reads data as one JSON object with these fields. What together, if
-// not nil, then finds between them is reported with the rest.
-func readBody(data []byte, fields map[string]field, together func() []Fault) *Problem {
+// readBody reads data as one JSON object with these fields. It reports the faults
+// that checkCombination, if not nil, finds after that together with its own.
+func readBody(data []byte, fields map[string]field, checkCombination func() []Fault) *Problem {
 	if len(bytes.TrimSpace(data)) == 0 {
 		return newProblem("body_missing", "Send a JSON object as the body.")
 	}
-	// json.Valid also bounds the depth, and the whole body has been looked at
-	// before anything of it is believed.
+	// json.Valid also bounds the depth. After it, the tokens can be read
+	// without checking for syntax errors.
 	if !utf8.Valid(data) || !json.Valid(data) {
 		return newProblem("malformed_json", "The body is not valid JSON in UTF-8.")
 	}
 	r := &reader{dec: json.NewDecoder(bytes.NewReader(data))}
 	r.dec.UseNumber()
 	r.object(fields)
-	if together != nil && len(r.faults) < maxFaults {
-		r.faults = append(r.faults, together()...)
+	if checkCombination != nil && len(r.faults) < maxFaults {
+		r.faults = append(r.faults, checkCombination()...)
 	}
 	if len(r.faults) > 0 {
 		return invalid(r.faults...)
@@ -67,11 +67,11 @@ func (r *reader) object(fields map[string]field) {
 		f, known := fields[name]
 		switch {
 		case !known:
-			// The name is the caller's own text and could be anything.
-			r.fault("unknown_field", "A field that this request does not know; it knows "+list(fields)+".")
+			// Do not quote the name: it could contain anything.
+			r.fault("unknown_field", "Unknown field. The fields of this object are "+list(fields)+".")
 			r.skip(r.next())
 		case seen[name]:
-			r.faultAt(here+"/"+name, "duplicate_field", "This field stands here twice.")
+			r.faultAt(here+"/"+name, "duplicate_field", "This field appears twice.")
 			r.skip(r.next())
 		default:
 			r.at = here + "/" + name
@@ -112,12 +112,12 @@ func (r *reader) array(minItems, maxItems int, item func(tok json.Token)) {
 	}
 	r.close()
 	if n < minItems {
-		r.fault("too_few", "At least "+strconv.Itoa(minItems)+" needed.")
+		r.fault("too_few", "At least "+strconv.Itoa(minItems)+" required.")
 	}
 }
 
-// text reads a string of at most limit characters; multiline ones may have
-// line breaks and tabs, none may have other control characters.
+// text reads a string of at most limit characters. A multiline text may have line
+// breaks and tabs; other control characters are refused.
 func (r *reader) text(into *string, limit int, multiline bool) {
 	s, ok := r.str(r.next())
 	switch {
@@ -133,7 +133,7 @@ func (r *reader) text(into *string, limit int, multiline bool) {
 	}
 }
 
-// str is tok when it is a string.
+// str returns tok as a string, or reports a fault.
 func (r *reader) str(tok json.Token) (string, bool) {
 	s, ok := tok.(string)
 	if !ok {
@@ -152,8 +152,8 @@ func (r *reader) boolean(into *bool) {
 	*into = b
 }
 
-// whole reads a whole number of 0 to 2³¹-1.
-func (r *reader) whole(into *int) {
+// count reads a whole number from 0 to 2³¹-1.
+func (r *reader) count(into *int) {
 	tok := r.next()
 	number, ok := tok.(json.Number)
 	if !ok {
@@ -162,13 +162,13 @@ func (r *reader) whole(into *int) {
 	}
 	n, err := strconv.ParseInt(number.String(), 10, 32)
 	if err != nil || n < 0 {
-		r.fault("bad_value", "Want a whole number, not below 0.")
+		r.fault("bad_value", "Want a whole number of 0 or more.")
 	}
 	*into = int(n)
 }
 
-// key is tok when it can be a client's key: a string or a whole number, taken
-// as it is written and never by way of a float.
+// key returns tok as a client's key, or reports a fault. A key is a string or a
+// whole number, which is not converted through a float.
 func (r *reader) key(tok json.Token) (string, bool) {
 	switch tok := tok.(type) {
 	case string:
@@ -177,8 +177,8 @@ func (r *reader) key(tok json.Token) (string, bool) {
 			r.fault("bad_value", "A client id cannot be empty.")
 		case len(tok) > jobs.MaxKeyLength:
 			r.fault("bad_value", "A client id has at most "+strconv.Itoa(jobs.MaxKeyLength)+" bytes.")
-		case hasControl(tok) || !printable(tok):
-			r.fault("bad_value", "A client id has no control characters and no broken ones.")
+		case hasControl(tok) || hasReplacementChar(tok):
+			r.fault("bad_value", "A client id may not have control characters or invalid Unicode.")
 		default:
 			return tok, true
 		}
@@ -187,18 +187,19 @@ func (r *reader) key(tok json.Token) (string, bool) {
 		if err == nil {
 			return strconv.FormatInt(n, 10), true
 		}
-		r.fault("wrong_type", "A client id that is a number is a whole one of at most 64 bits, without fraction or exponent.")
+		r.fault("wrong_type", "A client id that is a number must be a whole number of at most 64 bits, without fraction or exponent.")
 	default:
 		r.wrongType(tok, "a string or a whole number")
 	}
 	return "", false
 }
 
-// printable reports whether s is free of U+FFFD, to which the JSON decoder
-// turns escapes that are half a character: another key than the one meant.
-func printable(s string) bool { return !bytes.ContainsRune([]byte(s), utf8.RuneError) }
+// hasReplacementChar reports whether s contains U+FFFD. The JSON decoder writes it
+// for an invalid escape (half of a surrogate pair), and the text is then another
+// one than the caller sent.
+func hasReplacementChar(s string) bool { return bytes.ContainsRune([]byte(s), utf8.RuneError) }
 
-// wrongType notes that something else than want stood here, and steps over it.
+// wrongType reports that the value tok has another type than want, and skips it.
 func (r *reader) wrongType(tok json.Token, want string) {
 	detail := "Want " + want + "."
 	if tok == nil {
@@ -216,24 +217,25 @@ func (r *reader) faultAt(at, code, detail string) {
 	}
 }
 
-// more reports whether the object or array goes on and is still worth reading.
+// more reports whether the object or array has more items and reading has not
+// stopped for too many faults.
 func (r *reader) more() bool { return len(r.faults) < maxFaults && r.dec.More() }
 
-// next is the next token. The body has been checked as a whole, so that there
-// is always one.
+// next returns the next token. There is always one, because readBody has checked
+// that the body is valid JSON.
 func (r *reader) next() json.Token {
 	tok, _ := r.dec.Token()
 	return tok
 }
 
-// close reads the end of an object or array, unless reading has stopped.
+// close reads the end of an object or array, unless reading stopped before it.
 func (r *reader) close() {
 	if !r.dec.More() {
 		r.next()
 	}
 }
 
-// skip steps over the value that tok begins.
+// skip reads the rest of the value that begins with tok.
 func (r *reader) skip(tok json.Token) {
 	for depth := 0; ; tok = r.next() {
 		switch tok {
@@ -248,7 +250,7 @@ func (r *reader) skip(tok json.Token) {
 	}
 }
 
-// list names the fields, for people.
+// list returns the names of the fields as an English list.
 func list(fields map[string]field) string {
 	names := slices.Sorted(maps.Keys(fields))
 	out := ""

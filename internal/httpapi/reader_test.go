@@ -16,7 +16,7 @@ import (
 
 func TestHostileBodiesAreRefusedByPlaceAndNeverQuoted(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	ids := func(s string) string { return `{"reason":"inactivity","client_ids":` + s + `}` }
 	and := func(s string) string { return `{"reason":"inactivity","client_ids":["a"],` + s + `}` }
@@ -193,7 +193,7 @@ func FuzzReadErasureRequest(f *testing.F) {
 			if want := fmt.Sprint(plain.ClientIDs[i]); id != want && want != "-0" {
 				t.Fatalf("%q: client %d is %q, by encoding/json %q", data, i, id, want)
 			}
-			if id == "" || len(id) > jobs.MaxKeyLength || !clean(id) {
+			if id == "" || len(id) > jobs.MaxKeyLength || !storable(id) {
 				t.Fatalf("%q: client %d is %q", data, i, id)
 			}
 		}
@@ -202,7 +202,7 @@ func FuzzReadErasureRequest(f *testing.F) {
 				t.Fatalf("%q: would notify %q", data, a)
 			}
 		}
-		if utf8.RuneCountInString(r.Comment) > jobs.MaxComment || strings.Contains(r.Comment, "\x00") || !clean(r.TenantID) {
+		if utf8.RuneCountInString(r.Comment) > jobs.MaxComment || strings.Contains(r.Comment, "\x00") || !storable(r.TenantID) {
 			t.Fatalf("%q is read as %+v", data, r)
 		}
 	})

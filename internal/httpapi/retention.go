@@ -7,25 +7,26 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// RetentionStore counts what the law retains of a tenant's erased clients.
+// RetentionStore counts the rows of a tenant's erased clients that are kept by
+// law.
 type RetentionStore interface {
 	Retention(ctx context.Context, tenant string) (jobs.Retention, error)
 }
 
-// retention ties the resource /v1/retention to its route.
+// retention registers the route of /v1/retention.
 func (a *api) retention() {
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/retention", id: "get-retention",
 		summary: "Read what is kept by law",
-		description: "What the law keeps of a tenant's erased clients, in rows by rule, table and year, and what the last daily sweeps have cleared. " +
-			"Counts only, as of `counted_at`: they are taken by every sweep, and anew within two minutes of a job's end. Reading them costs nothing.",
+		description: "How many rows of a tenant's erased clients are kept by law, by rule, table and year, and what the last daily sweeps have cleared. " +
+			"The counts are those of `counted_at`: every sweep counts, and after a job has ended they are counted again within two minutes. Reading them is cheap.",
 		who: readers, status: http.StatusOK,
 		codes: []string{"tenant_mismatch"},
 	}, a.getRetention)
 }
 
 type retentionInput struct {
-	TenantID string `query:"tenant_id" maxLength:"64" doc:"Required with a token for all tenants; else the token's tenant, and any other is refused"`
+	TenantID string `query:"tenant_id" maxLength:"64" doc:"Required with a token for all tenants (*). With any other token it may be left out, and must be the token's tenant"`
 }
 
 type retentionOutput struct {
@@ -37,11 +38,11 @@ func (a *api) getRetention(ctx context.Context, in *retentionInput) (*retentionO
 	if err != nil {
 		return nil, err
 	}
-	if !clean(tenant) {
+	if !storable(tenant) {
 		return nil, invalid(Fault{Code: "bad_value", Detail: "Control characters are not allowed.", Parameter: "tenant_id"})
 	}
 	if tenant == jobs.AnyTenant {
-		return nil, invalid(Fault{Code: "required", Detail: "A token for all tenants names the tenant.", Parameter: "tenant_id"})
+		return nil, invalid(Fault{Code: "required", Detail: "With a token for all tenants, tenant_id is required.", Parameter: "tenant_id"})
 	}
 	r, err := a.Retention.Retention(ctx, tenant)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 
 func TestRetentionIsReadForTheTokensTenantOrTheOneThatAServiceNames(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	for _, c := range []struct {
 		token, query string
 		want         int

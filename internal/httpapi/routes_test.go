@@ -17,13 +17,13 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// rule says who may use a route and whose things it shows. Every route of the
-// document has one here, or the test fails: nobody adds a route without having
-// thought of it.
+// rule says who may use a route, and how a route depends on the tenant. The test
+// fails for a route of the document without a rule, so that nobody forgets to
+// decide this for a new route.
 type rule struct {
 	who   audience
-	ofOne bool // of one thing, which for other tenants is not there
-	named bool // makes something for a tenant, which a trusted service names
+	ofOne bool // about one object, which other tenants get 404 for
+	named bool // a trusted service must send tenant_id
 }
 
 var rules = map[string]rule{
@@ -49,7 +49,7 @@ var rules = map[string]rule{
 
 func TestEveryRouteHasARuleAndEveryRuleARoute(t *testing.T) {
 	t.Parallel()
-	_, _, _, routes := mustStand(t)
+	_, _, _, routes := mustSwappableAPI(t)
 	missing := maps.Clone(rules)
 	for _, r := range routes {
 		if _, ok := rules[r.String()]; !ok {
@@ -62,16 +62,15 @@ func TestEveryRouteHasARuleAndEveryRuleARoute(t *testing.T) {
 	}
 }
 
-// who is a caller of the table and the status that it gets where the rule does
-// not decide otherwise.
-type who struct {
-	name, token string
-	tenant      string
-	role        jobs.Role
-	known       bool // has a good token
+// testCaller is a caller in the table of callers and routes.
+type testCaller struct {
+	name, token   string
+	tenant        string
+	role          jobs.Role
+	authenticated bool // has a valid token
 }
 
-func callers(t *testing.T) []who {
+func callers(t *testing.T) []testCaller {
 	t.Helper()
 	sign := func(key []byte, change func(jwt.MapClaims)) string {
 		c := goodClaims()
@@ -79,7 +78,7 @@ func callers(t *testing.T) []who {
 		change(c)
 		return mustSign(t, jwt.SigningMethodHS256, key, c)
 	}
-	all := []who{
+	all := []testCaller{
 		{name: "nobody"},
 		{name: "a forger", token: "x.y.z"},
 		{name: "another key's admin", token: sign([]byte(strings.Repeat("x", 40)), func(jwt.MapClaims) {})},
@@ -91,16 +90,16 @@ func callers(t *testing.T) []who {
 	}
 	for _, tenant := range []string{"studio", "other", jobs.AnyTenant} {
 		for _, role := range []jobs.Role{jobs.Admin, jobs.Viewer, "root", "ADMIN"} {
-			all = append(all, who{name: string(role) + " of " + tenant, token: mustToken(t, tenant, role), tenant: tenant, role: role, known: true})
+			all = append(all, testCaller{name: string(role) + " of " + tenant, token: mustToken(t, tenant, role), tenant: tenant, role: role, authenticated: true})
 		}
 	}
 	return all
 }
 
-// want is the status that a caller gets.
-func (r rule) want(w who, success int) int {
+// want returns the status that a caller should get.
+func (r rule) want(w testCaller, success int) int {
 	switch {
-	case !w.known:
+	case !w.authenticated:
 		return http.StatusUnauthorized
 	case w.role != jobs.Admin && (r.who == admins || w.role != jobs.Viewer):
 		return http.StatusForbidden
@@ -114,10 +113,10 @@ func (r rule) want(w who, success int) int {
 
 func TestEveryRouteAdmitsExactlyTheRolesAndTenantsOfItsRule(t *testing.T) {
 	t.Parallel()
-	h, st, _, routes := mustStand(t)
-	ask := func(r route, token, id string) (*httptest.ResponseRecorder, *shelf) {
-		store := stocked()
-		st.shelf = store
+	h, st, _, routes := mustSwappableAPI(t)
+	ask := func(r route, token, id string) (*httptest.ResponseRecorder, *memoryStore) {
+		store := storeWithJob()
+		st.memoryStore = store
 		req := httptest.NewRequest(r.method, r.at(id), strings.NewReader(r.example))
 		req.Header.Set("Idempotency-Key", "k")
 		if token != "" {
@@ -138,7 +137,7 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsOfItsRule(t *testing.T) {
 			if challenge := w.Header().Get("WWW-Authenticate"); (want == 401) != strings.HasPrefix(challenge, "Bearer ") {
 				t.Errorf("%s on %s: status %d with WWW-Authenticate %q", c.name, r, w.Code, challenge)
 			}
-			if want >= 400 && (wasAsked(store) || !reflect.DeepEqual(store.jobs, stocked().jobs)) {
+			if want >= 400 && (wasAsked(store) || !reflect.DeepEqual(store.jobs, storeWithJob().jobs)) {
 				t.Errorf("%s on %s: refused, and the store has been asked", c.name, r)
 			}
 			if want == http.StatusNotFound {
@@ -155,7 +154,7 @@ func TestEveryRouteAdmitsExactlyTheRolesAndTenantsOfItsRule(t *testing.T) {
 	}
 }
 
-// withoutID is an answer without what is new in each.
+// withoutID returns an answer without its request id, which always differs.
 func withoutID(t *testing.T, w *httptest.ResponseRecorder) string {
 	t.Helper()
 	var p Problem

@@ -8,9 +8,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// SelectionStore keeps selections.
+// SelectionStore stores selections.
 type SelectionStore interface {
-	// Select freezes the list of a tenant's inactive clients.
+	// Select stores the list of a tenant's inactive clients as it is now.
 	Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Selection, error)
 	Selection(ctx context.Context, tenant, id string) (jobs.Selection, error)
 	// Candidates returns one page of the list.
@@ -19,33 +19,34 @@ type SelectionStore interface {
 	Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error)
 }
 
-// selections ties the resource /v1/selections to its routes. Only admins see
-// it: it shows names.
+// selections registers the routes of /v1/selections. They are for admins only,
+// because they show names of clients.
 func (a *api) selections() {
 	registerBody(a, operation{
 		method: http.MethodPost, path: "/v1/selections", id: "create-selection",
 		summary: "Select inactive clients",
-		description: "Freezes the list of clients who have had no activity since the cutoff, which lies the period before now. An appointment to come keeps a client, and so does one that was cancelled or missed. " +
-			"Look at the list, untick some, and hand it to POST /v1/erasures with its total. It expires after a day.",
+		description: "Stores the list of clients without any activity since the cutoff, which is `period` before now. A future appointment is activity, and so is one that was cancelled or missed. " +
+			"Review the list, exclude clients if necessary, and send its id and total to `POST /v1/erasures`. A selection expires after one day.",
 		who: admins, status: http.StatusCreated, body: smallBody,
 		codes:   []string{"tenant_mismatch", "unknown_tenant", "unknown_activity", "bad_period", "period_too_short", "schema_mismatch"},
 		example: map[string]any{"period": "P1Y", "without": []any{"appointments"}, "include_new_clients": false},
 	}, a.createSelection)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/selections/{id}", id: "get-selection",
-		summary: "Read a selection", description: "Its counts as they are now.",
+		summary: "Read a selection", description: "The current counts of a selection.",
 		who: admins, status: http.StatusOK, codes: []string{"not_found"},
 	}, a.getSelection)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/selections/{id}/clients", id: "list-selection-clients",
 		summary:     "List candidates",
-		description: "Who would go, in the order of their keys, with their names as they are now. Names are never stored.",
+		description: "The clients of the selection in the order of their keys, with their current names. Names are never stored.",
 		who:         admins, status: http.StatusOK, codes: []string{"not_found", "bad_cursor", "schema_mismatch"},
 	}, a.listCandidates)
 	registerBody(a, operation{
 		method: http.MethodPatch, path: "/v1/selections/{id}", id: "tick-selection",
-		summary: "Untick and tick candidates", description: "Answers with the new counts. Naming a client twice, or one who is unticked already, changes nothing.",
-		who: admins, status: http.StatusOK, body: ticksBody,
+		summary:     "Exclude and include candidates",
+		description: "Returns the new counts. Excluding a client who is excluded already changes nothing.",
+		who:         admins, status: http.StatusOK, body: ticksBody,
 		codes:   []string{"not_found", "bad_client_id", "not_a_candidate", "contradiction", "selection_used", "selection_expired"},
 		example: map[string]any{"exclude": []any{"4711", "4712"}},
 	}, a.tickSelection)
@@ -53,10 +54,10 @@ func (a *api) selections() {
 
 // selectionRequest is the body of POST /v1/selections.
 type selectionRequest struct {
-	TenantID   string   `json:"tenant_id,omitempty" maxLength:"64" doc:"Required with a token for all tenants; else the token's tenant, and any other is refused"`
-	Period     string   `json:"period" pattern:"^P(\\d+Y)?(\\d+M)?(\\d+W)?(\\d+D)?$" doc:"How long nothing has happened: ISO 8601, such as P1Y. At least the map's min_period"`
-	Without    []string `json:"without,omitempty" maxItems:"64" nullable:"false" doc:"Kinds of activity to look at, by their names in the map. Left out: all"`
-	IncludeNew bool     `json:"include_new_clients,omitempty" doc:"Also clients created since the cutoff"`
+	TenantID   string   `json:"tenant_id,omitempty" maxLength:"64" doc:"Required with a token for all tenants (*). With any other token it may be left out, and must be the token's tenant"`
+	Period     string   `json:"period" pattern:"^P(\\d+Y)?(\\d+M)?(\\d+W)?(\\d+D)?$" doc:"How long the clients must have been inactive, as an ISO 8601 period such as P1Y. At least the map's min_period"`
+	Without    []string `json:"without,omitempty" maxItems:"64" nullable:"false" doc:"Kinds of activity that the clients must be without, by their names in the map. Default: all"`
+	IncludeNew bool     `json:"include_new_clients,omitempty" doc:"Also select clients who were created after the cutoff"`
 }
 
 func (b *selectionRequest) fields() map[string]field {
@@ -73,8 +74,8 @@ func (b *selectionRequest) fields() map[string]field {
 				s, ok := r.str(tok)
 				switch {
 				case !ok:
-				case s == "" || len(s) > jobs.MaxKeyLength || !clean(s):
-					r.fault("bad_value", "This cannot be an activity's name.")
+				case s == "" || len(s) > jobs.MaxKeyLength || !storable(s):
+					r.fault("bad_value", "This is not a valid name of an activity.")
 				default:
 					b.Without = append(b.Without, s)
 				}
@@ -86,8 +87,8 @@ func (b *selectionRequest) fields() map[string]field {
 
 // ticksRequest is the body of PATCH /v1/selections/{id}.
 type ticksRequest struct {
-	Exclude []string `json:"exclude,omitempty" maxItems:"10000" nullable:"false" doc:"Keys of candidates to leave out"`
-	Include []string `json:"include,omitempty" maxItems:"10000" nullable:"false" doc:"Keys of candidates to take in again"`
+	Exclude []string `json:"exclude,omitempty" maxItems:"10000" nullable:"false" doc:"Keys of candidates to exclude"`
+	Include []string `json:"include,omitempty" maxItems:"10000" nullable:"false" doc:"Keys of excluded candidates to include again"`
 }
 
 func (b *ticksRequest) fields() map[string]field {
@@ -113,7 +114,7 @@ type oneSelection struct {
 }
 
 type createSelectionOutput struct {
-	Location string `header:"Location" doc:"Where to read the selection"`
+	Location string `header:"Location" doc:"Path of the selection"`
 	Body     jobs.Selection
 }
 
@@ -132,12 +133,12 @@ func (a *api) createSelection(ctx context.Context, _ *struct{}, b *selectionRequ
 	if err != nil {
 		return nil, err
 	}
-	return &createSelectionOutput{Location: "/v1/selections/" + sel.ID, Body: wholeSelection(sel)}, nil
+	return &createSelectionOutput{Location: "/v1/selections/" + sel.ID, Body: normalizedSelection(sel)}, nil
 }
 
-// tenantNeeded refuses a trusted service's request that names no tenant.
+// tenantNeeded returns the problem of a request that needs a tenant and has none.
 func tenantNeeded() error {
-	return invalid(Fault{Code: "required", Detail: "A token for all tenants names the tenant here.", Pointer: "/tenant_id"})
+	return invalid(Fault{Code: "required", Detail: "With a token for all tenants, tenant_id is required.", Pointer: "/tenant_id"})
 }
 
 func (a *api) getSelection(ctx context.Context, in *SelectionPath) (*oneSelection, error) {
@@ -149,7 +150,7 @@ func (a *api) getSelection(ctx context.Context, in *SelectionPath) (*oneSelectio
 	if err != nil {
 		return nil, err
 	}
-	return &oneSelection{Body: wholeSelection(sel)}, nil
+	return &oneSelection{Body: normalizedSelection(sel)}, nil
 }
 
 func (a *api) tickSelection(ctx context.Context, in *SelectionPath, b *ticksRequest) (*oneSelection, error) {
@@ -161,7 +162,7 @@ func (a *api) tickSelection(ctx context.Context, in *SelectionPath, b *ticksRequ
 	if err != nil {
 		return nil, err
 	}
-	return &oneSelection{Body: wholeSelection(sel)}, nil
+	return &oneSelection{Body: normalizedSelection(sel)}, nil
 }
 
 type listCandidatesInput struct {
@@ -195,9 +196,9 @@ func (a *api) listCandidates(ctx context.Context, in *listCandidatesInput) (*can
 	return &candidateList{Body: l}, nil
 }
 
-// wholeSelection is the selection with its empty map as {} and its times in
-// UTC.
-func wholeSelection(s jobs.Selection) jobs.Selection {
+// normalizedSelection returns the selection with an empty map instead of nil and
+// its times in UTC.
+func normalizedSelection(s jobs.Selection) jobs.Selection {
 	if s.Blocked == nil {
 		s.Blocked = map[string]int{}
 	}

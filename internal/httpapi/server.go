@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// impatient gives a body that no handler reads its time. net/http waits for the
-// rest of it before it sends the answer, and without a deadline it would wait
-// for ever, for anybody who announces a body and has no token.
-func impatient(patience time.Duration, next http.Handler) http.Handler {
+// limitUnreadBody sets a deadline for bodies that no handler reads. net/http
+// waits for the rest of such a body before it sends the answer; without a deadline
+// anybody could make it wait for ever by announcing a body, even without a token.
+func limitUnreadBody(timeout time.Duration, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength != 0 {
-			// Not every writer has deadlines; a real connection does.
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(patience))
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(timeout)) // fails only for a test's writer, which has no deadlines
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// NewServer serves a handler of [New] on addr. Callers that send their headers
-// or read their answers slowly are cut off; bodies have a deadline of their
-// own.
+// NewServer serves a handler of [New] on addr. It closes connections of callers
+// who send their headers or read their answers too slowly. Bodies have deadlines
+// of their own.
 func NewServer(handler http.Handler, addr string) *http.Server {
 	return &http.Server{
 		Addr:              addr,

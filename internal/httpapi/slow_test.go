@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	shortPatience = 500 * time.Millisecond
-	// endless is how long these tests wait for a server to lose its patience.
-	endless = 20 * time.Second
+	shortTimeout = 500 * time.Millisecond
+	// testDeadline is how long these tests wait for a server that should have given up.
+	testDeadline = 20 * time.Second
 )
 
 // mustListen serves a handler as NewServer does, but with shorter times.
 func mustListen(t *testing.T, h http.Handler) string {
 	t.Helper()
 	s := NewServer(h, "")
-	s.ReadHeaderTimeout, s.IdleTimeout = shortPatience, shortPatience
+	s.ReadHeaderTimeout, s.IdleTimeout = shortTimeout, shortTimeout
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -41,17 +41,17 @@ func mustListen(t *testing.T, h http.Handler) string {
 	return l.Addr().String()
 }
 
-func mustImpatient(t *testing.T) string {
+func mustShortTimeouts(t *testing.T) string {
 	t.Helper()
 	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Stores: newShelf().stores(), Verifier: v}
+	o := Options{Stores: newMemoryStore().stores(), Verifier: v}
 	if err := o.validate(); err != nil {
 		t.Fatal(err)
 	}
-	h, err := newHandler(o, shortPatience, shortPatience)
+	h, err := newHandler(o, shortTimeout, shortTimeout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func mustDial(t *testing.T, addr string) net.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if err := c.SetDeadline(time.Now().Add(endless)); err != nil {
+	if err := c.SetDeadline(time.Now().Add(testDeadline)); err != nil {
 		t.Fatal(err)
 	}
 	return c
@@ -75,7 +75,7 @@ func mustDial(t *testing.T, addr string) net.Conn {
 
 func TestWhoeverSendsSlowlyIsAnsweredAndCutOff(t *testing.T) {
 	t.Parallel()
-	addr := mustImpatient(t)
+	addr := mustShortTimeouts(t)
 	good := "Authorization: Bearer " + mustToken(t, "studio", jobs.Admin) + "\r\nIdempotency-Key: k\r\n"
 	for _, c := range []struct {
 		name, sent string
@@ -120,7 +120,7 @@ func TestWhoeverSendsSlowlyIsAnsweredAndCutOff(t *testing.T) {
 
 func TestADripOfBytesBuysNoTime(t *testing.T) {
 	t.Parallel()
-	conn := mustDial(t, mustImpatient(t))
+	conn := mustDial(t, mustShortTimeouts(t))
 	_, err := fmt.Fprintf(conn, "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nAuthorization: Bearer %s\r\nIdempotency-Key: k\r\nContent-Length: 100000\r\n\r\n", mustToken(t, "studio", jobs.Admin))
 	if err != nil {
 		t.Fatal(err)
@@ -132,7 +132,7 @@ func TestADripOfBytesBuysNoTime(t *testing.T) {
 			select {
 			case <-stop:
 				return
-			case <-time.After(shortPatience / 10):
+			case <-time.After(shortTimeout / 10):
 				if _, err := io.WriteString(conn, " "); err != nil {
 					return
 				}
@@ -147,7 +147,7 @@ func TestADripOfBytesBuysNoTime(t *testing.T) {
 
 func TestAConnectionThatIdlesIsClosed(t *testing.T) {
 	t.Parallel()
-	conn := mustDial(t, mustImpatient(t))
+	conn := mustDial(t, mustShortTimeouts(t))
 	if _, err := io.WriteString(conn, "GET /openapi.json HTTP/1.1\r\nHost: oubli\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func TestWhoeverReadsSlowlyIsCutOff(t *testing.T) {
 			}
 		}
 	}), "")
-	s.WriteTimeout = shortPatience
+	s.WriteTimeout = shortTimeout
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestWhoeverReadsSlowlyIsCutOff(t *testing.T) {
 	}
 	select {
 	case <-ended:
-	case <-time.After(endless):
+	case <-time.After(testDeadline):
 		t.Error("a caller who reads nothing holds the server up")
 	}
 }

@@ -24,7 +24,7 @@ func TestEveryKindOfErrorHasItsStatus(t *testing.T) {
 	if len(kinds) != len(jobs.ErrorKinds()) {
 		t.Errorf("%d kinds of error, %d in the table", len(jobs.ErrorKinds()), len(kinds))
 	}
-	b := newBench(t)
+	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
 	for _, kind := range jobs.ErrorKinds() {
 		b.store.mu.Lock()
@@ -189,7 +189,7 @@ func TestEveryCodeOfTheStoresIsInTheTableUnderItsKind(t *testing.T) {
 
 func TestAGapInTheMapIsToldByItsCodeAndNotByItsText(t *testing.T) {
 	t.Parallel()
-	b := newBench(t)
+	b := newTestAPI(t)
 	b.store.fail = &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeSchema, Msg: "the map does not cover public.diagnoses"}
 	a := b.ask(t, "POST", "/v1/erasures", mustToken(t, "studio", jobs.Admin), goodBody, "Idempotency-Key: k")
 	if a.StatusCode != http.StatusServiceUnavailable || a.problem(t).Code != jobs.CodeSchema || strings.Contains(a.body, "diagnoses") {

@@ -11,10 +11,10 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// begin begins the span of a request, within the caller's trace if it names
-// one. Of what the caller sends only the traceparent counts, which is made of
-// ids; tracestate and baggage could hold anything.
-func begin(ctx context.Context, tracer trace.Tracer, r *http.Request) (context.Context, trace.Span) {
+// startSpan starts the span of a request, in the caller's trace if the request
+// has a traceparent header, which consists of ids. tracestate and baggage are
+// ignored: they could contain anything.
+func startSpan(ctx context.Context, tracer trace.Tracer, r *http.Request) (context.Context, trace.Span) {
 	if _, off := tracer.(noop.Tracer); off {
 		return ctx, trace.SpanFromContext(ctx)
 	}
@@ -24,8 +24,8 @@ func begin(ctx context.Context, tracer trace.Tracer, r *http.Request) (context.C
 	return tracer.Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
 }
 
-// answered ends the span of a request with what was answered.
-func answered(span trace.Span, method, pattern, requestID string, status int) {
+// endSpan ends the span of a request with the status of its answer.
+func endSpan(span trace.Span, method, pattern, requestID string, status int) {
 	if pattern != "" {
 		span.SetName(pattern)
 	}

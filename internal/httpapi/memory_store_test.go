@@ -7,8 +7,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// shelf is a Store in memory: just enough of one to stand behind the API.
-type shelf struct {
+// memoryStore implements Stores in memory, as far as the tests of the API need it.
+type memoryStore struct {
 	mu         sync.Mutex
 	jobs       map[string]jobs.Job
 	hashes     map[string][32]byte
@@ -23,16 +23,16 @@ type shelf struct {
 	panics     any
 }
 
-// stores is the shelf in every role.
-func (s *shelf) stores() Stores {
+// stores returns the memoryStore as each of the Stores.
+func (s *memoryStore) stores() Stores {
 	return Stores{Jobs: s, Controls: s, Erasures: s, Merges: s, Selections: s, Retention: s}
 }
 
-func newShelf() *shelf {
-	return &shelf{jobs: map[string]jobs.Job{}, hashes: map[string][32]byte{}, first: map[string]string{}}
+func newMemoryStore() *memoryStore {
+	return &memoryStore{jobs: map[string]jobs.Job{}, hashes: map[string][32]byte{}, first: map[string]string{}}
 }
 
-func (s *shelf) AcceptErasure(_ context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
+func (s *memoryStore) AcceptErasure(_ context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (jobs.Job, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.panics != nil {
@@ -58,7 +58,7 @@ func (s *shelf) AcceptErasure(_ context.Context, req jobs.ErasureRequest, key jo
 	return job, false, nil
 }
 
-func (s *shelf) AcceptMerge(_ context.Context, req jobs.MergeRequest, _ jobs.IdempotencyKey) (jobs.Job, bool, error) {
+func (s *memoryStore) AcceptMerge(_ context.Context, req jobs.MergeRequest, _ jobs.IdempotencyKey) (jobs.Job, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	job := jobs.Job{
@@ -70,7 +70,7 @@ func (s *shelf) AcceptMerge(_ context.Context, req jobs.MergeRequest, _ jobs.Ide
 	return job, false, s.fail
 }
 
-func (s *shelf) Job(_ context.Context, _ jobs.Kind, tenant, id string) (jobs.Job, error) {
+func (s *memoryStore) Job(_ context.Context, _ jobs.Kind, tenant, id string) (jobs.Job, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	job, ok := s.jobs[id]
@@ -80,45 +80,45 @@ func (s *shelf) Job(_ context.Context, _ jobs.Kind, tenant, id string) (jobs.Job
 	return job, s.fail
 }
 
-// The steps of a job are the repository's to judge; here each is allowed.
-func (s *shelf) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+// The repository decides which change of state is allowed; here each is.
+func (s *memoryStore) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.step(ctx, kind, tenant, id, jobs.Cancelled)
 }
 
-func (s *shelf) Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+func (s *memoryStore) Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.step(ctx, kind, tenant, id, jobs.Paused)
 }
 
-func (s *shelf) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+func (s *memoryStore) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.step(ctx, kind, tenant, id, jobs.Running)
 }
 
-func (s *shelf) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error) {
+func (s *memoryStore) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (jobs.Job, error) {
 	job, err := s.step(ctx, jobs.Erasure, tenant, id, jobs.Scheduled)
 	job.ID, job.CreatedBy = "0199b4a2-7c1e-7d53-9a1f-0000000000ff", by.Subject
 	return job, err
 }
 
-func (s *shelf) Select(_ context.Context, req jobs.SelectionRequest) (jobs.Selection, error) {
+func (s *memoryStore) Select(_ context.Context, req jobs.SelectionRequest) (jobs.Selection, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.selections = append(s.selections, req)
 	return jobs.Selection{ID: selectionID, TenantID: req.TenantID, Total: 3}, s.fail
 }
 
-func (s *shelf) Selection(_ context.Context, tenant, id string) (jobs.Selection, error) {
+func (s *memoryStore) Selection(_ context.Context, tenant, id string) (jobs.Selection, error) {
 	if id != selectionID || tenant != jobs.AnyTenant && tenant != "studio" {
 		return jobs.Selection{}, &jobs.Error{Kind: jobs.Missing, Msg: "There is no such selection."}
 	}
 	return jobs.Selection{ID: id, TenantID: "studio", Total: 3}, nil
 }
 
-func (s *shelf) Candidates(ctx context.Context, tenant, id string, _ jobs.Page) (jobs.List[jobs.Candidate], error) {
+func (s *memoryStore) Candidates(ctx context.Context, tenant, id string, _ jobs.Page) (jobs.List[jobs.Candidate], error) {
 	_, err := s.Selection(ctx, tenant, id)
 	return jobs.List[jobs.Candidate]{}, err
 }
 
-func (s *shelf) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error) {
+func (s *memoryStore) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error) {
 	sel, err := s.Selection(ctx, tenant, id)
 	sel.Excluded = len(ticks.Exclude)
 	return sel, err
@@ -126,13 +126,13 @@ func (s *shelf) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 
 const selectionID = "0199b4a2-7c1e-7d53-9a1f-00000000abcd"
 
-func (s *shelf) step(ctx context.Context, kind jobs.Kind, tenant, id string, to jobs.State) (jobs.Job, error) {
+func (s *memoryStore) step(ctx context.Context, kind jobs.Kind, tenant, id string, to jobs.State) (jobs.Job, error) {
 	job, err := s.Job(ctx, kind, tenant, id)
 	job.State = to
 	return job, err
 }
 
-func (s *shelf) Jobs(_ context.Context, f jobs.Filter) (jobs.List[jobs.Job], error) {
+func (s *memoryStore) Jobs(_ context.Context, f jobs.Filter) (jobs.List[jobs.Job], error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.filters = append(s.filters, f)
@@ -145,14 +145,14 @@ func (s *shelf) Jobs(_ context.Context, f jobs.Filter) (jobs.List[jobs.Job], err
 	return l, s.fail
 }
 
-func (s *shelf) Retention(_ context.Context, tenant string) (jobs.Retention, error) {
+func (s *memoryStore) Retention(_ context.Context, tenant string) (jobs.Retention, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.retentions = append(s.retentions, tenant)
 	return jobs.Retention{TenantID: tenant, Kept: []jobs.Kept{}, Sweeps: []jobs.Sweep{}}, s.fail
 }
 
-func (s *shelf) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error) {
+func (s *memoryStore) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error) {
 	if _, err := s.Job(ctx, jobs.Erasure, f.TenantID, f.JobID); err != nil {
 		return jobs.List[jobs.Exception]{}, err
 	}

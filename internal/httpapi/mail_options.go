@@ -9,14 +9,14 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// notice is what the requests of all kinds of job say about the mail at the
-// end.
-type notice struct {
-	given bool // notify stands in the request, were it empty
+// mailOptions reads the fields about the mail at the end, which the requests of
+// all kinds of jobs share.
+type mailOptions struct {
+	given bool // the request has notify, possibly an empty array
 }
 
-// fields adds those that say who is told, and in which language.
-func (n *notice) fields(all map[string]field, notify *[]string, locale *string) {
+// fields adds notify and locale to the fields of a request.
+func (n *mailOptions) fields(all map[string]field, notify *[]string, locale *string) {
 	all["notify"] = field{read: func(r *reader) {
 		n.given = true
 		seen := map[string]bool{}
@@ -25,7 +25,7 @@ func (n *notice) fields(all map[string]field, notify *[]string, locale *string) 
 			switch {
 			case !ok:
 			case !bareAddress(s):
-				r.fault("bad_value", "Want a bare e-mail address of at most 254 bytes.")
+				r.fault("bad_value", "Want an e-mail address of at most 254 bytes, without a display name.")
 			case !seen[strings.ToLower(s)]: // one mail per recipient
 				seen[strings.ToLower(s)] = true
 				*notify = append(*notify, s)
@@ -49,16 +49,17 @@ func (n *notice) fields(all map[string]field, notify *[]string, locale *string) 
 	}}
 }
 
-// together finds a dry run that would tell somebody.
-func (n *notice) together(dryRun bool, notify []string) []Fault {
+// checkCombination refuses a dry run with recipients.
+func (n *mailOptions) checkCombination(dryRun bool, notify []string) []Fault {
 	if dryRun && len(notify) > 0 {
-		return []Fault{{Code: "contradiction", Detail: "Nobody is notified of a dry run.", Pointer: "/notify"}}
+		return []Fault{{Code: "contradiction", Detail: "A dry run sends no mail: leave notify out.", Pointer: "/notify"}}
 	}
 	return nil
 }
 
-// recipients are those named or, when nobody said anything, the caller.
-func (n *notice) recipients(c jobs.Caller, dryRun bool, notify []string) []string {
+// recipients returns the addresses of the request, or the caller's own if the
+// request has no notify and is no dry run.
+func (n *mailOptions) recipients(c jobs.Caller, dryRun bool, notify []string) []string {
 	if n.given || dryRun {
 		return notify
 	}

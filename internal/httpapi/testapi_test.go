@@ -17,24 +17,24 @@ import (
 
 var testSecret = []byte("a secret of more than thirty-two bytes")
 
-// marker stands in for personal data in requests. No answer and no log line
-// may ever have it.
+// marker represents personal data in requests. No answer and no log line
+// may ever contain it.
 const marker = "Zorro"
 
-// bench is an API on a shelf, served over a real connection.
-type bench struct {
+// testAPI is an API with a store in memory, served over a real connection.
+type testAPI struct {
 	*httptest.Server
-	store *shelf
+	store *memoryStore
 	log   *testlog.Buffer
 }
 
-func newBench(t *testing.T) *bench {
+func newTestAPI(t *testing.T) *testAPI {
 	t.Helper()
 	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{store: newShelf(), log: &testlog.Buffer{}}
+	b := &testAPI{store: newMemoryStore(), log: &testlog.Buffer{}}
 	h, err := New(Options{Stores: b.store.stores(), Verifier: v, Log: zerolog.New(b.log), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +53,7 @@ func mustToken(t *testing.T, tenant string, role jobs.Role) string {
 	return token
 }
 
-// answer is what came back, read to its end.
+// answer is an answer with its whole body.
 type answer struct {
 	*http.Response
 	body string
@@ -79,9 +79,9 @@ func (a answer) job(t *testing.T) jobs.Job {
 	return j
 }
 
-// ask sends a request, headers being "Name: value" lines, and holds the answer
-// against what is true of every answer.
-func (b *bench) ask(t *testing.T, method, path, token, body string, headers ...string) answer {
+// ask sends a request, with headers as "Name: value" lines, and checks what must
+// be true of every answer.
+func (b *testAPI) ask(t *testing.T, method, path, token, body string, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -104,17 +104,17 @@ func (b *bench) ask(t *testing.T, method, path, token, body string, headers ...s
 		t.Fatal(err)
 	}
 	a := answer{resp, string(data)}
-	b.holds(t, a)
+	b.checkAnswer(t, a)
 	return a
 }
 
-func (b *bench) holds(t *testing.T, a answer) {
+func (b *testAPI) checkAnswer(t *testing.T, a answer) {
 	t.Helper()
 	if a.Header.Get("X-Request-Id") == "" || a.Header.Get("X-Content-Type-Options") != "nosniff" || a.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers are missing: %v", a.Header)
 	}
 	if strings.Contains(a.body, marker) || strings.Contains(b.log.String(), marker) {
-		t.Errorf("what was sent comes back in\n%s\nor in\n%s", a.body, b.log)
+		t.Errorf("what was sent is in the answer\n%s\nor in the log\n%s", a.body, b.log)
 	}
 	if a.StatusCode < 400 || a.Request.Method == http.MethodHead {
 		return
