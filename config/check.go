@@ -13,11 +13,12 @@ import (
 	"github.com/oubli/oubli/internal/loopback"
 )
 
-// minAuthSecret is the size of an HS256 key in bytes: RFC 7518 § 3.2 wants at
-// least the size of the hash.
+// minAuthSecret is the smallest size of an HS256 key in bytes: RFC 7518 § 3.2
+// requires at least the size of the hash.
 const minAuthSecret = 32
 
-// check notes what is wrong with the keys that are set, alone and together.
+// check reports what is wrong with the keys that are set: with their values, and
+// with their combinations.
 func (c *Config) check(r *reader) {
 	r.want("OUBLI_DATABASE_URL", validDatabaseURL(c.DatabaseURL.Reveal()))
 	r.want("OUBLI_LISTEN", validListen(c.Listen))
@@ -41,7 +42,7 @@ func (c *Config) check(r *reader) {
 	r.want("OUBLI_MAX_ACTIVE_SESSIONS", c.MaxActiveSessions >= 0 && c.MaxActiveSessions <= 100_000)
 	r.want("OUBLI_GRACE", c.Grace >= 0 && c.Grace <= 720*time.Hour)
 
-	if validListen(c.OpsListen) && !OnLoopback(c.OpsListen) && c.OpsPassword.Empty() && !r.blames("OUBLI_OPS_PASSWORD") {
+	if validListen(c.OpsListen) && !OnLoopback(c.OpsListen) && c.OpsPassword.Empty() && !r.hasMistake("OUBLI_OPS_PASSWORD") {
 		r.add("OUBLI_OPS_PASSWORD", "not set; required because OUBLI_OPS_LISTEN is not on loopback")
 	}
 	if c.AuthPublicKeyFile != "" {
@@ -52,7 +53,7 @@ func (c *Config) check(r *reader) {
 	}
 }
 
-// require notes the keys that must be set and are not.
+// require reports the keys that must be set and are not.
 func (c *Config) require(r *reader, needs []Need) {
 	for _, n := range needs {
 		switch n {
@@ -66,7 +67,7 @@ func (c *Config) require(r *reader, needs []Need) {
 			}
 		case Auth:
 			if c.AuthPublicKeyFile == "" {
-				if r.values["OUBLI_AUTH_SECRET"] == "" && !r.blames("OUBLI_AUTH_SECRET") {
+				if r.values["OUBLI_AUTH_SECRET"] == "" && !r.hasMistake("OUBLI_AUTH_SECRET") {
 					r.add("OUBLI_AUTH_SECRET", "not set; want at least 32 bytes here or in OUBLI_AUTH_SECRET_FILE, or a public key in OUBLI_AUTH_PUBLIC_KEY_FILE")
 				}
 			}
@@ -79,8 +80,8 @@ func (c *Config) require(r *reader, needs []Need) {
 	}
 }
 
-// validDatabaseURL accepts PostgreSQL's URLs and its "host=… dbname=…" form;
-// what is in them is for the driver to read.
+// validDatabaseURL accepts URLs and the "host=… dbname=…" form of PostgreSQL. The
+// driver checks the details.
 func validDatabaseURL(s string) bool {
 	scheme, rest, isURL := strings.Cut(s, "://")
 	if !isURL {
@@ -100,8 +101,8 @@ func validPort(s string) bool {
 	return err == nil
 }
 
-// OnLoopback reports whether only this machine can reach the address. A name
-// other than localhost is not trusted to be: it may resolve to anything later.
+// OnLoopback reports whether only this machine can reach the address. Of names,
+// only localhost counts as loopback: any other may resolve to another address later.
 func OnLoopback(listen string) bool {
 	host, _, err := net.SplitHostPort(listen)
 	if err != nil {
@@ -110,20 +111,19 @@ func OnLoopback(listen string) bool {
 	return loopback.Host(host)
 }
 
-// maxAddress is RFC 5321 § 4.5.3.1.3, less the brackets.
+// maxAddress is the limit of RFC 5321 § 4.5.3.1.3, without the angle brackets.
 const maxAddress = 254
 
-// validAddress accepts what can stand in a From header and in an SMTP command:
-// the address in ASCII, an international domain in its xn-- form, and no
-// control character anywhere, not even one that an encoded word in the name
-// brings back.
+// validAddress accepts what is valid both in a From header and in an SMTP command:
+// an address in ASCII, with an international domain in its xn-- form. There may be
+// no control character, not even in an encoded word of the display name.
 func validAddress(s string) bool {
 	a, err := mail.ParseAddress(s)
 	return err == nil && len(a.Address) <= maxAddress && !strings.ContainsFunc(s+a.Name, unicode.IsControl) &&
 		!strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
-// validBaseURL accepts what a path can be appended to.
+// validBaseURL accepts http and https URLs to which a path can be appended.
 func validBaseURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" &&

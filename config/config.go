@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Config holds the settings of the server, the workers and the commands that
-// work on the database. The key of a field is in its env tag, what it accepts
-// in its want tag; errors quote the latter.
+// Config holds the settings of the server, of the workers, and of the commands
+// that use the database. A field's env tag has its key. Its want tag says which
+// values are valid, and is quoted in errors.
 type Config struct {
 	// DatabaseURL of the booking application's PostgreSQL; the control schema
 	// lives in the same database. No default.
 	DatabaseURL Secret `env:"OUBLI_DATABASE_URL" want:"postgres://user:password@host:5432/database"`
 
-	// Redis carries the hints to the workers. No default.
+	// Redis is where hints are sent to the workers. No default.
 	//
 	//	redis://user:password@host:6379/0     one server; rediss:// with TLS
 	//	redis-sentinel://host1,host2/master   see [ParseRedis]
@@ -23,13 +23,13 @@ type Config struct {
 	// Map is the path of the erasure map. Default oubli.yaml.
 	Map string `env:"OUBLI_MAP" envDefault:"oubli.yaml" want:"the path of a map that can be read"`
 
-	// Listen is the address of the HTTP API, host:port or :port. Port 0 takes
-	// a free one. Default :8080, every interface.
+	// Listen is the address of the HTTP API, host:port or :port. Port 0
+	// means any free port. Default :8080, on every interface.
 	Listen string `env:"OUBLI_LISTEN" envDefault:":8080" want:"host:port or :port"`
 
 	// OpsListen is the address of the dashboard, the metrics and the health
-	// checks, host:port or :port. Anywhere but on loopback it requires
-	// OpsPassword. Default 127.0.0.1:9090.
+	// checks, host:port or :port. Any address but loopback requires OpsPassword.
+	// Default 127.0.0.1:9090.
 	OpsListen string `env:"OUBLI_OPS_LISTEN" envDefault:"127.0.0.1:9090" want:"host:port or :port"`
 
 	// OpsPassword protects the ops listener with basic authentication. Empty
@@ -37,7 +37,7 @@ type Config struct {
 	OpsPassword Secret `env:"OUBLI_OPS_PASSWORD" want:"a password"`
 
 	// DashboardWritable lets the dashboard delete and run hints by hand.
-	// Default false: it only shows.
+	// Default false: it is read-only.
 	DashboardWritable bool `env:"OUBLI_DASHBOARD_WRITABLE" envDefault:"false" want:"true or false"`
 
 	// AuthSecret verifies bearer tokens signed with HS256; at least 32 bytes,
@@ -45,10 +45,11 @@ type Config struct {
 	// Exactly one of AuthSecret and AuthPublicKeyFile is set.
 	AuthSecret Secret `env:"OUBLI_AUTH_SECRET" want:"at least 32 bytes"`
 
-	// AuthSecretPrevious verifies bearer tokens too, with HS256; at least 32
-	// bytes. It keeps tokens good while the key is changed: the one that was
-	// replaced, or the one that comes next. It may also stand beside
-	// AuthPublicKeyFile, on the way from a secret to keys. No default.
+	// AuthSecretPrevious is a second secret for HS256, at least 32 bytes. Tokens
+	// signed with it are valid too, so that the secret can be replaced without
+	// an interruption: it is the old secret or the next one. It may also be set
+	// together with AuthPublicKeyFile, to change from a secret to public keys.
+	// No default.
 	AuthSecretPrevious Secret `env:"OUBLI_AUTH_SECRET_PREVIOUS" want:"at least 32 bytes, other than OUBLI_AUTH_SECRET"`
 
 	// AuthPublicKeyFile is the path of a PEM file with the Ed25519 or RSA (at
@@ -60,93 +61,95 @@ type Config struct {
 	// PUBLIC KEY, all of them checked. Empty without the file.
 	AuthPublicKeys []byte `env:"-"`
 
-	// LimitRequests is how many requests a second the API takes from one
-	// caller, a subject of a tenant; ten seconds' worth may come at once.
-	// 0..1000000, 0 takes all. Default 200.
+	// LimitRequests is how many requests per second the API accepts from one
+	// caller, which is a subject of a tenant. A burst may be as large as ten
+	// seconds allow. 0..1000000, 0 means no limit. Default 200.
 	LimitRequests int `env:"OUBLI_LIMIT_REQUESTS" envDefault:"200" want:"0..1000000"`
 
-	// LimitBytes is how many bytes of request bodies a second the API takes
-	// from one caller; eight seconds' worth may come at once. 0 takes all, else
-	// at least 1048576, so that the largest body fits. Default 8388608.
+	// LimitBytes is how many bytes of request bodies per second the API accepts
+	// from one caller. A burst may be as large as eight seconds allow. 0 means no
+	// limit; any other value is at least 1048576, so that the largest body fits.
+	// Default 8388608.
 	LimitBytes int `env:"OUBLI_LIMIT_BYTES" envDefault:"8388608" want:"0 or 1048576..1073741824"`
 
-	// LimitFailures is how many failed authentications a minute one network
-	// address has, at the API and at the ops listener. 0..1000000, 0 takes all.
-	// Default 60.
+	// LimitFailures is how many failed authentications per minute are allowed
+	// from one network address, at the API and at the ops listener. 0..1000000,
+	// 0 means no limit. Default 60.
 	LimitFailures int `env:"OUBLI_LIMIT_FAILURES" envDefault:"60" want:"0..1000000"`
 
-	// SMTP is the server that takes the mail; see [ParseSMTP]. No default.
+	// SMTP is the server through which mail is sent; see [ParseSMTP]. No default.
 	SMTP SMTP `env:"OUBLI_SMTP_URL" want:"smtp://user:password@host:587?tls=mandatory|opportunistic|none or smtps://user:password@host:465"`
 
 	// MailFrom is the sender, "oubli@example.com" or "Name <oubli@example.com>".
 	// The address is ASCII, an international domain in its xn-- form. No default.
 	MailFrom string `env:"OUBLI_MAIL_FROM" want:"an address in ASCII, name@example.com or Name <name@example.com>"`
 
-	// PublicURL is where administrators reach the application that shows jobs;
-	// the mail links there. No slash at the end. Empty leaves the link out.
+	// PublicURL is the URL of the application in which administrators see jobs.
+	// Mails link to it. No slash at the end. Empty, the default: no link.
 	PublicURL string `env:"OUBLI_PUBLIC_URL" want:"http://host or https://host, without user, query and fragment"`
 
-	// LogLevel is the least level that is logged. Default info.
+	// LogLevel is the lowest level that is logged. Default info.
 	LogLevel string `env:"OUBLI_LOG_LEVEL" envDefault:"info" want:"trace, debug, info, warn or error"`
 
 	// Concurrency is the number of worker slots in this process, 1..512.
 	// Default: the number of CPUs, at least 2.
 	Concurrency int `env:"OUBLI_CONCURRENCY" want:"1..512"`
 
-	// BatchClients is how many clients of an erasure make a batch, which is
-	// one task, 1..10000. Default 1000.
+	// BatchClients is the number of clients in a batch, which is one task of an
+	// erasure, 1..10000. Default 1000.
 	BatchClients int `env:"OUBLI_BATCH_CLIENTS" envDefault:"1000" want:"1..10000"`
 
 	// ChunkTarget is the transaction time that the chunk size aims for,
 	// 10ms..5s. Default 100ms.
 	ChunkTarget time.Duration `env:"OUBLI_CHUNK_TARGET" envDefault:"100ms" want:"10ms..5s"`
 
-	// TraceEndpoint is the base URL of an OpenTelemetry collector that takes
-	// OTLP over HTTP, as the OpenTelemetry specification names it. Empty, the
-	// default, sends no spans.
+	// TraceEndpoint is the base URL of an OpenTelemetry collector that accepts
+	// OTLP over HTTP. The key is the one of the OpenTelemetry specification.
+	// Empty, the default: no spans are sent.
 	TraceEndpoint string `env:"OTEL_EXPORTER_OTLP_ENDPOINT" want:"http://host:4318 or https://host"`
 
-	// WorkShare is the percentage of its time that a worker slot erases, 1..100;
-	// the rest of the time it leaves the database to others. Default 100.
+	// WorkShare is the percentage of its time in which a worker slot works,
+	// 1..100; in the rest it pauses, so that the database has time for others.
+	// Default 100.
 	WorkShare int `env:"OUBLI_WORK_SHARE" envDefault:"100" want:"1..100, a percentage"`
 
-	// MaxReplicaLagMiB makes workers wait while a replica of the database is
-	// further behind, in MiB of the write-ahead log. The workers' role needs
-	// pg_read_all_stats then. Default 0: they do not look.
+	// MaxReplicaLagMiB makes workers wait while a replica of the database lags
+	// by more than this, in MiB of the write-ahead log. The workers' role then
+	// needs pg_read_all_stats. Default 0: they do not check.
 	MaxReplicaLagMiB int `env:"OUBLI_MAX_REPLICA_LAG_MIB" envDefault:"0" want:"0..1048576, MiB"`
 
-	// MaxActiveSessions makes workers wait while more sessions of others are at
-	// work in the database. The workers' role needs pg_read_all_stats then.
-	// Default 0: they do not look.
+	// MaxActiveSessions makes workers wait while the database has more active
+	// sessions of other programs than this. The workers' role then needs
+	// pg_read_all_stats. Default 0: they do not check.
 	MaxActiveSessions int `env:"OUBLI_MAX_ACTIVE_SESSIONS" envDefault:"0" want:"0..100000"`
 
-	// Grace is how long a job waits before it starts unless the request says
-	// otherwise, 0s..720h: GDPR Art. 12(3) gives one month in all. Default 0s.
+	// Grace is how long a job waits before it starts, unless its request has
+	// not_before, 0s..720h: GDPR Art. 12(3) allows one month in all. Default 0s.
 	Grace time.Duration `env:"OUBLI_GRACE" envDefault:"0s" want:"0s..720h"`
 }
 
-// Need is something that a command cannot do without.
+// Need is a setting that a command requires.
 type Need int
 
-// The needs. A key that is set must be right for every command; a need says
-// that it must be set.
+// The needs. A key that is set must be valid for every command; a need says that
+// it must be set.
 const (
 	Database Need = iota // OUBLI_DATABASE_URL
 	Queue                // OUBLI_REDIS_URL
 	Map                  // the file of OUBLI_MAP can be read
 	Auth                 // OUBLI_AUTH_SECRET or OUBLI_AUTH_PUBLIC_KEY_FILE
-	Signing              // OUBLI_AUTH_SECRET, to mint tokens
+	Signing              // OUBLI_AUTH_SECRET, to sign tokens
 	Mail                 // OUBLI_SMTP_URL and OUBLI_MAIL_FROM
 )
 
-// defaults are the values that a tag cannot state.
+// defaults returns the default values that cannot be written in a tag.
 func defaults() Config {
 	return Config{Concurrency: max(2, runtime.NumCPU())}
 }
 
-// Load reads the environment, as os.Environ gives it, and with readFile the
-// files that it names. The error is a [*Problems] with every mistake. readFile
-// is os.ReadFile outside of tests.
+// Load reads the environment, in the form of os.Environ, and the files that it
+// names, with readFile, which is os.ReadFile except in tests. The error is a
+// [*Problems] with every mistake.
 func Load(environ []string, readFile func(string) ([]byte, error), needs ...Need) (Config, error) {
 	c := defaults()
 	r := newReader(environ, readFile)

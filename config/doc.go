@@ -3,7 +3,7 @@
 //
 //	OUBLI_BATCH_CLIENTS: want 1..10000, got 0
 //
-// An empty value counts as unset. A secret KEY may instead stand in a file
-// that KEY_FILE names; one newline at its end is dropped. No error, no log
-// line and no JSON shows a secret: see [Secret].
+// An empty value counts as unset. A secret KEY may instead be in a file whose path
+// is in KEY_FILE; one newline at its end is removed. No error, log line or JSON
+// shows a secret: see [Secret].
 package config

@@ -19,7 +19,7 @@ func ExampleLoad() {
 	// Output:
 	// OUBLI_DATABASE_URL: not set; want postgres://user:password@host:5432/database (or its file in OUBLI_DATABASE_URL_FILE)
 	// OUBLI_CHUNK_TARGET: want 10ms..5s, got 0s
-	// OUBLI_CONCURENCY: unknown key; the nearest known one is OUBLI_CONCURRENCY
+	// OUBLI_CONCURENCY: unknown key; the most similar known key is OUBLI_CONCURRENCY
 }
 
 // A secret prints as a placeholder everywhere. Reveal returns its value, for the

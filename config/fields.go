@@ -12,13 +12,13 @@ const (
 	fileSuffix = "_FILE"
 )
 
-// field is one key and what it wants.
+// field is one key and a description of its valid values.
 type field struct {
 	name, key, want string
 	secret          bool
 }
 
-// fieldsOf lists the keyed fields of a struct.
+// fieldsOf lists the fields of a struct that have a key.
 func fieldsOf(t reflect.Type) []field {
 	secrets := []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[Redis](), reflect.TypeFor[SMTP]()}
 	var fields []field
@@ -35,7 +35,7 @@ func fieldsOf(t reflect.Type) []field {
 	return fields
 }
 
-// knownKeys lists every key that some command reads.
+// knownKeys lists every key that any command reads.
 func knownKeys() []string {
 	var keys []string
 	for _, t := range []reflect.Type{reflect.TypeFor[Config](), reflect.TypeFor[Client]()} {
@@ -49,23 +49,23 @@ func knownKeys() []string {
 	return keys
 }
 
-// injected matches the variables that Docker links and Kubernetes put into
-// every container next to a service whose name begins with "oubli".
+// injected matches the variables that Docker links and Kubernetes set in
+// containers when there is a service whose name begins with "oubli".
 var injected = regexp.MustCompile(`^OUBLI(_[A-Z0-9_]+)?_(NAME|ENV_.+|SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$`)
 
-// refuseUnknown notes keys that nothing reads: a misspelt limit would
-// otherwise leave its default in force without a word.
+// refuseUnknown reports keys that no command reads. Otherwise a misspelt key would
+// silently leave its default in force.
 func (r *reader) refuseUnknown() {
 	known := knownKeys()
 	for key := range r.values {
 		if slices.Contains(known, key) || strings.HasPrefix(key, "OUBLI_TEST_") || injected.MatchString(key) {
 			continue
 		}
-		r.add(key, "unknown key; the nearest known one is %s", nearest(key, known))
+		r.add(key, "unknown key; the most similar known key is %s", nearest(key, known))
 	}
 }
 
-// nearest is the key with the least edit distance.
+// nearest returns the known key with the smallest edit distance.
 func nearest(key string, known []string) string {
 	return slices.MinFunc(known, func(a, b string) int { return distance(key, a) - distance(key, b) })
 }

@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// errURL never says more: what url.Parse finds wrong it quotes, password and all.
-var errURL = errors.New("not a URL of the wanted form; special characters in a password must be percent-encoded")
+// errURL is the only error about a URL. Those of url.Parse quote the URL with its
+// password.
+var errURL = errors.New("not a valid URL; special characters in a password must be percent-encoded")
 
-// hostsURL is a URL whose authority may name several hosts, which net/url
-// refuses as soon as they carry ports.
+// hostsURL is a URL that may have several hosts. net/url refuses several hosts
+// with ports.
 type hostsURL struct {
 	Scheme   string
 	Hosts    []string // host:port
@@ -32,7 +33,7 @@ func parseHosts(raw, defaultPort string) (hostsURL, error) {
 	if i := strings.LastIndexByte(authority, '@'); i >= 0 {
 		user, hosts = authority[:i+1], authority[i+1:]
 	}
-	// One host in the place of all lets net/url decode the other parts.
+	// Replace the hosts by one, so that net/url can parse the other parts.
 	u, err := url.Parse(scheme + "://" + user + "host" + tail)
 	if !ok || err != nil || u.Fragment != "" {
 		return hostsURL{}, errURL
@@ -53,7 +54,7 @@ func parseHosts(raw, defaultPort string) (hostsURL, error) {
 	return h, nil
 }
 
-// withPort completes "host", "host:port", "[::1]" and "[::1]:port".
+// withPort returns host:port for "host", "host:port", "[::1]" and "[::1]:port".
 func withPort(host, defaultPort string) (string, bool) {
 	name, port, err := net.SplitHostPort(host)
 	if err != nil {
@@ -68,7 +69,7 @@ func withPort(host, defaultPort string) (string, bool) {
 	return net.JoinHostPort(name, port), true
 }
 
-// only reports whether the query has no other keys than these, each once.
+// only reports whether the query has only these keys, each at most once.
 func (h hostsURL) only(keys ...string) bool {
 	for key, values := range h.Query {
 		known := false

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// readPublicKeys reads the keys that verify tokens.
+// readPublicKeys reads and checks the keys of AuthPublicKeyFile.
 func (c *Config) readPublicKeys(r *reader) {
 	const key = "OUBLI_AUTH_PUBLIC_KEY_FILE"
 	b, err := r.readFile(c.AuthPublicKeyFile)
@@ -25,11 +25,11 @@ func (c *Config) readPublicKeys(r *reader) {
 	c.AuthPublicKeys = b
 }
 
-// maxPublicKeys bounds the work on a token that none of the keys has signed.
+// maxPublicKeys bounds the work on a forged token, for which every key is tried.
 const maxPublicKeys = 16
 
 // checkPublicKeys accepts PEM blocks with Ed25519 and RSA keys. RFC 7518 § 3.3
-// wants at least 2048 bits for RS256.
+// requires at least 2048 bits for RS256.
 func checkPublicKeys(b []byte) error {
 	block, rest := pem.Decode(b)
 	if block == nil {
@@ -40,7 +40,7 @@ func checkPublicKeys(b []byte) error {
 			return fmt.Errorf("want at most %d keys", maxPublicKeys)
 		}
 		if strings.Contains(block.Type, "PRIVATE") {
-			return errors.New("the file holds a private key; keep that where tokens are signed, and name the public key's file here")
+			return errors.New("the file has a private key; keep it where tokens are signed, and name the file of the public key here")
 		}
 		if block.Type != "PUBLIC KEY" {
 			return errors.New("want PEM blocks of type PUBLIC KEY only")

@@ -13,13 +13,13 @@ import (
 	"github.com/caarlos0/env/v11"
 )
 
-// Problems is every mistake in the environment, one line each.
+// Problems lists every mistake in the environment, one line each.
 type Problems struct{ Lines []string }
 
-// Error is the lines, each beginning with its key.
+// Error returns the lines. Each begins with its key.
 func (p *Problems) Error() string { return strings.Join(p.Lines, "\n") }
 
-// reader collects the values of one environment and what is wrong with them.
+// reader holds the values of one environment, and the mistakes found in them.
 type reader struct {
 	values   map[string]string // set and not empty; secrets from files included
 	readFile func(string) ([]byte, error)
@@ -29,10 +29,10 @@ type reader struct {
 
 type problem struct{ key, line string }
 
-// traceEndpointKey is the one key that is not oubli's own.
+// traceEndpointKey is the only key without the prefix OUBLI_.
 const traceEndpointKey = "OTEL_EXPORTER_OTLP_ENDPOINT"
 
-// newReader keeps the part of the environment that oubli reads.
+// newReader returns a reader of the keys that oubli uses.
 func newReader(environ []string, readFile func(string) ([]byte, error)) *reader {
 	r := &reader{values: map[string]string{}, readFile: readFile}
 	for key, value := range env.ToMap(environ) {
@@ -43,9 +43,8 @@ func newReader(environ []string, readFile func(string) ([]byte, error)) *reader 
 	return r
 }
 
-// parse fills the struct that into points to and refuses keys that nobody
-// knows. env's own error texts quote values, so only the field is taken from
-// them.
+// parse fills the struct that into points to, and reports unknown keys. Of the
+// errors of package env it uses only the field: their texts quote values.
 func (r *reader) parse(into any) {
 	r.fields = fieldsOf(reflect.TypeOf(into).Elem())
 	r.refuseUnknown()
@@ -60,14 +59,14 @@ func (r *reader) parse(into any) {
 		return
 	}
 	for _, e := range all.Errors {
-		if p, ok := errors.AsType[env.ParseError](e); ok && !r.blames(r.keyOf(p.Name)) {
-			r.unwanted(r.keyOf(p.Name))
+		if p, ok := errors.AsType[env.ParseError](e); ok && !r.hasMistake(r.keyOf(p.Name)) {
+			r.addInvalid(r.keyOf(p.Name))
 		}
 	}
 }
 
-// fromFile takes a secret from the file that KEY_FILE names. The path is never
-// shown: people put the secret itself there by mistake.
+// fromFile reads a secret from the file that KEY_FILE names. Errors do not show the
+// path, because people may put the secret itself there by mistake.
 func (r *reader) fromFile(f field) {
 	fileKey := f.key + fileSuffix
 	path := r.values[fileKey]
@@ -91,7 +90,7 @@ func (r *reader) fromFile(f field) {
 	r.values[f.key] = value
 }
 
-// causeOf is why a file cannot be read, without its path.
+// causeOf returns why a file cannot be read, without its path.
 func causeOf(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
@@ -99,13 +98,13 @@ func causeOf(err error) error {
 	return errors.New("unreadable")
 }
 
-// add notes a mistake.
+// add records a mistake.
 func (r *reader) add(key, format string, args ...any) {
 	r.found = append(r.found, problem{key, key + ": " + fmt.Sprintf(format, args...)})
 }
 
-// unwanted notes that the value of key is not what its field wants.
-func (r *reader) unwanted(key string) {
+// addInvalid records that the value of key is not valid.
+func (r *reader) addInvalid(key string) {
 	f := r.field(key)
 	if f.secret {
 		r.add(r.source(key), "want %s", f.want)
@@ -114,16 +113,16 @@ func (r *reader) unwanted(key string) {
 	r.add(key, "want %s, got %s", f.want, shown(r.values[key]))
 }
 
-// want notes a mistake unless the value of key is unset or right.
-func (r *reader) want(key string, right bool) {
-	if r.values[key] != "" && !right && !r.blames(key) {
-		r.unwanted(key)
+// want records a mistake unless the value of key is unset or valid.
+func (r *reader) want(key string, valid bool) {
+	if r.values[key] != "" && !valid && !r.hasMistake(key) {
+		r.addInvalid(key)
 	}
 }
 
-// missing notes that key must be set, unless something is wrong with it already.
+// missing records that key must be set, if it is not and has no mistake yet.
 func (r *reader) missing(key string) {
-	if r.values[key] != "" || r.blames(key) {
+	if r.values[key] != "" || r.hasMistake(key) {
 		return
 	}
 	f := r.field(key)
@@ -134,12 +133,12 @@ func (r *reader) missing(key string) {
 	r.add(key, "not set; want %s%s", f.want, also)
 }
 
-// blames reports whether something is wrong with key already.
-func (r *reader) blames(key string) bool {
+// hasMistake reports whether a mistake of key is recorded already.
+func (r *reader) hasMistake(key string) bool {
 	return slices.ContainsFunc(r.found, func(p problem) bool { return p.key == key || p.key == key+fileSuffix })
 }
 
-// source is the key that the value of a secret came from.
+// source returns the key that a secret's value came from: KEY or KEY_FILE.
 func (r *reader) source(key string) string {
 	if r.values[key+fileSuffix] != "" {
 		return key + fileSuffix
@@ -157,8 +156,8 @@ func (r *reader) keyOf(name string) string {
 	return r.fields[i].key
 }
 
-// problems is nil, or every mistake in the order of the fields; unknown keys
-// come last.
+// problems returns every mistake, in the order of the fields and with unknown keys
+// last, or nil if there is none.
 func (r *reader) problems() error {
 	if len(r.found) == 0 {
 		return nil
@@ -180,11 +179,11 @@ func (r *reader) problems() error {
 	return p
 }
 
-// shown is a value as an error may quote it: short, on one line, and not at
-// all when it may hold a password.
+// shown returns a value in a form that an error may quote: short and on one line.
+// A value that may contain a password is not quoted.
 func shown(value string) string {
 	if strings.Contains(value, "@") && strings.Contains(value, "//") {
-		return "something with a user in it"
+		return "a URL with a user, which is not shown"
 	}
 	if r := []rune(value); len(r) > 60 {
 		value = string(r[:60]) + "…"

@@ -13,8 +13,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Redis says how to reach Redis. Like a [Secret] it cannot be printed: its URL
-// may hold a password.
+// Redis is the address of Redis. Like a [Secret] it cannot be printed, because its
+// URL may contain a password.
 type Redis struct{ url Secret }
 
 // ParseRedis reads
@@ -24,11 +24,12 @@ type Redis struct{ url Secret }
 //	redis-sentinel://[user:password@]host1[:26379],host2/master[?db=0]
 //	redis-cluster://[user:password@]host1[:6379],host2
 //
-// With Sentinel, user and password are those of Redis itself; the sentinels'
-// own go into the query, sentinel_username and sentinel_password, and the
-// master may stand there too, master=name. tls=true in the query of Sentinel
-// and Cluster means what rediss:// does. asynq's own parser is not used: it
-// drops user names and knows no cluster. Errors do not quote the URL.
+// With Sentinel, user and password are those of Redis. Those of the sentinels are
+// the query parameters sentinel_username and sentinel_password; the name of the
+// master may be in the query too, as master. For Sentinel and Cluster, tls=true in
+// the query means TLS, as rediss:// does for one server. asynq's own parser is not
+// used, because it ignores user names and does not support a cluster. Errors do not
+// quote the URL.
 func ParseRedis(raw string) (Redis, error) {
 	if _, err := redisOptions(raw); err != nil {
 		return Redis{}, err
@@ -36,13 +37,13 @@ func ParseRedis(raw string) (Redis, error) {
 	return Redis{NewSecret(raw)}, nil
 }
 
-// UnmarshalText is ParseRedis.
+// UnmarshalText calls [ParseRedis].
 func (r *Redis) UnmarshalText(b []byte) (err error) {
 	*r, err = ParseRedis(string(b))
 	return err
 }
 
-// Asynq is what asynq's constructors take; nil for the zero Redis.
+// Asynq returns the options for asynq's constructors; nil for the zero Redis.
 func (r Redis) Asynq() asynq.RedisConnOpt {
 	opt, err := redisOptions(r.url.Reveal())
 	if err != nil {
@@ -51,8 +52,8 @@ func (r Redis) Asynq() asynq.RedisConnOpt {
 	return opt
 }
 
-// NewClient gives a client of its own, to be closed by the caller; nil for the
-// zero Redis. It does not connect yet.
+// NewClient returns a new client, which the caller must close; nil for the zero
+// Redis. It does not connect yet.
 func (r Redis) NewClient() redis.UniversalClient {
 	opt := r.Asynq()
 	if opt == nil {
@@ -61,19 +62,19 @@ func (r Redis) NewClient() redis.UniversalClient {
 	return opt.MakeRedisClient().(redis.UniversalClient)
 }
 
-// Hosts lists the addresses to dial first, for messages.
+// Hosts returns the addresses in the URL, for messages.
 func (r Redis) Hosts() []string {
 	h, _ := parseHosts(r.url.Reveal(), redisPort(r.url.Reveal()))
 	return h.Hosts
 }
 
-// String does not give the URL.
+// String does not return the URL.
 func (r Redis) String() string { return redacted }
 
 // Format does not write the URL, whatever the verb.
 func (r Redis) Format(f fmt.State, verb rune) { r.url.Format(f, verb) }
 
-// MarshalText does not give the URL.
+// MarshalText does not return the URL.
 func (r Redis) MarshalText() ([]byte, error) { return r.url.MarshalText() }
 
 func redisPort(raw string) string {
@@ -147,7 +148,7 @@ func (h hostsURL) validTLS() bool {
 	return slices.Contains([]string{"", "true", "false"}, h.Query.Get("tls"))
 }
 
-// dbNumber reads a database's number; none is 0.
+// dbNumber reads the number of a database. Empty means 0.
 func dbNumber(s string) (int, bool) {
 	if s == "" {
 		return 0, true
@@ -156,8 +157,8 @@ func dbNumber(s string) (int, bool) {
 	return int(n), err == nil
 }
 
-// tlsFor names the server only when there is one: of several, each certificate
-// bears the name that was dialled, which crypto/tls then fills in itself.
+// tlsFor sets ServerName only when there is one host. With several, crypto/tls
+// checks each certificate against the host that was dialled.
 func tlsFor(hosts []string) *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(hosts) == 1 {

@@ -7,21 +7,21 @@ import (
 
 const redacted = "[secret]"
 
-// Secret is a value that prints as "[secret]" through fmt with every verb,
-// JSON, text marshalling and zerolog. Reveal is the only way out.
+// Secret is a value that is written as "[secret]" by fmt with every verb, by JSON,
+// by text marshalling and by zerolog. Only Reveal returns it.
 //
 // The zero Secret is empty.
 type Secret struct {
-	// A pointer, because fmt cannot call methods on unexported fields of other
-	// structs: it prints their memory instead, and of a pointer that is an
-	// address only.
+	// A pointer, because fmt cannot call the methods of a Secret in an
+	// unexported field of another struct. It prints the field's content
+	// instead, which for a pointer is an address.
 	value *string
 }
 
 // NewSecret wraps a value.
 func NewSecret(value string) Secret { return Secret{&value} }
 
-// Reveal gives the value itself, for the one place that must hand it on.
+// Reveal returns the value, for the one place that has to use it.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""
@@ -29,25 +29,25 @@ func (s Secret) Reveal() string {
 	return *s.value
 }
 
-// Empty reports whether there is nothing to reveal.
+// Empty reports whether the value is empty.
 func (s Secret) Empty() bool { return s.Reveal() == "" }
 
-// String does not give the value.
+// String does not return the value.
 func (s Secret) String() string { return redacted }
 
-// GoString does not give the value.
+// GoString does not return the value.
 func (s Secret) GoString() string { return redacted }
 
 // Format does not write the value, whatever the verb.
 func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
 
-// MarshalText does not give the value.
+// MarshalText does not return the value.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// MarshalJSON does not give the value.
+// MarshalJSON does not return the value.
 func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
 
-// UnmarshalText takes the value over as it stands.
+// UnmarshalText sets the value.
 func (s *Secret) UnmarshalText(b []byte) error {
 	*s = NewSecret(string(b))
 	return nil

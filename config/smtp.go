@@ -10,15 +10,15 @@ import (
 // SMTPTLS is how the connection to the mail server is protected.
 type SMTPTLS string
 
-// The ways of protection.
+// The kinds of protection.
 const (
-	TLSMandatory     SMTPTLS = "mandatory"     // STARTTLS or nothing; the default of smtp://
+	TLSMandatory     SMTPTLS = "mandatory"     // requires STARTTLS; the default of smtp://
 	TLSOpportunistic SMTPTLS = "opportunistic" // STARTTLS when the server offers it
-	TLSNone          SMTPTLS = "none"          // in the clear
+	TLSNone          SMTPTLS = "none"          // no encryption
 	TLSImplicit      SMTPTLS = "implicit"      // TLS from the first byte: smtps://
 )
 
-// SMTP says how to reach the mail server. Its password does not print.
+// SMTP is the address of the mail server. Its password cannot be printed.
 type SMTP struct {
 	Host     string
 	Port     int
@@ -57,7 +57,7 @@ func ParseSMTP(raw string) (SMTP, error) {
 	return s, err
 }
 
-// UnmarshalText is ParseSMTP.
+// UnmarshalText calls [ParseSMTP].
 func (s *SMTP) UnmarshalText(b []byte) (err error) {
 	*s, err = ParseSMTP(string(b))
 	return err

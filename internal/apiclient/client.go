@@ -21,35 +21,35 @@ import (
 const (
 	maxTries      = 5
 	firstWait     = 200 * time.Millisecond // doubles with every try
-	maxRetryAfter = 30 * time.Second       // of the server's own wish
-	tryTimeout    = time.Minute            // one try, with the body's transfer
+	maxRetryAfter = 30 * time.Second       // a longer Retry-After of the server is shortened to this
+	tryTimeout    = time.Minute            // for one try, including the bodies
 	maxAnswer     = 64 << 20               // bytes
 )
 
-// Client is safe for use by several goroutines.
+// Client sends requests to the API. It is safe for concurrent use.
 type Client struct {
 	base  string
-	token func() string // a function, because fmt would print a string
+	token func() string // a function, so that fmt cannot print the token
 	http  *http.Client
 	wait  func(context.Context, time.Duration) error
 }
 
-// New makes a client of the API at baseURL, which is what stands before /v1.
+// New returns a client of the API at baseURL, which is the URL without /v1.
 func New(baseURL, token string) *Client {
 	return &Client{
 		base:  strings.TrimRight(baseURL, "/"),
 		token: func() string { return token },
 		http: &http.Client{
 			Timeout: tryTimeout,
-			// A redirect could carry the token to somebody else, or turn a
-			// POST into a GET.
+			// Following a redirect could send the token to another server, or
+			// turn a POST into a GET.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		wait: wait,
 	}
 }
 
-// wait returns early, with an error, when ctx ends.
+// wait waits for d. It returns early, with an error, when ctx ends.
 func wait(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -68,14 +68,15 @@ type request struct {
 	key          string // Idempotency-Key; empty for none
 }
 
-// do sends the request, again if that may help, and decodes a success into out.
+// do sends the request, several times if that may help, and decodes the body of a
+// success into out.
 func (c *Client) do(ctx context.Context, r request, out any) error {
 	for try := 1; ; try++ {
 		body, retry, err := c.try(ctx, r)
 		switch {
 		case err == nil:
 			if json.Unmarshal(body, out) != nil {
-				return c.stranger()
+				return c.errNotOubli()
 			}
 			return nil
 		case ctx.Err() != nil:
@@ -89,13 +90,13 @@ func (c *Client) do(ctx context.Context, r request, out any) error {
 	}
 }
 
-// stranger is the error about an answer that is not oubli's.
-func (c *Client) stranger() error {
-	return &jobs.Error{Kind: jobs.Internal, Msg: c.base + " does not answer as oubli's API does; check the URL"}
+// errNotOubli returns the error for an answer that does not come from oubli's API.
+func (c *Client) errNotOubli() error {
+	return &jobs.Error{Kind: jobs.Internal, Msg: "the answer of " + c.base + " does not come from oubli's API; check the URL"}
 }
 
-// backoff is 200 ms, 400 ms and so on, up to half of it more by chance, so
-// that many clients do not come back in step.
+// backoff returns 200 ms, 400 ms and so on, plus a random part of up to half of
+// it, so that many clients do not repeat their requests at the same time.
 func backoff(try int) time.Duration {
 	d := firstWait << (try - 1)
 	return d + rand.N(d/2)
@@ -131,16 +132,16 @@ func (c *Client) try(ctx context.Context, r request) ([]byte, retryAdvice, error
 		return nil, retryAdvice{worth: true}, c.unreachable(err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		e := c.refusal(resp, body)
+		e := c.responseError(resp, body)
 		return nil, advice(resp, e), e
 	}
 	return body, retryAdvice{}, nil
 }
 
-// unreachable is trouble on the way to the API.
+// unreachable returns the error for a request that got no answer.
 func (c *Client) unreachable(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
-		err = u.Err // the URL is in the message already
+		err = u.Err // without the URL, which is in Msg
 	}
 	return &jobs.Error{
 		Kind: jobs.Unavailable, Code: "unreachable",
@@ -148,8 +149,9 @@ func (c *Client) unreachable(err error) error {
 	}
 }
 
-// advice reads from a refusal whether to come back. The same request is in
-// flight still when an earlier try of ours broke off before its answer.
+// advice says whether to repeat a request that was answered with an error.
+// idempotency_in_flight means that the server still works on an earlier try of the
+// same request, whose connection broke.
 func advice(resp *http.Response, e *jobs.Error) retryAdvice {
 	a := retryAdvice{worth: e.Kind == jobs.Unavailable || resp.StatusCode >= 500 || e.Code == "idempotency_in_flight"}
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {

@@ -15,28 +15,27 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Erasure asks for the erasure of named clients or of a selection: the body of
-// POST /v1/erasures.
+// Erasure is the body of POST /v1/erasures: it lists clients or names a selection.
 type Erasure struct {
-	TenantID      string      `json:"tenant_id,omitempty"` // only with a token for any tenant
+	TenantID      string      `json:"tenant_id,omitempty"` // only with a token for all tenants
 	ClientIDs     []string    `json:"client_ids,omitempty"`
 	SelectionID   string      `json:"selection_id,omitempty"`
 	ExpectedCount *int        `json:"expected_count,omitempty"` // with SelectionID
 	Reason        jobs.Reason `json:"reason"`
 	Comment       string      `json:"comment,omitempty"`
-	Notify        []string    `json:"notify,omitempty"` // none: the caller
+	Notify        []string    `json:"notify,omitempty"` // nil: the token's email
 	Locale        string      `json:"locale,omitempty"` // empty: the tenant's
 	NotBefore     *time.Time  `json:"not_before,omitempty"`
 	DryRun        bool        `json:"dry_run,omitempty"`
 	Override      []string    `json:"override,omitempty"`
 }
 
-// NewIdempotencyKey makes a key for one request; it cannot be guessed.
+// NewIdempotencyKey returns a random key for one request.
 func NewIdempotencyKey() string { return rand.Text() }
 
-// CreateErasure submits the request and gives the job that was made for it.
-// The same key with the same request gives the same job, however often; an
-// empty key stands for a new one. Trouble on the way is retried with that key.
+// CreateErasure creates an erasure and returns its job. The same key with the same
+// request always returns the same job; an empty key means a new one. If the
+// connection fails, the request is repeated with the same key.
 func (c *Client) CreateErasure(ctx context.Context, e Erasure, key string) (jobs.Job, error) {
 	if key == "" {
 		key = NewIdempotencyKey()
@@ -47,20 +46,20 @@ func (c *Client) CreateErasure(ctx context.Context, e Erasure, key string) (jobs
 	}
 	var j jobs.Job
 	err = c.do(ctx, request{method: http.MethodPost, path: "/v1/erasures", body: body, key: key}, &j)
-	return j, c.whole(j, err)
+	return j, c.checkJob(j, err)
 }
 
 // Get reads one erasure.
 func (c *Client) Get(ctx context.Context, id string) (jobs.Job, error) {
 	var j jobs.Job
 	err := c.do(ctx, request{method: http.MethodGet, path: erasurePath(id)}, &j)
-	return j, c.whole(j, err)
+	return j, c.checkJob(j, err)
 }
 
-// whole refuses an answer that is JSON, but no erasure.
-func (c *Client) whole(j jobs.Job, err error) error {
+// checkJob returns an error for an answer that is JSON but not a job.
+func (c *Client) checkJob(j jobs.Job, err error) error {
 	if err == nil && (j.ID == "" || !j.State.Valid()) {
-		return c.stranger()
+		return c.errNotOubli()
 	}
 	return err
 }
@@ -76,8 +75,9 @@ func (c *Client) List(ctx context.Context, state jobs.State, page jobs.Page) (jo
 	return l, err
 }
 
-// Exceptions gives every client of an erasure that is not plainly erased, page
-// by page; an empty outcome means all of them. It ends at the first error.
+// Exceptions returns every client of an erasure whose outcome is other than
+// erased, or only those with the given outcome. It reads page by page and stops at
+// the first error.
 func (c *Client) Exceptions(ctx context.Context, id string, outcome jobs.Outcome) iter.Seq2[jobs.Exception, error] {
 	query := url.Values{}
 	if outcome != "" {

@@ -8,25 +8,25 @@ import (
 )
 
 const (
-	firstPoll = 100 * time.Millisecond // small jobs end at once
-	busyPoll  = time.Second            // while clients are being erased
-	idlePoll  = 5 * time.Second        // while the job waits for something
-	patience  = 2 * time.Minute        // with an API that cannot be reached
+	firstPoll      = 100 * time.Millisecond // small jobs end quickly
+	busyPoll       = time.Second            // while clients are being erased
+	idlePoll       = 5 * time.Second        // while the job waits for something
+	maxUnreachable = 2 * time.Minute        // how long the API may be unreachable
 )
 
-// Follow calls see with the job as it is now and again until it has ended, and
-// gives its last state. It bears with an API that is away for up to two
-// minutes. Ending ctx stops the following and changes nothing for the job.
-func (c *Client) Follow(ctx context.Context, id string, see func(jobs.Job)) (jobs.Job, error) {
+// Follow reads the job again and again until it has ended, calls onState with it
+// each time, and returns its last state. It fails when the API cannot be reached
+// for two minutes. Ending ctx ends Follow and does not affect the job.
+func (c *Client) Follow(ctx context.Context, id string, onState func(jobs.Job)) (jobs.Job, error) {
 	poll := firstPoll
-	var away time.Duration
+	var unreachable time.Duration
 	for {
 		j, err := c.Find(ctx, id)
 		switch {
 		case ctx.Err() != nil:
 			return j, context.Cause(ctx)
-		case jobs.KindOf(err) == jobs.Unavailable && away < patience:
-			away += idlePoll
+		case jobs.KindOf(err) == jobs.Unavailable && unreachable < maxUnreachable:
+			unreachable += idlePoll
 			if err := c.wait(ctx, idlePoll); err != nil {
 				return j, err
 			}
@@ -34,8 +34,8 @@ func (c *Client) Follow(ctx context.Context, id string, see func(jobs.Job)) (job
 		case err != nil:
 			return j, err
 		}
-		away = 0
-		see(j)
+		unreachable = 0
+		onState(j)
 		if j.State.Final() {
 			return j, nil
 		}

@@ -68,7 +68,7 @@ func TestFollowBearsWithAnAPIThatIsAway(t *testing.T) {
 	if _, err := c.Follow(t.Context(), "j1", func(jobs.Job) {}); jobs.KindOf(err) != jobs.Unavailable {
 		t.Errorf("got %v", err)
 	}
-	if polls := len(s.requests()) / maxTries; polls != int(patience/idlePoll)+1 {
+	if polls := len(s.requests()) / maxTries; polls != int(maxUnreachable/idlePoll)+1 {
 		t.Errorf("gave up after %d polls", polls)
 	}
 }

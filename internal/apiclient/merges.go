@@ -11,29 +11,27 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Merge asks that one client, or the anonymous profile, takes over what
-// belongs to others: the body of POST /v1/merges.
+// Merge is the body of POST /v1/merges: the rows of the sources go to the target.
 type Merge struct {
-	TenantID     string            `json:"tenant_id,omitempty"` // only with a token for any tenant
+	TenantID     string            `json:"tenant_id,omitempty"` // only with a token for all tenants
 	SourceIDs    []string          `json:"source_client_ids"`
 	Target       MergeTarget       `json:"target"`
 	DeleteSource bool              `json:"delete_source"`
 	FillBlanks   bool              `json:"fill_blanks"`
 	Conflicts    jobs.ConflictRule `json:"conflicts"`
 	Comment      string            `json:"comment,omitempty"`
-	Notify       []string          `json:"notify,omitempty"` // none: the caller
+	Notify       []string          `json:"notify,omitempty"` // nil: the token's email
 	Locale       string            `json:"locale,omitempty"` // empty: the tenant's
 	DryRun       bool              `json:"dry_run,omitempty"`
 }
 
-// MergeTarget is who takes over: one of the two.
+// MergeTarget says who gets the rows: exactly one field is set.
 type MergeTarget struct {
 	ClientID  string `json:"client_id,omitempty"`
 	Anonymous bool   `json:"anonymous,omitempty"`
 }
 
-// CreateMerge submits the request and gives the job that was made for it, as
-// [Client.CreateErasure] does.
+// CreateMerge creates a merge and returns its job; see [Client.CreateErasure].
 func (c *Client) CreateMerge(ctx context.Context, m Merge, key string) (jobs.Job, error) {
 	if key == "" {
 		key = NewIdempotencyKey()
@@ -44,14 +42,14 @@ func (c *Client) CreateMerge(ctx context.Context, m Merge, key string) (jobs.Job
 	}
 	var j jobs.MergeJob
 	err = c.do(ctx, request{method: http.MethodPost, path: "/v1/merges", body: body, key: key}, &j)
-	return j.Job(), c.whole(j.Job(), err)
+	return j.Job(), c.checkJob(j.Job(), err)
 }
 
 // GetMerge reads one merge.
 func (c *Client) GetMerge(ctx context.Context, id string) (jobs.Job, error) {
 	var j jobs.MergeJob
 	err := c.do(ctx, request{method: http.MethodGet, path: mergePath(id)}, &j)
-	return j.Job(), c.whole(j.Job(), err)
+	return j.Job(), c.checkJob(j.Job(), err)
 }
 
 // Merges reads one page of merges, newest first; an empty state means all.
@@ -65,13 +63,13 @@ func (c *Client) Merges(ctx context.Context, state jobs.State, page jobs.Page) (
 	return l, err
 }
 
-// MergeExceptions gives every source of a merge that is not plainly merged,
-// page by page. It ends at the first error.
+// MergeExceptions returns every source of a merge whose outcome is other than
+// merged. It reads page by page and stops at the first error.
 func (c *Client) MergeExceptions(ctx context.Context, id string) iter.Seq2[jobs.Exception, error] {
 	return pages[jobs.Exception](ctx, c, mergePath(id)+"/clients", url.Values{})
 }
 
-// Find reads the job of this id, whichever kind it is.
+// Find reads the job with this id, an erasure or a merge.
 func (c *Client) Find(ctx context.Context, id string) (jobs.Job, error) {
 	j, err := c.Get(ctx, id)
 	if jobs.KindOf(err) != jobs.Missing {

@@ -10,10 +10,10 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// maxFaults is how many of a request's mistakes a message lists.
+// maxFaults is the number of mistakes in a request that an error message lists.
 const maxFaults = 3
 
-// problem is the part of RFC 9457's problem document that people read.
+// problem is the part of a problem document (RFC 9457) that goes into errors.
 type problem struct {
 	Code      string `json:"code"`
 	Detail    string `json:"detail"`
@@ -25,7 +25,8 @@ type problem struct {
 	} `json:"errors"`
 }
 
-// kinds is the way back from the table in package httpapi.
+// kinds maps statuses to kinds of errors, the reverse of the table in package
+// httpapi.
 var kinds = map[int]jobs.ErrorKind{
 	http.StatusBadRequest:            jobs.Malformed,
 	http.StatusUnauthorized:          jobs.Unauthenticated,
@@ -41,13 +42,13 @@ var kinds = map[int]jobs.ErrorKind{
 	http.StatusGatewayTimeout:        jobs.Unavailable,
 }
 
-// refusal is an answer that is not a success, as an error.
-func (c *Client) refusal(resp *http.Response, body []byte) *jobs.Error {
+// responseError returns the error for an answer that is not a success.
+func (c *Client) responseError(resp *http.Response, body []byte) *jobs.Error {
 	e := &jobs.Error{Kind: kinds[resp.StatusCode]}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var p problem
 	if media != "application/problem+json" || json.Unmarshal(body, &p) != nil {
-		e.Msg = fmt.Sprintf("%s answered %d %s, and not as oubli's API does; check the URL", c.base, resp.StatusCode, http.StatusText(resp.StatusCode))
+		e.Msg = fmt.Sprintf("%s answered %d %s, and the answer does not come from oubli's API; check the URL", c.base, resp.StatusCode, http.StatusText(resp.StatusCode))
 		return e
 	}
 	e.Code = p.Code
@@ -72,7 +73,8 @@ func (c *Client) refusal(resp *http.Response, body []byte) *jobs.Error {
 	if resp.StatusCode >= 500 && p.RequestID != "" {
 		e.Msg += " [request " + p.RequestID + "]"
 	}
-	// A proxy that quotes headers would otherwise put the token on a screen.
+	// A proxy's error message may quote the request's headers: remove the
+	// token, so that it is not shown on a terminal.
 	if token := c.token(); token != "" {
 		e.Msg = strings.ReplaceAll(e.Msg, token, "[secret]")
 		e.Code = strings.ReplaceAll(e.Code, token, "[secret]")

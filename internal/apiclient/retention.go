@@ -8,8 +8,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Retention reads what the law keeps of a tenant's erased clients. The tenant
-// is named with a token for any tenant only; else it is empty.
+// Retention reads how many rows of a tenant's erased clients are kept by law. The
+// tenant is needed only with a token for all tenants; else it may be empty.
 func (c *Client) Retention(ctx context.Context, tenant string) (jobs.Retention, error) {
 	q := url.Values{}
 	if tenant != "" {
@@ -18,7 +18,7 @@ func (c *Client) Retention(ctx context.Context, tenant string) (jobs.Retention, 
 	var r jobs.Retention
 	err := c.do(ctx, request{method: http.MethodGet, path: withQuery("/v1/retention", q)}, &r)
 	if err == nil && r.TenantID == "" {
-		return r, c.stranger()
+		return r, c.errNotOubli()
 	}
 	return r, err
 }

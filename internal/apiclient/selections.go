@@ -11,21 +11,21 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Selection asks who has been inactive: the body of POST /v1/selections.
+// Selection is the body of POST /v1/selections: which clients count as inactive.
 type Selection struct {
-	TenantID   string   `json:"tenant_id,omitempty"` // only with a token for any tenant
+	TenantID   string   `json:"tenant_id,omitempty"` // only with a token for all tenants
 	Period     string   `json:"period"`
-	Without    []string `json:"without,omitempty"` // none: every kind of activity
+	Without    []string `json:"without,omitempty"` // nil: every kind of activity
 	IncludeNew bool     `json:"include_new_clients,omitempty"`
 }
 
-// CreateSelection freezes the list of inactive clients. Trouble on the way is
-// retried; a list that is made twice does no harm.
+// CreateSelection stores the list of inactive clients. If the connection fails,
+// the request is repeated; creating the list twice does no harm.
 func (c *Client) CreateSelection(ctx context.Context, s Selection) (jobs.Selection, error) {
 	return c.selection(ctx, http.MethodPost, "/v1/selections", s)
 }
 
-// Untick leaves candidates of a selection out and gives the new counts.
+// Untick excludes candidates from a selection and returns the new counts.
 func (c *Client) Untick(ctx context.Context, id string, keys []string) (jobs.Selection, error) {
 	return c.selection(ctx, http.MethodPatch, selectionPath(id), struct {
 		Exclude []string `json:"exclude"`
@@ -39,20 +39,20 @@ func (c *Client) selection(ctx context.Context, method, path string, body any) (
 	}
 	var s jobs.Selection
 	if err = c.do(ctx, request{method: method, path: path, body: b}, &s); err == nil && s.ID == "" {
-		err = c.stranger()
+		err = c.errNotOubli()
 	}
 	return s, err
 }
 
-// Candidates gives every client of a selection, page by page. It ends at the
-// first error.
+// Candidates returns every client of a selection. It reads page by page and stops
+// at the first error.
 func (c *Client) Candidates(ctx context.Context, id string) iter.Seq2[jobs.Candidate, error] {
 	return pages[jobs.Candidate](ctx, c, selectionPath(id)+"/clients", nil)
 }
 
 func selectionPath(id string) string { return "/v1/selections/" + url.PathEscape(id) }
 
-// pages walks a list. It ends at the first error.
+// pages returns all items of a list, page by page. It stops at the first error.
 func pages[T any](ctx context.Context, c *Client, path string, query url.Values) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		page := jobs.Page{Limit: jobs.MaxPage}

@@ -195,7 +195,7 @@ func (s *Service) startWorker() error {
 		s.tune.Worker(&o)
 	}
 	srv := worker.NewServer(o)
-	s.metrics.Works(s.cfg.Concurrency)
+	s.metrics.SetSlots(s.cfg.Concurrency)
 	if err := srv.Start(); err != nil {
 		return err
 	}

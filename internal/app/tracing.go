@@ -21,7 +21,7 @@ func (s *Service) openTracing(ctx context.Context) error {
 	s.tracer = provider.Tracer("github.com/oubli/oubli")
 	s.close("tracing", func(ctx context.Context) error {
 		if err := provider.Shutdown(ctx); err != nil { // spans are not worth a failed stop
-			s.log.Warn().Str("from", "opentelemetry").Msg("the last spans were not taken")
+			s.log.Warn().Str("from", "opentelemetry").Msg("the last spans could not be sent")
 		}
 		return nil
 	})

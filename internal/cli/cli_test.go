@@ -229,7 +229,7 @@ func TestMistakesInTheEnvironmentAreListedAndExit2(t *testing.T) {
 	c.expect(t, ExitUsage)
 	want := `oubli: OUBLI_URL: want http://host:port or https://host, without user, query and fragment, got nowhere
 oubli: OUBLI_TOKEN: not set; want a bearer token (or its file in OUBLI_TOKEN_FILE)
-oubli: OUBLI_TOKN: unknown key; the nearest known one is OUBLI_TOKEN
+oubli: OUBLI_TOKN: unknown key; the most similar known key is OUBLI_TOKEN
 `
 	if c.err != want {
 		t.Errorf("got:\n%s\nwant:\n%s", c.err, want)

@@ -2,8 +2,9 @@ package limit
 
 import "net/netip"
 
-// Address names a network peer by its address. The lower half of an IPv6
-// address is left out: one customer of a provider has all of it.
+// Address returns the address of a network peer, without its port, as a key for a
+// [Limiter]. Of an IPv6 address it returns the /64 network, because one customer
+// of a provider usually has all addresses of it.
 func Address(remote string) string {
 	peer, err := netip.ParseAddrPort(remote)
 	if err != nil {
@@ -11,7 +12,7 @@ func Address(remote string) string {
 	}
 	ip := peer.Addr().Unmap().WithZone("")
 	if ip.Is6() {
-		net, _ := ip.Prefix(64) // an address of 128 bits has one of 64
+		net, _ := ip.Prefix(64) // never fails for an IPv6 address
 		return net.String()
 	}
 	return ip.String()

@@ -1,3 +1,3 @@
-// Package limit bounds what each of many callers may take in a time, without
-// growing with their number.
+// Package limit limits the rate of each of many callers. Its memory does not grow
+// with the number of callers.
 package limit

@@ -7,31 +7,32 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// generation is how many callers are remembered before the older half of
-// memory is let go. A caller that is forgotten begins with a full bucket, so
-// whoever comes under ten thousand names gains a burst for each; that many
-// names are not to be had for a token's subject, and for addresses no count
-// would be enough.
-const generation = 5_000
+// maxRecent is the number of buckets in the map of recent callers. When it is
+// full, it becomes the map of older callers, and the previous older map is dropped.
+// A dropped caller starts again with a full bucket, so somebody with more than ten
+// thousand names could exceed the limit. Nobody has that many token subjects, and
+// for network addresses no number would be large enough.
+const maxRecent = 5_000
 
-// Limiter gives every caller a bucket that fills at a steady rate. It is safe
-// for use by many goroutines. A nil Limiter refuses nobody.
+// Limiter gives each caller a token bucket. It is safe for concurrent use. A nil
+// Limiter refuses nobody.
 type Limiter struct {
 	rate  rate.Limit
 	burst int
 
-	mu         sync.Mutex
-	young, old map[string]*rate.Limiter
+	mu            sync.Mutex
+	recent, older map[string]*rate.Limiter
 }
 
-// New gives each caller perSecond units a second, and burst of them at once.
+// New returns a Limiter that allows each caller perSecond units per second, and a
+// burst of up to burst units.
 func New(perSecond float64, burst int) *Limiter {
-	return &Limiter{rate: rate.Limit(perSecond), burst: burst, young: map[string]*rate.Limiter{}}
+	return &Limiter{rate: rate.Limit(perSecond), burst: burst, recent: map[string]*rate.Limiter{}}
 }
 
-// Take takes n units out of who's bucket and gives zero, or takes nothing and
-// says how long it is until they are there. More than the burst are never
-// there; whoever asks for them is told to wait for a whole bucket.
+// Take takes n units from the caller's bucket and returns zero. If there are not
+// enough, it takes nothing and returns how long to wait for them. A bucket never
+// has more than the burst: for a larger n, Take returns the time to fill it.
 func (l *Limiter) Take(who string, n int) (wait time.Duration) {
 	if l == nil {
 		return 0
@@ -48,8 +49,8 @@ func (l *Limiter) Take(who string, n int) (wait time.Duration) {
 	return wait
 }
 
-// Left says, without taking any, how long it is until one unit is in who's
-// bucket: zero when there is one.
+// Left returns how long to wait until the caller's bucket has one unit, without
+// taking it; zero if there is one.
 func (l *Limiter) Left(who string) (wait time.Duration) {
 	if l == nil {
 		return 0
@@ -63,16 +64,16 @@ func (l *Limiter) Left(who string) (wait time.Duration) {
 func (l *Limiter) bucket(who string) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if b := l.young[who]; b != nil {
+	if b := l.recent[who]; b != nil {
 		return b
 	}
-	b := l.old[who]
+	b := l.older[who]
 	if b == nil {
 		b = rate.NewLimiter(l.rate, l.burst)
 	}
-	if len(l.young) >= generation {
-		l.old, l.young = l.young, map[string]*rate.Limiter{}
+	if len(l.recent) >= maxRecent {
+		l.older, l.recent = l.recent, map[string]*rate.Limiter{}
 	}
-	l.young[who] = b
+	l.recent[who] = b
 	return b
 }

@@ -48,14 +48,14 @@ func TestMemoryDoesNotGrowWithTheNumberOfCallers(t *testing.T) {
 	var all sync.WaitGroup
 	for worker := range 4 {
 		all.Go(func() {
-			for i := range 4 * generation {
+			for i := range 4 * maxRecent {
 				l.Take(fmt.Sprint(worker, " ", i), 1)
 				l.Take("regular", 1)
 			}
 		})
 	}
 	all.Wait()
-	if n := len(l.young) + len(l.old); n > 2*generation {
+	if n := len(l.recent) + len(l.older); n > 2*maxRecent {
 		t.Errorf("%d callers are remembered", n)
 	}
 	if l.Left("regular") == 0 {

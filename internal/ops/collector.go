@@ -14,12 +14,12 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// StatsSource knows how much work there is.
+// StatsSource counts jobs, tasks, clients and mails.
 type StatsSource interface {
 	Stats(ctx context.Context) (jobs.Stats, error)
 }
 
-// QueueSource knows the queues; an asynq.Inspector does.
+// QueueSource describes the queues in Redis. *asynq.Inspector implements it.
 type QueueSource interface {
 	Queues() ([]string, error)
 	GetQueueInfo(queue string) (*asynq.QueueInfo, error)
@@ -29,52 +29,52 @@ type QueueSource interface {
 const collectTimeout = 5 * time.Second
 
 var (
-	descUp      = prometheus.NewDesc("oubli_source_up", "1 when the source of the numbers below answered: database or redis.", []string{"source"}, nil)
+	descUp      = prometheus.NewDesc("oubli_source_up", "1 when the source (database or redis) has answered; while it is 0, the metrics read from it are missing.", []string{"source"}, nil)
 	descJobs    = prometheus.NewDesc("oubli_jobs", "Jobs by state.", []string{"state"}, nil)
 	descClients = prometheus.NewDesc("oubli_clients_total", "Clients by outcome, over all jobs.", []string{"outcome"}, nil)
 	descTasks   = prometheus.NewDesc("oubli_tasks", "Tasks by kind and state.", []string{"kind", "state"}, nil)
 	descMails   = prometheus.NewDesc("oubli_mails", "Mails by state.", []string{"state"}, nil)
 	descOldest  = prometheus.NewDesc("oubli_oldest_open_job_age_seconds", "Age of the oldest job that has not ended; 0 without one.", nil, nil)
-	descDue     = prometheus.NewDesc("oubli_oldest_due_batch_age_seconds", "Time that the oldest batch that could run has waited for a worker; 0 without one.", nil, nil)
-	descMail    = prometheus.NewDesc("oubli_oldest_open_mail_age_seconds", "Time since the end of the job whose mail has waited longest to be accepted; 0 without one.", nil, nil)
-	descBlocked = prometheus.NewDesc("oubli_blocked_jobs", "Blocked jobs by what blocks them: a table and column, or what an operator must mend. Ten reasons at most.", []string{"reason"}, nil)
+	descDue     = prometheus.NewDesc("oubli_oldest_due_batch_age_seconds", "Time that the oldest batch that is ready to run has waited for a worker; 0 without one.", nil, nil)
+	descMail    = prometheus.NewDesc("oubli_oldest_open_mail_age_seconds", "Time since the end of the oldest job whose mail has not been sent; 0 without one.", nil, nil)
+	descBlocked = prometheus.NewDesc("oubli_blocked_jobs", "Blocked jobs by reason: the table and column, or what an operator must fix. At most ten reasons.", []string{"reason"}, nil)
 	descHints   = prometheus.NewDesc("oubli_queue_hints", "Hints in a queue by asynq's state.", []string{"queue", "state"}, nil)
-	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds", "Time that the oldest waiting hint of a queue has waited.", []string{"queue"}, nil)
+	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds", "Time that the oldest pending hint of a queue has waited.", []string{"queue"}, nil)
 )
 
-// Collector reads the numbers of the database and of the queues whenever
-// Prometheus asks.
+// Collector reads the metrics of the database and of the queues on each scrape.
 type Collector struct {
-	stats  StatsSource
-	queues QueueSource
-	log    *zerolog.Logger
-	asking *semaphore.Weighted // one query of Redis at a time, because asynq's cannot be cancelled
+	stats      StatsSource
+	queues     QueueSource
+	log        *zerolog.Logger
+	redisQuery *semaphore.Weighted // one query of Redis at a time, because asynq's cannot be cancelled
 }
 
-// NewCollector reads from both sources; either may be nil and is left out then.
+// NewCollector returns a Collector of both sources. Either may be nil; its metrics
+// are then left out.
 func NewCollector(stats StatsSource, queues QueueSource, log zerolog.Logger) *Collector {
-	return &Collector{stats: stats, queues: queues, log: &log, asking: semaphore.NewWeighted(1)}
+	return &Collector{stats: stats, queues: queues, log: &log, redisQuery: semaphore.NewWeighted(1)}
 }
 
-// Describe names the numbers.
+// Describe sends the descriptions of the metrics.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{descUp, descJobs, descClients, descTasks, descMails, descOldest, descDue, descMail, descBlocked, descHints, descLatency} {
 		out <- d
 	}
 }
 
-// Collect reads the numbers. A source that does not answer is down and has
-// none; the other's are there all the same.
+// Collect reads the metrics. Those of a source that does not answer are missing,
+// and its oubli_source_up is 0.
 func (c *Collector) Collect(out chan<- prometheus.Metric) {
 	if c.stats != nil {
-		up(out, "database", c.collectStats(out))
+		reportUp(out, "database", c.collectStats(out))
 	}
 	if c.queues != nil {
-		up(out, "redis", c.collectQueues(out))
+		reportUp(out, "redis", c.collectQueues(out))
 	}
 }
 
-func up(out chan<- prometheus.Metric, source string, answered bool) {
+func reportUp(out chan<- prometheus.Metric, source string, answered bool) {
 	value := 0.0
 	if answered {
 		value = 1
@@ -91,10 +91,10 @@ func (c *Collector) collectStats(out chan<- prometheus.Metric) bool {
 	defer cancel()
 	s, err := c.stats.Stats(ctx)
 	if err != nil {
-		c.log.Error().Err(err).Msg("metrics without the database")
+		c.log.Error().Err(err).Msg("metrics of the database are missing")
 		return false
 	}
-	// Zeros are written too: an alert on a series that is not there is silent.
+	// Send zeros too: an alert on a missing series never fires.
 	for _, state := range jobs.States() {
 		gauge(out, descJobs, float64(s.Jobs[state]), string(state))
 	}
@@ -119,8 +119,8 @@ func (c *Collector) collectStats(out chan<- prometheus.Metric) bool {
 }
 
 func (c *Collector) collectQueues(out chan<- prometheus.Metric) bool {
-	if !c.asking.TryAcquire(1) {
-		return false // the last query has not returned yet
+	if !c.redisQuery.TryAcquire(1) {
+		return false // the previous query has not returned yet
 	}
 	type answer struct {
 		infos []*asynq.QueueInfo
@@ -128,7 +128,7 @@ func (c *Collector) collectQueues(out chan<- prometheus.Metric) bool {
 	}
 	done := make(chan answer, 1)
 	go func() {
-		defer c.asking.Release(1)
+		defer c.redisQuery.Release(1)
 		infos, err := c.queueInfos()
 		done <- answer{infos, err}
 	}()
@@ -136,11 +136,11 @@ func (c *Collector) collectQueues(out chan<- prometheus.Metric) bool {
 	defer timeout.Stop()
 	select {
 	case <-timeout.C:
-		c.log.Error().Msg("metrics without redis: no answer in time")
+		c.log.Error().Msg("metrics of redis are missing: no answer in time")
 		return false
 	case a := <-done:
 		if a.err != nil {
-			c.log.Error().Err(a.err).Msg("metrics without redis")
+			c.log.Error().Err(a.err).Msg("metrics of redis are missing")
 			return false
 		}
 		for _, q := range a.infos {
@@ -156,17 +156,17 @@ func (c *Collector) collectQueues(out chan<- prometheus.Metric) bool {
 	}
 }
 
-// queueInfos looks at every queue of ours. One that Redis does not know, since
-// nothing was ever enqueued or all of Redis was lost, is empty.
+// queueInfos describes each of our queues. A queue that does not exist in Redis,
+// because nothing was enqueued yet or Redis has lost its data, counts as empty.
 func (c *Collector) queueInfos() ([]*asynq.QueueInfo, error) {
-	there, err := c.queues.Queues()
+	existing, err := c.queues.Queues()
 	if err != nil {
 		return nil, err
 	}
 	var infos []*asynq.QueueInfo
 	for name := range jobs.Queues() {
 		q := &asynq.QueueInfo{Queue: string(name)}
-		if slices.Contains(there, string(name)) {
+		if slices.Contains(existing, string(name)) {
 			if q, err = c.queues.GetQueueInfo(string(name)); err != nil {
 				return nil, err
 			}

@@ -29,8 +29,8 @@ func newDashboard(o Options) *asynqmon.HTTPHandler {
 	})
 }
 
-// showPayload shows the id that a hint carries, as JSON. What is no hint is not shown:
-// nobody knows what may be in it.
+// showPayload returns the payload of a hint, which is an id, as JSON. Any other
+// payload is not shown, because it could contain anything.
 func showPayload(_ string, payload []byte) string {
 	var h jobs.Hint
 	dec := json.NewDecoder(strings.NewReader(string(payload)))
@@ -43,9 +43,9 @@ func showPayload(_ string, payload []byte) string {
 
 var idText = regexp.MustCompile(`^[0-9A-Za-z-]{1,64}$`)
 
-// guardDashboard serves the dashboard under a policy that keeps it to this
-// listener: its page asks for fonts from elsewhere, which would tell a third
-// party who looks at which oubli.
+// guardDashboard serves the dashboard with a content security policy that allows
+// only requests to this listener. Its page loads fonts from a third party, which
+// would learn who uses this oubli.
 func guardDashboard(dashboard http.Handler, writable bool) (http.Handler, error) {
 	policy, err := dashboardPolicy(dashboard)
 	if err != nil {
@@ -67,9 +67,10 @@ func guardDashboard(dashboard http.Handler, writable bool) (http.Handler, error)
 
 var inlineScript = regexp.MustCompile(`(?s)<script>(.*?)</script>`)
 
-// dashboardPolicy allows the page's own inline scripts by their hashes, which
-// depend on the path and the mode, and no others. Its styles are made at run
-// time and cannot be listed.
+// dashboardPolicy allows the inline scripts of the page by their hashes, and no
+// other scripts. The hashes depend on the path and on whether the dashboard is
+// writable. Inline styles are all allowed, because the page creates them at run
+// time.
 func dashboardPolicy(dashboard http.Handler) (string, error) {
 	page := httptest.NewRecorder()
 	dashboard.ServeHTTP(page, httptest.NewRequestWithContext(context.Background(), http.MethodGet, dashboardPath+"/", nil))

@@ -1,8 +1,8 @@
-// Package ops is the operations listener: the asynq dashboard under
-// /monitoring, Prometheus metrics, health and readiness, and profiles. It
-// shows ids and numbers, never a client.
+// Package ops is the operations listener: the asynq dashboard under /monitoring,
+// Prometheus metrics, health and readiness, and profiles. It shows ids and
+// numbers, and no data of a client.
 //
-// It belongs on loopback. Elsewhere [New] insists on a password; /healthz and
-// /readyz alone answer without it, because probes have none, and so say no
-// more than names and states.
+// It should listen on loopback. On any other address [New] requires a password.
+// Only /healthz and /readyz answer without it, because probes have no password;
+// they show names and states only.
 package ops

@@ -15,8 +15,8 @@ import (
 	"github.com/oubli/oubli/internal/loopback"
 )
 
-// guessing limits wrong passwords; see [Options].
-func guessing(perMinute int) *limit.Limiter {
+// failureLimiter limits wrong passwords; see Failures of [Options].
+func failureLimiter(perMinute int) *limit.Limiter {
 	if perMinute < 0 {
 		return nil
 	}
@@ -26,45 +26,45 @@ func guessing(perMinute int) *limit.Limiter {
 	return limit.New(float64(perMinute)/60, perMinute)
 }
 
-// gate knows the password and how often an address may be wrong about it.
-type gate struct {
-	want  [sha256.Size]byte
-	wrong *limit.Limiter
-	mu    sync.Mutex // one guess at a time, so that many at once are not one too many
+// passwordCheck checks passwords, and limits how many wrong ones an address may
+// send.
+type passwordCheck struct {
+	want     [sha256.Size]byte
+	failures *limit.Limiter
+	mu       sync.Mutex // one check at a time, so that concurrent guesses cannot exceed the limit
 }
 
-// try reports whether a password is right, or how long its sender has to wait
-// before another is looked at. An address that has guessed wrong too often is
-// not told even that it is right now: a password, other than a token, can be
-// found by trying. Hashes are compared, so that neither the time nor the length
-// tells anything.
-func (g *gate) try(from, given string) (right bool, wait time.Duration) {
-	got := sha256.Sum256([]byte(given))
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if wait := g.wrong.Left(from); wait > 0 {
+// check reports whether a password is correct, or how long the address has to
+// wait. An address that has reached the limit gets no answer even to the correct
+// password, because otherwise it could go on guessing. Comparing hashes hides the
+// length of the password and how much of it is correct.
+func (c *passwordCheck) check(address, password string) (correct bool, wait time.Duration) {
+	got := sha256.Sum256([]byte(password))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if wait := c.failures.Left(address); wait > 0 {
 		return false, wait
 	}
-	if subtle.ConstantTimeCompare(got[:], g.want[:]) == 1 {
+	if subtle.ConstantTimeCompare(got[:], c.want[:]) == 1 {
 		return true, 0
 	}
-	g.wrong.Take(from, 1)
+	c.failures.Take(address, 1)
 	return false, 0
 }
 
-// authenticated asks for the password, unless there is none.
-func authenticated(password string, wrong *limit.Limiter, next http.Handler) http.Handler {
+// authenticated requires the password, unless it is empty.
+func authenticated(password string, failures *limit.Limiter, next http.Handler) http.Handler {
 	if password == "" {
 		return next
 	}
-	g := &gate{want: sha256.Sum256([]byte(password)), wrong: wrong}
+	check := &passwordCheck{want: sha256.Sum256([]byte(password)), failures: failures}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		right, wait := false, time.Duration(0)
-		if _, given, ok := r.BasicAuth(); ok { // a browser asks once without, and guesses nothing
-			right, wait = g.try(limit.Address(r.RemoteAddr), given)
+		correct, wait := false, time.Duration(0)
+		if _, given, ok := r.BasicAuth(); ok { // a browser's first request has no password, and does not count
+			correct, wait = check.check(limit.Address(r.RemoteAddr), given)
 		}
 		switch {
-		case right:
+		case correct:
 			next.ServeHTTP(w, r)
 		case wait > 0:
 			w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
@@ -76,11 +76,11 @@ func authenticated(password string, wrong *limit.Limiter, next http.Handler) htt
 	})
 }
 
-// secured sets headers for every answer and refuses what no operator sends:
-// requests that another site's page makes and, where no password protects the
-// listener, requests under a foreign host name. A page elsewhere could point
-// its own name at 127.0.0.1 and would then be of the same origin.
-func secured(open bool, next http.Handler) http.Handler {
+// secured sets security headers and refuses requests that a page of another site
+// makes. Without a password it also refuses requests with a host name other than
+// localhost: a site could let its own name resolve to 127.0.0.1, and its page would
+// then have the same origin as this listener (DNS rebinding).
+func secured(withoutPassword bool, next http.Handler) http.Handler {
 	sameSite := http.NewCrossOriginProtection().Handler(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -90,27 +90,28 @@ func secured(open bool, next http.Handler) http.Handler {
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")
-		if open && !loopback.Host(hostOf(r)) {
-			http.Error(w, "ask for localhost, or set a password", http.StatusMisdirectedRequest)
+		if withoutPassword && !loopback.Host(hostOf(r)) {
+			http.Error(w, "use localhost in the URL, or set OUBLI_OPS_PASSWORD", http.StatusMisdirectedRequest)
 			return
 		}
-		if elsewhere(r) {
-			http.Error(w, "another site may not ask for this", http.StatusForbidden)
+		if fromOtherSite(r) {
+			http.Error(w, "a page of another site may not request this", http.StatusForbidden)
 			return
 		}
 		sameSite.ServeHTTP(w, r)
 	})
 }
 
-// elsewhere reports whether a browser says that another site's page asks. It
-// would send the password along, and a mere GET starts a profile. A link that
-// somebody follows is welcome, but not to what works as soon as it is opened.
-// Browsers too old to say anything are left to the check of the origin.
-func elsewhere(r *http.Request) bool {
+// fromOtherSite reports whether a browser says that a page of another site made
+// the request. The browser would add the password by itself, and a GET is enough to
+// start a profile. Following a link from another site is allowed, except to
+// /debug/, where opening the page starts work. Old browsers do not send
+// Sec-Fetch-Site; for them there is only the check of the origin.
+func fromOtherSite(r *http.Request) bool {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "cross-site", "same-site":
-		followed := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" && r.Method == http.MethodGet
-		return !followed || strings.HasPrefix(r.URL.Path, "/debug/")
+		link := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" && r.Method == http.MethodGet
+		return !link || strings.HasPrefix(r.URL.Path, "/debug/")
 	}
 	return false
 }

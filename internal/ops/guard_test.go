@@ -43,7 +43,7 @@ func TestAPageElsewhereMayLinkHereAndNothingElse(t *testing.T) {
 func TestGuessingThePasswordEndsSoonAndEvenARightGuessIsNotTold(t *testing.T) {
 	t.Parallel()
 	s := mustServe(t, Options{Addr: "0.0.0.0:9090", Password: "correct horse", Redis: nowhere, Failures: 3})
-	for range 10 { // what a browser sends first is no guess
+	for range 10 { // the first request of a browser is no guess
 		if resp, _ := mustAsk(t, s, "GET", "/metrics"); resp.StatusCode != http.StatusUnauthorized {
 			t.Fatalf("without a password: got %d", resp.StatusCode)
 		}
@@ -66,19 +66,19 @@ func TestGuessingThePasswordEndsSoonAndEvenARightGuessIsNotTold(t *testing.T) {
 
 func TestManyGuessesAtOnceAreNotOneTooMany(t *testing.T) {
 	t.Parallel()
-	g := &gate{want: sha256.Sum256([]byte("correct horse")), wrong: guessing(5)}
-	var looked atomic.Int32
+	check := &passwordCheck{want: sha256.Sum256([]byte("correct horse")), failures: failureLimiter(5)}
+	var checked atomic.Int32
 	var all sync.WaitGroup
 	for range 200 {
 		all.Go(func() {
-			if _, wait := g.try("192.0.2.1", "wrong"); wait == 0 {
-				looked.Add(1)
+			if _, wait := check.check("192.0.2.1", "wrong"); wait == 0 {
+				checked.Add(1)
 			}
 		})
 	}
 	all.Wait()
-	if n := looked.Load(); n != 5 {
-		t.Errorf("%d guesses at once were looked at, want 5", n)
+	if n := checked.Load(); n != 5 {
+		t.Errorf("%d guesses at once were checked, want 5", n)
 	}
 }
 

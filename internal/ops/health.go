@@ -13,18 +13,18 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Check is one thing that must work before this process is of use.
+// Check is one condition for /readyz.
 type Check struct {
 	Name string // as /readyz shows it: "database"
-	// Run fails while the thing does not work. It honours ctx.
+	// Run returns an error while the condition does not hold. It honours ctx.
 	Run func(ctx context.Context) error
 }
 
-// freshness is how long an answer of /readyz stands: anybody may ask, and a
-// check may cost queries.
-const freshness = time.Second
+// readyCache is how long an answer of /readyz is reused: anybody may request it,
+// and a check may run queries.
+const readyCache = time.Second
 
-// healthz says that the process answers at all.
+// healthz answers 200, which shows that the process is alive.
 func healthz(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 }
@@ -35,13 +35,13 @@ type readiness struct {
 	timeout time.Duration
 	log     *zerolog.Logger
 
-	mu   sync.Mutex // held while the checks run, so that they run once at a time
-	last verdict
-	at   time.Time
-	bad  map[string]bool
+	mu      sync.Mutex // held while the checks run, so that they run once at a time
+	last    readyAnswer
+	at      time.Time // of last
+	failing map[string]bool
 }
 
-type verdict struct {
+type readyAnswer struct {
 	Status string        `json:"status"` // ready or not_ready
 	Checks []checkResult `json:"checks"`
 }
@@ -53,12 +53,12 @@ type checkResult struct {
 }
 
 func newReadiness(checks []Check, timeout time.Duration, log *zerolog.Logger) *readiness {
-	return &readiness{checks: checks, timeout: timeout, log: log, bad: map[string]bool{}}
+	return &readiness{checks: checks, timeout: timeout, log: log, failing: map[string]bool{}}
 }
 
 // ServeHTTP answers 200 when every check passes, else 503.
 func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	v := r.verdict(req.Context())
+	v := r.answer(req.Context())
 	status := http.StatusOK
 	if v.Status != "ready" {
 		status = http.StatusServiceUnavailable
@@ -66,13 +66,15 @@ func (r *readiness) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	writeJSON(w, status, v)
 }
 
-func (r *readiness) verdict(ctx context.Context) verdict {
+// answer returns the last answer while it is new enough, or runs the checks.
+func (r *readiness) answer(ctx context.Context) readyAnswer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.at.IsZero() && time.Since(r.at) < freshness {
+	if !r.at.IsZero() && time.Since(r.at) < readyCache {
 		return r.last
 	}
-	// A prober that hangs up must not leave a verdict of its own making.
+	// If the caller disconnects, the checks must not fail because of it: other
+	// callers get the same answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
 	defer cancel()
 	results := make(chan struct {
@@ -100,13 +102,14 @@ wait:
 			break wait
 		}
 	}
-	r.last, r.at = r.judge(errs), time.Now()
+	r.last, r.at = r.summarize(errs), time.Now()
 	return r.last
 }
 
-// judge turns errors into a verdict, and logs each check when it changes.
-func (r *readiness) judge(errs []error) verdict {
-	v := verdict{Status: "ready", Checks: []checkResult{}}
+// summarize turns the errors of the checks into an answer, and logs each check
+// when its state changes.
+func (r *readiness) summarize(errs []error) readyAnswer {
+	v := readyAnswer{Status: "ready", Checks: []checkResult{}}
 	for i, c := range r.checks {
 		result := checkResult{Name: c.Name, Status: "ok"}
 		if errs[i] != nil {
@@ -115,18 +118,18 @@ func (r *readiness) judge(errs []error) verdict {
 		}
 		v.Checks = append(v.Checks, result)
 		switch failing := errs[i] != nil; {
-		case failing && !r.bad[c.Name]:
+		case failing && !r.failing[c.Name]:
 			r.log.Error().Err(errs[i]).Str("check", c.Name).Msg("check fails")
-		case !failing && r.bad[c.Name]:
+		case !failing && r.failing[c.Name]:
 			r.log.Info().Str("check", c.Name).Msg("check passes again")
 		}
-		r.bad[c.Name] = errs[i] != nil
+		r.failing[c.Name] = errs[i] != nil
 	}
 	return v
 }
 
-// cause says why a check fails to anybody who asks. Only our own messages are
-// known to hold no value, no host and no name.
+// cause returns why a check fails, for anybody who requests /readyz. It quotes
+// only the messages of [jobs.Error], which contain no value, host or name.
 func cause(err error) string {
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Msg != "" {
 		return e.Msg
@@ -140,5 +143,5 @@ func cause(err error) string {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // the prober is gone; there is nobody to tell
+	_ = json.NewEncoder(w).Encode(v) // an error here means that the caller has gone
 }

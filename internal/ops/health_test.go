@@ -50,7 +50,7 @@ func TestReadinessNamesEachCheckAndNoValue(t *testing.T) {
 			t.Errorf("within a second: got %d after %d runs", code, runs.Load())
 		}
 		for range 3 {
-			time.Sleep(2 * freshness)
+			time.Sleep(2 * readyCache)
 			if code, body := ask(); code != 503 || !strings.Contains(body, `{"name":"database","status":"failing","cause":"failed; the log has the cause"}`) || strings.Contains(body, marker) {
 				t.Errorf("got %d %s", code, body)
 			}
@@ -60,12 +60,12 @@ func TestReadinessNamesEachCheckAndNoValue(t *testing.T) {
 		}
 		var gaps error = &jobs.Error{Kind: jobs.Conflict, Msg: "the map does not cover clients.iban", Err: errors.New(marker)}
 		trouble.Store(&gaps)
-		time.Sleep(2 * freshness)
+		time.Sleep(2 * readyCache)
 		if code, body := ask(); code != 503 || !strings.Contains(body, `"cause":"the map does not cover clients.iban"`) || strings.Contains(body, marker) {
 			t.Errorf("got %d %s", code, body)
 		}
 		trouble.Store(nil)
-		time.Sleep(2 * freshness)
+		time.Sleep(2 * readyCache)
 		if code, body := ask(); code != 200 || body != ready || !strings.Contains(log.String(), "check passes again") {
 			t.Errorf("got %d %s, the log is\n%s", code, body, &log)
 		}
@@ -84,11 +84,11 @@ func TestACheckThatHangsDoesNotHangReadiness(t *testing.T) {
 			{"quick", func(context.Context) error { return nil }},
 		}, 3*time.Second, &logger)
 		start := time.Now()
-		v := r.verdict(t.Context())
+		v := r.answer(t.Context())
 		if took := time.Since(start); took != 3*time.Second {
 			t.Errorf("took %s", took)
 		}
-		want := verdict{"not_ready", []checkResult{{"stuck", "failing", "timed out"}, {"slow", "failing", "timed out"}, {"quick", "ok", ""}}}
+		want := readyAnswer{"not_ready", []checkResult{{"stuck", "failing", "timed out"}, {"slow", "failing", "timed out"}, {"quick", "ok", ""}}}
 		if fmt.Sprint(v) != fmt.Sprint(want) {
 			t.Errorf("got %+v", v)
 		}
@@ -101,7 +101,7 @@ func TestAProberThatHangsUpLeavesNoVerdict(t *testing.T) {
 	r := newReadiness([]Check{{"database", func(ctx context.Context) error { return ctx.Err() }}}, time.Second, &logger)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if v := r.verdict(ctx); v.Status != "ready" {
+	if v := r.answer(ctx); v.Status != "ready" {
 		t.Errorf("got %+v", v)
 	}
 }

@@ -15,7 +15,7 @@ var indexHTML string
 //go:embed index.css
 var indexCSS string
 
-// indexPage links to what there is.
+// indexPage is the start page: it links to the other pages.
 func indexPage(writable bool) http.Handler {
 	var page bytes.Buffer
 	err := template.Must(template.New("index").Parse(indexHTML)).Execute(&page, map[string]any{

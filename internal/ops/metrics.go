@@ -10,9 +10,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Metrics are the numbers that a process counts as it goes. Everything that the
-// database knows is read from there instead; see [NewCollector]. No label's
-// value comes from a caller, a client or a tenant.
+// Metrics are the metrics that a process counts by itself. What the database
+// stores is read from there; see [NewCollector]. No label value comes from a
+// caller, a client or a tenant.
 type Metrics struct {
 	chunkSeconds   prometheus.Histogram
 	chunkClients   prometheus.Histogram
@@ -25,19 +25,20 @@ type Metrics struct {
 	requestSeconds *prometheus.HistogramVec
 }
 
-// eventNames are the counters of events, each with its help.
+// eventNames are the name and the help of each event's counter.
 var eventNames = map[jobs.Event][2]string{
 	jobs.HintSent:     {"oubli_hints_sent_total", "Hints that were enqueued in Redis."},
-	jobs.HintResent:   {"oubli_hints_resent_total", "Hints that were gone from Redis and are sent again."},
-	jobs.LeaseExpired: {"oubli_leases_expired_total", "Tasks that were given back because their lease ran out."},
-	jobs.FenceLost:    {"oubli_fence_losses_total", "Times that a worker found its task taken by another, or its job stopped."},
+	jobs.HintResent:   {"oubli_hints_resent_total", "Hints that were missing in Redis and were sent again."},
+	jobs.LeaseExpired: {"oubli_leases_expired_total", "Tasks whose lease expired because their worker died or hung; another worker takes them."},
+	jobs.FenceLost:    {"oubli_fence_losses_total", "Times that a worker stopped because another worker has its task, or because its job was paused, blocked or cancelled."},
 	jobs.JobBlocked:   {"oubli_jobs_blocked_total", "Times that a worker blocked a job."},
-	jobs.JobUnblocked: {"oubli_jobs_unblocked_total", "Blocked jobs that went on."},
-	jobs.ClientFailed: {"oubli_clients_given_up_total", "Clients whose erasure was given up."},
-	jobs.MailRetried:  {"oubli_mail_retries_total", "Mails that were put back to be tried again."},
+	jobs.JobUnblocked: {"oubli_jobs_unblocked_total", "Blocked jobs that were continued."},
+	jobs.ClientFailed: {"oubli_clients_given_up_total", "Clients that could not be erased and have the outcome failed."},
+	jobs.MailRetried:  {"oubli_mail_retries_total", "Mails that could not be sent and will be tried again."},
 }
 
-// NewMetrics registers the process's numbers. The version is that of the build.
+// NewMetrics registers the metrics of the process. The version is that of the
+// build.
 func NewMetrics(r prometheus.Registerer, version, goVersion string) (*Metrics, error) {
 	m := &Metrics{
 		chunkSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
@@ -52,19 +53,19 @@ func NewMetrics(r prometheus.Registerer, version, goVersion string) (*Metrics, e
 		}),
 		retries: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oubli_batch_retries_total",
-			Help: "Batches put back after transient trouble, by what it was.",
+			Help: "Batches put back after a temporary error, by reason.",
 		}, []string{"reason"}),
 		loopFailures: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oubli_loop_failures_total",
-			Help: "Rounds of a background loop that failed.",
+			Help: "Failed runs of a background loop.",
 		}, []string{"loop"}),
 		loopSuccess: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "oubli_loop_last_success_timestamp_seconds",
-			Help: "When a background loop last completed a round.",
+			Help: "Time of the last successful run of a background loop.",
 		}, []string{"loop"}),
 		slots: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "oubli_worker_slots",
-			Help: "Tasks that this process can work on at a time; 0 in one that does not work.",
+			Help: "Tasks that this process can work on at a time; 0 in a process without workers.",
 		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oubli_http_requests_total",
@@ -78,11 +79,11 @@ func NewMetrics(r prometheus.Registerer, version, goVersion string) (*Metrics, e
 		events: map[jobs.Event]prometheus.Counter{},
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
-		Name: "oubli_build_info", Help: "1; the labels say which build this is.",
+		Name: "oubli_build_info", Help: "Always 1; the labels identify the build.",
 		ConstLabels: prometheus.Labels{"version": version, "go_version": goVersion},
 	})
 	build.Set(1)
-	// A series that is not there cannot raise an alert.
+	// Create the series with 0: an alert on a missing series never fires.
 	for _, reason := range []string{jobs.CodeContention, jobs.Unavailable.String()} {
 		m.retries.WithLabelValues(reason)
 	}
@@ -105,14 +106,14 @@ func (m *Metrics) ObserveChunk(clients int, d time.Duration) {
 	m.chunkClients.Observe(float64(clients))
 }
 
-// CountBatchRetry counts a batch that goes back to wait for another attempt,
-// because of an error of this kind or code.
+// CountBatchRetry counts a batch that was put back for another attempt because of
+// an error of this kind or code.
 func (m *Metrics) CountBatchRetry(reason string) { m.retries.WithLabelValues(reason).Inc() }
 
 // Count counts n of an event.
 func (m *Metrics) Count(e jobs.Event, n int) { m.events[e].Add(float64(n)) }
 
-// ObserveLoop notes how a round of a background loop ended.
+// ObserveLoop records the result of one run of a background loop.
 func (m *Metrics) ObserveLoop(loop string, err error) {
 	failures := m.loopFailures.WithLabelValues(loop)
 	if err != nil {
@@ -122,16 +123,16 @@ func (m *Metrics) ObserveLoop(loop string, err error) {
 	m.loopSuccess.WithLabelValues(loop).SetToCurrentTime()
 }
 
-// Works says how many tasks this process works on at a time.
-func (m *Metrics) Works(slots int) { m.slots.Set(float64(slots)) }
+// SetSlots sets the number of tasks that this process can work on at a time.
+func (m *Metrics) SetSlots(slots int) { m.slots.Set(float64(slots)) }
 
-// ObserveRequest counts an answer of the API. The route is a pattern, and
-// empty for what is no route: nothing that a caller writes becomes a label.
+// ObserveRequest counts an answer of the API. The route is a pattern of the API,
+// or empty if no route matched: no text of a caller becomes a label.
 func (m *Metrics) ObserveRequest(method, route string, status int, took time.Duration) {
 	if route == "" {
 		route = "none"
 	}
-	if status == 0 { // the handler left it to the server
+	if status == 0 { // the handler wrote nothing, and the server answered 200
 		status = http.StatusOK
 	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()

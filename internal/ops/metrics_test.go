@@ -15,13 +15,13 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// ledger is a database that answers with what it holds, or not at all.
-type ledger struct {
+// fakeStats is a database that returns its fields, or an error.
+type fakeStats struct {
 	stats jobs.Stats
 	err   error
 }
 
-func (l ledger) Stats(context.Context) (jobs.Stats, error) { return l.stats, l.err }
+func (l fakeStats) Stats(context.Context) (jobs.Stats, error) { return l.stats, l.err }
 
 func enqueue(t *testing.T, opt asynq.RedisConnOpt, d jobs.Dispatch) {
 	t.Helper()
@@ -56,13 +56,13 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 	m.Count(jobs.LeaseExpired, 3)
 	m.ObserveLoop("dispatch", nil)
 	m.ObserveLoop("dispatch", errors.New("SQLSTATE 57P01"))
-	m.Works(4)
+	m.SetSlots(4)
 	m.ObserveRequest("POST", "/v1/erasures", 202, 30*time.Millisecond)
 	m.ObserveRequest("GET", "", 404, time.Millisecond)
 	if err := RegisterPool(registry, func() PoolStats { return PoolStats{10, 3, 2, 7, 1500 * time.Millisecond} }); err != nil {
 		t.Fatal(err)
 	}
-	registry.MustRegister(NewCollector(ledger{stats: jobs.Stats{
+	registry.MustRegister(NewCollector(fakeStats{stats: jobs.Stats{
 		Jobs:       map[jobs.State]int{jobs.Running: 2, jobs.Completed: 5},
 		Clients:    map[jobs.Outcome]int64{jobs.Erased: 7_000_000_000},
 		Tasks:      map[jobs.TaskKind]map[jobs.TaskState]int{jobs.BatchTask: {jobs.TaskPending: 4}},
@@ -101,7 +101,7 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 	}
 }
 
-// unreachable is a Redis that gives no answer.
+// unreachable is a Redis that does not answer.
 type unreachable struct{}
 
 func (unreachable) Queues() ([]string, error) { return nil, errors.New("dial: " + marker) }
@@ -118,8 +118,8 @@ func TestASourceThatIsDownLeavesTheOtherStanding(t *testing.T) {
 		collector  *Collector
 		has, lacks string
 	}{
-		{"database", NewCollector(ledger{err: errors.New("SQLSTATE 57P01 " + marker)}, mustInspector(t, opt), zerolog.Nop()), "oubli_queue_hints{", "oubli_jobs{"},
-		{"redis", NewCollector(ledger{}, unreachable{}, zerolog.Nop()), "oubli_jobs{", "oubli_queue_hints{"},
+		{"database", NewCollector(fakeStats{err: errors.New("SQLSTATE 57P01 " + marker)}, mustInspector(t, opt), zerolog.Nop()), "oubli_queue_hints{", "oubli_jobs{"},
+		{"redis", NewCollector(fakeStats{}, unreachable{}, zerolog.Nop()), "oubli_jobs{", "oubli_queue_hints{"},
 	} {
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(c.collector)

@@ -17,15 +17,15 @@ import (
 	"github.com/oubli/oubli/internal/loopback"
 )
 
-// Options are what the listener is made of.
+// Options are the parts and settings of the listener.
 type Options struct {
-	Addr              string               // where it will listen; beyond loopback only with a Password
-	Password          string               // of basic auth, with any user name; empty: none asked for
-	Failures          int                  // wrong passwords a minute from one address; 0: 60, negative: no limit
-	DashboardWritable bool                 // lets operators archive, run and delete hints; false: they look only
+	Addr              string               // where it listens; any address but loopback requires a Password
+	Password          string               // of basic authentication, with any user name; empty: none required
+	Failures          int                  // wrong passwords per minute from one address; 0: 60, negative: no limit
+	DashboardWritable bool                 // lets operators archive, run and delete hints; false: read-only
 	Redis             asynq.RedisConnOpt   // required
-	Registry          *prometheus.Registry // required; what /metrics shows
-	Checks            []Check              // what /readyz asks
+	Registry          *prometheus.Registry // required; its metrics are at /metrics
+	Checks            []Check              // the conditions of /readyz
 	CheckTimeout      time.Duration        // of all checks together; 0: 3s
 	Log               zerolog.Logger       // causes of failed checks; the zero logger writes nothing
 }
@@ -36,7 +36,7 @@ func (o *Options) validate() error {
 	case err != nil:
 		errs = append(errs, fmt.Errorf("want Addr as host:port: %w", err))
 	case !local && o.Password == "":
-		errs = append(errs, errors.New("want a Password for an Addr beyond loopback"))
+		errs = append(errs, errors.New("want a Password, because Addr is not on loopback"))
 	}
 	if o.Redis == nil {
 		errs = append(errs, errors.New("want Redis"))
@@ -53,7 +53,7 @@ func (o *Options) validate() error {
 	return errors.Join(errs...)
 }
 
-// isLoopback reports whether only this machine can reach addr.
+// isLoopback reports whether addr can be reached only from this machine.
 func isLoopback(addr string) (bool, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -62,13 +62,13 @@ func isLoopback(addr string) (bool, error) {
 	return loopback.Host(host), nil
 }
 
-// Handler serves the listener.
+// Handler handles the requests of the listener.
 type Handler struct {
 	http.Handler
 	dashboard *asynqmon.HTTPHandler
 }
 
-// New builds the listener's handler. Close it when the listener is closed.
+// New builds the listener's handler. Close it after the listener.
 func New(o Options) (*Handler, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("operations listener: %w", err)
@@ -79,31 +79,31 @@ func New(o Options) (*Handler, error) {
 		return nil, errors.Join(fmt.Errorf("operations listener: %w", err), dashboard.Close())
 	}
 
-	inside := http.NewServeMux()
-	inside.Handle("/monitoring", monitoring)
-	inside.Handle("/monitoring/", monitoring)
-	inside.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
-		// One broken number must not hide all others.
+	protected := http.NewServeMux()
+	protected.Handle("/monitoring", monitoring)
+	protected.Handle("/monitoring/", monitoring)
+	protected.Handle("GET /metrics", promhttp.HandlerFor(o.Registry, promhttp.HandlerOpts{
+		// One metric that cannot be read must not hide the others.
 		ErrorHandling:       promhttp.ContinueOnError,
-		ErrorLog:            printer{&o.Log},
+		ErrorLog:            promLogger{&o.Log},
 		MaxRequestsInFlight: 3,
 		Timeout:             15 * time.Second,
 	}))
-	inside.HandleFunc("GET /debug/pprof/", pprof.Index)
-	inside.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	inside.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	inside.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	inside.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
-	inside.Handle("GET /{$}", indexPage(o.DashboardWritable))
+	protected.HandleFunc("GET /debug/pprof/", pprof.Index)
+	protected.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
+	protected.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	protected.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
+	protected.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	protected.Handle("GET /{$}", indexPage(o.DashboardWritable))
 
-	outside := http.NewServeMux()
-	outside.HandleFunc("GET /healthz", healthz)
-	outside.Handle("GET /readyz", newReadiness(o.Checks, o.CheckTimeout, &o.Log))
-	outside.Handle("/", authenticated(o.Password, guessing(o.Failures), inside))
-	return &Handler{Handler: secured(o.Password == "", outside), dashboard: dashboard}, nil
+	public := http.NewServeMux()
+	public.HandleFunc("GET /healthz", healthz)
+	public.Handle("GET /readyz", newReadiness(o.Checks, o.CheckTimeout, &o.Log))
+	public.Handle("/", authenticated(o.Password, failureLimiter(o.Failures), protected))
+	return &Handler{Handler: secured(o.Password == "", public), dashboard: dashboard}, nil
 }
 
-// Close lets go of the dashboard's connections to Redis.
+// Close closes the dashboard's connections to Redis.
 func (h *Handler) Close() error {
 	if err := h.dashboard.Close(); err != nil {
 		return fmt.Errorf("close dashboard: %w", err)
@@ -111,9 +111,9 @@ func (h *Handler) Close() error {
 	return nil
 }
 
-// NewServer serves a handler of [New] on addr. A profile takes as long as it is
-// asked to, so that answers have two minutes; so have requests, because
-// net/http ends whatever still works when the time to read is over.
+// NewServer serves a handler of [New] on addr. Writing an answer may take two
+// minutes, because a profile takes as long as its request says. Reading has the
+// same limit, because net/http cancels a request when its read timeout ends.
 func NewServer(handler http.Handler, addr string) *http.Server {
 	return &http.Server{
 		Addr:              addr,
@@ -126,10 +126,10 @@ func NewServer(handler http.Handler, addr string) *http.Server {
 	}
 }
 
-// printer lets promhttp speak to the log.
-type printer struct{ log *zerolog.Logger }
+// promLogger writes errors of promhttp to the log.
+type promLogger struct{ log *zerolog.Logger }
 
-// Println logs what promhttp could not gather.
-func (p printer) Println(v ...any) {
+// Println logs which metrics promhttp could not read.
+func (p promLogger) Println(v ...any) {
 	p.log.Error().Str("cause", fmt.Sprint(v...)).Msg("metrics are incomplete")
 }

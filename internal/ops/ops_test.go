@@ -13,7 +13,7 @@ import (
 	"github.com/oubli/oubli/internal/testdb"
 )
 
-// marker stands in for personal data that must not show up anywhere.
+// marker represents personal data, which must not appear anywhere.
 const marker = "Zorro"
 
 func mustRedis(t *testing.T) asynq.RedisConnOpt {
@@ -25,7 +25,7 @@ func mustRedis(t *testing.T) asynq.RedisConnOpt {
 	return opt
 }
 
-// nowhere is a Redis that nobody asks.
+// nowhere is the address of a Redis that is never used.
 var nowhere = asynq.RedisClientOpt{Addr: "127.0.0.1:1"}
 
 func mustServe(t *testing.T, o Options) *httptest.Server {
@@ -50,8 +50,8 @@ func mustServe(t *testing.T, o Options) *httptest.Server {
 	return s
 }
 
-// mustAsk sends a request, headers being "Name: value" lines; Password stands
-// for basic auth.
+// mustAsk sends a request with headers as "Name: value" lines; Password means
+// basic authentication.
 func mustAsk(t *testing.T, s *httptest.Server, method, path string, headers ...string) (*http.Response, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.URL+path, nil)

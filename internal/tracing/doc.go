@@ -1,4 +1,4 @@
-// Package tracing sends spans to an OpenTelemetry collector. Who wants none has
-// none: the packages that make spans take a tracer of the API, which does
-// nothing unless this package has opened another.
+// Package tracing sends spans to an OpenTelemetry collector. Packages that create
+// spans take a tracer of the OpenTelemetry API, which does nothing unless it comes
+// from [Open].
 package tracing

@@ -13,35 +13,36 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Options say where spans go, and whose they are.
+// Options say where spans are sent, and which build sends them.
 type Options struct {
-	// Endpoint is the collector's base URL, http://host:4318. What else the
-	// exporter reads from the environment (OTEL_EXPORTER_OTLP_HEADERS,
-	// OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME …) counts as OpenTelemetry
-	// specifies.
+	// Endpoint is the collector's base URL, http://host:4318. The exporter
+	// reads its other settings (OTEL_EXPORTER_OTLP_HEADERS,
+	// OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME …) from the environment, as
+	// OpenTelemetry specifies.
 	Endpoint string
 	Version  string // of this build
 	Log      zerolog.Logger
 }
 
-// Open connects to nothing yet: a collector that is away costs spans and no
-// more. Shut the provider down to send what is left.
+// Open returns a provider that sends spans. It does not connect yet. While the
+// collector cannot be reached, spans are lost and nothing else happens. Shut the
+// provider down to send the remaining spans.
 func Open(ctx context.Context, o Options) (*trace.TracerProvider, error) {
 	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithEndpointURL(strings.TrimSuffix(o.Endpoint, "/")+"/v1/traces"))
 	if err != nil {
 		return nil, err
 	}
-	who, err := resource.New(ctx,
+	service, err := resource.New(ctx,
 		resource.WithAttributes(attribute.String("service.name", "oubli"), attribute.String("service.version", o.Version)),
 		resource.WithFromEnv(), resource.WithTelemetrySDK())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, err
 	}
-	// The handler is the process's, as the library has it. Its errors are of
-	// the export, and repeat for as long as the collector is away.
+	// The library has one error handler per process. It gets the errors of the
+	// export, again and again while the collector cannot be reached.
 	log := o.Log
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(error) {
-		log.Debug().Str("from", "opentelemetry").Msg("spans were not taken")
+		log.Debug().Str("from", "opentelemetry").Msg("spans could not be sent")
 	}))
-	return trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(who)), nil
+	return trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(service)), nil
 }
