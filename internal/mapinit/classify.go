@@ -7,7 +7,7 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// Words that tables are called by, singular, in English, French and German.
+// Words in table names, singular, in English, French and German.
 var (
 	historyWords = setOf(`audit audits history histories log logs auditlog auditlogs version versions trail journal changelog changes revision revisions outbox inbox queue webhook webhooks
 		historique historiques protokoll protokolle verlauf historie aenderungen`)
@@ -40,9 +40,9 @@ var (
 	issuedWords = setOf(`issuedon issuedat issuedate invoicedate invoicedon billedat billedon dateofissue documentdate datefacture datefacturation dateemission emisele rechnungsdatum belegdatum ausgestelltam`)
 )
 
-// head reports whether the word that a table's name turns on, or the last two
-// together, are in the set.
-func head(list []string, set wordSet) bool {
+// endsIn reports whether the last word of a table's name, or its last two words
+// written as one, are in the set.
+func endsIn(list []string, set wordSet) bool {
 	one := singular(list)
 	n := len(one)
 	if n == 0 {
@@ -51,7 +51,7 @@ func head(list []string, set wordSet) bool {
 	if set[one[n-1]] || n > 1 && set[one[n-2]+one[n-1]] {
 		return true
 	}
-	for w := range set { // a word written together: postaladdress, Kundennotiz
+	for w := range set { // compound words: postaladdress, Kundennotiz
 		if len(w) >= 5 && strings.HasSuffix(one[n-1], w) {
 			return true
 		}
@@ -68,17 +68,17 @@ func (p *proposal) classify(e *rows) {
 	}
 	switch {
 	case among(list, historyWords):
-		e.erase, e.why = erase, "history keeps what it saw"
+		e.erase, e.why = erase, "a history stores old values"
 	case mentions(list, sessionWords) && start(r) == "":
 		e.erase = erase
-	case head(list, consentWords):
+	case endsIn(list, consentWords):
 		e.erase, e.merge = erase, erase
-		e.why = "consent is for one profile"
-	case head(list, satelliteWords):
+		e.why = "consent belongs to one profile"
+	case endsIn(list, satelliteWords):
 		e.erase = erase
-	case head(list, contractWords):
+	case endsIn(list, contractWords):
 		e.erase, e.why = todo, "reassign if reports or the law need it, else delete"
-	case head(list, visitWords), head(list, moneyWords), mentions(list, visitWords), mentions(list, moneyWords):
+	case endsIn(list, visitWords), endsIn(list, moneyWords), mentions(list, visitWords), mentions(list, moneyWords):
 		keepNumbers("reports count these rows")
 	case mentions(list, satelliteWords):
 		e.erase = erase
@@ -90,19 +90,19 @@ func (p *proposal) classify(e *rows) {
 		e.erase, e.why = todo, "delete, reassign (to the anonymous profile), unlink or keep"
 	}
 	if e.erase == reassign && oneEach(r, e.reference) {
-		e.erase, e.why = todo, "one row a client (unique), so not reassign: delete, or unlink"
+		e.erase, e.why = todo, "unique, one row per client, so not reassign: delete or unlink"
 	}
 }
 
-// oneEach reports whether a client has one row at most.
+// oneEach reports whether a client can have one row at most.
 func oneEach(r *plan.Relation, reference string) bool {
 	return slices.ContainsFunc(r.Indexes, func(x plan.Index) bool {
 		return x.Unique && len(x.Keys) == 1 && !x.Expression[0] && x.Keys[0] == reference
 	})
 }
 
-// joinTable reports whether the table only joins two others: all it has are
-// keys and the times that a framework keeps.
+// joinTable reports whether the table only joins two others: its columns are
+// keys, and times that a framework writes.
 func joinTable(r *plan.Relation) bool {
 	if len(r.ForeignKeys) < 2 {
 		return false
@@ -120,7 +120,8 @@ func hasAmounts(r *plan.Relation) bool {
 	return slices.ContainsFunc(r.Columns, func(c plan.Column) bool { return isCount(&c) && among(words(c.Name), amountWords) })
 }
 
-// start finds when something begins that a client has booked.
+// start returns the column with the time for which a client has booked; "" when
+// there is none.
 func start(r *plan.Relation) string {
 	if c := called(r, isTime, startWords); c != "" {
 		return c

@@ -37,12 +37,12 @@ func (p *proposal) columns(e *rows) {
 	e.retain = &retain{since: since, columns: snapshot}
 }
 
-// refers reports whether the column is what some entry finds its rows by.
+// refers reports whether an entry uses the column as its reference.
 func (p *proposal) refers(r *plan.Relation, column string) bool {
 	return slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r && e.ownedBy == "" && e.reference == column })
 }
 
-// billed reports whether the column shows whom an invoice was made out to.
+// billed reports whether the column shows to whom an invoice is addressed.
 func (p *proposal) billed(r *plan.Relation, c *plan.Column) bool {
 	if isForeign(r, c.Name) || !isText(c) && c.Base != "json" && c.Base != "jsonb" {
 		return false
@@ -56,7 +56,7 @@ func (p *proposal) rule(e *rows, c *plan.Column) rule {
 	r := e.rel
 	switch {
 	case c.Generated:
-		return rule{c.Name, keep, "the database writes it"}
+		return rule{c.Name, keep, "computed by the database"}
 	case slices.Contains(r.PrimaryKey, c.Name) && !isForeign(r, c.Name), c.Name == p.tenantColumn && !p.isStep(r, c.Name):
 		return rule{c.Name, keep, ""}
 	case isForeign(r, c.Name):
@@ -68,11 +68,11 @@ func (p *proposal) rule(e *rows, c *plan.Column) rule {
 func (p *proposal) isStep(r *plan.Relation, column string) bool {
 	return slices.ContainsFunc(r.ForeignKeys, func(fk plan.ForeignKey) bool {
 		parent := p.parent(fk)
-		return parent != nil && parent != p.studio && p.step(fk, parent) == column
+		return parent != nil && parent != p.tenantTable && p.step(fk, parent) == column
 	})
 }
 
-// link proposes what becomes of a foreign key that no entry follows.
+// link proposes what becomes of a foreign key that no entry uses.
 func (p *proposal) link(e *rows, c *plan.Column) rule {
 	for _, fk := range e.rel.ForeignKeys {
 		parent := p.parent(fk)
@@ -85,33 +85,33 @@ func (p *proposal) link(e *rows, c *plan.Column) rule {
 		asked := slices.ContainsFunc(own, func(o *rows) bool { return o.erase == todo })
 		switch {
 		case len(own) == 0 && !owned:
-			return rule{c.Name, keep, "points to " + table}
+			return rule{c.Name, keep, "refers to " + table}
 		case gone && !c.NotNull:
-			return rule{c.Name, "null", "its " + table + " goes"}
+			return rule{c.Name, "null", "its " + table + " is deleted"}
 		case gone:
-			return rule{c.Name, todo, "NOT NULL, and its " + table + " goes: erase: delete here, or keep those too"}
+			return rule{c.Name, todo, "NOT NULL, and its " + table + " is deleted: erase: delete here, or keep those too"}
 		case !c.NotNull:
-			return rule{c.Name, "null", "cut: it would tell what else was of the same person"}
+			return rule{c.Name, "null", "else it would show which rows were one person's"}
 		case asked:
-			return rule{c.Name, todo, "keep if " + table + " stays; if it goes, so must this row"}
+			return rule{c.Name, todo, "keep if " + table + " stays; else delete this row too"}
 		}
-		return rule{c.Name, keep, "NOT NULL: stays tied to " + table}
+		return rule{c.Name, keep, "NOT NULL: still refers to " + table}
 	}
 	return rule{c.Name, keep, ""}
 }
 
-// content proposes what becomes of a column that is no key.
+// content proposes what becomes of a column that is not a key.
 func (p *proposal) content(r *plan.Relation, c *plan.Column) rule {
 	what := p.concept(r, c)
 	about := what.personal() || what == secret || what == freeText
 	blank := func(value, note string) rule {
 		switch {
 		case p.unique(r, c):
-			return rule{c.Name, todo, "unique: keep, or {sql: …} that gives every row another value"}
+			return rule{c.Name, todo, "unique: keep, or {sql: …} with another value for every row"}
 		case !c.NotNull:
 			return rule{c.Name, "null", note}
 		case value == "":
-			return rule{c.Name, todo, fmt.Sprintf("%s, NOT NULL: {value: …} of nobody, or keep", c.Type)}
+			return rule{c.Name, todo, fmt.Sprintf("%s, NOT NULL: an impersonal {value: …}, or keep", c.Type)}
 		}
 		return rule{c.Name, value, note}
 	}
@@ -120,11 +120,11 @@ func (p *proposal) content(r *plan.Relation, c *plan.Column) rule {
 		if about {
 			return blank(`{value: "{}"}`, "")
 		}
-		return rule{c.Name, todo, "a list of texts: keep if the application alone writes it, else " + emptied(c, `{value: "{}"}`)}
+		return rule{c.Name, todo, "a list of texts: keep if only the application writes it, else " + emptied(c, `{value: "{}"}`)}
 	case c.Array:
 		return rule{c.Name, keep, ""}
 	case c.Category == "S":
-		return p.words(r, c, what, blank)
+		return p.text(r, c, what, blank)
 	case c.Base == "json" || c.Base == "jsonb":
 		return p.json(r, c)
 	case c.Base == "inet" || c.Base == "cidr":
@@ -144,7 +144,7 @@ func (p *proposal) content(r *plan.Relation, c *plan.Column) rule {
 	case c.Base == "tsvector":
 		return blank("", "a search index of the row's texts")
 	}
-	return rule{c.Name, todo, c.Type + ": keep if it tells nothing of a person, else " + emptied(c, "{value: …}")}
+	return rule{c.Name, todo, c.Type + ": keep if it is not personal, else " + emptied(c, "{value: …}")}
 }
 
 func emptied(c *plan.Column, value string) string {
@@ -154,8 +154,8 @@ func emptied(c *plan.Column, value string) string {
 	return "null"
 }
 
-// words proposes what becomes of a text.
-func (p *proposal) words(r *plan.Relation, c *plan.Column, what concept, blank func(value, note string) rule) rule {
+// text proposes what becomes of a text.
+func (p *proposal) text(r *plan.Relation, c *plan.Column, what concept, blank func(value, note string) rule) rule {
 	switch what {
 	case firstName, fullName:
 		if p.unique(r, c) {
@@ -163,17 +163,17 @@ func (p *proposal) words(r *plan.Relation, c *plan.Column, what concept, blank f
 		}
 		return rule{c.Name, "{label: unknown_client}", ""}
 	case someName:
-		return rule{c.Name, todo, "of a person: {label: unknown_client}; of a thing: keep"}
+		return rule{c.Name, todo, "a person's: {label: unknown_client}; a thing's: keep"}
 	case harmless:
 		return rule{c.Name, keep, ""}
 	case unknown:
-		return rule{c.Name, todo, "keep if the application alone writes it, else " + emptied(c, `{value: ""}`)}
+		return rule{c.Name, todo, "keep if only the application writes it, else " + emptied(c, `{value: ""}`)}
 	}
 	return blank(`{value: ""}`, "")
 }
 
-// json proposes what becomes of a document: what its keys say is a hint, and
-// those that no sample showed may say more.
+// json proposes what becomes of a JSON document. The keys found in the sample are
+// named; there may be others.
 func (p *proposal) json(r *plan.Relation, c *plan.Column) rule {
 	empty := emptied(c, `{value: "{}"}`)
 	if a := p.answer(AskKeys, r, c.Name); a != nil && len(a.Spelled) > 0 {

@@ -1,8 +1,8 @@
-// Package mapinit writes a first map from a schema that nobody has described
-// yet. It works on names, types and keys, and on counts that the database has
-// made of bounded samples; of the data itself it sees nothing.
+// Package mapinit proposes a first map for a schema. It uses names, types and
+// keys, and counts that the database made from bounded samples. It never sees the
+// data itself.
 //
-// What it proposes is a draft to be read. Where a wrong guess would lose
-// something or leave somebody's data behind, it writes TODO instead, which the
-// map's loader refuses, and says beside it what there is to decide.
+// The proposal is a draft for a person to read. Where a wrong guess could delete
+// too much or leave personal data behind, it writes TODO, which the map's loader
+// refuses, and a comment that says what to decide.
 package mapinit

@@ -7,8 +7,8 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// Facts are what the live database adds to its catalog. None of them is a
-// value of a row: counts, and spellings of words that were asked for.
+// Facts are what the live database adds to the catalog: counts, and spellings of
+// words that were asked for. They contain no value of a row.
 type Facts struct {
 	Enums    map[string][]string // a type's name as the catalog writes it → its labels
 	Views    []View
@@ -48,8 +48,8 @@ const (
 	AskKeys QuestionKind = "keys"
 )
 
-// Question is something that only sampled rows can tell. Its answer holds
-// counts, and of the texts found only those that spell one of Words.
+// Question asks about sampled rows. Its answer contains counts, and only those
+// texts that spell one of Words.
 type Question struct {
 	Kind       QuestionKind
 	Schema     string
@@ -61,7 +61,7 @@ type Question struct {
 	Within     []string // AskKeys: further keys that a path may pass
 }
 
-// Answer is what a bounded sample told.
+// Answer is the result of a bounded sample.
 type Answer struct {
 	Question
 	Unread   bool // the database refused, or the sample took too long

@@ -40,7 +40,7 @@ func (p *proposal) guards() []guard {
 		if c, labels := p.state(e.rel, bookedLabels); labels != "" {
 			g.where += " AND " + column(c) + labels
 		} else if c != "" {
-			g.where, g.note = todo, fmt.Sprintf("which still stand, as in \"%s AND %s = 'booked'\"", where, column(c))
+			g.where, g.note = todo, fmt.Sprintf("which are still booked, as in \"%s AND %s = 'booked'\"", where, column(c))
 		}
 		list = append(list, g)
 	}
@@ -63,8 +63,8 @@ func (p *proposal) guards() []guard {
 	return slices.DeleteFunc(list, func(g guard) bool { again := seen[g.name]; seen[g.name] = true; return again })
 }
 
-// state is the column that says where a row stands, and the comparison with
-// those of its labels that are in the set, when the type has labels.
+// state returns the status column of a relation, and the SQL comparison with
+// those of its enum labels that are in the set, if any.
 func (p *proposal) state(r *plan.Relation, set wordSet) (name, labels string) {
 	for i := range r.Columns {
 		c := &r.Columns[i]
@@ -89,7 +89,7 @@ func (p *proposal) state(r *plan.Relation, set wordSet) (name, labels string) {
 	return "", ""
 }
 
-// visits are the entries whose rows say when a client came or will come.
+// visits lists the entries whose rows have the time of a past or future visit.
 func (p *proposal) visits() []*rows {
 	var list []*rows
 	for _, e := range p.rows {

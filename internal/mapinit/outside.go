@@ -8,11 +8,10 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// explained is something outside the map that needs a reason.
+// explained is a table, trigger or view that the map must give a reason for.
 type explained struct{ name, table, note string }
 
-// outside lists the tables that hold something of people, and of no client as
-// far as names and keys tell.
+// outside lists the tables that look personal and have no known link to a client.
 func (p *proposal) outside() []explained {
 	var list []explained
 	for i := range p.cat.Relations {
@@ -32,7 +31,7 @@ func (p *proposal) outside() []explained {
 		}
 		whose := "whose are"
 		switch list := words(r.Name); {
-		case r == p.studio:
+		case r == p.tenantTable:
 			whose = "the tenant's own"
 		case mentions(list, staffWords):
 			whose = "staff's"
@@ -51,7 +50,7 @@ func questionMark(whose string) string {
 	return ""
 }
 
-// enumerate names a few of many.
+// enumerate lists four names at most and counts the others.
 func enumerate(names []string) string {
 	if n := len(names) - 4; n > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:4], ", "), n)
@@ -64,7 +63,7 @@ func (p *proposal) mapped(r *plan.Relation) bool {
 	return r != nil && (r == p.client || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }))
 }
 
-// triggers lists those that an erasure would fire.
+// triggers lists the triggers that an erasure would fire.
 func (p *proposal) triggers() []explained {
 	var list []explained
 	for i := range p.cat.Relations {
@@ -77,7 +76,7 @@ func (p *proposal) triggers() []explained {
 			for _, f := range p.facts.Triggers {
 				if f.Schema == r.Schema && f.Table == r.Name && f.Name == t.Name {
 					note = f.When + ", runs " + f.Function
-					fires = !f.InsertOnly || r == p.client // profiles are all that is inserted
+					fires = !f.InsertOnly || r == p.client // an erasure inserts anonymous profiles only
 				}
 			}
 			if !fires {
@@ -89,8 +88,8 @@ func (p *proposal) triggers() []explained {
 	return list
 }
 
-// views lists those that read a mapped table: copies, and windows.
-func (p *proposal) views() (copies, windows []explained) {
+// views lists the views that read a mapped table.
+func (p *proposal) views() (materialized, plain []explained) {
 	for _, v := range p.facts.Views {
 		var reads []string
 		for _, of := range v.Reads {
@@ -103,12 +102,12 @@ func (p *proposal) views() (copies, windows []explained) {
 		}
 		e := explained{name: p.viewName(v), note: "reads " + enumerate(reads)}
 		if v.Materialized {
-			copies = append(copies, e)
+			materialized = append(materialized, e)
 		} else {
-			windows = append(windows, e)
+			plain = append(plain, e)
 		}
 	}
-	return copies, windows
+	return materialized, plain
 }
 
 func (p *proposal) viewName(v View) string {

@@ -8,11 +8,11 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// anonymousFlags are booleans that mark a profile that is nobody's.
+// anonymousFlags are the names of booleans that mark an anonymous profile.
 var anonymousFlags = setOf(`isanonymous anonymous isanonymized anonymized estanonyme anonyme anonymise istanonym anonym anonymisiert isplaceholder placeholder isdummy`)
 
-// profile proposes how an anonymous profile is inserted: whatever must have a
-// value, and the name that readers of the calendar will see.
+// profile proposes the values of an anonymous profile: those of columns that
+// must have a value, and the name that people will see in the calendar.
 func (p *proposal) profile() []rule {
 	var list []rule
 	names := p.nameColumns()
@@ -51,10 +51,10 @@ func (p *proposal) profileKey(c *plan.Column) rule {
 	case c.Category == "S":
 		return rule{c.Name, `{sql: "gen_random_uuid()::text"}`, "the application makes its keys itself"}
 	}
-	return rule{c.Name, todo, "no default: {sql: …} that gives a new key, as nextval('…') does"}
+	return rule{c.Name, todo, "no default: {sql: …} for a new key, such as nextval('…')"}
 }
 
-// distinct is a text that no two profiles share.
+// distinct proposes a text that differs in every profile.
 func (p *proposal) distinct(c *plan.Column, suffix string) rule {
 	expr := "'anonymous-' || "
 	if p.tenantColumn != "" {
@@ -67,14 +67,14 @@ func (p *proposal) distinct(c *plan.Column, suffix string) rule {
 	return rule{c.Name, "{sql: " + sqlValue(expr) + "}", "unique, and a tenant may need several profiles"}
 }
 
-// needed gives a column a value that is nobody's.
+// needed proposes an impersonal value for a column that must have one.
 func (p *proposal) needed(c *plan.Column) rule {
 	what := p.concept(p.client, c)
 	switch {
 	case isForeign(p.client, c.Name):
 		for _, fk := range p.client.ForeignKeys {
 			if slices.Contains(fk.Columns, c.Name) {
-				return rule{c.Name, todo, fmt.Sprintf("names a row of %s: {value: …}, or {sql: …} that finds one", fk.Parent)}
+				return rule{c.Name, todo, fmt.Sprintf("refers to %s: {value: …}, or {sql: …} that finds a row", fk.Parent)}
 			}
 		}
 	case c.Array:
@@ -113,7 +113,7 @@ func (p *proposal) needed(c *plan.Column) rule {
 	return rule{c.Name, todo, c.Type + ", NOT NULL: {value: …}"}
 }
 
-// choice names an enum's labels, the first as the example.
+// choice lists an enum's labels, with the first as the example.
 func (p *proposal) choice(c *plan.Column) string {
 	labels := p.facts.Enums[c.Type]
 	if len(labels) == 0 {
@@ -122,8 +122,8 @@ func (p *proposal) choice(c *plan.Column) string {
 	return fmt.Sprintf("{value: %s}, or one of %s", scalar(labels[0]), strings.Join(labels, ", "))
 }
 
-// fill lists what a merge may take over: what tells of a person and may be
-// blank, but for secrets.
+// fill lists the columns that a merge may copy: personal ones that may be empty,
+// except secrets.
 func (p *proposal) fill() []string {
 	var list []string
 	for i := range p.client.Columns {

@@ -22,7 +22,7 @@ type rows struct {
 	why       string
 	merge     string
 	carries   bool
-	soft      bool // no foreign key says so
+	soft      bool // without a foreign key
 	about     []string
 	columns   []rule
 	retain    *retain
@@ -43,10 +43,10 @@ const (
 	keep     = "keep"
 )
 
-// gone reports whether the entry's rows are deleted; a question is not.
+// gone reports whether the entry's rows are deleted; false for a TODO.
 func (e *rows) gone() bool { return e.erase == erase }
 
-// of lists the entries of a relation whose rows are the client's own.
+// of lists the entries of a relation whose rows belong to the client.
 func (p *proposal) of(r *plan.Relation) []*rows {
 	var list []*rows
 	for _, e := range p.rows {
@@ -57,7 +57,7 @@ func (p *proposal) of(r *plan.Relation) []*rows {
 	return list
 }
 
-// reach finds every way that leads from a row to a client.
+// reach finds every path from a row to a client.
 func (p *proposal) reach() {
 	for i := range p.cat.Relations {
 		if r := &p.cat.Relations[i]; r.Kind != "m" {
@@ -80,8 +80,8 @@ func (p *proposal) reach() {
 	}
 }
 
-// others keeps the columns of rows that merely name a client, unless the rows
-// of the table that are a client's own say what becomes of them.
+// others proposes to keep the columns of rows that only name a client, unless
+// another entry of the same table has rules for the columns already.
 func (p *proposal) others(e *rows) {
 	if slices.ContainsFunc(p.of(e.rel), func(o *rows) bool { return o.erase == reassign || o.erase == keep }) {
 		return
@@ -96,7 +96,7 @@ func (p *proposal) others(e *rows) {
 	}
 }
 
-// direct lists the entries of a relation whose rows name the client itself.
+// direct adds the entries of a relation whose rows refer to the client directly.
 func (p *proposal) direct(r *plan.Relation) {
 	var list []*rows
 	for _, fk := range r.ForeignKeys {
@@ -118,7 +118,7 @@ func (p *proposal) direct(r *plan.Relation) {
 	p.rows = append(p.rows, list...)
 }
 
-// act says what becomes of a relation's rows, by each of their references.
+// act proposes an action for each of a relation's references to the client.
 func (p *proposal) act(r *plan.Relation, list []*rows) {
 	slices.SortStableFunc(list, func(a, b *rows) int {
 		return cmp.Or(cmp.Compare(p.distance(a), p.distance(b)), cmp.Compare(a.reference, b.reference))
@@ -126,9 +126,9 @@ func (p *proposal) act(r *plan.Relation, list []*rows) {
 	for i, e := range list {
 		col := r.Column(e.reference)
 		switch {
-		case r == p.client || r == p.studio:
+		case r == p.client || r == p.tenantTable:
 			e.erase, e.why = unlink, "somebody else's row"
-			if r == p.studio {
+			if r == p.tenantTable {
 				e.why = "the tenant's own row"
 			}
 			if col.NotNull {
@@ -136,17 +136,17 @@ func (p *proposal) act(r *plan.Relation, list []*rows) {
 			}
 		case e.erase != "":
 		case i > 0 && e.where == "" && !col.NotNull:
-			e.erase, e.why = unlink, "the row is of whom "+list[0].reference+" names"
+			e.erase, e.why = unlink, "the row belongs to the client in "+list[0].reference
 		case i > 0 && e.where == "":
-			e.erase, e.why, e.merge = list[0].erase, "as by "+list[0].reference, list[0].merge
+			e.erase, e.why, e.merge = list[0].erase, "same as for "+list[0].reference, list[0].merge
 		default:
 			p.classify(e)
 		}
 	}
 }
 
-// distance orders a table's references: the one called after the client's
-// table comes first, then those that are never empty.
+// distance orders a table's references: first the one named after the client's
+// table, then those that are never NULL.
 func (p *proposal) distance(e *rows) int {
 	d := 0
 	if strings.Join(referenceStem(e.reference), "") != strings.Join(singular(words(p.client.Name)), "") {
@@ -161,13 +161,13 @@ func (p *proposal) distance(e *rows) int {
 	return d
 }
 
-// further adds the tables whose rows hang on rows that were found before, one
-// step at a time, and reports whether there were any.
+// further adds the tables whose rows belong to rows found before, one step at a
+// time, and reports whether it found any.
 func (p *proposal) further() bool {
 	var found []*rows
 	for i := range p.cat.Relations {
 		r := &p.cat.Relations[i]
-		if r == p.client || r == p.studio || r.Kind == "m" || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }) {
+		if r == p.client || r == p.tenantTable || r.Kind == "m" || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }) {
 			continue
 		}
 		best, rank := (*rows)(nil), -1
@@ -199,8 +199,8 @@ func (p *proposal) further() bool {
 	return len(found) > 0
 }
 
-// step is the column by which a foreign key tells the parent's rows apart: of
-// a composite key not the tenant's.
+// step returns the column of a foreign key that identifies the parent's row: in
+// a composite key the one that is not the tenant's.
 func (p *proposal) step(fk plan.ForeignKey, parent *plan.Relation) string {
 	for i, c := range fk.Columns {
 		if len(fk.Columns) == 1 || p.tenantColumn == "" || c != p.tenantColumn && fk.ParentColumns[i] != p.tenantColumn {
@@ -210,7 +210,7 @@ func (p *proposal) step(fk plan.ForeignKey, parent *plan.Relation) string {
 	return fk.Columns[len(fk.Columns)-1]
 }
 
-// follow says what becomes of rows that hang on others.
+// follow proposes what becomes of rows that belong to other rows.
 func (p *proposal) follow(e *rows) {
 	col, gone, asked := e.rel.Column(e.reference), false, false
 	for _, parent := range p.of(e.through) {
@@ -220,26 +220,26 @@ func (p *proposal) follow(e *rows) {
 	list := words(e.rel.Name)
 	switch {
 	case among(list, historyWords):
-		e.erase, e.why = erase, "history keeps what it saw"
+		e.erase, e.why = erase, "a history stores old values"
 	case gone && col.NotNull:
-		e.erase, e.why = erase, "its "+p.name(e.through)+" goes"
+		e.erase, e.why = erase, "its "+p.name(e.through)+" is deleted"
 	case gone:
-		e.erase, e.why = todo, "its "+p.name(e.through)+" goes: delete, or unlink and keep the row"
-	case head(list, satelliteWords) && !head(list, visitWords) && !head(list, moneyWords):
+		e.erase, e.why = todo, "its "+p.name(e.through)+" is deleted: delete, or unlink and keep the row"
+	case endsIn(list, satelliteWords) && !endsIn(list, visitWords) && !endsIn(list, moneyWords):
 		e.erase = erase
 	case asked:
-		e.erase, e.why = todo, "keep if "+p.name(e.through)+" stays, delete if it goes"
+		e.erase, e.why = todo, "keep if "+p.name(e.through)+" stays, else delete"
 	default:
 		e.erase = keep
 	}
 }
 
-// owned lists the tables that the client's row points to and that hold
-// something of this client alone.
+// owned adds the tables that the client's row points to and whose rows belong to
+// one client only.
 func (p *proposal) owned() {
 	for _, fk := range p.client.ForeignKeys {
 		parent := p.parent(fk)
-		if parent == nil || parent == p.client || parent == p.studio || len(p.of(parent)) > 0 {
+		if parent == nil || parent == p.client || parent == p.tenantTable || len(p.of(parent)) > 0 {
 			continue
 		}
 		own := p.step(fk, parent)
@@ -247,11 +247,11 @@ func (p *proposal) owned() {
 			continue
 		}
 		list := words(parent.Name)
-		personal := head(list, satelliteWords) || mentions(list, ownedWords)
+		personal := endsIn(list, satelliteWords) || mentions(list, ownedWords)
 		switch {
 		case mentions(list, staffWords):
 		case mentions(list, accountWords):
-			p.unclear = append(p.unclear, fmt.Sprintf("%s points to %s, which looks like logins: if a login is the client's alone, add {table: %s, owned_by: %s, erase: delete}",
+			p.unclear = append(p.unclear, fmt.Sprintf("%s points to %s, which looks like logins: if each login belongs to one client, add {table: %s, owned_by: %s, erase: delete}",
 				own, p.name(parent), scalar(p.name(parent)), scalar(own)))
 		case personal:
 			p.rows = append(p.rows, &rows{rel: parent, ownedBy: own, erase: erase})
@@ -259,8 +259,8 @@ func (p *proposal) owned() {
 	}
 }
 
-// loops adds the links that would keep deleted rows in place: between rows of
-// one table, and from the client's own row to them.
+// loops adds the references that would block the deletes: between rows of one
+// table, and from the client's row to them.
 func (p *proposal) loops() {
 	var found []*rows
 	for _, e := range p.rows {
@@ -273,9 +273,9 @@ func (p *proposal) loops() {
 				if p.parent(fk) != e.rel || r.Column(reference).NotNull {
 					continue
 				}
-				why := "somebody else's row may point to one that goes"
+				why := "another row may point to a deleted one"
 				if r == p.client {
-					why = "else the client's row would hold it in place"
+					why = "else the client's row would block the delete"
 				}
 				found = append(found, &rows{rel: r, through: e.rel, reference: reference, erase: unlink, why: why})
 			}

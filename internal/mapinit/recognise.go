@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// concept is what a column's name says that it holds.
+// concept is what a column contains, judged by its name.
 type concept int
 
-// The concepts. Where a name says two things at once, the one that comes first
-// here is believed: it is the one that must not be overlooked.
+// The concepts. When a name matches two, the first of them here wins: missing it
+// would do more harm.
 const (
 	unknown concept = iota
 	birth
@@ -33,7 +33,7 @@ const (
 	harmless
 )
 
-// dictionary holds, per concept, the words that name it in English, French and
+// dictionary lists, per concept, the words for it in English, French and
 // German, each written as one word without diacritics.
 var dictionary = map[concept]wordSet{
 	birth: setOf(`birth born birthday birthdate dateofbirth dob birthyear birthplace age
@@ -80,22 +80,23 @@ var dictionary = map[concept]wordSet{
 		zustand art typ waehrung sprache nummer farbe einheit land kategorie zeitzone belegnummer rechnungsnummer`),
 }
 
-// persons are words for somebody who may be a client, or whom a name beside
-// them belongs to.
+// persons are words for people who may be clients. A name next to such a word is
+// a person's name.
 var persons = setOf(`client customer patient guest member contact attendee recipient participant invitee person user student buyer purchaser holder payer payee subscriber visitor shopper billing billto shipto owner sender author emergency parent guardian
 	cliente destinataire facturation invite adherent adherente membre usager eleve payeur acheteur abonne visiteur expediteur auteur
 	kunde kunden kundin gast mitglied teilnehmer teilnehmerin empfaenger besteller inhaber zahler absender person schueler besucher rechnungsempfaenger`)
 
-// clientWords are the persons of whom another table's column may be a key.
+// clientWords are the words that may name a reference to the client.
 var clientWords = setOf(`client customer patient guest member contact attendee recipient participant invitee person visitor
 	adherent adherente membre usager eleve
 	kunde kunden kundin gast mitglied teilnehmer teilnehmerin`)
 
-// frenchHeads are harmless words that a French name turns on, which stand first:
-// statut_paiement. In an English one, status_text says that it is text.
+// frenchHeads are harmless words that decide the meaning when they come first, as
+// in French names (statut_paiement). In English names the last word decides
+// (status_text).
 var frenchHeads = setOf(`statut etat numero mode devise langue unite`)
 
-// recognise says what a column's name stands for. The longest match wins.
+// recognise returns the concept of a column's name. The longest match wins.
 func recognise(name string) concept {
 	list := words(name)
 	best, length := unknown, 0
@@ -131,7 +132,7 @@ func recognise(name string) concept {
 	return best
 }
 
-// nameOf tells the name of a person from that of a thing, where the words do:
+// nameOf decides whether a name is a person's or a thing's, where words show it:
 // client_name, nom_du_client, Kundenname.
 func nameOf(list []string, otherwise concept) concept {
 	for i, w := range list {
@@ -148,12 +149,11 @@ func nameOf(list []string, otherwise concept) concept {
 	return otherwise
 }
 
-// personal reports whether what the concept stands for is about a person,
-// whatever the table.
+// personal reports whether the concept is about a person in any table.
 func (c concept) personal() bool { return c >= birth && c <= login }
 
-// looksPersonal reports whether the column's name alone says that it holds
-// something of a person, so that a table with it must be explained.
+// looksPersonal reports whether a table with such a column looks personal, so
+// that the map must explain it.
 func (c concept) looksPersonal() bool {
 	return c.personal() && c != address && c != social && c != portrait
 }
@@ -174,7 +174,7 @@ func personalKeys() []string {
 	return slices.Compact(list)
 }
 
-// structuralKeys are keys that objects inside JSON commonly hang on.
+// structuralKeys are common JSON keys whose values are objects.
 func structuralKeys() []string {
 	list := strings.Fields(`data attributes changes before after old new previous current payload meta metadata details info profile object record from to params value values`)
 	for w := range persons {

@@ -13,7 +13,7 @@ func isForeign(r *plan.Relation, column string) bool {
 
 var referenceEnds = setOf(`id ids uuid guid ref refs key pk fk no nr uid`)
 
-// referenceStem is what a reference's name says of its target: client of
+// referenceStem returns the target's name within a reference's name: client for
 // client_id, clientId, id_client and client_uuid.
 func referenceStem(name string) []string {
 	list := words(name)
@@ -26,14 +26,14 @@ func referenceStem(name string) []string {
 	return list
 }
 
-// looksLikeReference reports whether the name is that of a key at all.
+// looksLikeReference reports whether the name looks like that of a key.
 func looksLikeReference(name string) bool {
 	list := words(name)
 	return len(list) > 1 && (referenceEnds[list[len(list)-1]] || referenceEnds[list[0]] || list[len(list)-1] == "by")
 }
 
-// named says how surely a column's name alone makes it a reference to the
-// client: by the table's own name, or by a word for such people in general.
+// named rates how clearly a column's name refers to the client: by the table's
+// own name, or by a general word for such people.
 func (p *proposal) named(r *plan.Relation, c *plan.Column) (own, general bool) {
 	stem := referenceStem(c.Name)
 	if len(stem) == 0 {
@@ -68,9 +68,9 @@ func (p *proposal) comparable(c *plan.Column) bool {
 	return c.Base == p.key.Base || c.Category == "S" || slices.Contains(ints, c.Base) && slices.Contains(ints, p.key.Base)
 }
 
-// couldRefer reports whether it is worth asking whether the column's values
-// are clients' keys. Small numbers are keys of anything, so that of numbers
-// the name must say that they are keys.
+// couldRefer reports whether to ask if the column's values are clients' keys. A
+// small number may be the key of any table, so a numeric column must also be
+// named like a key.
 func (p *proposal) couldRefer(r *plan.Relation, c *plan.Column) bool {
 	if !p.comparable(c) || slices.Equal(r.PrimaryKey, []string{c.Name}) && !p.shadow(r) {
 		return false
@@ -117,7 +117,7 @@ func contentTypes(r *plan.Relation, column string) string {
 	return ""
 }
 
-// typeIs is the condition that a pair's type is the one that is spelled so.
+// typeIs returns the SQL condition that a pair has the given type.
 func typeIs(r *plan.Relation, typ, spelled string) string {
 	app, model, django := strings.Cut(spelled, ".")
 	if types := contentTypes(r, typ); types != "" && django {
@@ -137,7 +137,7 @@ func spellings(r *plan.Relation) []string {
 	return all
 }
 
-// tableWords are all the words by which types may name tables.
+// tableWords lists all words that a type may use for a table.
 func (p *proposal) tableWords() []string {
 	var all []string
 	for i := range p.cat.Relations {
@@ -156,8 +156,8 @@ func typeWord(text string) string {
 	return joined(text)
 }
 
-// shadow reports whether a table is a copy of the client table's past, as
-// clients_history is of clients: its rows carry the client's own key.
+// shadow reports whether a table is a history of the client table, such as
+// clients_history: its rows contain the client's key.
 func (p *proposal) shadow(r *plan.Relation) bool {
 	list, own := words(r.Name), words(p.client.Name)
 	return r != p.client && r.Column(p.key.Name) != nil && among(list, historyWords) &&

@@ -7,8 +7,7 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// What a sample must show before a column is taken for a reference on the
-// strength of its values.
+// What a sample must show before its values alone make a column a reference.
 const (
 	enoughRows     = 10
 	enoughDistinct = 5
@@ -17,8 +16,8 @@ const (
 
 func (a *Answer) rate() float64 { return float64(a.Hits) / float64(max(a.Sampled, 1)) }
 
-// share is a proportion in words: a sample is no more exact.
-func share(part, whole int) string {
+// proportion describes a proportion in words: a sample is not more exact.
+func proportion(part, whole int) string {
 	switch {
 	case part >= whole:
 		return "All"
@@ -30,10 +29,10 @@ func share(part, whole int) string {
 	return "Some"
 }
 
-// soft lists the references to the client that no foreign key declares.
+// soft lists the references to the client without a foreign key.
 func (p *proposal) soft(r *plan.Relation) []*rows {
 	if p.shadow(r) && !isForeign(r, p.key.Name) {
-		return []*rows{{rel: r, reference: p.key.Name, soft: true, erase: erase, why: "a copy of what " + p.name(p.client) + " once held"}}
+		return []*rows{{rel: r, reference: p.key.Name, soft: true, erase: erase, why: "a history of " + p.name(p.client)}}
 	}
 	var list []*rows
 	for i := range r.Columns {
@@ -60,7 +59,7 @@ func (p *proposal) soft(r *plan.Relation) []*rows {
 	return list
 }
 
-// sampled weighs a column's name against what its values showed.
+// sampled decides by the column's name and the sampled values together.
 func (p *proposal) sampled(r *plan.Relation, c *plan.Column, own, general bool) *rows {
 	e := &rows{rel: r, reference: c.Name, soft: true}
 	a := p.answer(AskReference, r, c.Name)
@@ -68,14 +67,14 @@ func (p *proposal) sampled(r *plan.Relation, c *plan.Column, own, general bool) 
 	hits := enough && a.Distinct >= enoughDistinct && a.rate() >= mostlyHits
 	switch {
 	case hits && (own || c.Base == "uuid" || c.Category == "S"):
-		e.about = append(e.about, fmt.Sprintf("%s sampled values of %s are keys of clients.", share(a.Hits, a.Sampled), c.Name))
+		e.about = append(e.about, fmt.Sprintf("%s sampled values of %s are keys of clients.", proportion(a.Hits, a.Sampled), c.Name))
 	case hits:
-		e.about = append(e.about, fmt.Sprintf("%s sampled values of %s are keys of clients, but small numbers are keys of many tables: delete this entry when it names no client.", share(a.Hits, a.Sampled), c.Name))
+		e.about = append(e.about, fmt.Sprintf("%s sampled values of %s are keys of clients, but small numbers may be keys of any table: delete this entry if the column does not refer to a client.", proportion(a.Hits, a.Sampled), c.Name))
 		e.erase, e.why = todo, "a client's rows? then delete, reassign, unlink or keep"
 	case enough && a.Hits == 0:
-		return nil // called like a reference, and refers to something else
+		return nil // named like a reference, but refers to something else
 	case own || general && looksLikeReference(c.Name):
-		e.about = append(e.about, fmt.Sprintf("Only the name of %s says so: delete this entry when it names no client.", c.Name))
+		e.about = append(e.about, fmt.Sprintf("Only the name of %s suggests this: delete this entry if the column does not refer to a client.", c.Name))
 		if general {
 			e.erase, e.why = todo, "a client's rows? then delete, reassign, unlink or keep"
 		}
@@ -93,21 +92,21 @@ func (p *proposal) pair(r *plan.Relation, c *plan.Column, typ string) []*rows {
 	a := p.answer(AskPair, r, c.Name)
 	if a == nil || a.Sampled == 0 {
 		return []*rows{{rel: r, reference: c.Name, soft: true, where: todo,
-			whereNote: fmt.Sprintf("how %s spells the client, as in %q", typ, column(typ)+" = 'Client'"),
-			about:     []string{"No row could be sampled; delete this entry when " + typ + " never means a client."}}}
+			whereNote: fmt.Sprintf("the value of %s for a client, such as %q", typ, column(typ)+" = 'Client'"),
+			about:     []string{"No row could be sampled; delete this entry if " + typ + " never means a client."}}}
 	}
 	var list []*rows
 	for _, s := range a.Spelled {
 		if slices.Contains(spellings(p.client), typeWord(s.Text)) {
 			list = append(list, &rows{rel: r, reference: c.Name, soft: true, where: typeIs(r, typ, s.Text),
-				about: []string{share(s.Rows, a.Sampled) + " sampled rows are about clients."}})
+				about: []string{proportion(s.Rows, a.Sampled) + " sampled rows are about clients."}})
 		}
 	}
 	return list
 }
 
-// pairsOfTables adds the polymorphic rows that are about something else of the
-// client's: the audit of an appointment tells of its client too.
+// pairsOfTables adds the polymorphic rows that refer to other rows of the client:
+// an audit row of an appointment is about the client too.
 func (p *proposal) pairsOfTables() {
 	var found []*rows
 	for i := range p.facts.Answers {

@@ -16,7 +16,7 @@ type Options struct {
 	TenantColumn string // of the client table; empty: guess
 }
 
-// proposal is a map in the making.
+// proposal is the map while it is built.
 type proposal struct {
 	cat   *plan.Catalog
 	facts *Facts
@@ -25,11 +25,11 @@ type proposal struct {
 	key    *plan.Column
 
 	tenantColumn string         // of the client's row; empty: one tenant
-	studio       *plan.Relation // nil although there is a column: the table is a question
-	studioKey    string
+	tenantTable  *plan.Relation // may be nil although there is a column: then the table is a TODO
+	tenantKey    string
 
 	rows    []*rows
-	unclear []string // what no line of the map can say
+	unclear []string // findings that no line of the map covers
 }
 
 // begin finds the client table, its key and its tenant.
@@ -51,12 +51,12 @@ func begin(cat *plan.Catalog, o Options, facts *Facts) (*proposal, error) {
 	return p, nil
 }
 
-// tenantWords name the tables whose rows are the controllers.
+// tenantWords are words for tables of tenants.
 var tenantWords = setOf(`studio tenant account organization organisation company business salon gym shop store practice workspace site club center centre firm venue clinic box brand franchise franchisee merchant
 	entreprise societe cabinet enseigne etablissement agence boutique locataire
 	mandant betrieb unternehmen firma filiale praxis verein geschaeft laden kette`)
 
-// findTenant looks for the column that says whose client a row is.
+// findTenant finds the column that contains a client's tenant.
 func (p *proposal) findTenant(given string) {
 	best, rank := plan.ForeignKey{}, 0
 	for _, fk := range p.client.ForeignKeys {
@@ -85,21 +85,21 @@ func (p *proposal) findTenant(given string) {
 	}
 	switch {
 	case rank > 0:
-		p.tenantColumn, p.studio, p.studioKey = best.Columns[0], p.parent(best), best.ParentColumns[0]
+		p.tenantColumn, p.tenantTable, p.tenantKey = best.Columns[0], p.parent(best), best.ParentColumns[0]
 	case given != "":
 		p.tenantColumn = given
 	default:
 		p.tenantColumn = p.sharedKeyColumn()
 	}
-	if p.studio != nil || p.tenantColumn == "" {
+	if p.tenantTable != nil || p.tenantColumn == "" {
 		return
 	}
-	// A column without a foreign key: studio_id stands for studios by its name.
+	// Without a foreign key, a column such as studio_id refers to studios by its name.
 	stem := strings.Join(referenceStem(p.tenantColumn), "")
 	for i := range p.cat.Relations {
 		r := &p.cat.Relations[i]
 		if r.Kind != "m" && len(r.PrimaryKey) == 1 && stem != "" && (strings.Join(singular(words(r.Name)), "") == stem || joined(r.Name) == stem) {
-			p.studio, p.studioKey = r, r.PrimaryKey[0]
+			p.tenantTable, p.tenantKey = r, r.PrimaryKey[0]
 			return
 		}
 	}
@@ -124,7 +124,7 @@ func (p *proposal) sharedKeyColumn() string {
 	return first
 }
 
-// findKey finds the column that tells clients of one tenant apart.
+// findKey finds the column that identifies a client within its tenant.
 func (p *proposal) findKey() error {
 	var left []string
 	for _, c := range p.client.PrimaryKey {
@@ -180,7 +180,7 @@ func isAny(*plan.Column) bool     { return true }
 func isBool(c *plan.Column) bool  { return c.Category == "B" && !c.Array }
 func isCount(c *plan.Column) bool { return c.Category == "N" && !c.Array }
 
-// nameColumns are the columns that a preview shows, in the order of speech.
+// nameColumns are the columns that a preview shows, first name first.
 func (p *proposal) nameColumns() []string {
 	var first, last, full []string
 	for i := range p.client.Columns {

@@ -8,7 +8,7 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// group is a part of the map's tables that a reader takes in at once.
+// group is a part of the map's tables under one heading.
 type group struct {
 	about string
 	has   func(*rows) bool
@@ -17,32 +17,32 @@ type group struct {
 func (p *proposal) groups() []group {
 	direct := func(e *rows) bool { return e.through == nil && e.ownedBy == "" && e.erase != unlink }
 	return []group{
-		{"Rows that reports and the law count. They stay, and stand on the anonymous profile from then on (reassign); what tells of the person is taken out.",
+		{"Rows that reports or the law need. They stay and move to the anonymous profile (reassign); their personal columns are cleared.",
 			func(e *rows) bool { return direct(e) && !e.soft && e.erase == reassign }},
-		{"Rows of which only you can say whether they must stay.",
+		{"Rows for which you must decide whether they stay.",
 			func(e *rows) bool { return direct(e) && !e.soft && e.erase == todo }},
-		{"Rows that are about the person and nothing else. They go.",
+		{"Rows that are only about the person. They are deleted.",
 			func(e *rows) bool { return direct(e) && !e.soft && e.erase == erase }},
-		{"Rows that name a client and are not the client's. They stay; the link becomes NULL.",
+		{"Rows that name a client but belong to somebody else. They stay; the reference becomes NULL.",
 			func(e *rows) bool { return e.erase == unlink && e.through == nil }},
-		{"No foreign key leads from here to a client: names, types and sampled values say so.",
+		{"Rows without a foreign key to a client. Names, types and sampled values suggest the link.",
 			func(e *rows) bool { return direct(e) && e.soft }},
-		{"The client's row points to these. They go too, unless another row still points to them.",
+		{"The client's row points to these. They are deleted too, unless another row still points to them.",
 			func(e *rows) bool { return e.ownedBy != "" }},
 	}
 }
 
 func (p *proposal) writeTables(s *yamlWriter) {
-	s.say(0, "Every row that belongs to a client. `erase` is one of")
+	s.say(0, "All rows that belong to a client. `erase` is one of")
 	for _, text := range []string{
-		"delete    the row goes",
-		"reassign  the row stays and stands on the anonymous profile from then on",
+		"delete    the row is deleted",
+		"reassign  the row stays and moves to the anonymous profile",
 		"unlink    the row stays and its reference becomes NULL",
-		"keep      the row stays as it is, but for its columns",
+		"keep      the row stays; only its columns may change",
 	} {
 		s.quote(0, text)
 	}
-	s.say(0, "A row that stays accounts for every column; `keep` there says that somebody looked.")
+	s.say(0, "When a row stays, each of its columns needs a rule; `keep` means that somebody has checked it.")
 	if len(p.rows) == 0 {
 		s.say(0, "Nothing was found that refers to %s.", p.name(p.client))
 		p.sayUnclear(s, 0)
@@ -74,8 +74,7 @@ func (p *proposal) writeTables(s *yamlWriter) {
 	p.sayUnclear(s, 1)
 }
 
-// writeTree writes an entry and those that hang on it: a row is read best
-// beside the one that it belongs to.
+// writeTree writes an entry and then the entries whose rows belong to its rows.
 func (p *proposal) writeTree(s *yamlWriter, e *rows, written map[*rows]bool) {
 	written[e] = true
 	p.writeRows(s, e)
@@ -84,7 +83,7 @@ func (p *proposal) writeTree(s *yamlWriter, e *rows, written map[*rows]bool) {
 	}
 	for _, of := range p.of(e.rel) {
 		if !written[of] && of.through == nil && (of.erase == reassign) != (e.erase == reassign) {
-			return // the last of a table's entries carries what hangs on the table
+			return // child tables follow the last entry of their parent
 		}
 	}
 	for _, child := range p.rows {
@@ -122,7 +121,7 @@ func (p *proposal) writeRows(s *yamlWriter, e *rows) {
 	}
 	why := e.why
 	if e.erase == todo && len(e.columns) > 0 {
-		why += "; with delete, leave out columns"
+		why += "; with delete, remove columns"
 	}
 	s.put(2, "erase: "+e.erase, why)
 	if e.merge != "" {
@@ -136,7 +135,7 @@ func (p *proposal) writeRows(s *yamlWriter, e *rows) {
 		writeRules(s, 3, e.columns)
 	}
 	if e.retain != nil {
-		s.put(2, "retain:", "kept for as long as the law asks, see retention")
+		s.put(2, "retain:", "kept as long as the law requires, see retention")
 		s.putf(3, "rule: invoice")
 		since := scalar(e.retain.since)
 		if e.retain.since == todo {
@@ -150,7 +149,8 @@ func (p *proposal) writeRows(s *yamlWriter, e *rows) {
 	s.blank()
 }
 
-// flow is an entry on one line, when it has no question and no columns.
+// flow returns an entry in YAML flow style, on one line, or "" when it has a
+// question or columns and needs several lines.
 func (p *proposal) flow(e *rows) string {
 	if e.erase == todo || e.where == todo || len(e.columns) > 0 || e.retain != nil {
 		return ""
@@ -177,7 +177,8 @@ func (p *proposal) flow(e *rows) string {
 	return "- {" + strings.Join(parts, ", ") + "}"
 }
 
-// beside says of an entry without columns why, or what goes with its rows.
+// beside returns the comment of an entry without columns: the reason for its
+// action, or which personal columns its rows contain.
 func (p *proposal) beside(e *rows) string {
 	if e.why != "" || e.erase != erase || e.ownedBy != "" {
 		return e.why
@@ -192,7 +193,7 @@ func (p *proposal) beside(e *rows) string {
 	if len(names) == 0 {
 		return ""
 	}
-	return "with " + enumerate(names)
+	return "contains " + enumerate(names)
 }
 
 func freeForm(c *plan.Column) bool {
@@ -204,7 +205,7 @@ func (p *proposal) sayUnclear(s *yamlWriter, indent int) {
 		return
 	}
 	s.blank()
-	s.say(indent, "No line above says this, and somebody must look:")
+	s.say(indent, "No line above covers this; please check:")
 	for _, text := range p.unclear {
 		s.quote(indent, "- "+text)
 	}

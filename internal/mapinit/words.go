@@ -45,7 +45,7 @@ func words(name string) []string {
 // joined is a name without anything that separates its words.
 func joined(name string) string { return strings.Join(words(name), "") }
 
-// singular is a good guess at the singular of a table's name in English,
+// singular guesses the singular of a table's name in English,
 // French or German. It works on the last word alone.
 func singular(list []string) []string {
 	if len(list) == 0 {
@@ -74,7 +74,7 @@ func singular(list []string) []string {
 	return one
 }
 
-// germanPlurals are the plurals in -e that tables are called by.
+// germanPlurals are German plurals in -e that are common in table names.
 var germanPlurals = setOf("termine kurse besuche protokolle belege geraete dokumente")
 
 // among reports whether any of the words is one of those given.

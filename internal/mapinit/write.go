@@ -32,15 +32,15 @@ func Write(cat *plan.Catalog, facts *Facts, o Options) (Draft, error) {
 	body.trim()
 	n := body.todos()
 	s := &yamlWriter{}
-	s.say(0, "The map: where a client's personal data lives in this database, and what erasing does to it. `oubli map init` wrote it from tables, keys, names and types, and from counts of sampled rows; it is a proposal, to be read line by line.")
+	s.say(0, "This map says where a client's personal data is in this database and what erasing does with it. `oubli map init` proposed it from the names, types and keys of tables and columns, and from counts in sampled rows. Read every line.")
 	s.lines = append(s.lines, line{text: "#", own: true})
 	switch n {
 	case 0:
-		s.say(0, "No question is left open. `oubli check` holds the map against the schema and says what is missing.")
+		s.say(0, "No question is open. `oubli check` compares the map with the schema and reports what is missing.")
 	case 1:
-		s.say(0, "One line says TODO: answer it, and `oubli check` holds the map against the schema and says what is missing. Until then it refuses the map.")
+		s.say(0, "One line says TODO. `oubli check` refuses the map until it is answered. Then it compares the map with the schema and reports what is missing.")
 	default:
-		s.say(0, "%d lines say TODO: answer them, and `oubli check` holds the map against the schema and says what is missing. Until then it refuses the map.", n)
+		s.say(0, "%d lines say TODO. `oubli check` refuses the map until they are answered. Then it compares the map with the schema and reports what is missing.", n)
 	}
 	s.putf(0, "version: 1")
 	s.blank()
@@ -50,41 +50,41 @@ func Write(cat *plan.Catalog, facts *Facts, o Options) (Draft, error) {
 
 func (p *proposal) writeTenant(s *yamlWriter) {
 	if p.tenantColumn == "" {
-		s.say(0, "No tenant was found: every row of %s is a client of the same controller. Otherwise write, for instance:", p.name(p.client))
+		s.say(0, "No tenant was found: every row of %s is a client of the same controller. If that is wrong, write for instance:", p.name(p.client))
 		s.quote(0, "tenant: {table: studios, key: id, country: country, locale: locale}")
 		s.quote(0, "client: {…, tenant: studio_id}")
 		return
 	}
-	s.say(0, "One row of this table is one controller. Nothing crosses from one to another. The country decides how long invoices are kept, the locale in which language mails and labels are written.")
+	s.say(0, "One row of this table is one tenant (controller). The data of two tenants is never mixed. The country decides how long invoices are kept; the locale is the language of mails and labels.")
 	s.putf(0, "tenant:")
-	if p.studio == nil {
-		s.put(1, "table: "+todo, "the table that "+p.tenantColumn+" stands for")
-		s.put(1, "key: "+todo, "its column that "+p.tenantColumn+" holds")
+	if p.tenantTable == nil {
+		s.put(1, "table: "+todo, "the table that "+p.tenantColumn+" refers to")
+		s.put(1, "key: "+todo, "the column that "+p.tenantColumn+" refers to")
 		return
 	}
-	s.putf(1, "table: %s", scalar(p.name(p.studio)))
-	s.putf(1, "key: %s", scalar(p.studioKey))
+	s.putf(1, "table: %s", scalar(p.name(p.tenantTable)))
+	s.putf(1, "key: %s", scalar(p.tenantKey))
 	if c := p.country(); c != "" {
 		s.put(1, "country: "+scalar(c), "ISO 3166")
 	} else {
 		s.lines = append(s.lines, line{text: "  # country: …", own: true})
 	}
-	if c := called(p.studio, func(c *plan.Column) bool { return isText(c) || c.Category == "E" }, localeNames); c != "" {
-		s.put(1, "locale: "+scalar(c), "BCP 47, as in fr or de-AT")
+	if c := called(p.tenantTable, func(c *plan.Column) bool { return isText(c) || c.Category == "E" }, localeNames); c != "" {
+		s.put(1, "locale: "+scalar(c), "BCP 47, such as fr or de-AT")
 	} else {
 		s.lines = append(s.lines, line{text: "  # locale: …", own: true})
 	}
-	if c := called(p.studio, isText, zoneNames); c != "" {
-		s.put(1, "timezone: "+scalar(c), "as in Europe/Vienna; on which day a retention ends")
+	if c := called(p.tenantTable, isText, zoneNames); c != "" {
+		s.put(1, "timezone: "+scalar(c), "such as Europe/Vienna; decides on which day a retention ends")
 	}
 }
 
 // country is the tenant's column with its country; empty: none.
 func (p *proposal) country() string {
-	if p.studio == nil {
+	if p.tenantTable == nil {
 		return ""
 	}
-	return called(p.studio, func(c *plan.Column) bool { return isText(c) || c.Category == "E" }, countryNames)
+	return called(p.tenantTable, func(c *plan.Column) bool { return isText(c) || c.Category == "E" }, countryNames)
 }
 
 func (p *proposal) writeClient(s *yamlWriter) {
@@ -104,11 +104,11 @@ func (p *proposal) writeClient(s *yamlWriter) {
 	if names := p.nameColumns(); len(names) > 0 {
 		s.put(1, "name: "+scalars(names), "shown in a preview; never logged, never mailed")
 	}
-	s.put(1, "erase: delete", "the row goes; what must stay moves to the anonymous profile")
+	s.put(1, "erase: delete", "the row is deleted; rows that must stay move to the anonymous profile")
 	s.blank()
 	p.sayClientColumns(s)
 	s.blank()
-	s.say(1, "Rows that are kept need someone to stand on: one anonymous profile per tenant, shared by all who were erased, so that nobody's rows can be strung together again. This is how it is inserted.")
+	s.say(1, "Rows that are kept must refer to a client. They refer to an anonymous profile of the tenant, which all erased clients share, so that nobody can tell which rows were one person's. These are the values that it is inserted with.")
 	if profile := p.profile(); len(profile) > 0 {
 		s.putf(1, "anonymous:")
 		writeRules(s, 2, profile)
@@ -117,7 +117,7 @@ func (p *proposal) writeClient(s *yamlWriter) {
 	}
 	if fill := p.fill(); len(fill) > 0 {
 		s.blank()
-		s.say(1, "What a merge may take over from the duplicate when the target's is blank.")
+		s.say(1, "Columns that a merge may copy from the duplicate when the target's value is empty.")
 		s.putf(1, "fill: %s", scalars(fill))
 	}
 }
@@ -126,8 +126,8 @@ func (p *proposal) keyed() bool {
 	return !p.key.Array && (p.key.Category == "S" || slices.Contains([]string{"int2", "int4", "int8", "uuid"}, p.key.Base))
 }
 
-// sayClientColumns names what goes with the client's row, since the map has no
-// line for it.
+// sayClientColumns lists the columns that are deleted with the client's row: the
+// map has no line for them.
 func (p *proposal) sayClientColumns(s *yamlWriter) {
 	var names []string
 	for _, c := range p.client.Columns {
@@ -135,14 +135,14 @@ func (p *proposal) sayClientColumns(s *yamlWriter) {
 			names = append(names, c.Name)
 		}
 	}
-	s.say(1, "These columns go with the row: %s.", strings.Join(names, ", "))
+	s.say(1, "These columns are deleted with the row: %s.", strings.Join(names, ", "))
 	if c := called(p.client, isAny, deletedNames); c != "" {
-		s.say(1, "Deleting in the application only marks the row (%s). Erasing removes it, marked or not.", c)
+		s.say(1, "Deleting in the application only marks the row (%s). Erasing removes the row, marked or not.", c)
 	}
 	for i := range p.client.Columns {
 		c := &p.client.Columns[i]
 		if a := p.answer(AskKeys, p.client, c.Name); a != nil && len(a.Spelled) > 0 {
-			s.say(1, "%s holds %s.", c.Name, strings.Join(paths(a), ", "))
+			s.say(1, "%s contains %s.", c.Name, strings.Join(paths(a), ", "))
 		}
 	}
 }
@@ -156,7 +156,7 @@ func paths(a *Answer) []string {
 }
 
 func (p *proposal) writeGuards(s *yamlWriter) {
-	s.say(0, "While one of these holds, a client is not erased but reported as skipped, with the guard's name as the reason. They are looked at again under the row lock.")
+	s.say(0, "While one of these conditions is true, a client is not erased but reported as skipped, with the guard's name as the reason. Guards are checked again once the client's row is locked.")
 	list := p.guards()
 	if len(list) == 0 {
 		s.say(0, "None was found; for instance:")
@@ -184,10 +184,10 @@ func (p *proposal) writeGuards(s *yamlWriter) {
 }
 
 func (p *proposal) writeActivity(s *yamlWriter) {
-	s.say(0, "What makes a client active. A selection of inactive clients leaves out everyone with such a row since the cutoff; a cancelled visit counts too: somebody booked it.")
+	s.say(0, "Rows that make a client active. A selection of inactive clients leaves out every client with such a row since the cutoff. A cancelled visit counts too: somebody booked it.")
 	visits := p.visits()
 	if len(visits) == 0 {
-		s.say(0, "None was found, and without any nobody can be selected by inactivity; for instance:")
+		s.say(0, "None was found. Without one, clients cannot be selected by inactivity. For instance:")
 		s.quote(0, "activity:")
 		s.quote(0, "  visits: {table: visits, reference: client_id, at: starts_at}")
 		return
@@ -215,7 +215,7 @@ func (p *proposal) writeIgnore(s *yamlWriter) {
 	if len(list) == 0 {
 		return
 	}
-	s.say(0, "Tables that look personal and that nothing ties to a client. Say of each why it stays as it is, or give it an entry under tables.")
+	s.say(0, "Tables that look personal but have no link to a client. For each, write why it stays as it is, or add it under tables.")
 	s.putf(0, "ignore:")
 	for _, e := range list {
 		s.put(1, fmt.Sprintf("- {table: %s, because: %s}", scalar(e.table), todo), e.note)
@@ -227,7 +227,7 @@ func (p *proposal) writeTriggers(s *yamlWriter) {
 	if len(list) == 0 {
 		return
 	}
-	s.say(0, "Triggers fire during an erasure too: one that writes a history would write the very data that goes. Naming one says that its effect is known.")
+	s.say(0, "Triggers also fire during an erasure. One that writes a history would copy the data that is being erased. Listing a trigger here confirms that you know what it does.")
 	s.putf(0, "triggers:")
 	for _, e := range list {
 		s.put(1, fmt.Sprintf("- {name: %s, table: %s, because: %s}", scalar(e.name), scalar(e.table), todo), e.note)
@@ -235,23 +235,23 @@ func (p *proposal) writeTriggers(s *yamlWriter) {
 }
 
 func (p *proposal) writeRefresh(s *yamlWriter) {
-	copies, windows := p.views()
-	if len(copies) > 0 {
-		s.say(0, "Materialized views hold copies of what they read. These are refreshed at the end of a job.")
+	materialized, plain := p.views()
+	if len(materialized) > 0 {
+		s.say(0, "Materialized views store copies of what they read. These are refreshed at the end of a job.")
 		s.putf(0, "refresh:")
-		for _, e := range copies {
+		for _, e := range materialized {
 			s.put(1, "- "+scalar(e.name), e.note)
 		}
 	}
-	if len(windows) > 0 {
-		if len(copies) > 0 {
+	if len(plain) > 0 {
+		if len(materialized) > 0 {
 			s.blank()
 		}
-		names := make([]string, len(windows))
-		for i, e := range windows {
+		names := make([]string, len(plain))
+		for i, e := range plain {
 			names[i] = e.name
 		}
-		s.say(0, "Views hold no data and follow by themselves: %s.", strings.Join(names, ", "))
+		s.say(0, "Plain views store no data and need no entry: %s.", strings.Join(names, ", "))
 	}
 }
 
@@ -259,12 +259,12 @@ func (p *proposal) writeRetention(s *yamlWriter) {
 	if !slices.ContainsFunc(p.rows, func(e *rows) bool { return e.retain != nil }) {
 		return
 	}
-	s.say(0, "How long the columns under `retain` stay. Then a daily sweep applies their rules. The years are the law's of the tenant's country, not this program's: look them up, or ask who keeps the books.")
+	s.say(0, "How long the columns under `retain` are kept. After that, a daily sweep applies their rules. The law of the tenant's country sets the years: look them up, or ask an accountant.")
 	s.putf(0, "retention:")
 	s.putf(1, "invoice:")
 	s.put(2, "clock: end_of_year", "or issue_date, or end_of_fiscal_year")
 	if p.country() != "" {
 		s.put(2, "years: {DE: 8, AT: 7}", "§ 14b UStG (10 before 2025), § 132 BAO")
 	}
-	s.put(2, "otherwise: "+todo, "years in every other country, as in 10")
+	s.put(2, "otherwise: "+todo, "years in every other country, such as 10")
 }

@@ -33,7 +33,8 @@ func scalar(text string) string {
 	return strings.ReplaceAll(string(quoted), "\x7f", `\u007f`)
 }
 
-// comment is text that stays on its line: names can hold line breaks.
+// comment replaces control characters: a name may contain line breaks, which
+// would end the comment.
 func comment(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
@@ -53,7 +54,7 @@ func scalars(list []string) string {
 
 var plainSQL = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
-// reserved are PostgreSQL's reserved words that columns are likely to be called.
+// reserved are the reserved words of PostgreSQL that may be names of columns.
 var reserved = setOf(`all analyse analyze and any array as asc both case cast check collate column constraint create default desc distinct do else end except false for foreign from grant group having in initially into leading limit not null offset on only or order placing primary references returning select some table then to trailing true union unique user using variadic when where window with`)
 
 // column is a column's name inside an SQL expression of the map.
@@ -64,8 +65,7 @@ func column(name string) string {
 	return pgx.Identifier{name}.Sanitize()
 }
 
-// sqlValue writes an expression as a value. Quotes tell a reader that what is
-// between them is SQL.
+// sqlValue writes an SQL expression as a YAML value, always in quotes.
 func sqlValue(expr string) string {
 	if strings.Contains(expr, `"`) || strings.IndexFunc(expr, unicode.IsControl) >= 0 {
 		return scalar(expr)
@@ -75,8 +75,8 @@ func sqlValue(expr string) string {
 
 func sqlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// name is how the map writes a relation: with its schema only where the search
-// path would find another one.
+// name returns the relation's name for the map, with its schema only if the
+// search path would find another relation.
 func (p *proposal) name(r *plan.Relation) string {
 	n := erasuremap.Name{Relation: r.Name}
 	if p.cat.Relation(n) != r {
@@ -85,7 +85,7 @@ func (p *proposal) name(r *plan.Relation) string {
 	return n.String()
 }
 
-// word makes a name of the map's own out of a table's.
+// word turns a table's name into a name for an entry of the map.
 func word(name string) string {
 	w := strings.Join(words(name), "_")
 	if w == "" {

@@ -6,21 +6,20 @@ import (
 	"unicode/utf8"
 )
 
-// yamlWriter holds a page of YAML whose comments beside the lines stand in one column
-// for as long as lines follow each other.
+// yamlWriter collects lines of YAML. It aligns the comments of consecutive lines.
 type yamlWriter struct{ lines []line }
 
 type line struct {
 	text, comment string
-	own           bool // the comment has the line to itself
+	own           bool // the line is only a comment, or blank
 }
 
 const (
 	pageWidth     = 80
-	commentColumn = 44 // the furthest that a long line pushes its neighbours' comments
+	commentColumn = 44 // lines longer than this do not move the comments of their neighbours
 )
 
-// put adds a line and what is said beside it.
+// put adds a line with a comment at its end.
 func (s *yamlWriter) put(indent int, text, beside string) {
 	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + text, comment: comment(beside)})
 }
@@ -29,7 +28,7 @@ func (s *yamlWriter) putf(indent int, format string, a ...any) {
 	s.put(indent, fmt.Sprintf(format, a...), "")
 }
 
-// say adds a comment of its own, wrapped to the page.
+// say adds comment lines, wrapped to pageWidth.
 func (s *yamlWriter) say(indent int, format string, a ...any) {
 	lead := strings.Repeat("  ", indent) + "#"
 	text := lead
@@ -43,12 +42,12 @@ func (s *yamlWriter) say(indent int, format string, a ...any) {
 	s.lines = append(s.lines, line{text: text, own: true})
 }
 
-// quote adds a comment that keeps its spaces, for examples.
+// quote adds a comment line without wrapping, for examples.
 func (s *yamlWriter) quote(indent int, text string) {
 	s.lines = append(s.lines, line{text: strings.Repeat("  ", indent) + "#   " + comment(text), own: true})
 }
 
-// blank sets off what follows; one line does.
+// blank adds a blank line unless the last line is blank.
 func (s *yamlWriter) blank() {
 	if n := len(s.lines); n > 0 && s.lines[n-1] != (line{own: true}) {
 		s.lines = append(s.lines, line{own: true})
@@ -58,14 +57,14 @@ func (s *yamlWriter) blank() {
 // append adds the lines of another.
 func (s *yamlWriter) append(o *yamlWriter) { s.lines = append(s.lines, o.lines...) }
 
-// trim takes blank lines off the end.
+// trim removes blank lines from the end.
 func (s *yamlWriter) trim() {
 	for len(s.lines) > 0 && s.lines[len(s.lines)-1] == (line{own: true}) {
 		s.lines = s.lines[:len(s.lines)-1]
 	}
 }
 
-// String is the page.
+// String returns the YAML text.
 func (s *yamlWriter) String() string {
 	var b strings.Builder
 	for i := 0; i < len(s.lines); {
@@ -92,7 +91,7 @@ func (s *yamlWriter) String() string {
 	return b.String()
 }
 
-// todos counts the lines that wait for an answer.
+// todos counts the lines whose value is TODO.
 func (s *yamlWriter) todos() int {
 	n := 0
 	for _, l := range s.lines {

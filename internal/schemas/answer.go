@@ -12,8 +12,8 @@ import (
 
 // Answer puts answers into a map's draft. Each line of answers is
 //
-//	path = value    replaces the value at the path, be it a TODO or a proposal
-//	path -          takes out the key or the list's item
+//	path = value    replaces the value at the path, a TODO or a proposal
+//	path -          removes the key or the list's item
 //	# …             is a comment
 //
 // A path is made of keys; of a list's items by their table and reference, by
@@ -77,7 +77,7 @@ func answer(draft, text string) (string, error) {
 
 func indent(line string) int { return len(line) - len(strings.TrimLeft(line, " ")) }
 
-// place is where a key's value, or an item, begins.
+// place is the position of a key's value or of an item.
 type place struct {
 	line, column int // of the value, counted from 0
 	indent       int // of the key

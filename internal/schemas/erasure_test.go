@@ -36,7 +36,7 @@ func TestTheSearchFindsWhatAMapForgets(t *testing.T) {
 
 func members() request {
 	r := request{tenant: uuidOf("account/1")}
-	for _, n := range []int{3, 6, 9, 12, 15, 18, 30, 33, 60, 90} { // of the first gym, neighbours in its lessons
+	for _, n := range []int{3, 6, 9, 12, 15, 18, 30, 33, 60, 90} { // of the first gym, in the same lessons
 		r.keys = append(r.keys, uuidOf(fmt.Sprintf("member/%d", n)))
 		r.markers = append(r.markers, marker(n))
 	}
@@ -56,7 +56,7 @@ func TestDjangoCustomersAreErasedWithoutATrace(t *testing.T) {
 }
 
 func customers() request {
-	r := request{} // there is one salon, and no table of salons
+	r := request{} // one salon, and no table of salons
 	for _, n := range []int{2, 3, 4, 7, 8, 40, 79, 80} {
 		r.keys = append(r.keys, fmt.Sprint(770000+n))
 		r.markers = append(r.markers, marker(n))

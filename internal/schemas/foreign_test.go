@@ -31,7 +31,7 @@ func text(t *testing.T, name string) string {
 	return string(b)
 }
 
-// foreign is a database that was not shaped by us.
+// foreign is a database with the schema of another framework.
 type foreign struct {
 	name    string
 	options mapinit.Options
@@ -41,8 +41,8 @@ type foreign struct {
 	draft   mapinit.Draft
 }
 
-// open clones the schema with its data and writes its first map, which is held
-// against testdata/<name>.draft.yaml.
+// open clones the schema with its data and writes its first map, which must equal
+// testdata/<name>.draft.yaml.
 func open(t *testing.T, name, clients string) *foreign {
 	t.Helper()
 	f := &foreign{name: name, options: mapinit.Options{ClientTable: erasuremap.Name{Relation: clients}}}
@@ -83,7 +83,7 @@ func build(ctx context.Context, pool *pgxpool.Pool, name string) error {
 	return err
 }
 
-// answered is the first map with its questions answered.
+// answered returns the first map with its TODOs answered.
 func (f *foreign) answered(t *testing.T) *erasuremap.Map {
 	t.Helper()
 	_, err := erasuremap.Parse(f.name, []byte(f.draft.YAML))

@@ -44,7 +44,7 @@ func query(t *testing.T, f *foreign, sql string, args ...any) []string {
 	return list
 }
 
-// marker is what every text about the client with this number holds.
+// marker is in every text about the client with this number.
 func marker(n int) string { return fmt.Sprintf("Zq%05dx", n) }
 
 func mentions(row string, words []string) bool {
@@ -56,12 +56,13 @@ type request struct {
 	tenant  string
 	keys    []string // of the clients
 	markers []string
-	// spoken are words that only rows about the clients hold; a row with one of
-	// them may change. Keys are, unless another tenant has the same ones.
+	// spoken are words that only rows about the clients contain; a row with one
+	// of them may change. Keys are among them, unless another tenant has the
+	// same keys.
 	spoken []string
 }
 
-// erase runs the erasure and holds what is left against what was there.
+// erase runs the erasure and compares the database before and after.
 func (f *foreign) erase(t *testing.T, m *erasuremap.Map, r request) {
 	t.Helper()
 	for _, finding := range f.findings(t, m, r) {
@@ -69,7 +70,7 @@ func (f *foreign) erase(t *testing.T, m *erasuremap.Map, r request) {
 	}
 }
 
-// findings runs the erasure and lists what it should have done otherwise.
+// findings runs the erasure and lists everything that is wrong afterwards.
 func (f *foreign) findings(t *testing.T, m *erasuremap.Map, r request) (all []string) {
 	t.Helper()
 	before := f.look(t)
@@ -104,7 +105,7 @@ func ident(name string) string {
 	return pgx.Identifier{name}.Sanitize()
 }
 
-// untouched holds the rows that are about nobody erased against what they were.
+// untouched compares the rows of all other clients before and after.
 func untouched(before, after look, words []string) (all []string) {
 	for table, rows := range before {
 		if strings.HasPrefix(table, "oubli.") {
@@ -126,7 +127,7 @@ func untouched(before, after look, words []string) (all []string) {
 	return all
 }
 
-// counted holds the kept tables' counts against what they were.
+// counted compares the row counts of the kept tables before and after.
 func counted(m *erasuremap.Map, before, after look, erased int) (all []string) {
 	deleted := map[string]bool{}
 	for _, e := range m.Tables {
@@ -207,7 +208,7 @@ func (f *foreign) run(t *testing.T, m *erasuremap.Map, r request) jobs.Job {
 	return job
 }
 
-// compiles holds the map against the schema.
+// compiles fails the test unless the map covers the schema.
 func (f *foreign) compiles(t *testing.T, m *erasuremap.Map) {
 	t.Helper()
 	if _, err := plan.Compile(m, f.cat); err != nil {

@@ -18,7 +18,7 @@ import (
 
 const referencePath = "../../docs/map.md"
 
-// reference gives the blocks of docs/map.md that are in this language.
+// reference returns the code blocks of docs/map.md in this language.
 func reference(t *testing.T, language string) []string {
 	t.Helper()
 	page, err := os.ReadFile(referencePath)
@@ -34,7 +34,7 @@ func reference(t *testing.T, language string) []string {
 	return blocks
 }
 
-// rest is what the reference's examples leave out.
+// rest completes the reference's examples.
 var rest = map[string]string{
 	"version:": "version: 1",
 	"tenant:":  "tenant: {table: studios, key: id, country: country}",

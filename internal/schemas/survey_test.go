@@ -13,8 +13,8 @@ import (
 	"github.com/oubli/oubli/internal/testdb"
 )
 
-// secretive is a schema in which values stand where a survey looks for names:
-// as keys of objects, as types of a polymorphic pair, in a column like a key.
+// secretive is a schema with personal values where a survey looks for names: as
+// JSON keys, as types of a polymorphic pair, in a column named like a key.
 const secretive = `
 CREATE TABLE customers (id text PRIMARY KEY, name text NOT NULL, profile jsonb);
 CREATE TABLE events (
@@ -54,7 +54,7 @@ func TestASurveyTellsCountsAndNoValues(t *testing.T) {
 		}
 	}
 	for _, want := range []string{
-		"profile holds Contact.E-Mail.",
+		"profile contains Contact.E-Mail.",
 		`where: "subject_type = 'Crm::Customer'"`,
 		"All sampled values of customer_ref are keys of clients.",
 		"Some sampled rows are about clients.",
@@ -68,7 +68,7 @@ func TestASurveyTellsCountsAndNoValues(t *testing.T) {
 func TestWhatARoleMayNotReadBecomesAQuestion(t *testing.T) {
 	t.Parallel()
 	pool := testdb.New(t)
-	role := "survey_" + strings.ToLower(rand.Text()) // roles are the server's, not the database's
+	role := "survey_" + strings.ToLower(rand.Text()) // roles belong to the server, not to the database
 	if _, err := pool.Exec(t.Context(), secretive+"; CREATE ROLE "+role+"; GRANT SELECT ON customers TO "+role); err != nil {
 		t.Fatal(err)
 	}
