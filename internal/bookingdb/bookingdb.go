@@ -1,6 +1,6 @@
 // Package bookingdb gives each test a seeded booking database of its own, with
-// the control schema in it, and a look at it from outside that tells whether
-// an erasure kept its promises.
+// the control schema, and functions that check from outside whether an erasure
+// kept its guarantees.
 package bookingdb
 
 import (
@@ -28,10 +28,10 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// seed is the seed of every test database, which OUBLI_TEST_SEED changes. The
-// rows depend on the present moment too, which guards look at: other seeds show
-// today what some other day would. It is read when a test runs, so that results
-// of another seed are not taken for this one's.
+// seed is the seed of every test database; OUBLI_TEST_SEED changes it. The rows
+// also depend on the current time, which guards compare with: other seeds show
+// today what could fail on another day. It is read when a test runs, so that go
+// test does not reuse the cached result of another seed.
 var seed = sync.OnceValue(func() uint64 {
 	given := os.Getenv("OUBLI_TEST_SEED")
 	if given == "" {
@@ -44,7 +44,7 @@ var seed = sync.OnceValue(func() uint64 {
 	return n
 })
 
-// DB is a seeded database and how it looked before anything was erased.
+// DB is a seeded database and the totals from before anything was erased.
 type DB struct {
 	Pool   *pgxpool.Pool // as the owner of everything
 	URL    string        // as the workers' role, with the rights that oubli grants gives it and no others
@@ -54,7 +54,7 @@ type DB struct {
 	Totals     []booking.StudioTotals // before
 }
 
-// Control is a database with nothing in it but the control schema.
+// Control is a database that contains only the control schema.
 var Control = testdb.Template{Name: "control", Build: func(ctx context.Context, pool *pgxpool.Pool) error {
 	_, _, err := repository.Migrate(ctx, pool.Config().ConnString())
 	return err
@@ -69,8 +69,8 @@ func New(tb testing.TB, clients int) *DB {
 	}}))
 }
 
-// On makes the same in a database of its own on a server that is the test's
-// alone, given by the URL of its superuser.
+// On is New on a server that only this test uses, given by the URL of its
+// superuser.
 func On(tb testing.TB, server string, clients int) *DB {
 	tb.Helper()
 	Connect(tb, server).Exec(tb, "CREATE DATABASE booking TEMPLATE template0")
@@ -86,7 +86,7 @@ func On(tb testing.TB, server string, clients int) *DB {
 	return describe(tb, db.Pool)
 }
 
-// Connect looks at any database, as whoever the URL names.
+// Connect opens any database, under the role that the URL names.
 func Connect(tb testing.TB, url string) *DB {
 	tb.Helper()
 	pool, err := pgxpool.New(tb.Context(), url)
@@ -97,8 +97,8 @@ func Connect(tb testing.TB, url string) *DB {
 	return &DB{Pool: pool, URL: url}
 }
 
-// Fill makes of an empty database one with this many clients in four studios,
-// the control schema, and the roles with their rights.
+// Fill fills an empty database with this many clients in four studios, the
+// control schema, and the roles with their rights.
 func Fill(ctx context.Context, pool *pgxpool.Pool, clients int) error {
 	if err := booking.Install(ctx, pool); err != nil {
 		return err
@@ -156,9 +156,9 @@ func GrantPlan(tb testing.TB, pool *pgxpool.Pool, p *plan.Plan) *DB {
 	return Granted(tb, pool)
 }
 
-// lendView lets the workers refresh a view, as oubli grants says to: by a role
-// that owns the view, may read its tables and nothing else, and has the
-// workers' role as a member.
+// lendView lets the workers refresh a view, as oubli grants recommends: a role
+// that may only read the view's tables becomes its owner, and the workers' role a
+// member of that role.
 func lendView(ctx context.Context, pool *pgxpool.Pool, view pgx.Identifier) error {
 	if view[0] == "" {
 		view = view[1:]
@@ -184,8 +184,8 @@ func Granted(tb testing.TB, pool *pgxpool.Pool) *DB {
 	return &DB{Pool: pool, URL: as(tb, pool, workerRole), APIURL: as(tb, pool, apiRole), WorkerRole: workerRole}
 }
 
-// The roles that tests run under. Roles belong to the server and outlive the
-// databases, so they are made when they are missing.
+// The roles that tests use. Roles belong to the server and stay when a database
+// is dropped, so they are created only when they are missing.
 const (
 	apiRole    = "oubli_test_api"
 	workerRole = "oubli_test_worker"
@@ -203,15 +203,15 @@ func covering(ctx context.Context, pool *pgxpool.Pool, m *erasuremap.Map) (*plan
 
 func grant(ctx context.Context, pool *pgxpool.Pool, p *plan.Plan) error {
 	for _, role := range []string{apiRole, workerRole} {
-		// Another test's template may make the role at the same moment.
+		// Another test may create the role at the same time.
 		_, err := pool.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN CREATE ROLE %s LOGIN PASSWORD '%s';
 			EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$`, role, rolesPass))
 		if err != nil {
 			return err
 		}
 	}
-	// Roles are the server's, and another test may be changing them or their
-	// settings at this moment: PostgreSQL ends one of the two then.
+	// Roles belong to the server. When another test changes them at the same
+	// time, PostgreSQL refuses one of the two.
 	var err error
 	for range 100 {
 		_, err = pool.Exec(ctx, p.GrantScript(apiRole, workerRole))
@@ -321,13 +321,13 @@ func IDs(tb testing.TB, keys []string) []int64 {
 	return ids
 }
 
-// Existing are those of the keys that are still clients.
+// Existing lists those of the keys that are still clients.
 func (d *DB) Existing(tb testing.TB, keys []string) []string {
 	tb.Helper()
 	return d.Strings(tb, "SELECT id::text FROM clients WHERE id = ANY($1::text[]::bigint[]) ORDER BY id", keys)
 }
 
-// Untouched is the checksum of everything that belongs to nobody of the keys.
+// Untouched returns checksums of all rows that belong to none of these clients.
 func (d *DB) Untouched(tb testing.TB, keys []string) []booking.TableDigest {
 	tb.Helper()
 	digest, err := booking.UntouchedDigest(tb.Context(), d.Pool, IDs(tb, keys))
@@ -337,15 +337,14 @@ func (d *DB) Untouched(tb testing.TB, keys []string) []booking.TableDigest {
 	return digest
 }
 
-// SameTotals fails the test when any studio's counts and sums, per day and
-// per session, are not what they were (invariant I3).
+// SameTotals fails the test when a studio's counts and sums, per day and per
+// session, have changed (invariant I3).
 func (d *DB) SameTotals(tb testing.TB) {
 	tb.Helper()
 	d.SameTotalsBut(tb, 0)
 }
 
-// SameTotalsBut is SameTotals for a test that has itself added rows to one
-// studio.
+// SameTotalsBut is SameTotals without one studio, to which the test added rows.
 func (d *DB) SameTotalsBut(tb testing.TB, studio int64) {
 	tb.Helper()
 	now, err := booking.Totals(tb.Context(), d.Pool)
@@ -359,14 +358,14 @@ func (d *DB) SameTotalsBut(tb testing.TB, studio int64) {
 	}
 }
 
-// NoTraces fails the test when anything but retained columns still tells of
-// these clients (invariant I4).
+// NoTraces fails the test when a column that is not retained still contains data
+// of these clients (invariant I4).
 func (d *DB) NoTraces(tb testing.TB, keys []string) {
 	tb.Helper()
 	d.noTraces(tb, keys, booking.Trace.Retained)
 }
 
-// NoTracesAtAll is NoTraces for the time when nothing is retained any more.
+// NoTracesAtAll is NoTraces for retained columns too, once their time is over.
 func (d *DB) NoTracesAtAll(tb testing.TB, keys []string) {
 	tb.Helper()
 	d.noTraces(tb, keys, func(booking.Trace) bool { return false })
@@ -388,8 +387,8 @@ func (d *DB) noTraces(tb testing.TB, keys []string, allowed func(booking.Trace) 
 	}
 }
 
-// Wait asks until the answer is yes, and fails the test when it has not been
-// within a minute.
+// Wait calls the function until it returns true, and fails the test after a
+// minute.
 func Wait(tb testing.TB, what string, done func() bool) {
 	tb.Helper()
 	deadline := time.NewTimer(time.Minute)

@@ -39,7 +39,7 @@ func openTestLab(t *testing.T, o Options) *lab {
 }
 
 func TestNothingIsLostAndNothingHappensTwiceWhateverBreaks(t *testing.T) {
-	l := openTestLab(t, Options{Clients: 3000, Round: 70 * time.Second, Pause: 100 * time.Millisecond, Outage: 600 * time.Millisecond, Piles: 2})
+	l := openTestLab(t, Options{Clients: 3000, Round: 70 * time.Second, Pause: 100 * time.Millisecond, Outage: 600 * time.Millisecond, Overlap: 2})
 	f := &Figures{Seed: seed}
 	if err := l.round(t.Context(), f); err != nil {
 		t.Error(err)
@@ -48,14 +48,14 @@ func TestNothingIsLostAndNothingHappensTwiceWhateverBreaks(t *testing.T) {
 	if len(f.Violations) > 0 || f.Lost > 0 || f.Doubled > 0 {
 		t.Errorf("promises were broken:\n%s", strings.Join(f.Violations, "\n"))
 	}
-	// A driver that brings nothing finds nothing.
+	// Without faults there is nothing to find.
 	if n := f.Faults(); n < 15 || f.Jobs < 10 || f.Erased < 100 || f.Mails < 10 {
 		t.Errorf("only %d of %d faults, %d jobs, %d clients erased, %d mails", n, len(Kinds()), f.Jobs, f.Erased, f.Mails)
 	}
 }
 
-// control is a story that goes well, and goes wrong once a protection is taken
-// away.
+// control is a sequence of events that is harmless, and does harm once a
+// protection is switched off.
 type control struct {
 	name    string
 	without func(*wire.Tuning)
@@ -66,7 +66,7 @@ type control struct {
 func TestTheDriverNoticesWhenAProtectionIsTakenAway(t *testing.T) {
 	l := openTestLab(t, Options{Clients: 1600, Workers: 2})
 	for _, c := range []control{
-		{"the fence", func(t *wire.Tuning) { t.Unfenced = true }, wakeAmongHeirs, "is gone, and no job says so"},
+		{"the fence", func(t *wire.Tuning) { t.Unfenced = true }, wakeAfterTakeover, "is gone, and no job says so"},
 		{"the reconciler", func(t *wire.Tuning) { t.Unwatched = true }, loseHintsThatWait, "are stuck"},
 		{"the record of a mail", func(t *wire.Tuning) { t.Unmarked = true }, sendOneMail, "came again"},
 	} {
@@ -99,8 +99,8 @@ func TestTheDriverNoticesWhenAProtectionIsTakenAway(t *testing.T) {
 	}
 }
 
-// erase asks for n clients of a studio, one batch. Nothing of them is retained:
-// an exception that is written twice would give a zombie away at once.
+// erase requests n clients of a studio in one batch. Nothing of them is retained:
+// otherwise an exception written twice would already reveal the second worker.
 func (r *round) erase(t *testing.T, n int) *order {
 	t.Helper()
 	rows, err := r.pool.Query(t.Context(), `
@@ -138,9 +138,9 @@ func (r *round) count(ctx context.Context, sql string, args ...any) (n int) {
 	return n
 }
 
-// wakeAmongHeirs stops a worker between two chunks for longer than its lease,
-// its heir too, and lets the first go on where it stood.
-func wakeAmongHeirs(t *testing.T, r *round) {
+// wakeAfterTakeover stops a worker between two chunks for longer than its lease,
+// and the worker that takes over too, and then lets the first one continue.
+func wakeAfterTakeover(t *testing.T, r *round) {
 	for _, w := range r.workers {
 		w.order("chunk:committed", wire.Stop)
 	}
@@ -173,7 +173,7 @@ func wakeAmongHeirs(t *testing.T, r *round) {
 	r.settleAndCheck(t)
 }
 
-// loseHintsThatWait empties Redis while nobody looks.
+// loseHintsThatWait empties Redis while no worker runs.
 func loseHintsThatWait(t *testing.T, r *round) {
 	for _, w := range r.workers {
 		w.signal(syscall.SIGSTOP)

@@ -19,7 +19,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// check looks at everything from outside, once all has settled.
+// check checks everything from outside, once all work is done.
 func (r *round) check(ctx context.Context) error {
 	for _, p := range r.processes() {
 		if err := p.awaitUp(ctx, r.o.Patience); err != nil {
@@ -38,9 +38,9 @@ func (r *round) check(ctx context.Context) error {
 	return r.checkMails(ctx, ended)
 }
 
-// checkJobs holds what the API says against what was asked for: every request
-// has made one job, every job has ended, and its outcomes add up (I5, I12). It
-// returns when each has.
+// checkJobs compares the API's answers with the requests: each request has one
+// job, each job has ended, and its outcomes add up (I5, I12). It returns when each
+// ended.
 func (r *round) checkJobs(ctx context.Context) (map[string]time.Time, error) {
 	ended := map[string]time.Time{}
 	orders := r.feeder.all()
@@ -95,7 +95,7 @@ func (r *round) read(ctx context.Context, o *order) (jobs.Job, error) {
 	return r.client.Get(ctx, o.id)
 }
 
-// checkExceptions holds the list of exceptions to the counts.
+// checkExceptions compares the list of exceptions with the counts.
 func (r *round) checkExceptions(ctx context.Context, o *order, job jobs.Job) error {
 	var n jobs.Counts
 	seen := map[string]bool{}
@@ -123,8 +123,7 @@ func (r *round) checkExceptions(ctx context.Context, o *order, job jobs.Job) err
 	return nil
 }
 
-// dealtSQL is what the tasks say of every client that has its outcome, rehearsals
-// apart.
+// dealtSQL selects the outcome of every client from the tasks, except rehearsals.
 const dealtSQL = `
 	WITH dealt AS (
 	  SELECT t.job_id, j.kind, unnest(t.keys[:t.position]) AS client FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
@@ -132,11 +131,11 @@ const dealtSQL = `
 	SELECT d.job_id::text, d.kind, d.client, coalesce(e.outcome, 'erased'), coalesce(e.code, ''), EXISTS (SELECT FROM clients WHERE id::text = d.client)
 	FROM dealt AS d LEFT JOIN oubli.exceptions AS e ON e.job_id = d.job_id AND e.client_id = d.client`
 
-// checkClients holds the database to what the jobs say: every client is gone or
-// untouched, those who are gone were erased once, nobody else was touched, and
-// the sums are what they were (I1, I2, I3, I4, I9).
+// checkClients compares the database with the jobs: every client is erased or
+// unchanged, no client was erased twice, nobody else has changed, and the sums are
+// the same as before (I1, I2, I3, I4, I9).
 func (r *round) checkClients(ctx context.Context) error {
-	before, err := pgxpool.New(ctx, r.pg.URL(pristine))
+	before, err := pgxpool.New(ctx, r.pg.URL(templateDB))
 	if err != nil {
 		return err
 	}
@@ -148,7 +147,7 @@ func (r *round) checkClients(ctx context.Context) error {
 	erased := map[string]int{}
 	there := map[string]bool{}
 	failed := map[string]string{}
-	by := map[string][]string{}    // the jobs that dealt with a client
+	by := map[string][]string{}    // the jobs of a client
 	targets := map[string]string{} // of merges
 	for _, o := range r.feeder.all() {
 		if o.merge {
@@ -210,7 +209,7 @@ func (r *round) checkClients(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// What was merged lives on with its target.
+	// Rows of merged clients belong to the target now.
 	traceless := slices.DeleteFunc(slices.Clone(gone), func(id int64) bool { return into.owner(fmt.Sprint(id), isGone) != "" })
 	for _, target := range touched {
 		id, err := strconv.ParseInt(target, 10, 64)
@@ -222,7 +221,7 @@ func (r *round) checkClients(ctx context.Context) error {
 	return r.compare(ctx, before, gone, traceless)
 }
 
-// checkBlame: who failed was meant to.
+// checkBlame checks that only clients who were meant to fail have failed.
 func (r *round) checkBlame(ctx context.Context, failed map[string]string, by map[string][]string) error {
 	for client, code := range failed {
 		var poisoned bool
@@ -236,7 +235,7 @@ func (r *round) checkBlame(ctx context.Context, failed map[string]string, by map
 	return nil
 }
 
-// gone lists who was there when the round began and is not any more.
+// gone lists the clients who existed when the round began and no longer do.
 func (r *round) gone(ctx context.Context, before *pgxpool.Pool) ([]int64, error) {
 	all := func(pool *pgxpool.Pool) ([]int64, error) {
 		rows, err := pool.Query(ctx, "SELECT id FROM clients WHERE NOT is_anonymous ORDER BY id")
@@ -256,9 +255,8 @@ func (r *round) gone(ctx context.Context, before *pgxpool.Pool) ([]int64, error)
 	return slices.DeleteFunc(was, func(id int64) bool { _, still := slices.BinarySearch(is, id); return still }), nil
 }
 
-// compare holds the database against the one that the round began with: nothing
-// but what belongs to the changed is other than it was, and nothing tells of
-// the traceless.
+// compare compares the database with the one that the round began with: only rows
+// of the changed clients differ, and no data of the traceless clients is left.
 func (r *round) compare(ctx context.Context, before *pgxpool.Pool, changed, traceless []int64) error {
 	was, err := booking.UntouchedDigest(ctx, before, changed)
 	if err != nil {
@@ -298,7 +296,7 @@ func (r *round) compare(ctx context.Context, before *pgxpool.Pool, changed, trac
 	return nil
 }
 
-// checkRedis: hints hold ids and nothing else (I4).
+// checkRedis checks that hints contain ids only (I4).
 func (r *round) checkRedis(ctx context.Context) error {
 	for keys := r.keys.Scan(ctx, 0, "*", 1000).Iterator(); keys.Next(ctx); {
 		key := keys.Val()
@@ -322,7 +320,7 @@ func (r *round) checkRedis(ctx context.Context) error {
 	return nil
 }
 
-// checkControl: oubli's own tables hold keys and codes.
+// checkControl checks that oubli's own tables contain keys and codes only.
 func (r *round) checkControl(ctx context.Context) error {
 	rows, err := r.pool.Query(ctx, "SELECT relname FROM pg_class WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r'")
 	if err != nil {
@@ -350,8 +348,8 @@ func (r *round) checkControl(ctx context.Context) error {
 	return nil
 }
 
-// checkMetrics: every process answers, says that nothing is open, and names
-// nobody.
+// checkMetrics checks that every process answers, reports nothing open, and names
+// no client.
 func (r *round) checkMetrics(ctx context.Context) error {
 	for _, p := range r.processes() {
 		p.mu.Lock()

@@ -13,9 +13,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// checkMails: one mail per job and recipient, after its end, never before; none
-// lost. It comes again only where nobody could know that it had come, and then
-// under the same Message-ID (I6).
+// checkMails checks that each recipient got one mail of each job, after its end. A
+// mail may be sent twice only when its acceptance could not be known, and then with
+// the same Message-ID (I6).
 func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) error {
 	got := map[string][]acceptedMail{}
 	for _, l := range r.mails.accepted() {
@@ -26,7 +26,7 @@ func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) erro
 	for _, o := range r.feeder.all() {
 		end, ok := ended[o.id]
 		if !ok {
-			continue // said already
+			continue // reported already
 		}
 		for _, to := range o.notify {
 			mails := got[to]
@@ -59,7 +59,7 @@ func (r *round) checkMails(ctx context.Context, ended map[string]time.Time) erro
 	return nil
 }
 
-// again judges a mail that came a second time.
+// again checks a mail that was sent a second time.
 func (r *round) again(o *order, first, second acceptedMail) {
 	if first.id != second.id || first.id == "" {
 		r.violated("%s: two mails with the Message-IDs %q and %q", o, first.id, second.id)
@@ -72,8 +72,8 @@ func (r *round) again(o *order, first, second acceptedMail) {
 	r.violated("%s: the mail to %s came again after %s, without any doubt about the first", o, first.to, second.at.Sub(first.at))
 }
 
-// doubt names the reason for which nobody may have learnt or recorded that the
-// mail was accepted; empty when there was none.
+// doubt returns why the acceptance of a mail may not have been known or recorded;
+// empty when there was no reason.
 func (r *round) doubt(l acceptedMail) string {
 	if !l.answered {
 		return "the server's silence"

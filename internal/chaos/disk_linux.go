@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// disk is a small file system in memory.
+// disk is a small file system in memory, which can be filled.
 type disk struct{ dir string }
 
 const diskBytes = "1200m"
@@ -23,7 +23,7 @@ func openDisk() (*disk, error) {
 	return &disk{dir}, os.Chmod(dir, 0o1777)
 }
 
-// within lets f make its temporary files on the disk.
+// within calls f with the directory of temporary files on the disk.
 func (d *disk) within(f func() error) error {
 	if d == nil {
 		return f()
@@ -42,7 +42,7 @@ func (d *disk) within(f func() error) error {
 	return f()
 }
 
-// fill leaves no room until free is called.
+// fill uses up all space until free is called.
 func (d *disk) fill() (free func() error, err error) {
 	name := filepath.Join(d.dir, "ballast")
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)

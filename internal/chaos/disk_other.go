@@ -4,7 +4,7 @@ package chaos
 
 import "errors"
 
-// disk cannot be had here.
+// disk is not available on this system.
 type disk struct{}
 
 var errNoDisk = errors.New("only on Linux")

@@ -11,26 +11,26 @@ import (
 	"time"
 )
 
-// fault is one kind of trouble.
+// fault is one kind of fault that the driver injects.
 type fault struct {
 	name string
-	// bring lets it happen from its begin to its end, and says when the system
-	// has got over it.
-	bring func(ctx context.Context, r *round) (relief, error)
+	// inject makes the fault happen, until it ends, and returns how to see that
+	// the system has recovered.
+	inject func(ctx context.Context, r *round) (recovery, error)
 }
 
-// relief is what tells that the system has got over a fault.
-type relief struct {
+// recovery tells whether the system has recovered from a fault.
+type recovery struct {
 	since time.Time
-	done  func(ctx context.Context) bool // nil: there was nothing to get over
+	done  func(ctx context.Context) bool // nil: there was nothing to recover from
 }
 
-// errNotMet says that nobody came by where the fault was waiting.
-var errNotMet = errors.New("nobody came by")
+// errNotMet says that no process reached the place of the fault.
+var errNotMet = errors.New("no process reached it")
 
 // faults lists every kind.
 func faults() []fault {
-	return slices.Concat(deaths(), standstills(), redisFaults(), databaseFaults(), mailFaults(), hintFaults(), operatorFaults())
+	return slices.Concat(kills(), pauses(), redisFaults(), databaseFaults(), mailFaults(), hintFaults(), operatorFaults())
 }
 
 // Kinds names every kind of fault.
@@ -42,9 +42,10 @@ func Kinds() []string {
 	return names
 }
 
-// bringTrouble brings faults until the round's time is over or, without a
-// duration of the whole, until each kind has come once. Some come before the last has been got over.
-func (r *round) bringTrouble(ctx context.Context) error {
+// injectFaults injects faults until the round's time is over or, without a
+// duration, until each kind has happened once. Some begin before the system has
+// recovered from the last.
+func (r *round) injectFaults(ctx context.Context) error {
 	all := slices.DeleteFunc(faults(), func(f fault) bool { return len(r.o.Only) > 0 && !slices.Contains(r.o.Only, f.name) })
 	if len(all) == 0 {
 		return fmt.Errorf("no fault of these names; there are %q", Kinds())
@@ -60,50 +61,50 @@ func (r *round) bringTrouble(ctx context.Context) error {
 				return ctx.Err()
 			case <-time.After(time.Duration(r.Int64N(int64(r.o.Pause)))):
 			}
-			if err := r.bring(ctx, all[i], r.IntN(r.o.Piles) == 0); err != nil {
+			if err := r.inject(ctx, all[i], r.IntN(r.o.Overlap) == 0); err != nil {
 				return fmt.Errorf("%s: %w", all[i].name, err)
 			}
 		}
 	}
 }
 
-// bring brings one fault and, unless it is piled upon by the next, waits until
-// it is got over.
-func (r *round) bring(ctx context.Context, f fault, piled bool) error {
+// inject injects one fault and, unless the next one shall overlap it, waits until
+// the system has recovered.
+func (r *round) inject(ctx context.Context, f fault, overlapped bool) error {
 	for _, p := range r.processes() {
-		p.signal(syscall.SIGCONT) // two may have stopped where one was to
+		p.signal(syscall.SIGCONT) // two may have stopped instead of one
 	}
-	after, err := f.bring(ctx, r)
+	after, err := f.inject(ctx, r)
 	switch {
 	case errors.Is(err, errNotMet):
-		r.say("%-36s  nobody came by", f.name)
+		r.say("%-36s  not reached", f.name)
 		return nil
 	case err != nil:
 		return err
 	}
-	if after.done == nil || piled {
+	if after.done == nil || overlapped {
 		r.figures.count(f.name, 0)
 		r.say("%s", f.name)
 		return nil
 	}
 	if !eventually(ctx, r.o.Patience, func() bool { return after.done(ctx) }) {
 		r.figures.count(f.name, 0)
-		r.violated("%s was not got over within %s", f.name, r.o.Patience)
+		r.violated("%s was not recovered from within %s", f.name, r.o.Patience)
 		return ctx.Err()
 	}
 	took := time.Since(after.since)
 	r.figures.count(f.name, took)
-	r.say("%-36s  got over in %.1fs", f.name, took.Seconds())
+	r.say("%-36s  recovered in %.1fs", f.name, took.Seconds())
 	return nil
 }
 
-// progress is the relief from trouble that concerned everybody: work that was
-// done after it ended. There is always some to do.
-func (r *round) progress(ctx context.Context) relief {
+// progress is the recovery from a fault that concerned all processes: work was
+// done after it ended. There is always work to do.
+func (r *round) progress(ctx context.Context) recovery {
 	since := time.Now()
 	before, ok := r.done(ctx)
 	r.feeder.nudge(ctx)
-	return relief{since, func(ctx context.Context) bool {
+	return recovery{since, func(ctx context.Context) bool {
 		if !ok { // the database was not back yet when it was asked
 			before, ok = r.done(ctx)
 			return false
@@ -121,11 +122,11 @@ func (r *round) done(ctx context.Context) (n int, ok bool) {
 	return n, err == nil
 }
 
-// takenOver is the relief from trouble of one process: all that it held, and
-// all hints that were under way, have come to somebody since.
-func (r *round) takenOver(ctx context.Context, held map[string]int, since time.Time) relief {
+// takenOver is the recovery from a fault of one process: other claims have been
+// made since of all tasks that it had and of all hints that were under way.
+func (r *round) takenOver(ctx context.Context, held map[string]int, since time.Time) recovery {
 	tasks, attempts := pairs(held)
-	// Nothing of a paused job is anybody's.
+	// Nobody claims tasks of a paused job.
 	const stuck = `FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id WHERE (t.kind = 'mail' OR j.state IN ('scheduled', 'running')) AND `
 	var ids []string
 	var nos []int
@@ -148,9 +149,9 @@ func (r *round) takenOver(ctx context.Context, held map[string]int, since time.T
 		return n, err
 	}
 	if n, err := left(ctx); err == nil && n == 0 {
-		return relief{}
+		return recovery{}
 	}
-	return relief{since, func(ctx context.Context) bool {
+	return recovery{since, func(ctx context.Context) bool {
 		n, err := left(ctx)
 		return err == nil && n == 0
 	}}
@@ -164,7 +165,7 @@ func (r *round) outage() time.Duration {
 	return r.o.Outage/4 + time.Duration(r.Int64N(int64(3*r.o.Outage/4)))
 }
 
-// wait lets time pass in which a fault lasts.
+// wait waits while a fault lasts.
 func wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():

@@ -12,52 +12,52 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// databaseFaults are trouble of the one thing that must not forget.
+// databaseFaults are faults of PostgreSQL, which must not lose anything.
 func databaseFaults() []fault {
 	return []fault{
-		{"database connections terminated", func(ctx context.Context, r *round) (relief, error) {
+		{"database connections terminated", func(ctx context.Context, r *round) (recovery, error) {
 			from := time.Now()
 			for range 3 {
 				if err := r.terminateBackends(ctx, 50); err != nil {
-					return relief{}, err
+					return recovery{}, err
 				}
 				wait(ctx, 100*time.Millisecond)
 			}
-			r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
+			r.trouble("the database", from.Add(-recordDelay), time.Now().Add(time.Second))
 			return r.progress(ctx), nil
 		}},
-		{"database restarted at once", func(ctx context.Context, r *round) (relief, error) {
+		{"database restarted at once", func(ctx context.Context, r *round) (recovery, error) {
 			from := time.Now()
 			r.pg.Kill()
 			wait(ctx, r.outage())
 			err := r.pg.Start(ctx)
-			r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
+			r.trouble("the database", from.Add(-recordDelay), time.Now().Add(time.Second))
 			return r.progress(ctx), err
 		}},
-		{"database away", func(ctx context.Context, r *round) (relief, error) {
+		{"database away", func(ctx context.Context, r *round) (recovery, error) {
 			from := time.Now()
 			for _, p := range r.processes() {
 				p.db.cut()
 			}
 			wait(ctx, r.outage())
 			err := r.mendDatabase()
-			r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
+			r.trouble("the database", from.Add(-recordDelay), time.Now().Add(time.Second))
 			return r.progress(ctx), err
 		}},
-		{"database does not answer", func(ctx context.Context, r *round) (relief, error) {
+		{"database does not answer", func(ctx context.Context, r *round) (recovery, error) {
 			from := time.Now()
 			for _, p := range r.processes() {
 				if err := p.db.silence(); err != nil {
-					return relief{}, err
+					return recovery{}, err
 				}
 			}
 			wait(ctx, r.outage())
 			err := r.mendDatabase()
-			r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
+			r.trouble("the database", from.Add(-recordDelay), time.Now().Add(time.Second))
 			return r.progress(ctx), err
 		}},
-		{"database cut at the answer to COMMIT", func(ctx context.Context, r *round) (relief, error) {
-			return r.snip(ctx, func(p *process) link { return p.db }, "downstream", committed)
+		{"database cut at the answer to COMMIT", func(ctx context.Context, r *round) (recovery, error) {
+			return r.cutAt(ctx, func(p *process) link { return p.db }, "downstream", committed)
 		}},
 		{"too many database connections", tooMany},
 		{"a stranger holds clients", strangerHoldsClients},
@@ -71,7 +71,7 @@ func databaseFaults() []fault {
 
 func (r *round) mendDatabase() error {
 	for _, p := range r.processes() {
-		if err := p.db.mend(); err != nil {
+		if err := p.db.restore(); err != nil {
 			return err
 		}
 	}
@@ -85,11 +85,11 @@ func (r *round) terminateBackends(ctx context.Context, percent int) error {
 	return err
 }
 
-// tooMany takes every connection that the server has.
-func tooMany(ctx context.Context, r *round) (relief, error) {
+// tooMany uses up the server's connections.
+func tooMany(ctx context.Context, r *round) (recovery, error) {
 	worker, _, err := r.roles()
 	if err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	from := time.Now()
 	var taken []*pgx.Conn
@@ -108,7 +108,7 @@ func tooMany(ctx context.Context, r *round) (relief, error) {
 		}
 		if round == 0 {
 			if err := r.terminateBackends(ctx, 70); err != nil {
-				return relief{}, err
+				return recovery{}, err
 			}
 		}
 	}
@@ -117,87 +117,87 @@ func tooMany(ctx context.Context, r *round) (relief, error) {
 		_ = c.Close(ctx)
 	}
 	taken = nil
-	r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
+	r.trouble("the database", from.Add(-recordDelay), time.Now().Add(time.Second))
 	return r.progress(ctx), nil
 }
 
-// heldUp runs a statement in a stranger's transaction, which lasts a while.
-func (r *round) heldUp(ctx context.Context, sql string, args ...any) (relief, error) {
+// lockWhile keeps a statement's locks in another transaction for a while.
+func (r *round) lockWhile(ctx context.Context, sql string, args ...any) (recovery, error) {
 	tx, err := r.pool.Begin(ctx)
 	if err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '10s'"); err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	if _, err := tx.Exec(ctx, sql, args...); err != nil {
 		if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "55P03" || pg.Code == "40P01") {
 			err = errNotMet // it lost the race for its locks
 		}
-		return relief{}, err
+		return recovery{}, err
 	}
 	wait(ctx, 2*r.outage())
 	if err := tx.Rollback(ctx); err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	return r.progress(ctx), nil
 }
 
-func strangerHoldsClients(ctx context.Context, r *round) (relief, error) {
-	return r.heldUp(ctx, `SELECT FROM clients WHERE id IN (
+func strangerHoldsClients(ctx context.Context, r *round) (recovery, error) {
+	return r.lockWhile(ctx, `SELECT FROM clients WHERE id IN (
 		SELECT unnest(keys[position + 1:])::bigint FROM oubli.tasks WHERE kind = 'batch' AND state IN ('pending', 'running') LIMIT 60) FOR UPDATE SKIP LOCKED`)
 }
 
-func strangerLocksTable(ctx context.Context, r *round) (relief, error) {
+func strangerLocksTable(ctx context.Context, r *round) (recovery, error) {
 	tables := []string{"appointments", "invoices", "clients", "client_notes"}
-	return r.heldUp(ctx, fmt.Sprintf("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", tables[r.IntN(len(tables))]))
+	return r.lockWhile(ctx, fmt.Sprintf("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", tables[r.IntN(len(tables))]))
 }
 
-func strangerLocksTask(ctx context.Context, r *round) (relief, error) {
-	return r.heldUp(ctx, `WITH few AS (SELECT id, job_id FROM oubli.tasks WHERE state IN ('pending', 'running') LIMIT 2 FOR UPDATE SKIP LOCKED)
+func strangerLocksTask(ctx context.Context, r *round) (recovery, error) {
+	return r.lockWhile(ctx, `WITH few AS (SELECT id, job_id FROM oubli.tasks WHERE state IN ('pending', 'running') LIMIT 2 FOR UPDATE SKIP LOCKED)
 		SELECT FROM oubli.jobs WHERE id IN (SELECT job_id FROM few) FOR UPDATE SKIP LOCKED`)
 }
 
-// diskFull leaves PostgreSQL no room for a while. It may go down over it and
-// come back only once there is room again.
-func diskFull(ctx context.Context, r *round) (relief, error) {
+// diskFull leaves PostgreSQL no disk space for a while. PostgreSQL may crash and
+// start again only once there is space.
+func diskFull(ctx context.Context, r *round) (recovery, error) {
 	if r.disk == nil {
-		return relief{}, errNotMet
+		return recovery{}, errNotMet
 	}
 	from := time.Now()
 	free, err := r.disk.fill()
 	if err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
-	// Writes that need room, so that somebody meets the limit.
+	// Write something, so that the limit is reached.
 	_, _ = r.pool.Exec(ctx, "CREATE TABLE public.filler AS SELECT repeat(g::text, 100) AS filler FROM generate_series(1, 200000) AS g")
 	wait(ctx, r.outage())
 	if err := free(); err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	if err := r.pool.Ping(ctx); err != nil {
 		r.say("the full disk took the database down")
 		r.pg.Kill()
 		if err := r.pg.Start(ctx); err != nil {
-			return relief{}, err
+			return recovery{}, err
 		}
 	}
-	r.trouble("the database", from.Add(-hesitation), time.Now().Add(time.Second))
+	r.trouble("the database", from.Add(-recordDelay), time.Now().Add(time.Second))
 	_, err = r.pool.Exec(ctx, "DROP TABLE IF EXISTS public.filler")
 	return r.progress(ctx), err
 }
 
-// schemaGrows adds a column that the map does not know. Nothing is erased
-// half-knowing: the jobs that meet it are blocked until it is gone.
-func schemaGrows(ctx context.Context, r *round) (relief, error) {
+// schemaGrows adds a column that the map does not cover. Jobs that need the table
+// are blocked until the column is gone.
+func schemaGrows(ctx context.Context, r *round) (recovery, error) {
 	if _, err := r.pool.Exec(ctx, "SET lock_timeout = '10s'; ALTER TABLE appointments ADD COLUMN nickname text; RESET lock_timeout"); err != nil {
-		return relief{}, errNotMet
+		return recovery{}, errNotMet
 	}
 	const erasedSQL = "SELECT coalesce(sum(erased + erased_retained), 0) FROM oubli.tasks"
 	var before, after int
 	if err := r.pool.QueryRow(ctx, erasedSQL).Scan(&before); err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	r.feeder.nudge(ctx)
 	blocked := eventually(ctx, 10*time.Second, func() bool {
@@ -206,7 +206,7 @@ func schemaGrows(ctx context.Context, r *round) (relief, error) {
 		return err == nil && n > 0
 	})
 	if err := r.pool.QueryRow(ctx, erasedSQL).Scan(&after); err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	if after != before {
 		r.violated("%d clients were erased under a column that the map does not know", after-before)
@@ -216,26 +216,26 @@ func schemaGrows(ctx context.Context, r *round) (relief, error) {
 		return err == nil
 	})
 	if !ok {
-		return relief{}, fmt.Errorf("the column cannot be dropped again")
+		return recovery{}, fmt.Errorf("the column cannot be dropped again")
 	}
 	if !blocked {
-		return relief{}, errNotMet // workers that start just then refuse to
+		return recovery{}, errNotMet // workers that start just then refuse to
 	}
-	return relief{time.Now(), func(ctx context.Context) bool {
+	return recovery{time.Now(), func(ctx context.Context) bool {
 		var n int
 		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE state = 'blocked'").Scan(&n)
 		return err == nil && n == 0
 	}}, nil
 }
 
-// refusedClient asks for clients one of whom a trigger refuses to let go.
-func refusedClient(ctx context.Context, r *round) (relief, error) {
+// refusedClient erases clients of whom a trigger protects one.
+func refusedClient(ctx context.Context, r *round) (recovery, error) {
 	client := r.feeder.special(2)
 	if client == "" {
-		return relief{}, errNotMet
+		return recovery{}, errNotMet
 	}
 	if _, err := r.pool.Exec(ctx, "INSERT INTO poison VALUES ($1::text::bigint)", client); err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	r.feeder.askFor(ctx, 2, client)
 	return r.progress(ctx), nil

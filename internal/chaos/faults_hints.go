@@ -16,50 +16,50 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// hintFaults are hints as no dispatcher sends them, and what hands at the dashboard
-// can do to those of the dispatcher.
+// hintFaults are hints that no dispatcher sends, and what an operator can do to
+// hints in the dashboard.
 func hintFaults() []fault {
 	all := []fault{{"hints doubled, late, out of order, unknown", strangeHints}}
 	for _, action := range []string{"pending_tasks:delete_all", "pending_tasks:archive_all", "archived_tasks:run_all", "active_tasks:cancel_all"} {
-		all = append(all, fault{"dashboard: " + action, func(ctx context.Context, r *round) (relief, error) {
+		all = append(all, fault{"dashboard: " + action, func(ctx context.Context, r *round) (recovery, error) {
 			for queue := range jobs.Queues() {
 				method := http.MethodPost
 				if strings.HasSuffix(action, "delete_all") {
 					method = http.MethodDelete
 				}
 				if err := r.dashboard(ctx, method, fmt.Sprintf("queues/%s/%s", queue, action)); err != nil {
-					return relief{}, err
+					return recovery{}, err
 				}
 			}
 			return r.progress(ctx), nil
 		}})
 	}
-	return append(all, fault{"dashboard: queues paused and resumed", func(ctx context.Context, r *round) (relief, error) {
+	return append(all, fault{"dashboard: queues paused and resumed", func(ctx context.Context, r *round) (recovery, error) {
 		for queue := range jobs.Queues() {
 			if err := r.dashboard(ctx, http.MethodPost, fmt.Sprintf("queues/%s:pause", queue)); err != nil {
-				return relief{}, err
+				return recovery{}, err
 			}
 		}
 		wait(ctx, r.outage())
 		for queue := range jobs.Queues() {
 			if err := r.dashboard(ctx, http.MethodPost, fmt.Sprintf("queues/%s:resume", queue)); err != nil {
-				return relief{}, err
+				return recovery{}, err
 			}
 		}
 		return r.progress(ctx), nil
 	}})
 }
 
-// strangeHints sends hints for tasks in whatever state, several times, under
-// the wrong type, out of order, and for tasks that never were.
-func strangeHints(ctx context.Context, r *round) (relief, error) {
+// strangeHints sends hints for tasks in any state, several times, under the wrong
+// type, out of order, and for tasks that do not exist.
+func strangeHints(ctx context.Context, r *round) (recovery, error) {
 	rows, err := r.pool.Query(ctx, "SELECT id::text FROM oubli.tasks ORDER BY random() LIMIT 30")
 	if err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	tasks, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return relief{}, err
+		return recovery{}, err
 	}
 	tasks = append(tasks, uuid.NewString(), "not-an-id", "")
 	c := asynq.NewClientFromRedisClient(r.keys)
@@ -72,14 +72,14 @@ func strangeHints(ctx context.Context, r *round) (relief, error) {
 				options = append(options, asynq.ProcessIn(time.Duration(r.IntN(3))*time.Second))
 			}
 			if _, err := c.EnqueueContext(ctx, hint, options...); err != nil {
-				return relief{}, err
+				return recovery{}, err
 			}
 		}
 	}
 	return r.progress(ctx), nil
 }
 
-// dashboard does what a button of the dashboard does.
+// dashboard does what one of the dashboard's buttons does.
 func (r *round) dashboard(ctx context.Context, method, path string) error {
 	r.api.mu.Lock()
 	ops := r.api.ops

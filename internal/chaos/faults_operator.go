@@ -4,16 +4,16 @@ package chaos
 
 import "context"
 
-// operatorFaults are what people do to jobs in the middle of their work.
+// operatorFaults are steps of operators while a job runs.
 func operatorFaults() []fault {
 	return []fault{
-		{"a job paused and resumed", func(ctx context.Context, r *round) (relief, error) {
+		{"a job paused and resumed", func(ctx context.Context, r *round) (recovery, error) {
 			o := r.feeder.open(ctx)
 			if o == nil {
-				return relief{}, errNotMet
+				return recovery{}, errNotMet
 			}
 			if taken, err := r.step(ctx, o, "pause"); err != nil || !taken {
-				return relief{}, errNotMet
+				return recovery{}, errNotMet
 			}
 			wait(ctx, r.outage())
 			eventually(ctx, r.o.Patience, func() bool {
@@ -22,16 +22,16 @@ func operatorFaults() []fault {
 			})
 			return r.progress(ctx), nil
 		}},
-		{"a job cancelled", func(ctx context.Context, r *round) (relief, error) {
+		{"a job cancelled", func(ctx context.Context, r *round) (recovery, error) {
 			o := r.feeder.open(ctx)
 			if o == nil {
-				return relief{}, errNotMet
+				return recovery{}, errNotMet
 			}
 			r.feeder.mu.Lock()
 			o.cancelled = true
 			r.feeder.mu.Unlock()
 			if taken, err := r.step(ctx, o, "cancel"); err != nil || !taken {
-				return relief{}, errNotMet
+				return recovery{}, errNotMet
 			}
 			return r.progress(ctx), nil
 		}},

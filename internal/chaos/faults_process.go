@@ -12,36 +12,36 @@ import (
 	"github.com/oubli/oubli/internal/chaos/wire"
 )
 
-// points are the lines of the crash table: before and after every commit, every
-// hint that is sent, and every mail.
+// points are the failpoints of the crash table: before and after every commit,
+// every hint and every mail.
 var points = []string{
 	"dispatch:marked", "hint:sending", "hint:sent", "claim:committed",
 	"chunk:decided", "chunk:erased", "chunk:committed", "finish:stored", "finish:committed",
 	"hint:acknowledging", "hint:acknowledged", "mail:before", "mail:sent", "mail:recorded",
 }
 
-// deaths kill processes, as kill -9 does.
-func deaths() []fault {
+// kills end processes by kill -9.
+func kills() []fault {
 	var all []fault
 	for _, at := range points {
-		all = append(all, fault{"kill a worker at " + at, func(ctx context.Context, r *round) (relief, error) {
-			return r.strike(ctx, r.workers, at, wire.Kill)
+		all = append(all, fault{"kill a worker at " + at, func(ctx context.Context, r *round) (recovery, error) {
+			return r.arm(ctx, r.workers, at, wire.Kill)
 		}})
 	}
 	for _, at := range []string{"accept:stored", "accept:committed", "dispatch:marked"} {
-		all = append(all, fault{"kill the API at " + at, func(ctx context.Context, r *round) (relief, error) {
-			if _, err := r.strike(ctx, []*process{r.api}, at, wire.Kill); err != nil {
-				return relief{}, err
+		all = append(all, fault{"kill the API at " + at, func(ctx context.Context, r *round) (recovery, error) {
+			if _, err := r.arm(ctx, []*process{r.api}, at, wire.Kill); err != nil {
+				return recovery{}, err
 			}
 			return r.progress(ctx), nil
 		}})
 	}
 	return append(all,
-		fault{"kill a worker at random", func(ctx context.Context, r *round) (relief, error) {
+		fault{"kill a worker at random", func(ctx context.Context, r *round) (recovery, error) {
 			return r.kill(ctx, r.workers[r.IntN(len(r.workers))]), nil
 		}},
-		fault{"kill all workers at once", func(ctx context.Context, r *round) (relief, error) { return r.kill(ctx, r.workers...), nil }},
-		fault{"kill the API at random", func(ctx context.Context, r *round) (relief, error) {
+		fault{"kill all workers at once", func(ctx context.Context, r *round) (recovery, error) { return r.kill(ctx, r.workers...), nil }},
+		fault{"kill the API at random", func(ctx context.Context, r *round) (recovery, error) {
 			r.kill(ctx, r.api)
 			return r.progress(ctx), nil
 		}},
@@ -52,9 +52,9 @@ func deaths() []fault {
 	)
 }
 
-// strike arms a failpoint in some processes, and lets the first that comes by
-// do the deed to itself.
-func (r *round) strike(ctx context.Context, among []*process, at string, deed wire.Deed) (relief, error) {
+// arm arms a failpoint in some processes. The first one that reaches it kills or
+// stops itself.
+func (r *round) arm(ctx context.Context, among []*process, at string, deed wire.Deed) (recovery, error) {
 	for _, p := range among {
 		for len(p.hits) > 0 {
 			<-p.hits
@@ -81,27 +81,27 @@ func (r *round) strike(ctx context.Context, among []*process, at string, deed wi
 		}
 	}
 	if !came {
-		return relief{}, errNotMet
+		return recovery{}, errNotMet
 	}
 	held := victim.held()
 	after := r.takenOver(ctx, held, since)
 	if deed == wire.Stop {
-		// Longer than any lease that it may hold of a batch: others take over,
-		// and it wakes up among them.
+		// Longer than the lease of a batch: another worker takes the batch
+		// over before this one continues.
 		eventually(ctx, r.o.Patience, func() bool { return after.done == nil || after.done(ctx) })
 		took := time.Since(since)
 		wait(ctx, time.Duration(r.IntN(1000))*time.Millisecond)
 		victim.signal(syscall.SIGCONT)
-		r.trouble("a stopped process", since.Add(-hesitation), time.Now().Add(time.Second))
+		r.trouble("a stopped process", since.Add(-recordDelay), time.Now().Add(time.Second))
 		if after.done != nil {
-			after = relief{time.Now().Add(-took), func(context.Context) bool { return true }}
+			after = recovery{time.Now().Add(-took), func(context.Context) bool { return true }}
 		}
 	}
 	return after, nil
 }
 
-// kill ends processes as kill -9 does.
-func (r *round) kill(ctx context.Context, victims ...*process) relief {
+// kill ends processes by kill -9.
+func (r *round) kill(ctx context.Context, victims ...*process) recovery {
 	since := time.Now()
 	held := map[string]int{}
 	for _, p := range victims {
@@ -111,9 +111,9 @@ func (r *round) kill(ctx context.Context, victims ...*process) relief {
 	return r.takenOver(ctx, held, since)
 }
 
-// terminate ends a worker in the middle of its work as service managers do.
-// It finishes what is under way and gives the rest back.
-func terminate(ctx context.Context, r *round) (relief, error) {
+// terminate stops a worker by SIGTERM in the middle of its work. It finishes its
+// chunk and gives the rest back.
+func terminate(ctx context.Context, r *round) (recovery, error) {
 	p := r.workers[r.IntN(len(r.workers))]
 	since, held := time.Now(), p.held()
 	p.terminate()
@@ -123,7 +123,7 @@ func terminate(ctx context.Context, r *round) (relief, error) {
 	return r.takenOver(ctx, held, since), nil
 }
 
-// keeps counts the tasks that are still leased to whoever claimed them then.
+// keeps counts the tasks that still have the same claim.
 func (r *round) keeps(ctx context.Context, held map[string]int) (n int, err error) {
 	tasks, attempts := pairs(held)
 	err = r.pool.QueryRow(ctx, `SELECT count(*) FROM oubli.tasks AS t JOIN unnest($1::uuid[], $2::int[]) AS held (id, attempt)
@@ -139,7 +139,7 @@ func pairs(held map[string]int) (tasks []string, attempts []int) {
 	return tasks, attempts
 }
 
-// retune starts a process anew with another tuning.
+// retune restarts a process with another tuning.
 func (r *round) retune(ctx context.Context, p *process, change func(*wire.Tuning)) error {
 	p.mu.Lock()
 	change(&p.tuning)
@@ -160,7 +160,7 @@ func (r *round) retune(ctx context.Context, p *process, change func(*wire.Tuning
 	return p.awaitUp(ctx, r.o.Patience)
 }
 
-func wrongClock(ctx context.Context, r *round) (relief, error) {
+func wrongClock(ctx context.Context, r *round) (recovery, error) {
 	p := r.workers[r.IntN(len(r.workers))]
 	by := time.Duration(2+r.IntN(10)) * time.Minute
 	if r.IntN(2) == 0 {
@@ -169,7 +169,7 @@ func wrongClock(ctx context.Context, r *round) (relief, error) {
 	if err := r.retune(ctx, p, func(t *wire.Tuning) { t.Skew = by }); err != nil {
 		r.say("no wrong clock: %v", err)
 		_ = r.retune(ctx, p, func(t *wire.Tuning) { t.Skew = 0 })
-		return relief{}, errNotMet
+		return recovery{}, errNotMet
 	}
 	after := r.progress(ctx)
 	wait(ctx, 2*time.Second)
@@ -180,44 +180,44 @@ func wrongClock(ctx context.Context, r *round) (relief, error) {
 	return after, nil
 }
 
-// tenWorkers lets a crowd work for a while, and then kills the newcomers.
-func tenWorkers(ctx context.Context, r *round) (relief, error) {
-	var crowd []*process
+// tenWorkers starts further workers for a while, and then kills them.
+func tenWorkers(ctx context.Context, r *round) (recovery, error) {
+	var extra []*process
 	for i := len(r.workers); i < 10; i++ {
 		p, err := r.place(fmt.Sprintf("worker%d", i+1), r.workers[0].tuning, "worker")
 		if err != nil {
-			return relief{}, err
+			return recovery{}, err
 		}
-		crowd = append(crowd, p)
+		extra = append(extra, p)
 	}
-	for _, p := range crowd {
+	for _, p := range extra {
 		if err := p.awaitUp(ctx, r.o.Patience); err != nil {
-			return relief{}, err
+			return recovery{}, err
 		}
 	}
 	wait(ctx, 2*time.Second)
 	since := time.Now()
 	held := map[string]int{}
-	for _, p := range crowd {
+	for _, p := range extra {
 		maps.Copy(held, p.held())
 		p.retire(syscall.SIGKILL)
 	}
 	return r.takenOver(ctx, held, since), nil
 }
 
-// killerClient lets every worker die as soon as it comes to erase one client,
-// until oubli has found out who it is.
-func killerClient(ctx context.Context, r *round) (relief, error) {
+// killerClient makes every worker die when it erases one client, until oubli has
+// found out which.
+func killerClient(ctx context.Context, r *round) (recovery, error) {
 	r.feeder.mu.Lock()
 	taken := r.feeder.killer != ""
 	r.feeder.mu.Unlock()
 	if taken {
-		return relief{}, errNotMet // one is enough
+		return recovery{}, errNotMet // one at a time
 	}
 	killer := r.feeder.special(1)
 	for _, p := range r.workers {
 		if err := r.retune(ctx, p, func(t *wire.Tuning) { t.Killer = killer }); err != nil {
-			return relief{}, err
+			return recovery{}, err
 		}
 	}
 	r.feeder.mu.Lock()
@@ -225,13 +225,13 @@ func killerClient(ctx context.Context, r *round) (relief, error) {
 	r.feeder.mu.Unlock()
 	r.feeder.askFor(ctx, 1, killer)
 	since := time.Now()
-	return relief{since, func(ctx context.Context) bool {
+	return recovery{since, func(ctx context.Context) bool {
 		var code string
 		err := r.pool.QueryRow(ctx, "SELECT code FROM oubli.exceptions WHERE client_id = $1 AND outcome = 'failed'", killer).Scan(&code)
 		if err != nil {
 			return false
 		}
-		for _, p := range r.workers { // they need not come back: nobody dies any more
+		for _, p := range r.workers { // nobody dies any more
 			p.mu.Lock()
 			p.tuning.Killer = ""
 			p.mu.Unlock()
@@ -240,21 +240,22 @@ func killerClient(ctx context.Context, r *round) (relief, error) {
 	}}, nil
 }
 
-// standstills stop processes and let them go on later, among their heirs.
-func standstills() []fault {
+// pauses stop processes by SIGSTOP and let them continue when others have taken
+// over their tasks.
+func pauses() []fault {
 	var all []fault
 	for _, at := range []string{"claim:committed", "chunk:decided", "chunk:committed", "finish:committed", "hint:acknowledging"} {
-		all = append(all, fault{"stop a worker at " + at, func(ctx context.Context, r *round) (relief, error) {
-			return r.strike(ctx, r.workers, at, wire.Stop)
+		all = append(all, fault{"stop a worker at " + at, func(ctx context.Context, r *round) (recovery, error) {
+			return r.arm(ctx, r.workers, at, wire.Stop)
 		}})
 	}
 	return append(all,
-		fault{"stop all workers", func(ctx context.Context, r *round) (relief, error) { return r.freeze(ctx, r.workers...), nil }},
-		fault{"stop the API", func(ctx context.Context, r *round) (relief, error) { return r.freeze(ctx, r.api), nil }},
+		fault{"stop all workers", func(ctx context.Context, r *round) (recovery, error) { return r.freeze(ctx, r.workers...), nil }},
+		fault{"stop the API", func(ctx context.Context, r *round) (recovery, error) { return r.freeze(ctx, r.api), nil }},
 	)
 }
 
-func (r *round) freeze(ctx context.Context, all ...*process) relief {
+func (r *round) freeze(ctx context.Context, all ...*process) recovery {
 	since := time.Now()
 	for _, p := range all {
 		p.signal(syscall.SIGSTOP)
@@ -263,6 +264,6 @@ func (r *round) freeze(ctx context.Context, all ...*process) relief {
 	for _, p := range all {
 		p.signal(syscall.SIGCONT)
 	}
-	r.trouble("a stopped process", since.Add(-hesitation), time.Now().Add(time.Second))
+	r.trouble("a stopped process", since.Add(-recordDelay), time.Now().Add(time.Second))
 	return r.progress(ctx)
 }

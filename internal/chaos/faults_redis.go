@@ -9,38 +9,38 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// redisFaults take away what PostgreSQL does not need.
+// redisFaults are faults of Redis, which may lose everything.
 func redisFaults() []fault {
 	return []fault{
-		{"Redis loses everything", func(ctx context.Context, r *round) (relief, error) {
+		{"Redis loses everything", func(ctx context.Context, r *round) (recovery, error) {
 			if err := r.keys.FlushAll(ctx).Err(); err != nil {
-				return relief{}, err
+				return recovery{}, err
 			}
 			return r.hintsAgain(ctx), nil
 		}},
-		{"Redis is killed, with AOF", func(ctx context.Context, r *round) (relief, error) {
+		{"Redis is killed, with AOF", func(ctx context.Context, r *round) (recovery, error) {
 			r.redis.Kill()
 			wait(ctx, r.outage())
 			err := r.redis.Start(ctx)
 			return r.progress(ctx), err
 		}},
-		{"Redis is killed, without AOF", func(ctx context.Context, r *round) (relief, error) {
+		{"Redis is killed, without AOF", func(ctx context.Context, r *round) (recovery, error) {
 			for _, p := range r.processes() {
 				p.redis.cut()
 			}
 			r.redis.Kill()
 			if err := r.redis.Start(ctx); err != nil {
-				return relief{}, err
+				return recovery{}, err
 			}
 			if err := r.keys.FlushAll(ctx).Err(); err != nil {
-				return relief{}, err
+				return recovery{}, err
 			}
 			err := r.mendRedis()
 			return r.hintsAgain(ctx), err
 		}},
 		{"Redis is restored from old", oldRedis},
 		{"Redis loses single keys", someKeys},
-		{"Redis is away", func(ctx context.Context, r *round) (relief, error) {
+		{"Redis is away", func(ctx context.Context, r *round) (recovery, error) {
 			for _, p := range r.processes() {
 				p.redis.cut()
 			}
@@ -48,33 +48,33 @@ func redisFaults() []fault {
 			err := r.mendRedis()
 			return r.progress(ctx), err
 		}},
-		{"Redis does not answer", func(ctx context.Context, r *round) (relief, error) {
+		{"Redis does not answer", func(ctx context.Context, r *round) (recovery, error) {
 			for _, p := range r.processes() {
 				if err := p.redis.silence(); err != nil {
-					return relief{}, err
+					return recovery{}, err
 				}
 			}
 			wait(ctx, r.outage())
 			err := r.mendRedis()
 			return r.progress(ctx), err
 		}},
-		{"Redis is cut at the acknowledgement", func(ctx context.Context, r *round) (relief, error) {
-			return r.snip(ctx, func(p *process) link { return p.redis }, "upstream", acknowledged)
+		{"Redis is cut at the acknowledgement", func(ctx context.Context, r *round) (recovery, error) {
+			return r.cutAt(ctx, func(p *process) link { return p.redis }, "upstream", acknowledged)
 		}},
 	}
 }
 
 func (r *round) mendRedis() error {
 	for _, p := range r.processes() {
-		if err := p.redis.mend(); err != nil {
+		if err := p.redis.restore(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// oldRedis brings back what Redis held a while ago, over what it holds now.
-func oldRedis(ctx context.Context, r *round) (relief, error) {
+// oldRedis restores an earlier content of Redis over the present one.
+func oldRedis(ctx context.Context, r *round) (recovery, error) {
 	old := map[string]string{}
 	for keys := r.keys.Scan(ctx, 0, "asynq:*", 1000).Iterator(); keys.Next(ctx); {
 		if dump, err := r.keys.Dump(ctx, keys.Val()).Result(); err == nil {
@@ -92,37 +92,36 @@ func oldRedis(ctx context.Context, r *round) (relief, error) {
 	return r.hintsAgain(ctx), err
 }
 
-// hintsAgain is the relief from a loss of hints: those that were under way have
-// come to somebody or were sent again, or there is progress where there were
-// none.
-func (r *round) hintsAgain(ctx context.Context) relief {
+// hintsAgain is the recovery from a loss of hints: those under way have reached a
+// worker or were sent again; without any, there is progress.
+func (r *round) hintsAgain(ctx context.Context) recovery {
 	if after := r.takenOver(ctx, nil, time.Now()); after.done != nil {
 		return after
 	}
 	return r.progress(ctx)
 }
 
-// someKeys deletes a third of what Redis holds: hints, lists, leases.
-func someKeys(ctx context.Context, r *round) (relief, error) {
+// someKeys deletes a third of the keys of Redis: hints, lists, leases.
+func someKeys(ctx context.Context, r *round) (recovery, error) {
 	for keys := r.keys.Scan(ctx, 0, "asynq:{*", 1000).Iterator(); keys.Next(ctx); {
 		if r.IntN(3) == 0 {
 			if err := r.keys.Del(ctx, keys.Val()).Err(); err != nil {
-				return relief{}, err
+				return recovery{}, err
 			}
 		}
 	}
 	return r.hintsAgain(ctx), nil
 }
 
-// snip cuts the connection of a few processes where a text comes by.
-func (r *round) snip(ctx context.Context, of func(*process) link, direction, text string) (relief, error) {
+// cutAt cuts the connections of a few processes at a text.
+func (r *round) cutAt(ctx context.Context, of func(*process) link, direction, text string) (recovery, error) {
 	register()
 	from := time.Now()
 	var left []func() int32
 	for _, p := range r.processes() {
-		n, err := of(p).snip(direction, text, 2)
+		n, err := of(p).cutAt(direction, text, 2)
 		if err != nil {
-			return relief{}, err
+			return recovery{}, err
 		}
 		left = append(left, n)
 	}
@@ -136,13 +135,13 @@ func (r *round) snip(ctx context.Context, of func(*process) link, direction, tex
 		return false
 	})
 	for _, p := range r.processes() {
-		if err := of(p).mend(); err != nil {
-			return relief{}, err
+		if err := of(p).restore(); err != nil {
+			return recovery{}, err
 		}
 	}
-	r.trouble("a cut connection", from.Add(-hesitation), time.Now().Add(time.Second))
+	r.trouble("a cut connection", from.Add(-recordDelay), time.Now().Add(time.Second))
 	if !bitten {
-		return relief{}, errNotMet
+		return recovery{}, errNotMet
 	}
 	return r.progress(ctx), nil
 }

@@ -19,15 +19,15 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// order is a job that was asked for, and what is known of it from outside.
+// order is a job that the feeder requested, and what is known of it from outside.
 type order struct {
 	id        string
 	tenant    string
 	number    int
-	keys      []string // asked for, sorted, each once
+	keys      []string // requested, sorted, without repeats
 	notify    []string
 	dry       bool
-	cancelled bool // somebody asked for that
+	cancelled bool // a cancellation was requested
 
 	merge  bool
 	target string // of a merge; empty: the anonymous profile
@@ -44,37 +44,37 @@ func (o *order) path() string {
 // String names the order and, once it has one, its job.
 func (o *order) String() string { return strings.TrimSpace(fmt.Sprintf("order %d %s", o.number, o.id)) }
 
-// dice may be thrown by several at once.
-type dice struct {
+// lockedRand is a source of random numbers for several goroutines.
+type lockedRand struct {
 	mu   sync.Mutex
 	rand *rand.Rand
 }
 
-func (d *dice) IntN(n int) int {
+func (d *lockedRand) IntN(n int) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.rand.IntN(n)
 }
 
-// feeder asks for jobs of many sizes.
+// feeder requests jobs of many sizes.
 type feeder struct {
 	r    *round
-	rand *dice
-	busy sync.WaitGroup // those who are asking
+	rand *lockedRand
+	busy sync.WaitGroup // requests under way
 
 	mu     sync.Mutex
-	fresh  map[int64][]string // clients of a studio who were never asked for
+	fresh  map[int64][]string // by studio: clients not yet in a request
 	used   map[int64][]string
 	orders []*order
 	asked  int
-	apart  map[int64][]string // clients whom no guard protects, for special tasks
+	apart  map[int64][]string // clients whom no guard protects, for single faults
 	killer string             // a client at whom every worker dies, if there is one
 }
 
 const studios = 4
 
 func newFeeder(ctx context.Context, r *round) (*feeder, error) {
-	f := &feeder{r: r, rand: &dice{rand: rand.New(rand.NewPCG(r.seed, 2))}, fresh: map[int64][]string{}, used: map[int64][]string{}, apart: map[int64][]string{}}
+	f := &feeder{r: r, rand: &lockedRand{rand: rand.New(rand.NewPCG(r.seed, 2))}, fresh: map[int64][]string{}, used: map[int64][]string{}, apart: map[int64][]string{}}
 	for s := int64(1); s <= studios; s++ {
 		rows, err := r.pool.Query(ctx, "SELECT id::text FROM clients WHERE studio_id = $1 AND NOT is_anonymous ORDER BY id", s)
 		if err != nil {
@@ -106,7 +106,7 @@ func (f *feeder) plain(ctx context.Context, keys []string) ([]string, error) {
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-// take picks clients of a studio, those who were never asked for first.
+// take picks clients of a studio, first those not yet in a request.
 func (f *feeder) take(studio int64, n int) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -120,8 +120,8 @@ func (f *feeder) take(studio int64, n int) []string {
 	return keys
 }
 
-// run asks for jobs until ctx ends. It waits while more are open than there
-// are workers for.
+// run requests jobs until ctx ends. It waits while more are open than the workers
+// can do.
 func (f *feeder) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		var open int
@@ -136,7 +136,7 @@ func (f *feeder) run(ctx context.Context) {
 	}
 }
 
-// next asks for a job of some kind.
+// next requests a job of a random kind.
 func (f *feeder) next(ctx context.Context) {
 	studio := int64(1 + f.rand.IntN(studios))
 	o := &order{tenant: fmt.Sprint(studio)}
@@ -150,7 +150,7 @@ func (f *feeder) next(ctx context.Context) {
 		o.keys = f.take(studio, 10+f.rand.IntN(50))
 	case n < 15:
 		o.keys = f.take(studio, 100+f.rand.IntN(150))
-	case n < 16: // somebody who never was, and somebody of another studio
+	case n < 16: // a client that does not exist, and one of another studio
 		o.keys = append(f.take(studio, 3), "99999999", f.foreign(studio))
 	case n < 17:
 		o.keys, o.dry = f.take(studio, 1+f.rand.IntN(60)), true
@@ -171,8 +171,7 @@ func (f *feeder) foreign(studio int64) string {
 	return others[f.rand.IntN(len(others))]
 }
 
-// nudge lets somebody ask for a small job, so that every step of the protocol
-// is gone through soon.
+// nudge requests a small job, so that every step of the protocol happens soon.
 func (f *feeder) nudge(ctx context.Context) { f.busy.Go(func() { f.small(ctx) }) }
 
 func (f *feeder) small(ctx context.Context) {
@@ -181,7 +180,7 @@ func (f *feeder) small(ctx context.Context) {
 	f.submit(ctx, o, apiclient.Erasure{Reason: jobs.SubjectRequest})
 }
 
-// selection asks for the inactive clients of a studio, or for nobody of them.
+// selection requests the inactive clients of a studio, or excludes them all.
 func (f *feeder) selection(ctx context.Context, studio int64, nobody bool) {
 	o := &order{tenant: fmt.Sprint(studio)}
 	var s jobs.Selection
@@ -210,7 +209,7 @@ func (f *feeder) selection(ctx context.Context, studio int64, nobody bool) {
 		}
 		return err
 	}
-	if !f.patiently(ctx, "select", try) {
+	if !f.retry(ctx, "select", try) {
 		return
 	}
 	count := len(o.keys)
@@ -220,7 +219,7 @@ func (f *feeder) selection(ctx context.Context, studio int64, nobody bool) {
 	f.submit(ctx, o, apiclient.Erasure{SelectionID: s.ID, ExpectedCount: &count, Reason: jobs.Inactivity})
 }
 
-// submit asks until there is an answer, always with the same key.
+// submit sends the request until there is an answer, always with the same key.
 func (f *feeder) submit(ctx context.Context, o *order, e apiclient.Erasure) {
 	f.address(o)
 	e.TenantID, e.Comment, e.Notify = o.tenant, o.comment(), o.notify
@@ -228,16 +227,16 @@ func (f *feeder) submit(ctx context.Context, o *order, e apiclient.Erasure) {
 	if e.SelectionID == "" {
 		e.ClientIDs = o.keys
 	}
-	// The driver's end does not leave a question open.
+	// Wait for the answer even when the driver ends.
 	ctx = context.WithoutCancel(ctx)
-	f.patiently(ctx, "submit", func() error {
+	f.retry(ctx, "submit", func() error {
 		job, err := f.r.client.CreateErasure(ctx, e, f.key(o))
 		return f.answered(o, job, err)
 	})
 }
 
-// note keeps an order in mind: once it is sent it may have been accepted,
-// whatever we hear.
+// note records an order before it is sent: it may be accepted even when no answer
+// arrives.
 func (f *feeder) note(o *order) {
 	slices.Sort(o.keys)
 	o.keys = slices.Compact(o.keys)
@@ -258,14 +257,14 @@ func (f *feeder) answered(o *order, job jobs.Job, err error) error {
 	return err
 }
 
-// address gives an order its number and recipients whom no other order has.
+// address gives an order its number and recipients of its own.
 func (f *feeder) address(o *order) {
 	f.mu.Lock()
 	f.asked++
 	o.number = f.asked
 	f.mu.Unlock()
 	for i := range 1 + f.rand.IntN(2) {
-		if o.dry { // there is nothing to tell anybody of
+		if o.dry { // a rehearsal sends no mail
 			break
 		}
 		o.notify = append(o.notify, fmt.Sprintf("order%d.%d@studio.example", o.number, i))
@@ -275,8 +274,8 @@ func (f *feeder) address(o *order) {
 // comment marks the job of an order.
 func (o *order) comment() string { return fmt.Sprintf("order %d", o.number) }
 
-// patiently asks again for as long as the trouble is the infrastructure's.
-func (f *feeder) patiently(ctx context.Context, what string, try func() error) bool {
+// retry calls try again as long as the error comes from the infrastructure.
+func (f *feeder) retry(ctx context.Context, what string, try func() error) bool {
 	var last error
 	ok := eventually(ctx, f.r.o.Patience, func() bool {
 		last = try()
@@ -288,7 +287,7 @@ func (f *feeder) patiently(ctx context.Context, what string, try func() error) b
 	return last == nil
 }
 
-// final reports whether asking again will not help.
+// final reports whether trying again cannot help.
 func final(err error) bool {
 	k := jobs.KindOf(err)
 	return !errors.Is(err, context.Canceled) && k != jobs.Unavailable && k != jobs.Internal
@@ -300,7 +299,7 @@ func (f *feeder) all() []*order {
 	return slices.Clone(f.orders)
 }
 
-// open is a random order whose job has not ended, as far as the database says.
+// open returns a random order whose job has not ended, according to the database.
 func (f *feeder) open(ctx context.Context) *order {
 	rows, err := f.r.pool.Query(ctx, "SELECT id::text FROM oubli.jobs WHERE state IN ('running', 'scheduled') ORDER BY requested DESC, id")
 	if err != nil {
@@ -320,8 +319,8 @@ func (f *feeder) open(ctx context.Context) *order {
 	return nil
 }
 
-// step takes a step with a job, as an administrator does, and reports whether
-// it was taken.
+// step pauses, resumes or cancels a job as an administrator does, and reports
+// whether it succeeded.
 func (r *round) step(ctx context.Context, o *order, step string) (bool, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.apiAddr+o.path()+"/"+step, nil)
 	if err != nil {
@@ -336,7 +335,7 @@ func (r *round) step(ctx context.Context, o *order, step string) (bool, error) {
 	return resp.StatusCode < 300, nil
 }
 
-// special is a client of a studio who was never asked for and whom no guard
+// special returns a client of a studio not yet in a request and whom no guard
 // protects; empty when there is none left.
 func (f *feeder) special(studio int64) string {
 	f.mu.Lock()
@@ -349,7 +348,7 @@ func (f *feeder) special(studio int64) string {
 	return client
 }
 
-// askFor asks for one client in particular, among others.
+// askFor requests one given client together with others.
 func (f *feeder) askFor(ctx context.Context, studio int64, client string) {
 	o := &order{tenant: fmt.Sprint(studio), keys: append(f.take(studio, 12), client)}
 	f.submit(ctx, o, apiclient.Erasure{Reason: jobs.SubjectRequest})

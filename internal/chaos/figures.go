@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// Figures are what a run has come to.
+// Figures are the results of a run.
 type Figures struct {
 	Seed       uint64
 	Rounds     int
@@ -22,22 +22,22 @@ type Figures struct {
 	Erased     int
 	Mails      int            // that were accepted
 	Refused    int            // mails that the server refused for good
-	InDoubt    map[string]int // mails that came again because nobody could know, by why
-	Lost       int            // clients, jobs and mails that should have been dealt with
-	Doubled    int            // clients and mails that were dealt with twice
+	InDoubt    map[string]int // mails sent twice because their acceptance was not known, by reason
+	Lost       int            // clients, jobs and mails without a result
+	Doubled    int            // clients and mails processed twice
 	Violations []string
 
 	mu    sync.Mutex
 	kinds map[string]*tally
 }
 
-// tally is how often a kind of fault came, and how soon it was got over.
+// tally counts a kind of fault, and how soon the system recovered.
 type tally struct {
 	times int
 	took  []time.Duration
 }
 
-// count counts a fault, with the time to get over it where it was measured.
+// count counts a fault, with the time to recover if measured.
 func (f *Figures) count(kind string, took time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -55,7 +55,7 @@ func (f *Figures) count(kind string, took time.Duration) {
 	}
 }
 
-// doubted counts a mail that came again, and why it had to.
+// doubted counts a mail that was sent again, by reason.
 func (f *Figures) doubted(cause string) {
 	if f.InDoubt == nil {
 		f.InDoubt = map[string]int{}
@@ -63,7 +63,7 @@ func (f *Figures) doubted(cause string) {
 	f.InDoubt[cause]++
 }
 
-// Faults is how many faults came.
+// Faults returns the number of faults.
 func (f *Figures) Faults() (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -76,7 +76,7 @@ func (f *Figures) Faults() (n int) {
 // Write prints the closing table.
 func (f *Figures) Write(w io.Writer) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "fault\ttimes\tgot over: median\tworst\t")
+	fmt.Fprintln(t, "fault\ttimes\trecovery: median\tworst\t")
 	for _, kind := range Kinds() {
 		f.mu.Lock()
 		k := f.kinds[kind]

@@ -24,11 +24,11 @@ import (
 	"github.com/oubli/oubli/internal/local"
 )
 
-// lab is the servers and the program, which outlive a round.
+// lab is the servers and the program, which all rounds share.
 type lab struct {
 	o       Options
 	dir     string
-	program string // oubli, built for trouble
+	program string // oubli, built with the tag chaos
 	mapFile string
 	pg      *local.Postgres
 	disk    *disk // that the database is on; nil: the machine's
@@ -39,8 +39,8 @@ type lab struct {
 	stops   []func() error
 }
 
-// pristine is the database that every round begins with a copy of.
-const pristine = "pristine"
+// templateDB is the database that every round starts with a copy of.
+const templateDB = "round_template"
 
 // openLab starts the servers, fills the database and builds the program.
 func openLab(ctx context.Context, o Options) (_ *lab, err error) {
@@ -78,7 +78,7 @@ func openLab(ctx context.Context, o Options) (_ *lab, err error) {
 	return l, l.openDatabase(ctx)
 }
 
-// build makes the program with what only this driver may ask of it.
+// build builds the program with the tag chaos.
 func (l *lab) build(ctx context.Context) error {
 	l.program = filepath.Join(l.dir, "oubli-chaos")
 	cmd := exec.CommandContext(ctx, "go", "build", "-tags", "chaos", "-ldflags=-checklinkname=0", "-o", l.program,
@@ -90,8 +90,8 @@ func (l *lab) build(ctx context.Context) error {
 	return nil
 }
 
-// openDatabase starts PostgreSQL on a small disk of its own, where that can be
-// had, and fills the database that rounds begin with.
+// openDatabase starts PostgreSQL, on a small disk of its own if possible, and
+// fills the database that rounds begin with.
 func (l *lab) openDatabase(ctx context.Context) (err error) {
 	if l.o.Disk {
 		if l.disk, err = openDisk(); err != nil {
@@ -109,10 +109,10 @@ func (l *lab) openDatabase(ctx context.Context) (err error) {
 		return err
 	}
 	l.stops = append(l.stops, l.pg.Close)
-	if err := l.sql(ctx, "CREATE DATABASE "+pristine); err != nil {
+	if err := l.sql(ctx, "CREATE DATABASE "+templateDB); err != nil {
 		return err
 	}
-	pool, err := pgxpool.New(ctx, l.pg.URL(pristine))
+	pool, err := pgxpool.New(ctx, l.pg.URL(templateDB))
 	if err != nil {
 		return err
 	}
@@ -124,8 +124,8 @@ func (l *lab) openDatabase(ctx context.Context) (err error) {
 	return err
 }
 
-// troubleSQL is a trigger that refuses to let go of the clients whom a round
-// names, with a message that quotes what nobody may keep.
+// troubleSQL makes a trigger that refuses to delete the clients in public.poison,
+// with a message that quotes personal data.
 const troubleSQL = `
 	CREATE TABLE public.poison (id bigint PRIMARY KEY);
 	GRANT SELECT ON public.poison TO PUBLIC;
@@ -138,10 +138,10 @@ const troubleSQL = `
 	END $$;
 	CREATE TRIGGER refuse BEFORE DELETE ON public.clients FOR EACH ROW EXECUTE FUNCTION public.refuse();`
 
-// poisonCode is what becomes of a client in public.poison.
+// poisonCode is the reason code of a client in public.poison.
 const poisonCode = "23514:clients_keep_vip"
 
-// mapWithTrouble is the demo's map, which also knows of that trigger.
+// mapWithTrouble is the demo's map with that trigger listed.
 func mapWithTrouble() []byte {
 	return bytes.Replace(booking.Map(), []byte("\ntriggers:\n"),
 		[]byte("\ntriggers:\n  - {name: refuse, table: clients, because: \"the fault driver's\"}\n"), 1)
@@ -167,7 +167,7 @@ func (l *lab) Close() error {
 	return errors.Join(errs...)
 }
 
-// eventually asks until the answer is yes, and says whether it came in time.
+// eventually polls until the condition is true, and reports whether it was in time.
 func eventually(ctx context.Context, patience time.Duration, done func() bool) bool {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -18,7 +18,7 @@ import (
 	"github.com/Shopify/toxiproxy/v2/toxics"
 )
 
-// link is the way from one process to one server.
+// link is the proxy between one process and one server.
 type link struct{ *toxiproxy.Proxy }
 
 func (l *lab) link(name, upstream string) (link, error) {
@@ -36,9 +36,9 @@ func (l *lab) link(name, upstream string) (link, error) {
 	return link{}, err
 }
 
-// freeAddr is where nobody listens. It is below the range from which systems
-// take the ports of outgoing connections: inside it, a caller that keeps
-// dialling a cut link could be given the link's own port.
+// freeAddr returns an address on which nobody listens. Its port is below the range
+// from which systems take the ports of outgoing connections: within it, a client
+// that dials a cut link again and again could get the link's own port.
 func freeAddr() (string, error) {
 	for range 100 {
 		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 15000+rand.IntN(17000)))
@@ -49,19 +49,19 @@ func freeAddr() (string, error) {
 	return "", errors.New("no free port on 127.0.0.1")
 }
 
-// cut refuses connections and drops those that are open.
+// cut refuses new connections and closes the open ones.
 func (l link) cut() { l.Stop() }
 
-// mend lets everything through again.
-func (l link) mend() error {
+// restore forwards everything again.
+func (l link) restore() error {
 	l.Toxics.ResetToxics(context.Background())
 	if err := l.Start(); err != nil && !errors.Is(err, toxiproxy.ErrProxyAlreadyStarted) {
-		return fmt.Errorf("mend %s: %w", l.Name, err)
+		return fmt.Errorf("restore %s: %w", l.Name, err)
 	}
 	return nil
 }
 
-// silence keeps the connections open and lets nothing through.
+// silence keeps the connections open and forwards nothing.
 func (l link) silence() error {
 	for _, direction := range []string{"upstream", "downstream"} {
 		if err := l.poison("timeout", direction, map[string]any{"timeout": 0}); err != nil {
@@ -80,35 +80,35 @@ func (l link) poison(kind, direction string, attributes map[string]any) error {
 	return err
 }
 
-// What scissors wait for on the wire.
+// The texts at which a cutter closes a connection.
 const (
 	// committed is PostgreSQL's answer to a COMMIT: when it is lost, the
-	// process cannot know whether its transaction came to be.
+	// process cannot know whether its transaction was committed.
 	committed = "COMMIT\x00"
-	// acknowledged is in the script by which asynq takes a finished hint away.
+	// acknowledged is in the script by which asynq removes a finished hint.
 	acknowledged = ":processed:"
 )
 
-// cuts counts the connections that scissors may still cut, by name.
+// cuts counts the connections that a cutter may still close, by name.
 var cuts sync.Map
 
-// snip cuts the next connections on which the text comes by, before it has
-// passed. It returns how many are left to be cut.
-func (l link) snip(direction, text string, times int32) (left func() int32, err error) {
+// cutAt closes the next connections on which the text appears, before forwarding
+// it. left returns how many are still to be closed.
+func (l link) cutAt(direction, text string, times int32) (left func() int32, err error) {
 	n := new(atomic.Int32)
 	n.Store(times)
 	cuts.Store(l.Name+direction, n)
-	return n.Load, l.poison("scissors", direction, map[string]any{"name": l.Name + direction, "text": text})
+	return n.Load, l.poison("cutter", direction, map[string]any{"name": l.Name + direction, "text": text})
 }
 
-// Scissors is a toxic that cuts a connection just before a text passes.
-type Scissors struct {
+// Cutter is a toxic that closes a connection just before a text is forwarded.
+type Cutter struct {
 	Name string `json:"name"`
 	Text string `json:"text"`
 }
 
-// Pipe lets everything through up to the text.
-func (s *Scissors) Pipe(stub *toxics.ToxicStub) {
+// Pipe forwards everything up to the text.
+func (s *Cutter) Pipe(stub *toxics.ToxicStub) {
 	for {
 		select {
 		case <-stub.Interrupt:
@@ -127,9 +127,9 @@ func (s *Scissors) Pipe(stub *toxics.ToxicStub) {
 	}
 }
 
-func (s *Scissors) bites(c *stream.StreamChunk) bool {
+func (s *Cutter) bites(c *stream.StreamChunk) bool {
 	left, ok := cuts.Load(s.Name)
 	return ok && bytes.Contains(c.Data, []byte(s.Text)) && left.(*atomic.Int32).Add(-1) >= 0
 }
 
-var register = sync.OnceFunc(func() { toxics.Register("scissors", new(Scissors)) })
+var register = sync.OnceFunc(func() { toxics.Register("cutter", new(Cutter)) })

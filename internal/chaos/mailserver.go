@@ -40,7 +40,7 @@ type acceptedMail struct {
 	answered bool // the sender was told
 }
 
-// mailServer accepts, refuses and breaks off as a fault wants it.
+// mailServer accepts, refuses or breaks the connection, as its behaviour says.
 type mailServer struct {
 	addr   string
 	server *smtp.Server
@@ -48,7 +48,7 @@ type mailServer struct {
 	mu        sync.Mutex
 	behaviour behaviour
 	changed   chan struct{} // closed when the behaviour changes
-	visits    int           // that met the present behaviour where it matters
+	visits    int           // dialogues that reached the present behaviour
 	got       []acceptedMail
 	refused   map[string]bool // recipients who were refused for good
 }
@@ -65,7 +65,7 @@ func openMailServer() (*mailServer, error) {
 	p.server.Domain = "mail.localhost"
 	p.server.ReadTimeout, p.server.WriteTimeout = 2*time.Minute, 2*time.Minute
 	p.server.ErrorLog = log.New(io.Discard, "", 0)
-	go func() { _ = p.server.Serve(rude{l, p}) }()
+	go func() { _ = p.server.Serve(quitRefuser{l, p}) }()
 	return p, nil
 }
 
@@ -94,7 +94,7 @@ func (p *mailServer) in(behaviours ...behaviour) bool {
 	return true
 }
 
-// met is how many dialogues have met the present behaviour.
+// met returns how many dialogues have reached the present behaviour.
 func (p *mailServer) met() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -194,14 +194,14 @@ func refusal(code int) error {
 	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 2, 0}, Message: "because"}
 }
 
-// rude is a listener whose connections, in such a behaviour, answer QUIT with an
-// error.
-type rude struct {
+// quitRefuser is a listener whose connections answer QUIT with an error when the
+// behaviour says so.
+type quitRefuser struct {
 	net.Listener
 	mails *mailServer
 }
 
-func (l rude) Accept() (net.Conn, error) {
+func (l quitRefuser) Accept() (net.Conn, error) {
 	c, err := l.Listener.Accept()
 	if err != nil {
 		return nil, err

@@ -13,8 +13,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// merges asks for a merge of a few clients into another, into the anonymous
-// profile, or for two merges that cross.
+// merges requests a merge of a few clients into another one or into the anonymous
+// profile, or two merges of the same clients.
 func (f *feeder) merges(ctx context.Context, studio int64) {
 	keys := f.take(studio, 2+f.rand.IntN(4))
 	if len(keys) < 2 {
@@ -35,15 +35,15 @@ func (f *feeder) merges(ctx context.Context, studio int64) {
 	}
 }
 
-// submitMerge is submit for a merge. One of or into somebody who is gone by
-// then is refused, and was never a job.
+// submitMerge is submit for a merge. When a source or the target is gone already,
+// it is refused and there is no job.
 func (f *feeder) submitMerge(ctx context.Context, o *order) {
 	f.address(o)
 	f.note(o)
 	m := apiclient.Merge{TenantID: o.tenant, SourceIDs: o.keys, Target: apiclient.MergeTarget{ClientID: o.target, Anonymous: o.target == ""},
 		DeleteSource: true, FillBlanks: true, Conflicts: jobs.FailOnConflict, Comment: o.comment(), Notify: o.notify}
 	ctx = context.WithoutCancel(ctx)
-	f.patiently(ctx, "submit a merge", func() error {
+	f.retry(ctx, "submit a merge", func() error {
 		job, err := f.r.client.CreateMerge(ctx, m, f.key(o))
 		if jobs.KindOf(err) == jobs.Invalid {
 			f.mu.Lock()
@@ -55,13 +55,13 @@ func (f *feeder) submitMerge(ctx context.Context, o *order) {
 	})
 }
 
-// mergeCodes are the reasons for which a merge may leave a source alone.
+// mergeCodes are the reasons why a merge may skip a source.
 var mergeCodes = []string{jobs.CodeConflict, jobs.CodeValueConflict, jobs.CodeTargetNotFound, jobs.CodeTargetNobody}
 
-// moved is where the rows of merged clients are now, as the jobs tell it.
+// moved says where the rows of merged clients are now, according to the jobs.
 type moved map[string]string
 
-// owner is who has what belonged to a client; empty for the anonymous profile
+// owner returns who has a client's rows now; empty for the anonymous profile
 // or nobody.
 func (m moved) owner(client string, gone func(string) bool) string {
 	for seen := 0; gone(client); seen++ {
@@ -102,8 +102,8 @@ func belongings(ctx context.Context, pool *pgxpool.Pool) (map[string]int, error)
 	return all, rows.Err()
 }
 
-// checkMoved: whoever took over from others has all that they had, and nobody
-// who is gone has anything. It returns who took over.
+// checkMoved checks that each target has all rows of its sources, and that no
+// merged source has any. It returns the targets.
 func (r *round) checkMoved(ctx context.Context, before *pgxpool.Pool, m moved, gone func(string) bool) (targets []string, err error) {
 	was, err := belongings(ctx, before)
 	if err != nil {

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// Options says how much trouble there shall be. The zero value of a field
-// stands for what its comment names.
+// Options are the settings of a run. The zero value of a field stands for the
+// default in its comment.
 type Options struct {
-	// Seed decides which faults come in which order, and what is asked for. It
-	// cannot decide what the scheduler of the machine does.
+	// Seed decides the order of faults and requests. It does not decide how the
+	// machine schedules the processes.
 	Seed uint64
-	// Duration is how long faults come, over all rounds; 0: until each kind
-	// has come once.
+	// Duration is how long faults are injected, over all rounds; 0: until each
+	// kind has happened once.
 	Duration time.Duration
-	// Only names the kinds of fault to bring; none: all.
+	// Only names the kinds of fault to inject; none: all.
 	Only []string
 	// Clients of one round's database; 6,000. Each round begins with a fresh one.
 	Clients int
@@ -25,20 +25,21 @@ type Options struct {
 	Pause   time.Duration // at most so long is waited between faults; 500 ms
 	// Outage is how long a server is away at most; 2 s.
 	Outage time.Duration
-	// Piles is of how many faults one comes before the last is got over; 4.
-	Piles int
+	// Overlap: one in so many faults begins before the system has recovered from
+	// the last; 4.
+	Overlap int
 	// Patience bounds every wait for a condition; 3 minutes.
 	Patience time.Duration
 	// Lease is how long a silent worker keeps its batch, and MailLease its
 	// mail; 0: the product's.
 	Lease, MailLease time.Duration
-	// Long lets outages last longer than the timeouts that they shall
-	// outlast: half a minute and more, not a few seconds.
+	// Long makes outages longer than the product's timeouts: half a minute and
+	// more, instead of a few seconds.
 	Long bool
-	// Disk puts the database on a small file system in memory, so that it can be
-	// full. It takes root, and a driver that is killed leaves it mounted.
+	// Disk puts the database on a small file system in memory, which can be filled.
+	// It needs root, and stays mounted when the driver is killed.
 	Disk bool
-	// Log is told what happens; nil: nobody.
+	// Log gets a line for everything that happens; nil: none.
 	Log io.Writer
 }
 
@@ -58,8 +59,8 @@ func (o Options) withDefaults() Options {
 	if o.Outage == 0 {
 		o.Outage = 2 * time.Second
 	}
-	if o.Piles == 0 {
-		o.Piles = 4
+	if o.Overlap == 0 {
+		o.Overlap = 4
 	}
 	if o.Patience == 0 {
 		o.Patience = 3 * time.Minute

@@ -18,8 +18,8 @@ import (
 	"github.com/oubli/oubli/internal/chaos/wire"
 )
 
-// process is a place where oubli runs: whenever the program ends, it is started
-// again, as a service manager would.
+// process runs oubli: whenever the program ends, it is started again, as by a
+// service manager.
 type process struct {
 	name  string
 	args  []string
@@ -28,9 +28,9 @@ type process struct {
 	db    link
 	redis link
 	mail  link
-	watch func(line string)  // is shown every line of the log
-	odd   func(what string)  // is told of an end that nobody ordered
-	dies  func(at time.Time) // is told of every end but an orderly one
+	watch func(line string)  // is called with every line of the log
+	odd   func(what string)  // is called when the program ends without an order
+	dies  func(at time.Time) // is called at every end except an orderly one
 
 	mu      sync.Mutex
 	tuning  wire.Tuning
@@ -39,21 +39,21 @@ type process struct {
 	up      chan struct{} // closed once the program says that it is up
 	ended   chan struct{} // closed once the program has ended
 	isUp    bool
-	ordered bool // somebody wants the program to end
-	retired bool // and not to come back
+	ordered bool // the driver has ordered the program to end
+	retired bool // and not to be started again
 	ops     string
 	holds   map[string]int // tasks that were claimed, with the attempt
 	hits    chan string    // failpoints that were reached
 	code    int            // of the last end
 	tail    []string       // of the log
-	done    chan struct{}  // closed once the place is empty for good
+	done    chan struct{}  // closed once the process is retired
 }
 
-// place makes links of its own for a process and starts it.
+// place makes the links of a process and starts it.
 func (r *round) place(name string, t wire.Tuning, args ...string) (*process, error) {
 	p := &process{name: name, args: args, lab: r.lab, tuning: t, holds: map[string]int{}, hits: make(chan string, 100),
 		watch: r.readLog, odd: func(what string) { r.violated("%s %s", name, what) }, done: make(chan struct{}),
-		dies: func(at time.Time) { r.trouble("a killed process", at.Add(-hesitation), at.Add(time.Second)) }}
+		dies: func(at time.Time) { r.trouble("a killed process", at.Add(-recordDelay), at.Add(time.Second)) }}
 	worker, api, err := r.roles()
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func (r *round) place(name string, t wire.Tuning, args ...string) (*process, err
 	return p, nil
 }
 
-// keep starts the program again and again until the place is given up.
+// keep starts the program again and again until the process is retired.
 func (p *process) keep() {
 	defer close(p.done)
 	for {
@@ -235,12 +235,12 @@ func (p *process) signal(sig syscall.Signal) {
 	}
 }
 
-// stopLimit is what a stop may take: the service's own limit, and some for a
+// stopLimit is how long a stop may take: the service's own limit, and more for a
 // busy machine.
 const stopLimit = time.Minute
 
-// terminate ends the program as a service manager does, and waits until it has.
-// One that does not end in time is killed, and has broken a promise.
+// terminate ends the program by SIGTERM and waits for it. If it does not end in
+// time, terminate kills it and records a violation.
 func (p *process) terminate() {
 	p.mu.Lock()
 	ended := p.ended
@@ -261,7 +261,7 @@ func (p *process) terminate() {
 	}
 }
 
-// retire gives the place up.
+// retire ends the process for good.
 func (p *process) retire(sig syscall.Signal) {
 	p.mu.Lock()
 	p.retired = true

@@ -24,8 +24,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// round is one fresh database, the processes that work on it, and what is
-// asked of them.
+// round is one fresh database, the processes that work on it, and their requests.
 type round struct {
 	*lab
 	*rand.Rand // of the schedule; others have their own
@@ -46,7 +45,7 @@ type round struct {
 	figures    *Figures
 }
 
-// window is a time in which something was in trouble.
+// window is a time in which a server had a fault.
 type window struct {
 	cause    string
 	from, to time.Time
@@ -63,7 +62,7 @@ func (l *lab) openRound(ctx context.Context, seed uint64, figures *Figures, tune
 			err = errors.Join(err, r.close())
 		}
 	}()
-	if err = l.sql(ctx, "CREATE DATABASE "+r.name+" TEMPLATE "+pristine); err != nil {
+	if err = l.sql(ctx, "CREATE DATABASE "+r.name+" TEMPLATE "+templateDB); err != nil {
 		return nil, err
 	}
 	if r.pool, err = pgxpool.New(ctx, l.pg.URL(r.name)); err != nil {
@@ -100,8 +99,8 @@ func (l *lab) openRound(ctx context.Context, seed uint64, figures *Figures, tune
 	return r, err
 }
 
-// tuning is how every process differs from one in life: chunks are small and
-// slow, so that trouble finds them in the middle.
+// tuning is what differs from production in every process: chunks are small and
+// slow, so that faults happen in the middle of one.
 func (r *round) tuning(name string, more func(string, *wire.Tuning)) wire.Tuning {
 	t := wire.Tuning{Lease: r.o.Lease, MailLease: r.o.MailLease, MailRetry: 500 * time.Millisecond, ChunkMax: 8, Slow: 30 * time.Millisecond}
 	if more != nil {
@@ -131,7 +130,7 @@ func (r *round) processes() []*process {
 	return append(all, r.workers...)
 }
 
-// close gives the processes and the database up.
+// close ends the processes and drops the database.
 func (r *round) close() error {
 	var all sync.WaitGroup
 	for _, p := range r.processes() {
@@ -146,7 +145,7 @@ func (r *round) close() error {
 	return r.sql(ctx, "DROP DATABASE IF EXISTS "+r.name+" WITH (FORCE)")
 }
 
-// violated records that a promise was broken.
+// violated records that a guarantee was broken.
 func (r *round) violated(format string, args ...any) {
 	v := fmt.Sprintf(format, args...)
 	r.mu.Lock()
@@ -161,35 +160,34 @@ func (r *round) say(format string, args ...any) {
 	fmt.Fprintf(r.o.Log, "%7.1fs  %s\n", time.Since(r.begun).Seconds(), fmt.Sprintf(format, args...))
 }
 
-// hesitation is how long it may take from the acceptance of a mail to the record
-// of it, on a machine that has other things to do. A mail that was accepted so
-// shortly before a fault may have lost its record to it.
-const hesitation = 3 * time.Second
+// recordDelay is how long it may take on a busy machine to record that a mail was
+// accepted. A fault may prevent the record of a mail that was accepted so shortly
+// before it.
+const recordDelay = 3 * time.Second
 
-// trouble notes a time in which a sender may not have learnt that its mail was
-// accepted, or may not have been able to record it.
+// trouble records a time in which the acceptance of a mail may not have been known
+// or recorded.
 func (r *round) trouble(cause string, from, to time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.troubled = append(r.troubled, window{cause, from, to})
 }
 
-// undisturbed reports whether nothing was in trouble shortly before: what a worker
-// could not give back then is its own until the lease runs out.
+// undisturbed reports whether there was no fault shortly before: during a fault a
+// worker cannot give a task back, and keeps it until the lease ends.
 func (r *round) undisturbed(at time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return !slices.ContainsFunc(r.troubled, func(w window) bool { return w.to.After(at.Add(-15 * time.Second)) })
 }
 
-// marker finds whatever the generator writes about one client alone: see
-// booking.Markers.
+// marker matches the markers of any client: see booking.Markers.
 var marker = regexp.MustCompile(`(?i)` + booking.MarkerPattern)
 
-// readLog holds every line that a process writes to telling of nobody.
+// readLog checks that no log line of a process contains a client's data.
 func (r *round) readLog(line string) {
 	if found := marker.FindString(line); found != "" {
-		r.violated("a log tells of a client: %q", found)
+		r.violated("a log contains data of a client: %q", found)
 	}
 	if strings.Contains(line, "handler panicked") || strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
 		r.violated("a process panics: %s", line)

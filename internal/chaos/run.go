@@ -15,8 +15,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Run brings trouble upon oubli and reports what came of it. Promises that were
-// broken are in the figures; an error is the driver's own.
+// Run injects faults into oubli and reports the results. Broken guarantees are in
+// the figures; an error is the driver's own.
 func Run(ctx context.Context, o Options) (*Figures, error) {
 	o = o.withDefaults()
 	f := &Figures{Seed: o.Seed}
@@ -33,7 +33,7 @@ func Run(ctx context.Context, o Options) (*Figures, error) {
 	}
 }
 
-// round lives through one round from its begin to its end.
+// round runs one round.
 func (l *lab) round(ctx context.Context, f *Figures) (err error) {
 	r, err := l.openRound(ctx, f.Seed+uint64(f.Rounds), f, nil)
 	if err != nil {
@@ -43,7 +43,7 @@ func (l *lab) round(ctx context.Context, f *Figures) (err error) {
 	defer func() { err = errors.Join(err, r.close()) }()
 	feeding, stop := context.WithCancel(ctx)
 	r.feeder.busy.Go(func() { r.feeder.run(feeding) })
-	err = r.bringTrouble(ctx)
+	err = r.injectFaults(ctx)
 	stop()
 	r.feeder.busy.Wait()
 	if err != nil {
@@ -60,14 +60,14 @@ func (l *lab) round(ctx context.Context, f *Figures) (err error) {
 	return err
 }
 
-// settle takes all trouble away and waits until nothing is left to do.
+// settle ends all faults and waits until nothing is left to do.
 func (r *round) settle(ctx context.Context) error {
 	since := time.Now()
 	r.mails.behave(kind)
 	for _, p := range r.processes() {
 		p.signal(syscall.SIGCONT)
 		for _, l := range []link{p.db, p.redis, p.mail} {
-			if err := l.mend(); err != nil {
+			if err := l.restore(); err != nil {
 				return err
 			}
 		}
@@ -79,7 +79,7 @@ func (r *round) settle(ctx context.Context) error {
 		_ = r.dashboard(ctx, "POST", fmt.Sprintf("queues/%s:resume", queue))
 	}
 	for _, o := range r.feeder.all() {
-		_, _ = r.step(ctx, o, "resume") // wherever a resume was lost
+		_, _ = r.step(ctx, o, "resume") // in case an earlier resume was lost
 	}
 	left := "unknown"
 	ok := eventually(ctx, r.o.Patience, func() bool {
@@ -96,8 +96,8 @@ func (r *round) settle(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// tell writes what the logs say of the jobs that a broken promise names, or else
-// how they end.
+// tell writes the log lines about the jobs that a violation names, or else the
+// last lines.
 func (r *round) tell() {
 	const of, last = 30, 6 // lines of each log
 	named := jobID.FindAllString(strings.Join(r.violations, " "), -1)

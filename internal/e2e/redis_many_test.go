@@ -32,7 +32,7 @@ func TestTwoWorkersOnARedisClusterLoseNothingWithOneOfItsNodes(t *testing.T) {
 	skipWithoutRedis(t, err)
 	t.Cleanup(func() { _ = cluster.Close() })
 	s.queue = cluster.URL()
-	mails, err := cluster.Holder(t.Context(), "asynq:{mail}:pending")
+	mails, err := cluster.NodeOf(t.Context(), "asynq:{mail}:pending")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// account is who the servers run as. Nil means the caller.
+// account is the system account that runs the servers; nil: the caller's.
 type account struct {
 	name     string
 	uid, gid int
@@ -45,7 +45,7 @@ func (a *account) credential() *syscall.Credential {
 	return &syscall.Credential{Uid: uint32(a.uid), Gid: uint32(a.gid)}
 }
 
-// own hands a path over to the account.
+// own makes the account the owner of a path.
 func (a *account) own(path string) error {
 	if a == nil {
 		return nil

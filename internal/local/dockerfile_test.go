@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// lastStage is the part of the Dockerfile that makes the image which is run.
+// lastStage is the part of the Dockerfile that builds the final image.
 func lastStage(t *testing.T) string {
 	t.Helper()
 	b, err := os.ReadFile("../../Dockerfile")
@@ -32,7 +32,7 @@ func TestTheImageHoldsTheProgramAndNoSystem(t *testing.T) {
 	if copied := regexp.MustCompile(`(?m)^COPY (.*)$`).FindAllStringSubmatch(stage, -1); len(copied) != 4 {
 		t.Errorf("what is copied into the image? %q", copied)
 	}
-	for _, instruction := range []string{"ENTRYPOINT", "CMD"} { // the form without a shell, which the image has not
+	for _, instruction := range []string{"ENTRYPOINT", "CMD"} { // exec form: the image has no shell
 		if !regexp.MustCompile(`(?m)^` + instruction + ` \[`).MatchString(stage) {
 			t.Errorf("%s is not in its exec form:\n%s", instruction, stage)
 		}

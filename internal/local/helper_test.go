@@ -11,12 +11,12 @@ import (
 	"time"
 )
 
-// helperKey makes the test binary a program that starts servers, tells where
-// they are and then waits to be killed.
+// helperKey makes the test binary a program that starts servers, prints their
+// addresses and then waits to be killed.
 const helperKey = "OUBLI_TEST_LOCAL_HELPER"
 
-// habitat is what a helper says of its servers.
-type habitat struct {
+// helperReport is what a helper prints about its servers.
+type helperReport struct {
 	Dirs []string
 	Pids []int
 }
@@ -41,7 +41,7 @@ func help() error {
 	if err != nil {
 		return err
 	}
-	h := habitat{}
+	h := helperReport{}
 	for _, d := range []*serverDir{p.dir, r.server.(*redisServer).dir} {
 		h.Dirs = append(h.Dirs, d.root)
 		h.Pids = append(h.Pids, d.proc.cmd.Process.Pid, d.watchdog.Process.Pid)
@@ -52,8 +52,7 @@ func help() error {
 	select {}
 }
 
-// eventually asks again and again: nothing tells a process that its
-// grandchildren have ended.
+// eventually polls: a process gets no signal when its grandchildren end.
 func eventually(t *testing.T, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)

@@ -14,7 +14,7 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// Mail is a message as the inbox took it.
+// Mail is a message that the inbox accepted.
 type Mail struct {
 	From string   // envelope sender
 	To   []string // envelope recipients
@@ -23,10 +23,9 @@ type Mail struct {
 }
 
 // Inbox is an SMTP server inside this process that accepts mail for everybody
-// and keeps it in memory. It speaks no TLS and wants no login.
+// and keeps it in memory. It has neither TLS nor authentication.
 //
-// Some addresses make trouble on purpose, by how their local part ends, whatever
-// the domain:
+// The end of an address's local part can ask for a failure:
 //
 //	anna+451@…      the recipient is refused with 451; so for every code
 //	                from 400 to 599
@@ -34,8 +33,8 @@ type Mail struct {
 //	anna+drop@…     the message is accepted and kept, but the connection is
 //	                cut before the answer, so that the sender cannot know
 //
-// A count after it limits the trouble to so many times: anna+451x2@… is refused
-// twice and then accepted.
+// A count limits how often it fails: anna+451x2@… is refused twice and then
+// accepted.
 type Inbox struct {
 	addr string
 
@@ -43,8 +42,8 @@ type Inbox struct {
 	server   *smtp.Server
 	listener net.Listener
 	mails    []Mail
-	arrived  chan struct{}  // closed and replaced with every mail
-	troubled map[string]int // how often an address had its trouble
+	arrived  chan struct{}  // closed and replaced when a mail arrives
+	troubled map[string]int // how often an address has failed
 }
 
 // StartInbox starts an inbox on a free port of 127.0.0.1.
@@ -84,7 +83,7 @@ func (in *Inbox) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop refuses connections and cuts those that are open. The mails stay.
+// Stop closes the listener and all connections. It keeps the mails.
 func (in *Inbox) Stop() {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -106,7 +105,7 @@ func (in *Inbox) Close() error {
 // Addr returns the inbox's host and port.
 func (in *Inbox) Addr() string { return in.addr }
 
-// URL returns what OUBLI_SMTP_URL wants.
+// URL returns a value for OUBLI_SMTP_URL.
 func (in *Inbox) URL() string { return "smtp://" + in.addr + "?tls=none" }
 
 // Mails returns the mails so far, the oldest first.
@@ -142,7 +141,7 @@ func (in *Inbox) keep(m Mail) {
 	in.arrived = make(chan struct{})
 }
 
-// due reports whether trouble shall happen for this address now, and counts it.
+// due reports whether this address must fail now, and counts it.
 func (in *Inbox) due(to string, t trouble) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()

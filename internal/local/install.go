@@ -14,15 +14,14 @@ import (
 type manager struct {
 	program string
 	script  string
-	// packages gives each program's package, and the ones to try after it.
+	// packages lists each program's packages, in the order to try them.
 	packages map[Program][]string
 	// asUser is for managers that refuse to run as root.
 	asUser bool
 }
 
-// aptScript keeps Debian's packages from leaving services behind: no database
-// cluster is made, and a redis-server that was not there before is not started
-// at boot either.
+// aptScript keeps Debian's packages from starting services: no database cluster
+// is created, and a newly installed redis-server is not started at boot.
 const aptScript = `
 export DEBIAN_FRONTEND=noninteractive
 dropin=/etc/postgresql-common/createcluster.d
@@ -68,7 +67,7 @@ func findManager() *manager {
 	return nil
 }
 
-// line is what a person would type.
+// line is the command as a person would type it.
 func (m *manager) line(what []Program) string {
 	words := map[string]string{"zypper": "install", "apk": "add", "pacman": "-S"}
 	verb, ok := words[m.program]
@@ -129,7 +128,7 @@ func installed(ctx context.Context, p Program) bool {
 	return err == nil
 }
 
-// allowed reports whether the manager can be run without asking anybody.
+// allowed reports whether the manager can run without a password prompt.
 func (m *manager) allowed(ctx context.Context) bool {
 	root := os.Geteuid() == 0
 	if m.asUser {

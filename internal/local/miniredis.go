@@ -10,9 +10,9 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// StartMiniredis runs a stand-in for Redis inside this process, for a demo on a
-// machine without redis-server. It keeps nothing on disk and is several times
-// slower than the real one.
+// StartMiniredis runs miniredis, a substitute for Redis, inside this process, for
+// a demo on a machine without redis-server. It stores nothing on disk and is
+// several times slower than Redis.
 func StartMiniredis(ctx context.Context) (*Redis, error) {
 	r := &Redis{password: rand.Text(), server: &miniServer{}, inProcess: true}
 	err := onFreePort(ctx, func(port int) error {
@@ -48,8 +48,8 @@ func (s *miniServer) start(_ context.Context, r *Redis) error {
 	return nil
 }
 
-// age lets miniredis's clock pass: it expires nothing by itself, and asynq's
-// leases, unique locks and server entries all live by expiry.
+// age advances miniredis's clock: it expires nothing by itself, and asynq needs
+// expiry for leases, unique locks and server entries.
 func age(ctx context.Context, m *miniredis.Miniredis) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()

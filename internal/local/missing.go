@@ -5,7 +5,7 @@ import "strings"
 // Program is something that Install can install.
 type Program string
 
-// What local servers need from the machine.
+// The programs that local servers need.
 const (
 	PostgreSQL  Program = "PostgreSQL 14 or newer"
 	RedisServer Program = "redis-server"

@@ -8,15 +8,15 @@ import (
 	"net"
 )
 
-// Ports are taken below the range from which systems pick the ports of outgoing
-// connections. Inside it, a client that keeps dialling a stopped server may be
-// given the server's own port, and the server cannot come back to it.
+// Ports are below the range from which systems take the ports of outgoing
+// connections. Within it, a client that dials a stopped server again and again
+// may get the server's own port, and the server could not start on it again.
 const (
 	firstPort = 15000
 	lastPort  = 31999
 )
 
-// freePort returns a port on which nobody listened a moment ago.
+// freePort returns a port on which nobody was listening a moment ago.
 func freePort() (int, error) {
 	for range 100 {
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
@@ -30,8 +30,8 @@ func freePort() (int, error) {
 	return 0, errors.New("no free port on 127.0.0.1")
 }
 
-// onFreePort calls start with a free port, and with another when it fails:
-// somebody may take a port between the look and the start.
+// onFreePort calls start with a free port, and with another one when it fails:
+// another process may take a port before the server listens on it.
 func onFreePort(ctx context.Context, start func(port int) error) error {
 	var err error
 	for range 5 {

@@ -18,16 +18,16 @@ import (
 
 // PostgresOptions says what kind of server to start. The zero value suits tests.
 type PostgresOptions struct {
-	// Durable keeps PostgreSQL's promise that a commit survives a crash of the
+	// Durable keeps PostgreSQL's guarantee that a commit survives a crash of the
 	// machine. Without it nothing is forced to disk, which makes tests several
-	// times faster; after Kill, a crash of the server alone, every commit is
+	// times faster. After Kill, a crash of the server only, every commit is
 	// still there.
 	Durable bool
 	// MaxConnections is the server's max_connections. Default 200.
 	MaxConnections int
 	// SharedBuffers is the server's shared_buffers, as "256MB", the default.
 	SharedBuffers string
-	// Settings are further server settings by name. They win over all others.
+	// Settings are further server settings by name. They override all others.
 	Settings map[string]string
 }
 
@@ -65,8 +65,8 @@ func (o PostgresOptions) settings() map[string]string {
 	return s
 }
 
-// Postgres is a private PostgreSQL server. Its methods are not for use by
-// several goroutines at once, URL and String apart.
+// Postgres is a private PostgreSQL server. Its methods, except URL and String,
+// are not safe for concurrent use.
 type Postgres struct {
 	dir      *serverDir
 	in       installation
@@ -153,8 +153,7 @@ func (p *Postgres) Start(ctx context.Context) error {
 	return nil
 }
 
-// await asks ready until it returns nil, and gives up when the process or the
-// context ends.
+// await calls ready until it returns nil, or the process or the context ends.
 func await(ctx context.Context, proc *process, ready func(context.Context) error) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -187,8 +186,8 @@ func (p *Postgres) URL(database string) string {
 	return u.String()
 }
 
-// DataDir returns the directory with the server's files, which may be searched
-// and must not be changed.
+// DataDir returns the directory of the server's files. Callers may read but must
+// not change them.
 func (p *Postgres) DataDir() string { return p.dir.path("data") }
 
 // LogFile returns the path of the server's own log.
@@ -199,14 +198,13 @@ func (p *Postgres) String() string {
 	return p.in.String()
 }
 
-// Stop shuts the server down in order: connections are cut, data is kept for
-// the next Start.
+// Stop shuts the server down cleanly. It closes connections and keeps the data
+// for the next Start.
 func (p *Postgres) Stop() {
 	p.dir.stop(syscall.SIGINT)
 }
 
-// Kill crashes the server: connections are cut without a word, and the next
-// Start recovers from the log.
+// Kill crashes the server. The next Start recovers from the write-ahead log.
 func (p *Postgres) Kill() {
 	p.dir.stop(syscall.SIGQUIT)
 }

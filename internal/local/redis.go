@@ -15,13 +15,13 @@ import (
 // RedisOptions says what kind of Redis to start. The zero value keeps nothing
 // on disk.
 type RedisOptions struct {
-	// AppendOnly keeps the data over Stop, Kill and Start, as far as an
-	// append-only file that is flushed every second does.
+	// AppendOnly keeps the data across Stop, Kill and Start in an append-only
+	// file that is flushed every second.
 	AppendOnly bool
 }
 
-// Redis is a private Redis server. Its methods are not for use by several
-// goroutines at once, URL and String apart.
+// Redis is a private Redis server. Its methods, except URL and String, are not
+// safe for concurrent use.
 type Redis struct {
 	port     int
 	password string
@@ -76,14 +76,14 @@ func (r *Redis) URL(database int) string {
 // String names the server, as "redis-server" or "miniredis, in process".
 func (r *Redis) String() string { return r.server.String() }
 
-// InProcess reports whether this is the stand-in of StartMiniredis.
+// InProcess reports whether StartMiniredis made this server.
 func (r *Redis) InProcess() bool { return r.inProcess }
 
 // Start runs the server again, on the same port, after Stop or Kill. StartRedis
 // has already started it once.
 func (r *Redis) Start(ctx context.Context) error { return r.server.start(ctx, r) }
 
-// Stop shuts the server down in order. The data is gone unless AppendOnly.
+// Stop shuts the server down cleanly. The data is lost unless AppendOnly.
 func (r *Redis) Stop() { r.server.stop() }
 
 // Kill ends the server as kill -9 does.
@@ -92,8 +92,8 @@ func (r *Redis) Kill() { r.server.kill() }
 // Close ends the server and removes its data. It may be called more than once.
 func (r *Redis) Close() error { return r.server.close() }
 
-// ping speaks the protocol itself: a client library would log every attempt
-// that comes before the server is up.
+// ping writes the protocol itself: a client library would log every attempt
+// before the server is up.
 func (r *Redis) ping(ctx context.Context) error {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", address(r.port))
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *redisServer) start(ctx context.Context, r *Redis) error {
 		"maxmemory-policy noeviction",
 		"daemonize no",
 	}
-	// A file and not arguments: those show the password to every account.
+	// A file, not arguments: every account can see the arguments.
 	if err := s.dir.write("redis.conf", strings.Join(config, "\n")+"\n"); err != nil {
 		return err
 	}

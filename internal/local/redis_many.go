@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// conf is a redis-server that runs from a file of settings, without the
-// password of its own that a lone server has.
+// conf is a redis-server that reads a file of settings and, unlike a single
+// server, has no password of its own.
 type conf struct {
 	dir     *serverDir
 	program string
@@ -62,7 +62,7 @@ func (c *conf) start(ctx context.Context) error {
 
 func (c *conf) addr() string { return address(c.port) }
 
-// ask sends one command and gives the answer: a status, a number, or a text.
+// ask sends one command and returns the answer: a status, a number, or a text.
 func (c *conf) ask(ctx context.Context, command string) (string, error) {
 	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", c.addr())
 	if err != nil {
@@ -102,7 +102,7 @@ func (c *conf) ask(ctx context.Context, command string) (string, error) {
 	return strings.TrimLeft(line, "+:"), nil
 }
 
-// until asks again and again until an answer is right.
+// until repeats a command until its answer is as wanted.
 func (c *conf) until(ctx context.Context, command string, right func(answer string) bool) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -182,7 +182,7 @@ func busOf(c *conf) string {
 	return ""
 }
 
-// URL returns what OUBLI_REDIS_URL wants.
+// URL returns a value for OUBLI_REDIS_URL.
 func (c *RedisCluster) URL() string {
 	var hosts []string
 	for _, n := range c.nodes {
@@ -191,8 +191,8 @@ func (c *RedisCluster) URL() string {
 	return "redis-cluster://" + strings.Join(hosts, ",")
 }
 
-// Holder says which node holds the slot of a key.
-func (c *RedisCluster) Holder(ctx context.Context, key string) (int, error) {
+// NodeOf returns the node that has the hash slot of a key.
+func (c *RedisCluster) NodeOf(ctx context.Context, key string) (int, error) {
 	slot, err := c.nodes[0].ask(ctx, "CLUSTER KEYSLOT "+key)
 	if err != nil {
 		return 0, err
@@ -213,7 +213,7 @@ func (c *RedisCluster) Holder(ctx context.Context, key string) (int, error) {
 // Kill ends a node as kill -9 does; Start runs it again with what it had.
 func (c *RedisCluster) Kill(node int) { c.nodes[node].dir.stop(syscall.SIGKILL) }
 
-// Start runs a node again after Kill, and waits until the cluster is whole.
+// Start runs a node again after Kill, and waits until the cluster is complete.
 func (c *RedisCluster) Start(ctx context.Context, node int) error {
 	if err := c.nodes[node].start(ctx); err != nil {
 		return err

@@ -15,7 +15,7 @@ type RedisSentinel struct {
 	sentinels []*conf
 }
 
-// sentinelMaster is what the sentinels call the master.
+// sentinelMaster is the sentinels' name for the master.
 const sentinelMaster = "oubli"
 
 // StartRedisSentinel runs five installed redis-servers. It returns a
@@ -51,7 +51,7 @@ func StartRedisSentinel(ctx context.Context) (_ *RedisSentinel, err error) {
 		s.sentinels = append(s.sentinels, n)
 	}
 	for _, n := range s.sentinels {
-		// Until each knows the others and the replica nobody could be elected.
+		// No replica can be elected before all sentinels know each other and it.
 		if err := n.until(ctx, "INFO sentinel", func(a string) bool {
 			return strings.Contains(a, "status=ok,") && strings.Contains(a, "slaves=1,sentinels=3")
 		}); err != nil {
@@ -61,7 +61,7 @@ func StartRedisSentinel(ctx context.Context) (_ *RedisSentinel, err error) {
 	return s, nil
 }
 
-// URL returns what OUBLI_REDIS_URL wants.
+// URL returns a value for OUBLI_REDIS_URL.
 func (s *RedisSentinel) URL() string {
 	var hosts []string
 	for _, n := range s.sentinels {

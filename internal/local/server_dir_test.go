@@ -75,7 +75,7 @@ func killAndLook(t *testing.T, exe string, who *syscall.Credential) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var h habitat
+	var h helperReport
 	if err := json.NewDecoder(out).Decode(&h); err != nil {
 		_ = cmd.Process.Kill()
 		t.Fatalf("the helper did not start its servers: %v", err)
@@ -98,8 +98,7 @@ func killAndLook(t *testing.T, exe string, who *syscall.Credential) {
 	}
 }
 
-// alive looks with signal 0, which root may send to all; EPERM tells of a
-// process too.
+// alive checks with signal 0. EPERM means that the process exists, too.
 func alive(pid int) bool {
 	return syscall.Kill(pid, 0) != syscall.ESRCH
 }

@@ -21,9 +21,9 @@ import (
 // killed.
 const stopPatience = 20 * time.Second
 
-// watchdog is told the process group to end, one line each time it changes, and
-// acts when its standard input ends. $1 is the directory, $2 the signal that
-// makes the server drop everything at once.
+// watchdog reads the process group that it must end, one line each time it
+// changes. It acts when its standard input closes. $1 is the directory, $2 the
+// signal that ends the server without saving.
 const watchdog = `
 group=
 while read -r line; do group=$line; done
@@ -39,8 +39,8 @@ fi
 rm -rf -- "$1"
 `
 
-// serverDir is the private directory of one server, its watchdog, and the process that
-// lives in it. At most one process runs in it at a time.
+// serverDir is the private directory of one server, its watchdog, and the process
+// that runs in it. At most one process runs in it at a time.
 type serverDir struct {
 	root     string
 	account  *account
@@ -52,8 +52,8 @@ type serverDir struct {
 	closed bool
 }
 
-// openServerDir makes the directory. abort names the signal, as in kill(1), that ends
-// the server without any saving, for use when the directory goes anyway.
+// openServerDir makes the directory. abort names the signal, as in kill(1), that
+// ends the server without saving, for when the directory is removed anyway.
 func openServerDir(name, abort string) (*serverDir, error) {
 	acc, err := unprivileged()
 	if err != nil {
@@ -95,8 +95,8 @@ func (d *serverDir) write(name, content string) error {
 	return errors.Join(err, f.Close(), d.account.own(d.path(name)))
 }
 
-// open opens a file in the directory for writing. It follows no link: root must not be
-// led out of a directory that the account can write to.
+// open opens a file in the directory for writing. It follows no symbolic link:
+// the account can write to the directory, and must not make root write elsewhere.
 func (d *serverDir) open(name string, flag int) (*os.File, error) {
 	return os.OpenFile(d.path(name), flag|os.O_CREATE|os.O_WRONLY|syscall.O_NOFOLLOW, 0o600)
 }
@@ -138,7 +138,7 @@ func (d *serverDir) spawn(program string, args ...string) (*process, error) {
 		p.err = p.cmd.Wait()
 		d.mu.Lock()
 		if d.proc == p {
-			// The number may soon belong to a stranger.
+			// Another process may soon get the same number.
 			d.tell("")
 		}
 		d.mu.Unlock()
@@ -226,8 +226,8 @@ func (d *serverDir) logTail() string {
 	return strings.Join(lines[max(0, len(lines)-5):], " | ")
 }
 
-// cleanEnv keeps the caller's PGPORT, PGDATA, LANG and the like away from the
-// servers.
+// cleanEnv removes the caller's PGPORT, PGDATA, LANG and the like from the
+// servers' environment.
 func cleanEnv() []string {
 	return []string{"PATH=" + os.Getenv("PATH") + ":/usr/bin:/bin", "LC_ALL=C", "TZ=UTC"}
 }

@@ -15,7 +15,7 @@ const (
 	afterData
 )
 
-// trouble is what an address asks the inbox to do to its mail.
+// trouble is the failure that an address asks for.
 type trouble struct {
 	stage stage
 	code  int

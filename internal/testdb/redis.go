@@ -14,7 +14,7 @@ import (
 	"github.com/oubli/oubli/internal/local"
 )
 
-// RedisServer returns a redis-server that is the test's alone, to stop, kill,
+// RedisServer returns a redis-server for this test only, which it may stop, kill,
 // flush and start again on the same port. It ends with the test.
 func RedisServer(tb testing.TB, o local.RedisOptions) *local.Redis {
 	tb.Helper()
@@ -32,8 +32,8 @@ func RedisServer(tb testing.TB, o local.RedisOptions) *local.Redis {
 	return r
 }
 
-// Redis returns the URL of an empty Redis database that is the test's alone. It
-// may be a numbered database of a server that others use too: no FLUSHALL.
+// Redis returns the URL of an empty Redis database for this test only. Other tests
+// may use other databases of the same server: do not send FLUSHALL.
 func Redis(tb testing.TB) string {
 	tb.Helper()
 	given := os.Getenv(RedisURLKey)
@@ -60,9 +60,9 @@ func Redis(tb testing.TB) string {
 // redisDatabases is how many databases a Redis has unless configured.
 const redisDatabases = 16
 
-// lease waits for a database number that no other test of any process holds.
-// The lock lives in PostgreSQL, where no flush of Redis can break it, and ends
-// with its connection.
+// lease waits for a database number that no other test uses, in any process. The
+// lock is in PostgreSQL, so that flushing Redis cannot remove it, and ends with
+// its connection.
 func lease(tb testing.TB, ctx context.Context) int {
 	tb.Helper()
 	conn, err := pgx.Connect(ctx, server(tb))

@@ -19,7 +19,7 @@ func TestTestsOnOneGivenRedisDoNotMeet(t *testing.T) {
 	given := testdb.RedisServer(t, local.RedisOptions{}).URL(0)
 	t.Setenv(testdb.RedisURLKey, given)
 	mustNotMeet(t, testdb.Redis(t), testdb.Redis(t))
-	// Those above are held until this test ends; what others left is not seen.
+	// The numbers above stay locked until this test ends; other tests' data must not be visible.
 	for range 2 {
 		t.Run("later", func(t *testing.T) {
 			c := client(t, testdb.Redis(t))

@@ -16,8 +16,8 @@ const (
 	RedisURLKey    = "OUBLI_TEST_REDIS_URL"
 )
 
-// private starts this process's own server. It is not closed: it ends with the
-// process, however that ends.
+// private starts this process's own server. Nothing closes it: it ends with the
+// process.
 var private = sync.OnceValues(func() (*local.Postgres, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()

@@ -19,15 +19,15 @@ import (
 
 // Template is a database that is built once per server and then cloned.
 type Template struct {
-	// Name tells templates apart. Required.
+	// Name identifies the template. Required.
 	Name string
-	// Version names the state of everything that Build depends on, as a hash of
-	// the schema's SQL. Packages that give the same name and version share the
-	// template. Default: the test binary's own hash, so that only runs of the
-	// very same binary share it.
+	// Version identifies the state of everything that Build depends on, such as
+	// a hash of the schema's SQL. Packages that use the same name and version
+	// share the template. Default: the hash of the test binary, so that only
+	// runs of the same binary share it.
 	Version string
-	// Build fills the database. It runs under a lock that holds back every
-	// other builder, and must not leave connections behind.
+	// Build fills the database. It runs under a lock, so that no other builder
+	// runs, and must close its connections.
 	Build func(ctx context.Context, pool *pgxpool.Pool) error
 }
 
@@ -37,12 +37,12 @@ const (
 	// locks are per database: all builders take it in the one that the server's
 	// URL names.
 	templateLock = 0x6f75626c69 // "oubli"
-	// templateAge is when a template may be dropped by whoever builds the next
-	// one: a server that outlives its tests must not collect them for ever.
+	// templateAge is the age at which a template is dropped when the next one is
+	// built, so that they do not pile up on a server that is kept.
 	templateAge = 24 * time.Hour
 )
 
-// built remembers what this process has seen finished.
+// built lists the templates that this process knows to be finished.
 var built sync.Map
 
 // ensure returns the name of the finished template, building it if need be.
@@ -58,7 +58,7 @@ func (t Template) ensure(ctx context.Context, base string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// Closing the connection is what gives the lock back.
+	// Closing the connection releases the lock.
 	defer admin.Close(ctx)
 	if _, err := admin.Exec(ctx, "SELECT pg_advisory_lock($1)", templateLock); err != nil {
 		return "", err
@@ -78,8 +78,8 @@ func (t Template) ensure(ctx context.Context, base string) (string, error) {
 	return name, nil
 }
 
-// build makes the template under a lock. The is_template mark comes last: a
-// database without it is what an interrupted build left.
+// build makes the template under a lock. It sets is_template last: a database
+// without it comes from an interrupted build.
 func (t Template) build(ctx context.Context, admin *pgx.Conn, base, name string) error {
 	for _, sql := range []string{
 		"DROP DATABASE IF EXISTS " + quote(name) + " WITH (FORCE)",
@@ -101,13 +101,13 @@ func (t Template) build(ctx context.Context, admin *pgx.Conn, base, name string)
 	if err != nil {
 		return err
 	}
-	// Without connections allowed, no clone ever waits for a straggler.
+	// When nobody may connect, no clone has to wait for an open connection.
 	_, err = admin.Exec(ctx, "ALTER DATABASE "+quote(name)+" WITH IS_TEMPLATE true ALLOW_CONNECTIONS false")
 	return err
 }
 
-// dropOld drops templates of earlier days. One that is being cloned just now
-// stays for the next time, so errors do not matter.
+// dropOld drops old templates. It ignores errors: a template that is being cloned
+// is dropped the next time.
 func dropOld(ctx context.Context, admin *pgx.Conn) {
 	rows, err := admin.Query(ctx, `
 		SELECT datname FROM pg_database
@@ -139,7 +139,7 @@ func (t Template) database() (string, error) {
 		}
 	}
 	sum := sha256.Sum256([]byte(t.Name + "\x00" + version))
-	// PostgreSQL cuts names after 63 bytes; the hash must survive.
+	// PostgreSQL cuts names after 63 bytes; the hash must stay complete.
 	readable := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
 			return r

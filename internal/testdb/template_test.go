@@ -87,7 +87,7 @@ func TestVersionsAndNamesMakeDifferentTemplates(t *testing.T) {
 	}
 }
 
-// dropAfter keeps a server that outlives the tests from collecting templates.
+// dropAfter drops the template when the test ends: the server may be kept.
 func dropAfter(t *testing.T, template Template) {
 	t.Helper()
 	name, err := template.database()

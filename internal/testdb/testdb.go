@@ -12,18 +12,18 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// patience bounds each step of setting up and tearing down.
+// patience limits each step of setup and teardown.
 const patience = 2 * time.Minute
 
-// New returns a pool on a database that is the test's alone: a copy of what the
-// template built or, without a template, empty. The pool is closed and the
+// New returns a pool on a database for this test only: a copy of the template or,
+// without a template, empty. The pool is closed and the
 // database dropped when the test has ended.
 func New(tb testing.TB, template ...Template) *pgxpool.Pool {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	base := server(tb)
-	// Nobody can be connected to template0, so empty databases never wait.
+	// Nobody can connect to template0, so making an empty database never waits.
 	source := "template0"
 	switch len(template) {
 	case 0:
@@ -64,8 +64,8 @@ func URL(tb testing.TB, pool *pgxpool.Pool) string {
 	return pool.Config().ConnString()
 }
 
-// closed closes the pool and reports whether all its connections came back: a
-// leaked one would hold Close for ever.
+// closed closes the pool and reports whether all connections were returned: Close
+// would wait for a leaked one for ever.
 func closed(pool *pgxpool.Pool) bool {
 	done := make(chan struct{})
 	go func() {

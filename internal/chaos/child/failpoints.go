@@ -18,7 +18,7 @@ import (
 	"github.com/oubli/oubli/worker"
 )
 
-// failpoints does at failpoints what it was ordered to.
+// failpoints executes orders at failpoints.
 type failpoints struct {
 	t wire.Tuning
 
@@ -35,7 +35,7 @@ func newFailpoints(t wire.Tuning, orders, reports *os.File) *failpoints {
 	return p
 }
 
-// obey reads orders. When the driver is gone, nobody is left to stop us.
+// obey reads orders. When the driver is gone, it ends this process.
 func (p *failpoints) obey(orders *os.File) {
 	for lines := bufio.NewScanner(orders); lines.Scan(); {
 		var o wire.Order
@@ -71,7 +71,7 @@ func (p *failpoints) act(deed wire.Deed) {
 		select {} // nothing may be done any more
 	case wire.Stop:
 		select {
-		case <-p.awake: // what ended an earlier stop
+		case <-p.awake: // left from an earlier stop
 		default:
 		}
 		// Any thread may take the signal, and until one has, this one would run on,
@@ -107,7 +107,7 @@ func (p *failpoints) tuning() app.Tuning {
 			o.Claims = claims{o.Claims, p}
 			o.Eraser = eraser{o.Eraser, p}
 			if p.t.Unmarked {
-				o.Mails = forgetful{o.Mails}
+				o.Mails = unrecorded{o.Mails}
 			}
 		},
 	}

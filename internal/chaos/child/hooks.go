@@ -37,7 +37,7 @@ func (c claims) reported(claim *jobs.Claim, err error) (*jobs.Claim, error) {
 	return claim, err
 }
 
-// eraser dies at the client whom nobody survives.
+// eraser ends the process at the client that kills every worker.
 type eraser struct {
 	worker.Eraser
 	p *failpoints
@@ -51,10 +51,10 @@ func (e eraser) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 	return e.Eraser.EraseChunk(ctx, c, n)
 }
 
-// forgetful sends mails and keeps no record of it.
-type forgetful struct{ worker.Mails }
+// unrecorded sends mails and does not record it.
+type unrecorded struct{ worker.Mails }
 
-func (forgetful) Deliver(ctx context.Context, _ *jobs.Claim, send func(context.Context) error) error {
+func (unrecorded) Deliver(ctx context.Context, _ *jobs.Claim, send func(context.Context) error) error {
 	return send(ctx)
 }
 

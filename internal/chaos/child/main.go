@@ -1,8 +1,8 @@
 //go:build chaos && unix
 
-// Child is oubli as the fault driver runs it: the same program, which can be
-// told to die at a failpoint, and from which a protection can be taken away.
-// It exists under the build tag chaos only.
+// Child is oubli as the fault driver runs it: the same program, which can be told
+// to die at a failpoint or to run without a protection. It exists under the build
+// tag chaos only.
 package main
 
 import (

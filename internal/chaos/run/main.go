@@ -1,7 +1,7 @@
 //go:build unix
 
-// Run brings trouble upon oubli for as long as one likes, and prints what came
-// of it. It exits with 1 when a promise was broken.
+// Run injects faults into oubli for a given time and prints the results. It exits
+// with 1 when a guarantee was broken.
 //
 //	go run ./internal/chaos/run -duration 10m -seed 7
 package main

@@ -1,4 +1,4 @@
-// Package wire is what the fault driver and its processes say to each other.
+// Package wire defines what the fault driver and its processes send each other.
 package wire
 
 import "time"
@@ -14,20 +14,20 @@ const (
 	ReportsFD = 4
 )
 
-// Tuning is how a process differs from one in life.
+// Tuning is what differs from production in a process.
 type Tuning struct {
 	Lease     time.Duration // 0: the product's
 	MailLease time.Duration // 0: the product's
 	MailRetry time.Duration // 0: the product's
 	ChunkMax  int           // 0: the product's
-	Slow      time.Duration // at most so long is waited at every failpoint, to give trouble time to come
+	Slow      time.Duration // the longest wait at every failpoint, so that faults can happen there
 	Killer    string        // a client at whom the process dies
 	Skew      time.Duration // by how much its clock is wrong
 
-	// The controls: what the fault driver must notice.
-	Unfenced  bool // a worker goes on with a task that is no longer its own
-	Unwatched bool // nobody looks for what is lost
-	Unmarked  bool // nobody records that a mail was sent
+	// For the controls: protections switched off, which the driver must notice.
+	Unfenced  bool // a worker continues a task that another has claimed
+	Unwatched bool // nothing looks for lost tasks and hints
+	Unmarked  bool // no record that a mail was sent
 }
 
 // Order arms a failpoint, once; an order without a deed disarms it.

@@ -1,7 +1,7 @@
-// Withservers runs a command with private servers: it starts PostgreSQL, names
-// it in OUBLI_TEST_DATABASE_URL, makes sure that redis-server is there for the
-// tests that start their own, runs the command and ends with its exit code.
-// A server that OUBLI_TEST_DATABASE_URL names already is used instead.
+// Withservers runs a command with private servers. It starts PostgreSQL, sets
+// OUBLI_TEST_DATABASE_URL to its URL, makes sure that redis-server is installed
+// for the tests that start their own, runs the command and exits with its code.
+// If OUBLI_TEST_DATABASE_URL is set already, it uses that server instead.
 //
 //	go run ./internal/local/withservers [-install] -- go test ./...
 package main
@@ -25,7 +25,7 @@ import (
 )
 
 func main() {
-	// Ctrl-C reaches the command by itself; we outlive it to report its end.
+	// Ctrl-C reaches the command too; wait for it, to report its exit code.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
 	code := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
