@@ -40,7 +40,9 @@ type Error struct {
 	Kind ErrorKind
 	Code string // stable, for programs: "count_changed"
 	Msg  string // for people: what to change
-	Err  error  // the cause; may be nil
+	// Detail belongs to the code in a client's outcome: names of the schema only.
+	Detail string
+	Err    error // the cause; may be nil
 }
 
 // Error is the message with its cause.
@@ -71,6 +73,7 @@ const (
 	CodeContention  = "contention"      // somebody else's lock: try again soon, with less
 	CodeTimeout     = "timeout"         // it took too long: less may work
 	CodeSchema      = "schema_mismatch" // the live schema is not what the map says: block the job until it is
+	CodeNotErased   = "not_erased"      // a trigger, rule or `where` left something of the client: fail the client
 	CodeOperator    = "needs_operator"  // a right is missing or the map asks for what cannot be: block the job, try now and then
 )
 

@@ -89,6 +89,8 @@ type Exception struct {
 	Outcome       Outcome `json:"outcome" enum:"erased_retained,skipped,failed,not_found"`
 	Code          string  `json:"code" doc:"The guard that held, the database's SQLSTATE and constraint, not_found or retained"`
 	RetainedUntil *Date   `json:"retained_until" doc:"Last day on which the law keeps something of this client"`
+	// Detail says where something was found that was to be erased.
+	Detail string `json:"detail,omitempty" doc:"With not_erased: the table, the column and the triggers and rules that run on it"`
 }
 
 // Date is a calendar day, without a time or a zone.

@@ -45,6 +45,9 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 				return jobs.Chunk{}, profileTrouble(err)
 			}
 			continue
+		case errors.Is(err, errProveAll):
+			s.provesAll.Store(&p.Fingerprint)
+			continue
 		case errors.Is(err, errStalePlan):
 			if _, err := s.covered(ctx); err != nil {
 				return jobs.Chunk{}, err
@@ -87,10 +90,11 @@ type chunk struct {
 	// usesSharedProfile says that the writes re-point rows to the tenant's
 	// shared profile.
 	usesSharedProfile bool
+	proof             plan.Proof // of the writes
 }
 
 func newChunk(p *plan.Plan, c *jobs.Claim, keys []string) (chunk, error) {
-	ch := chunk{plan: p, claim: c, keys: keys, writes: p.Erase, usesSharedProfile: p.UsesSharedProfile}
+	ch := chunk{plan: p, claim: c, keys: keys, writes: p.Erase, usesSharedProfile: p.UsesSharedProfile, proof: p.Proof}
 	merge := c.Terms.Merge
 	if merge == nil {
 		return ch, nil
@@ -99,6 +103,7 @@ func newChunk(p *plan.Plan, c *jobs.Claim, keys []string) (chunk, error) {
 		return chunk{}, err
 	}
 	ch.writes, ch.usesSharedProfile = mergeWrites(p, merge)
+	ch.proof = mergeProof(p, merge)
 	return ch, nil
 }
 
@@ -108,6 +113,9 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 		return jobs.Chunk{}, err
 	}
 	ch, err := newChunk(p, c, keys)
+	if all := s.provesAll.Load(); ch.proof.Full != nil && all != nil && *all == p.Fingerprint {
+		ch.proof = *ch.proof.Full
+	}
 	if err != nil {
 		return jobs.Chunk{}, err
 	}
@@ -159,8 +167,8 @@ func release(ctx context.Context, conn *pgxpool.Conn) {
 
 // FailClient records the batch's next client as failed and moves the claim past
 // it. The client's rows are unchanged.
-func (s *Store) FailClient(ctx context.Context, c *jobs.Claim, code string) error {
-	v := &verdict{exceptions: []jobs.Exception{{ClientID: c.Keys[c.Position], Outcome: jobs.FailedOutcome, Code: code}}}
+func (s *Store) FailClient(ctx context.Context, c *jobs.Claim, code, detail string) error {
+	v := &verdict{exceptions: []jobs.Exception{{ClientID: c.Keys[c.Position], Outcome: jobs.FailedOutcome, Code: code, Detail: detail}}}
 	v.counts.Failed = 1
 	return s.passOver(ctx, "record failed client", c, v)
 }

@@ -63,16 +63,18 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n *jobs.Claim, v *ve
 }
 
 const exceptionsSQL = `
-INSERT INTO oubli.exceptions (job_id, client_id, outcome, code, retained_until)
-SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::date[])`
+INSERT INTO oubli.exceptions (job_id, client_id, outcome, code, retained_until, detail)
+SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[], $5::date[], $6::text[])`
 
 func exceptionArgs(job string, all []jobs.Exception) []any {
-	ids, outcomes, codes := make([]string, len(all)), make([]string, len(all)), make([]string, len(all))
+	ids, outcomes := make([]string, len(all)), make([]string, len(all))
+	codes, details := make([]string, len(all)), make([]string, len(all))
 	until := make([]*time.Time, len(all))
 	for i, e := range all {
 		ids[i], outcomes[i], codes[i], until[i] = e.ClientID, string(e.Outcome), e.Code, dateArg(e.RetainedUntil)
+		details[i] = e.Detail
 	}
-	return []any{job, ids, outcomes, codes, until}
+	return []any{job, ids, outcomes, codes, until, details}
 }
 
 func dateArg(d *jobs.Date) *time.Time {

@@ -4,14 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/schema"
-	"github.com/oubli/oubli/jobs"
 )
 
 // withProfiles writes a chunk with the tenant's anonymous profiles as they are.
@@ -42,35 +40,64 @@ type changes struct {
 	statements []plan.Statement
 	params     params
 	clients    int // whose rows are written
+	proof      plan.Proof
 }
 
 // changes are what the chunk writes for the clients that the verdict erases,
 // with these profiles.
 func (ch chunk) changes(v *verdict, profile string, profiles []string) changes {
 	w := ch.writeParams(v.erase, profile, profiles, v.owned)
-	c := changes{statements: ch.writes, params: w, clients: len(v.erase)}
+	c := changes{statements: ch.writes, params: w, clients: len(v.erase), proof: ch.proof}
 	if m := ch.claim.Terms.Merge; m != nil {
 		c.params = mergeParams[writeParams]{w, m.Target}
 	}
 	return c
 }
 
-// runPlan runs statements in one pipelined round trip and counts the rows of
-// each table. Then it checks that the schema still is the one that the plan is
-// for. From then on that cannot change before the commit: nobody can add a
-// column, a trigger or a foreign key to a table that was written to, nor a
-// column to one that was read.
+// runPlan writes, and proves what it wrote: with all deferred triggers fired, it
+// erases what the application's triggers have written meanwhile, and looks. It
+// counts the rows of each table.
 //
-// Without clients it only checks the schema: the verdict on those left out was
-// also made by the plan.
+// Last it checks that the schema still is the one that the plan is for. From then
+// on that cannot change before the commit: nobody can add a column, a trigger or
+// a foreign key to a table that was written to, nor a column to one that was
+// read. Without clients it only checks the schema: the verdict on those left out
+// was also made by the plan.
+//
+// Without triggers and rules all of this is one pipelined round trip.
 func runPlan(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes) (map[string]int64, error) {
-	rows := map[string]int64{}
 	if c.clients == 0 {
-		c.statements = nil
+		c.statements, c.proof = nil, plan.Proof{}
 	}
+	rows := map[string]int64{}
+	if !c.proof.Needed() {
+		return rows, write(ctx, conn, p, c, rows)
+	}
+	pr, err := startProof(ctx, conn, c)
+	if err == nil {
+		err = write(ctx, conn, p, c, rows)
+	}
+	if err == nil && pr.Full == nil {
+		pr.countWritten(rows)
+		err = pr.absorb(ctx, conn, c, rows)
+	}
+	if err == nil {
+		err = pr.probe(ctx, conn, c, rows)
+	}
+	return rows, err
+}
+
+// write runs the statements in one pipelined round trip, with what follows them:
+// deferred triggers, and the look at the schema. It adds the rows of each table to
+// rows.
+func write(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes, rows map[string]int64) error {
 	b := &pgx.Batch{}
-	if err := queue(b, c.params, slices.Concat(c.statements, []plan.Statement{p.LockTables})...); err != nil {
-		return nil, err
+	if err := queue(b, c.params, c.statements...); err != nil {
+		return err
+	}
+	b.Queue("set constraints all immediate")
+	if err := queue(b, c.params, p.LockTables); err != nil {
+		return err
 	}
 	b.Queue(schema.FingerprintSQL)
 	results := conn.SendBatch(ctx, b)
@@ -80,23 +107,25 @@ func runPlan(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes) (map[
 			err = checkCount(st, tag.RowsAffected(), c.clients)
 		}
 		if err != nil {
-			return nil, errors.Join(err, results.Close())
+			return errors.Join(err, results.Close())
 		}
 		if !st.FindsNone {
 			rows[st.Table] += tag.RowsAffected()
 		}
 	}
-	if _, err := results.Exec(); err != nil { // LockTables
-		return nil, errors.Join(err, results.Close())
+	for range 2 { // deferred triggers, LockTables
+		if _, err := results.Exec(); err != nil {
+			return errors.Join(err, results.Close())
+		}
 	}
 	var live string
 	if err := results.QueryRow().Scan(&live); err != nil {
-		return nil, errors.Join(err, results.Close())
+		return errors.Join(err, results.Close())
 	}
 	if live != p.Fingerprint {
-		return nil, errors.Join(errStalePlan, results.Close())
+		return errors.Join(errStalePlan, results.Close())
 	}
-	return rows, results.Close()
+	return results.Close()
 }
 
 // checkCount refuses a statement that left rows behind, or that did not change
@@ -104,11 +133,9 @@ func runPlan(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes) (map[
 func checkCount(st plan.Statement, rows int64, clients int) error {
 	switch {
 	case st.FindsNone && rows > 0:
-		return &jobs.Error{Kind: jobs.Invalid, Code: "left_behind",
-			Msg: "rows of " + st.Table + " stayed with the source: a trigger kept them, or somebody wrote them meanwhile"}
+		return notErased(st.Place)
 	case st.ClientRows && rows != int64(clients):
-		return &jobs.Error{Kind: jobs.Invalid, Code: "wrong_count",
-			Msg: "the client's own row was not the one row that changed: a trigger or a rule interferes"}
+		return notErased(st.Place)
 	}
 	return nil
 }

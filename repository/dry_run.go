@@ -41,11 +41,6 @@ func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict
 		if err != nil && !pgfault.Is(err, needProfilesState) {
 			return nil, err
 		}
-		if err == nil { // a dry run never commits, so deferred constraints are checked here
-			if _, err := conn.Exec(ctx, "set constraints all immediate"); err != nil {
-				return nil, err
-			}
-		}
 		if _, undone := conn.Exec(ctx, "rollback to savepoint dry_run"); undone != nil || err == nil {
 			return rows, undone
 		}

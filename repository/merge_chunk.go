@@ -47,6 +47,20 @@ func mergeWrites(p *plan.Plan, m *jobs.MergeTerms) (writes []plan.Statement, use
 	return writes, false
 }
 
+// mergeProof is how a merge proves what it did. One that keeps its source proves
+// nothing of the source's own row.
+func mergeProof(p *plan.Plan, m *jobs.MergeTerms) plan.Proof {
+	switch {
+	case m.Anonymous && m.DeleteSource:
+		return p.Proof
+	case m.Anonymous:
+		return p.ProofRelatedRows
+	case m.DeleteSource:
+		return p.Merge.Proof
+	}
+	return plan.Proof{}
+}
+
 const conflictsSQL = `
 UPDATE oubli.tasks SET conflicts = (
   SELECT jsonb_object_agg(key, total) FROM (

@@ -211,6 +211,19 @@ func (w writeParams) value(a plan.Arg) (any, error) {
 	return w.clientParams.value(a)
 }
 
+// capturedParams are those of writing a chunk, and the rows that it remembers.
+type capturedParams struct {
+	params
+	rows captured
+}
+
+func (c capturedParams) value(a plan.Arg) (any, error) {
+	if a.Kind == plan.ArgCaptured {
+		return c.rows.column(a.Text)
+	}
+	return c.params.value(a)
+}
+
 // mergeParams are those of judging or writing a merge's source, and the target.
 type mergeParams[P params] struct {
 	source P

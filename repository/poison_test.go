@@ -85,7 +85,7 @@ func TestNoErrorTellsWhatPostgreSQLSaidOfARow(t *testing.T) {
 			// The one connection of the pool is clean, and serves the others.
 			idle(t, db)
 			mustErase(t, s, c, 2)
-			if err := s.FailClient(t.Context(), c, e.Code); err != nil {
+			if err := s.FailClient(t.Context(), c, e.Code, e.Detail); err != nil {
 				t.Fatal(err)
 			}
 			mustErase(t, s, c, 2)

@@ -134,7 +134,7 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 		}
 	}
 	rows, err := s.pool.Query(ctx, `
-		SELECT client_id, outcome, code, retained_until FROM oubli.exceptions
+		SELECT client_id, outcome, code, retained_until, detail FROM oubli.exceptions
 		WHERE job_id = $1 AND client_id > $2 AND ($3 = '' OR outcome = $3)
 		ORDER BY client_id LIMIT $4`, f.JobID, after, f.Outcome, f.Limit+1)
 	if err != nil {
@@ -143,7 +143,7 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 	items, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (jobs.Exception, error) {
 		var e jobs.Exception
 		var until *time.Time
-		err := row.Scan(&e.ClientID, &e.Outcome, &e.Code, &until)
+		err := row.Scan(&e.ClientID, &e.Outcome, &e.Code, &until, &e.Detail)
 		if until != nil {
 			e.RetainedUntil = &jobs.Date{Time: *until}
 		}

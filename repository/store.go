@@ -90,6 +90,10 @@ type Store struct {
 	compiling *semaphore.Weighted            // one goroutine at a time compiles the plan; waiting for it honours ctx
 	lastLoad  loadCheck
 
+	// provesAll is the fingerprint of the schema whose triggers write rows, so that
+	// a brief proof does not suffice.
+	provesAll atomic.Pointer[string]
+
 	statistics atomic.Pointer[error] // how the last round of refreshing them ended
 	looks      atomic.Pointer[error] // how the last second look failed
 

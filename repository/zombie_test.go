@@ -38,7 +38,7 @@ func TestAZombieChangesNothing(t *testing.T) {
 
 	_, err := s.EraseChunk(t.Context(), zombie, 5)
 	fenced(t, "its chunk", err)
-	fenced(t, "its failed client", s.FailClient(t.Context(), zombie, "x"))
+	fenced(t, "its failed client", s.FailClient(t.Context(), zombie, "x", ""))
 	fenced(t, "its deferred client", s.DeferClient(t.Context(), zombie))
 	fenced(t, "its finish", s.Finish(t.Context(), zombie))
 	fenced(t, "its plea for time", s.Extend(t.Context(), zombie, 0))

@@ -99,7 +99,7 @@ func (b *batch) run(ctx context.Context) error {
 		}
 		if b.Crashes >= crashesToFail {
 			crashes := b.Crashes
-			if err := b.fail(ctx, codeCrash); err != nil {
+			if err := b.fail(ctx, codeCrash, ""); err != nil {
 				return b.giveBackAfter(ctx, err)
 			}
 			b.log.Error().Int("crashes", crashes).Str("code", codeCrash).Msg("client failed: workers crash on it")
@@ -215,13 +215,13 @@ func (b *batch) chunkFailed(ctx context.Context, n int, err error) (ours bool, _
 	if b.refusals++; b.refusals < clientTries {
 		return b.retryAfter(ctx, 50*time.Millisecond)
 	}
-	code := "internal"
+	code, detail := "internal", ""
 	if e != nil && e.Code != "" {
-		code = e.Code
+		code, detail = e.Code, e.Detail
 	}
 	b.log.Warn().Err(err).Msg("client failed for good")
 	b.refusals = 0
-	if err := b.fail(ctx, code); err != nil {
+	if err := b.fail(ctx, code, detail); err != nil {
 		return false, b.giveBackAfter(ctx, err)
 	}
 	return true, nil
@@ -238,8 +238,8 @@ func (b *batch) block(ctx context.Context, e *jobs.Error, atLeast time.Duration)
 }
 
 // fail records the next client as failed.
-func (b *batch) fail(ctx context.Context, code string) error {
-	err := b.o.Eraser.FailClient(context.WithoutCancel(ctx), b.Claim, code)
+func (b *batch) fail(ctx context.Context, code, detail string) error {
+	err := b.o.Eraser.FailClient(context.WithoutCancel(ctx), b.Claim, code, detail)
 	if err == nil {
 		b.o.Count(jobs.ClientFailed, 1)
 	}

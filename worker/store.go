@@ -45,7 +45,7 @@ type Claims interface {
 type Eraser interface {
 	CheckLoad(ctx context.Context) (reason string, err error)
 	EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error)
-	FailClient(ctx context.Context, c *jobs.Claim, code string) error
+	FailClient(ctx context.Context, c *jobs.Claim, code, detail string) error
 	DeferClient(ctx context.Context, c *jobs.Claim) error
 	Finish(ctx context.Context, c *jobs.Claim) error
 	Block(ctx context.Context, jobID, reason string, atLeast time.Duration) error

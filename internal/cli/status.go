@@ -122,6 +122,9 @@ func (c *cli) writeExceptions(all iter.Seq2[jobs.Exception, error]) error {
 		if e.RetainedUntil != nil {
 			until = " until " + e.RetainedUntil.String()
 		}
+		if e.Detail != "" {
+			until = ": " + terminal.Printable(e.Detail)
+		}
 		_, err := fmt.Fprintf(c.stdout, "  %-24s  %-16s  %s%s\n", terminal.Printable(e.ClientID), terminal.Words(string(e.Outcome)), terminal.Printable(e.Code), until)
 		if err != nil {
 			return err

@@ -241,7 +241,7 @@ func (j *job) chunks(ctx context.Context) error {
 			if e != nil && e.Code != "" {
 				code = e.Code
 			}
-			if err := j.s.FailClient(ctx, c, code); err != nil {
+			if err := j.s.FailClient(ctx, c, code, ""); err != nil {
 				return fmt.Errorf("fail client: %w", err)
 			}
 			n, stubborn, left = j.Spec.Chunk, 0, tries

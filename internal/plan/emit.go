@@ -29,6 +29,8 @@ func emit(md *model, mergeGaps Gaps) *Plan {
 	p.Erase = em.eraseStatements()
 	p.EraseRelatedRows = em.relatedRowStatements()
 	p.EraseLateRows = em.lateRowStatements()
+	p.Proof = em.proof(false)
+	p.ProofRelatedRows = em.proof(true)
 	p.KeysInUse = em.keysInUseStatement()
 	p.UsesSharedProfile = UsesSharedProfile(p.Erase)
 	p.Merge = mergeEmitter{em}.merge(mergeGaps)

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/oubli/oubli/internal/erasuremap"
@@ -8,7 +9,8 @@ import (
 
 // eraseStatements are what a chunk runs for the clients that it erases.
 func (em emitter) eraseStatements() []Statement {
-	all := append(em.relatedRowStatements(), em.clientRowStatement())
+	all := append(em.relatedRowStatements(), em.remainderStatements()...)
+	all = append(all, em.clientRowStatement())
 	for _, e := range em.entries {
 		if e.owned() {
 			all = append(all, em.ownedRowStatements(e)...)
@@ -20,8 +22,11 @@ func (em emitter) eraseStatements() []Statement {
 // relatedRowStatements are those for the rows that refer to clients.
 func (em emitter) relatedRowStatements() []Statement {
 	var all []Statement
-	for _, e := range em.eraseOrder {
+	for i, e := range em.eraseOrder {
 		all = append(all, em.entryStatements(e)...)
+		if last := !slices.ContainsFunc(em.eraseOrder[i+1:], func(o *entry) bool { return em.sameReference(o, e) }); last {
+			all = append(all, em.childRemainder(e)...)
+		}
 	}
 	return all
 }
@@ -98,7 +103,7 @@ func (em emitter) clientRowStatement() Statement {
 		t.add("DELETE FROM %s AS \"t\"\nWHERE %s", em.client.ident(), t.theseClients("t"))
 		s = t.statement(name+": delete", name)
 	}
-	s.ClientRows = true
+	s.ClientRows, s.Place = true, em.place(em.client, "")
 	return s
 }
 

@@ -33,6 +33,7 @@ type Merge struct {
 	// UsesSharedProfile says that EraseSource may reassign rows to the anonymous
 	// profile.
 	UsesSharedProfile bool
+	Proof             Proof // of a merge that deletes its source
 }
 
 // Conflict counts rows of the source that cannot be moved as they are.
@@ -68,6 +69,7 @@ func (em mergeEmitter) merge(refused Gaps) *Merge {
 	m.EraseSource = em.eraseSourceStatements(em.clientRowStatement())
 	m.FillAndEraseSource = em.eraseSourceStatements(em.fillStatement(true))
 	m.UsesSharedProfile = UsesSharedProfile(m.EraseSource)
+	m.Proof = em.mergeProof()
 	return m
 }
 
@@ -106,7 +108,7 @@ func (m *Merge) Statements() []Statement {
 	for _, x := range m.Conflicts {
 		all = append(all, x.Statement)
 	}
-	return slices.Concat(all, m.DeleteRows, m.DropDuplicates, m.MoveRows, m.FillAndEraseSource)
+	return slices.Concat(all, m.DeleteRows, m.DropDuplicates, m.Proof.before(), m.MoveRows, m.FillAndEraseSource, m.Proof.after())
 }
 
 // lockTargetStatement locks the target, so that nobody erases it meanwhile. New
@@ -191,11 +193,7 @@ func (em mergeEmitter) findLeftStatements() []Statement {
 		if e.owned() || e.through() || e.Merge == erasuremap.Keep || e.rel.foreignTo(e.Reference, em.client) != nil {
 			continue
 		}
-		t, name := em.text(), em.name(e.rel)
-		t.add("SELECT\nFROM %s AS \"t\"\nWHERE %s\nLIMIT 1", e.rel.ident(), t.belongs(e, "t"))
-		s := t.statement(name+": find rows that are left", name)
-		s.FindsNone = true
-		all = append(all, s)
+		all = append(all, em.findStatement(e.rel, e.Reference, func(t *text) string { return t.belongs(e, "t") }))
 	}
 	return all
 }

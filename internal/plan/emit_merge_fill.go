@@ -61,7 +61,7 @@ func (em mergeEmitter) fillStatement(deletes bool) Statement {
 	t.add("WITH s AS (\n  %s\n)\nUPDATE %s AS \"c\"\nSET %s\nFROM s\nWHERE %s",
 		source, em.client.ident(), strings.Join(set, ",\n  "), t.isTarget("c"))
 	s := t.statement(what, name)
-	s.ClientRows = true
+	s.ClientRows, s.Place = true, em.place(em.client, "")
 	return s
 }
 

@@ -40,6 +40,10 @@ type Plan struct {
 	EraseLateRows     []Statement // Erase for rows that may be written after their client is gone: no foreign key refuses them
 	UsesSharedProfile bool        // Erase reassigns rows to slot 1, which must exist
 
+	// Proof of Erase, and of EraseRelatedRows, which leaves the clients' own rows.
+	Proof            Proof
+	ProofRelatedRows Proof
+
 	LiveProfiles  Statement   // → (slot, key)
 	NewProfile    Statement   // inserts one anonymous profile → (key)
 	CountProfiles []Statement // → (how many profiles of a lane are needed so that the clients' rows do not collide)
@@ -87,7 +91,7 @@ func UsesSharedProfile(all []Statement) bool {
 
 // Statements lists all that a chunk runs, in order.
 func (p *Plan) Statements() []Statement {
-	return slices.Concat([]Statement{p.LockClients, p.Guards}, p.Erase, []Statement{p.LockTables})
+	return slices.Concat([]Statement{p.LockClients, p.Guards}, p.Proof.before(), p.Erase, []Statement{p.LockTables}, p.Proof.after())
 }
 
 // All lists every statement of the plan, for PostgreSQL to parse.

@@ -15,8 +15,10 @@ type Statement struct {
 	// ClientRows says that the statement changes the clients' own rows and must
 	// therefore change exactly one row for each key.
 	ClientRows bool
-	// FindsNone says that the statement looks for rows that must not exist.
+	// FindsNone says that the statement looks for rows that must not exist. It
+	// returns the column in question, if it is one.
 	FindsNone bool
+	Place     Place // what to name when such a row exists
 }
 
 // Arg is where a parameter's value comes from. All but ArgCutoff, ArgNow,
@@ -26,7 +28,8 @@ type Arg struct {
 	Kind ArgKind
 	// Text depends on the kind. ArgLiteral: the value; ArgLabel: its name;
 	// ArgFirstKept: the retention rule; ArgOwned: the column; ArgAfter and ArgRows:
-	// which of the columns that identify a row, counted from 0.
+	// which of the columns that identify a row, counted from 0; ArgCaptured: the
+	// capture and its column, each counted from 0, with a slash between them.
 	Text string
 }
 
@@ -52,10 +55,11 @@ const (
 	// ArgActivityZone is text: the tenant's time zone or, if nobody says which, the
 	// one in which a day ends last, so that more activity counts.
 	ArgActivityZone ArgKind = "activity time zone"
-	ArgLimit        ArgKind = "limit" // int: how many rows to find at once
-	ArgAfter        ArgKind = "after" // text: identifies the row after which to go on, or NULL
-	ArgRows         ArgKind = "rows"  // text[]: identifies rows
-	ArgSlot         ArgKind = "slot"  // int: of the profile being made
+	ArgLimit        ArgKind = "limit"    // int: how many rows to find at once
+	ArgAfter        ArgKind = "after"    // text: identifies the row after which to go on, or NULL
+	ArgRows         ArgKind = "rows"     // text[]: identifies rows
+	ArgSlot         ArgKind = "slot"     // int: of the profile being made
+	ArgCaptured     ArgKind = "captured" // text[]: one column of the rows that a chunk remembers
 )
 
 // String names the parameter for readers of a printed plan.
@@ -63,7 +67,7 @@ func (a Arg) String() string {
 	switch a.Kind {
 	case ArgLiteral:
 		return fmt.Sprintf("%q", a.Text)
-	case ArgLabel, ArgFirstKept, ArgOwned, ArgAfter, ArgRows:
+	case ArgLabel, ArgFirstKept, ArgOwned, ArgAfter, ArgRows, ArgCaptured:
 		return string(a.Kind) + " " + oneLine(a.Text)
 	}
 	return string(a.Kind)

@@ -16,6 +16,10 @@ part AS ( -- every table with the root of its partition tree
   SELECT oid AS root, oid AS relid FROM rel
   UNION
   SELECT rel.oid, tree.relid FROM rel CROSS JOIN LATERAL pg_partition_tree(rel.oid) AS tree WHERE relkind = 'p'),
+below AS ( -- and with those that inherit from it, whose triggers run too
+  SELECT root, relid FROM part
+  UNION
+  SELECT below.root, i.inhrelid FROM below JOIN pg_inherits AS i ON i.inhparent = below.relid),
 under AS ( -- the base of each type, without its domains and arrays
   SELECT DISTINCT a.atttypid AS typ, a.atttypid AS base, false AS is_array, false AS not_null, false AS has_default
   FROM pg_attribute AS a JOIN rel ON a.attrelid = rel.oid WHERE a.attnum > 0 AND NOT a.attisdropped
@@ -96,8 +100,8 @@ SELECT jsonb_build_object(
     'triggers', ( -- tgtype: 4 INSERT, 8 DELETE, 16 UPDATE
       SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object('name', name, 'insert', nullif(NOT changes, false))) ORDER BY name)
       FROM (SELECT tg.tgname AS name, bool_or(tg.tgtype & 24 <> 0) AS changes
-        FROM part JOIN pg_trigger AS tg ON tg.tgrelid = part.relid
-        WHERE part.root = rel.oid AND NOT tg.tgisinternal AND tg.tgparentid = 0 AND tg.tgenabled <> 'D' AND tg.tgtype & 28 <> 0
+        FROM below JOIN pg_trigger AS tg ON tg.tgrelid = below.relid
+        WHERE below.root = rel.oid AND NOT tg.tgisinternal AND tg.tgparentid = 0 AND tg.tgenabled <> 'D' AND tg.tgtype & 28 <> 0
         GROUP BY tg.tgname) AS triggers),
     'rules', ( -- ev_type: 2 UPDATE, 3 INSERT, 4 DELETE
       SELECT jsonb_agg(jsonb_build_object('name', w.rulename, 'insert', nullif(w.ev_type = '3', false)) ORDER BY w.rulename)
