@@ -30,7 +30,7 @@ func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict
 			if profiles[slot] != "" {
 				continue
 			}
-			key, err := insertProfile(ctx, conn, ch.plan, forProfile(ch.plan, ch.claim, slot))
+			key, _, err := insertProfile(ctx, conn, ch.plan, forProfile(ch.plan, ch.claim, slot))
 			if err != nil {
 				return nil, profileTrouble(pgfault.Wrap("try anonymous profile", err))
 			}

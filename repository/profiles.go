@@ -66,7 +66,7 @@ func profilesWanted(ctx context.Context, db querier, p *plan.Plan, params profil
 
 // makeProfiles inserts anonymous profiles and records them in one transaction:
 // those asked for, and as many as the rest of the batch will need. A profile
-// that the application has deleted is made anew.
+// that the application has deleted or edited is made anew.
 func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, slots []int) error {
 	tenant := profileOwner(p.Map, c.TenantID)
 	return s.tx(ctx, "make anonymous profile", func(tx pgx.Tx) error {
@@ -92,20 +92,41 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 			if live[slot] != "" {
 				continue
 			}
-			key, err := insertProfile(ctx, tx, p, forProfile(p, c, slot))
-			if err != nil {
-				return err
-			}
-			live[slot] = key
-			_, err = tx.Exec(ctx, `INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ($1, $2, $3)
-				ON CONFLICT (tenant_id, slot) DO UPDATE SET client_key = excluded.client_key`, tenant, slot, key)
-			if err != nil {
+			if live[slot], err = s.newProfile(ctx, tx, p, c, slot); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
 }
+
+// newProfile inserts the profile of a slot and records it, with what its row
+// holds, in the same transaction. The record of the profile that had the slot
+// stays: rows that are retained on it are still swept, and it is nobody whom one
+// could erase.
+func (s *Store) newProfile(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.Claim, slot int) (key string, err error) {
+	tenant := profileOwner(p.Map, c.TenantID)
+	var replaced int
+	err = tx.QueryRow(ctx, `WITH replaced AS (
+		  UPDATE oubli.anonymous_profiles SET replaced_at = now() WHERE tenant_id = $1 AND slot = $2 AND replaced_at IS NULL RETURNING 1)
+		SELECT (SELECT count(*) FROM replaced) + (SELECT count(*) FROM oubli.anonymous_profiles WHERE tenant_id = $1 AND slot = $2 AND replaced_at IS NOT NULL)`,
+		tenant, slot).Scan(&replaced)
+	if err != nil {
+		return "", err
+	}
+	params := forProfile(p, c, slot)
+	// The row of an edited profile may still hold what :slot made unique.
+	params.slot += replacedSlots * min(replaced, replacedSlots)
+	key, written, err := insertProfile(ctx, tx, p, params)
+	if err == nil {
+		_, err = tx.Exec(ctx, "INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key, written) VALUES ($1, $2, $3, $4)", tenant, slot, key, written)
+	}
+	return key, err
+}
+
+// replacedSlots is how far apart the values of :slot are for the profiles that
+// have had one slot after another. It is more than there are slots.
+const replacedSlots = 40_000
 
 // profileOwner is the tenant id under which profiles are recorded. In a database
 // of one tenant it is "-", whatever tenant id a token names.
@@ -127,14 +148,25 @@ func (s *Store) sharedOwner() *string {
 	return &owner
 }
 
-// insertProfile inserts one anonymous profile and gives its key.
-func insertProfile(ctx context.Context, db querier, p *plan.Plan, params profileParams) (key string, err error) {
+// insertProfile inserts one anonymous profile and gives its key, and as JSON what
+// client.anonymous wrote.
+func insertProfile(ctx context.Context, db querier, p *plan.Plan, params profileParams) (key string, written []byte, err error) {
 	args, err := bind(params, p.NewProfile)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	err = db.QueryRow(ctx, p.NewProfile.SQL, args...).Scan(&key)
-	return key, err
+	err = db.QueryRow(ctx, p.NewProfile.SQL, args...).Scan(&key, &written)
+	return key, written, err
+}
+
+// allProfiles lists the keys of all profiles that a tenant has had: rows may be
+// retained on one that the application has deleted or edited.
+func allProfiles(ctx context.Context, db rowsQuerier, p *plan.Plan, tenant string) ([]string, error) {
+	rows, err := db.Query(ctx, "SELECT DISTINCT client_key FROM oubli.anonymous_profiles WHERE tenant_id = $1", profileOwner(p.Map, tenant))
+	if err != nil {
+		return nil, err
+	}
+	return pgx.AppendRows([]string{}, rows, pgx.RowTo[string])
 }
 
 // rowsQuerier is a pool or a transaction.

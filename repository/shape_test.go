@@ -101,10 +101,10 @@ func (s *shape) lines(t *testing.T, query string) []string {
 	return lines
 }
 
-// profiles counts the anonymous profiles that were ever made and still live.
+// profiles counts the anonymous profiles that are in use.
 func (s *shape) profiles(t *testing.T) int {
 	t.Helper()
-	return s.Int(t, "SELECT count(*) FROM oubli.anonymous_profiles")
+	return s.Int(t, "SELECT count(*) FROM oubli.anonymous_profiles WHERE replaced_at IS NULL")
 }
 
 // begin opens a transaction of the application.

@@ -57,7 +57,7 @@ func TestAProfileThatTheApplicationDeletedIsMadeAnew(t *testing.T) {
 	s.eraseAll(t, "1", "2", "4", "6", "7")
 	s.is(t, "SELECT session_id, count(*) FROM participations GROUP BY 1 ORDER BY 1", "0 4", "1 3")
 	s.is(t, "SELECT count(*) FROM participations WHERE client_id <= 40", "1")
-	s.is(t, "SELECT count(*) FROM oubli.anonymous_profiles AS p WHERE NOT EXISTS (SELECT FROM clients WHERE id = client_key::bigint)", "0")
+	s.is(t, "SELECT count(*) FROM oubli.anonymous_profiles AS p WHERE replaced_at IS NULL AND NOT EXISTS (SELECT FROM clients WHERE id = client_key::bigint)", "0")
 }
 
 func TestHundredsOfClientsOfOneSessionFindTheirSeats(t *testing.T) {

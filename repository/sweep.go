@@ -164,13 +164,9 @@ func (s *Store) sweepParams(ctx context.Context, p *plan.Plan, tenant string, la
 	if err != nil {
 		return sweepParams{}, err
 	}
-	live, err := liveProfiles(ctx, s.pool, p, tenant)
+	profiles, err := allProfiles(ctx, s.pool, p, tenant)
 	if err != nil {
 		return sweepParams{}, err
-	}
-	profiles := []string{}
-	for _, key := range live {
-		profiles = append(profiles, key)
 	}
 	return sweepParams{forClients(p, tenant, profiles), labels{p.Map, locale}, retention{p.Map, law}}, nil
 }

@@ -20,15 +20,15 @@ func (p *Plan) GrantScript(api, worker string) string {
 
 	for _, role := range []struct {
 		name, does string
+		control    func(role string) string
 		grants     []Grant
 	}{
-		{api, "oubli serve: reads what requests and selections need; changes nothing of the application's", apiGrants},
-		{worker, "oubli worker, oubli serve --worker: erases", workerGrants},
+		{api, "oubli serve: reads what requests and selections need; changes nothing of the application's", apiControlGrants, apiGrants},
+		{worker, "oubli worker, oubli serve --worker: erases", workerControlGrants, workerGrants},
 	} {
 		fmt.Fprintf(&b, "\n-- %s\n", role.does)
 		fmt.Fprintf(&b, "GRANT USAGE ON SCHEMA oubli TO %s;\n", ident(role.name))
-		fmt.Fprintf(&b, "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oubli TO %s;\n", ident(role.name))
-		fmt.Fprintf(&b, "REVOKE INSERT, UPDATE, DELETE ON oubli.schema_version FROM %s;\n", ident(role.name))
+		b.WriteString(role.control(role.name))
 		var schemas []string
 		for _, g := range role.grants {
 			if !slices.Contains(schemas, g.Schema) {
@@ -66,6 +66,37 @@ GRANT EXECUTE ON FUNCTION oubli.analyze(regclass) TO %s;
 		b.WriteString(quietLog(role))
 	}
 	return b.String()
+}
+
+// apiControlTables are the control tables that the API writes: it accepts and
+// controls jobs, dispatches their tasks, ends cancelled jobs, and tidies up. It
+// may not write the others. Above all, only workers say which client rows are
+// anonymous profiles: what is kept of all erased clients is put on those rows.
+var apiControlTables = []struct{ rights, table string }{
+	{"INSERT, UPDATE", "jobs"},
+	{"INSERT, UPDATE", "tasks"},
+	{"INSERT, UPDATE, DELETE", "selections"},
+	{"INSERT, UPDATE, DELETE", "selection_parts"},
+	{"INSERT, UPDATE, DELETE", "idempotency_keys"},
+	{"INSERT", "stale_views"},
+	{"INSERT", "residues"},
+	{"INSERT", "second_looks"},
+	{"DELETE", "retention_sweeps"},
+}
+
+func apiControlGrants(role string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oubli FROM %s; -- earlier scripts granted more\n", ident(role))
+	fmt.Fprintf(&b, "GRANT SELECT ON ALL TABLES IN SCHEMA oubli TO %s;\n", ident(role))
+	for _, t := range apiControlTables {
+		fmt.Fprintf(&b, "GRANT %s ON oubli.%s TO %s;\n", t.rights, t.table, ident(role))
+	}
+	return b.String()
+}
+
+func workerControlGrants(role string) string {
+	return fmt.Sprintf("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oubli TO %[1]s;\n"+
+		"REVOKE INSERT, UPDATE, DELETE ON oubli.schema_version FROM %[1]s;\n", ident(role))
 }
 
 // quietLog keeps a role's errors out of the server's log. Only a superuser may set

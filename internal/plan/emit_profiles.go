@@ -8,10 +8,13 @@ import (
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
+// liveProfilesStatement finds the profiles that can be used: their rows exist and
+// still hold what client.anonymous wrote. A row that the application has edited
+// may be a person by now.
 func (em emitter) liveProfilesStatement() Statement {
 	t := em.text()
 	t.add("SELECT p.slot, p.client_key\nFROM oubli.anonymous_profiles AS p\n"+
-		"JOIN %s AS \"c\" ON %s = p.client_key::%s\nWHERE p.tenant_id = %s::text AND %s\nORDER BY p.slot",
+		"JOIN %s AS \"c\" ON %s = p.client_key::%s\nWHERE p.tenant_id = %s::text AND p.replaced_at IS NULL AND %s\n  AND to_jsonb(\"c\") @> p.written\nORDER BY p.slot",
 		em.client.ident(), ident("c", em.key.Name), keyType(em.key, em.key), t.arg(Arg{Kind: ArgTenant}), t.andTenant("c", "true"))
 	return t.statement("anonymous profiles: find", em.name(em.client))
 }
@@ -33,7 +36,16 @@ func (em emitter) newProfileStatement() Statement {
 	} else {
 		t.add(" (%s)\nVALUES (%s)", strings.Join(columns, ", "), strings.Join(values, ", "))
 	}
-	t.add("\nRETURNING %s::text", ident(em.key.Name))
+	// What the row holds once BEFORE triggers have had it, as to_jsonb of the row shows it.
+	written := "'{}'::jsonb"
+	if len(em.profileRules) > 0 {
+		columns = nil
+		for _, rule := range em.profileRules {
+			columns = append(columns, ident(rule.Column))
+		}
+		written = fmt.Sprintf("(SELECT to_jsonb(w) FROM (SELECT %s) AS w)", strings.Join(columns, ", "))
+	}
+	t.add("\nRETURNING %s::text, %s", ident(em.key.Name), written)
 	return t.statement("anonymous profile: insert", em.name(em.client))
 }
 

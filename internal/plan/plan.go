@@ -44,8 +44,8 @@ type Plan struct {
 	Proof            Proof
 	ProofRelatedRows Proof
 
-	LiveProfiles  Statement   // → (slot, key)
-	NewProfile    Statement   // inserts one anonymous profile → (key)
+	LiveProfiles  Statement   // → (slot, key) of those that still are as they were made
+	NewProfile    Statement   // inserts one anonymous profile → (key, what client.anonymous wrote as jsonb)
 	CountProfiles []Statement // → (how many profiles of a lane are needed so that the clients' rows do not collide)
 
 	Merge *Merge // into another client

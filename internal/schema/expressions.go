@@ -43,12 +43,12 @@ func checkExpressions(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.G
 }
 
 // checkStatements finds faults that only show when expressions are combined in
-// one statement. Before oubli migrate, statements that use schema oubli cannot be
+// one statement. Before oubli migrate of this version, statements that use schema oubli cannot be
 // parsed, so they are left out. A fault in a merge statement refuses merges and
 // not erasures.
 func checkStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var migrated bool
-	const have = "SELECT to_regclass('oubli.anonymous_profiles') IS NOT NULL AND to_regprocedure('oubli.need_profiles()') IS NOT NULL"
+	const have = "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = to_regclass('oubli.anonymous_profiles') AND attname = 'replaced_at')"
 	if err := conn.QueryRow(ctx, have).Scan(&migrated); err != nil {
 		return nil, pgfault.Wrap("look for schema oubli", err)
 	}
