@@ -43,6 +43,9 @@ type Error struct {
 	// Detail belongs to the code in a client's outcome: names of the schema only.
 	Detail string
 	Err    error // the cause; may be nil
+	// State is the SQLSTATE when PostgreSQL answered a statement of a chunk with
+	// this error, and the connection lives on. It does not prove whose fault it is.
+	State string
 }
 
 // Error is the message with its cause.

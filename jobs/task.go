@@ -90,9 +90,14 @@ type Claim struct {
 	Trace string
 
 	// Of a batch, and but for the lane of a merge.
-	Lane          int // which of the profiles are this batch's to use, from 1; 0: all
-	Keys          []string
-	Position      int // clients that have their outcome
+	Lane     int // which of the profiles are this batch's to use, from 1; 0: all
+	Keys     []string
+	Position int // clients that have their outcome
+	// Deferrals is how often clients were put behind the others since one was
+	// last erased, skipped or not found. Each of those left was put there at least
+	// Deferrals / Left() times.
+	Deferrals     int
+	DeferredSince time.Time // when that began; zero without deferrals
 	Counts        Counts
 	Codes         map[string]int
 	Rows          map[string]int64

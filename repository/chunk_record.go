@@ -13,14 +13,16 @@ import (
 
 const recordSQL = `
 UPDATE oubli.tasks SET keys = $3, position = $4, erased = $5, erased_retained = $6, skipped = $7, failed = $8, not_found = $9,
-  codes = $10, rows = $11, retained_until = $12, crashes = $13, lease_until = clock_timestamp() + $14::interval
+  codes = $10, rows = $11, retained_until = $12, crashes = $13, lease_until = clock_timestamp() + $14::interval,
+  deferrals = $15, deferred_since = CASE WHEN $15 > 0 THEN coalesce(deferred_since, clock_timestamp()) END
 WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
 // progressSQL is recordSQL for the usual case: nobody was deferred, so the keys
 // keep their order and are not written again.
 const progressSQL = `
 UPDATE oubli.tasks SET position = $3, erased = $4, erased_retained = $5, skipped = $6, failed = $7, not_found = $8,
-  codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = clock_timestamp() + $13::interval
+  codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = clock_timestamp() + $13::interval,
+  deferrals = $14, deferred_since = CASE WHEN $14 > 0 THEN coalesce(deferred_since, clock_timestamp()) END
 WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
 // waitingSQL counts the sessions that wait for a row that this transaction has
@@ -37,7 +39,7 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n *jobs.Claim, v *ve
 		b.Queue(exceptionsSQL, exceptionArgs(n.JobID, v.exceptions)...)
 	}
 	k := n.Counts
-	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease}
+	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease, n.Deferrals}
 	if len(v.deferred) > 0 {
 		b.Queue(recordSQL, append([]any{n.TaskID, n.Attempt, n.Keys}, sums...)...)
 	} else {
@@ -123,6 +125,15 @@ func claimAfter(c *jobs.Claim, keys []string, v *verdict, rows map[string]int64)
 	if done := len(keys) - len(v.deferred); done > 0 {
 		n.Position += done
 		n.Crashes = 0
+	}
+	switch served := len(keys) - len(v.deferred) - v.counts.Failed; {
+	case served > 0:
+		n.Deferrals, n.DeferredSince = 0, time.Time{}
+	case len(v.deferred) > 0:
+		if n.Deferrals == 0 {
+			n.DeferredSince = time.Now()
+		}
+		n.Deferrals += len(v.deferred)
 	}
 	return &n
 }

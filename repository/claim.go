@@ -39,10 +39,11 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 		claim := &jobs.Claim{TaskID: taskID}
 		var until *time.Time
 		var mail []byte
+		var deferred *time.Duration
 		k := &claim.Counts
 		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes, s.sharedOwner()).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
-			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail)
+			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail, &claim.Deferrals, &deferred)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.handBack(ctx, tx, taskID)
 		}
@@ -51,6 +52,9 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 		}
 		if until != nil {
 			claim.RetainedUntil = &jobs.Date{Time: *until}
+		}
+		if deferred != nil {
+			claim.DeferredSince = time.Now().Add(-*deferred)
 		}
 		if mail != nil {
 			if err := json.Unmarshal(mail, &claim.Mail); err != nil {

@@ -58,7 +58,7 @@ func TestNoErrorTellsWhatPostgreSQLSaidOfARow(t *testing.T) {
 		"internal":  {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = 'XX000'", "XX000", jobs.Internal},
 		"standby":   {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = '25006'", jobs.CodeUnavailable, jobs.Unavailable},
 		"memory":    {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = '53200'", jobs.CodeUnavailable, jobs.Unavailable},
-		"deadlock":  {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = '40P01'", jobs.CodeContention, jobs.Unavailable},
+		"deadlock":  {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = '40P01'", jobs.CodeUnavailable, jobs.Unavailable},
 		"cancelled": {"RAISE EXCEPTION '%', OLD.email USING ERRCODE = '57014'", jobs.CodeTimeout, jobs.Unavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -128,8 +128,8 @@ func TestAMissingRightStopsTheJobAndIsNoClientsFault(t *testing.T) {
 	c := claimFirst(t, s)
 	db.Exec(t, "REVOKE DELETE ON messages FROM "+db.WorkerRole)
 	_, err := s.EraseChunk(t.Context(), c, 10)
-	if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Kind != jobs.Conflict || e.Code != jobs.CodeOperator || !strings.Contains(e.Error(), "oubli grants") {
-		t.Fatalf("got %v, want a refusal that names oubli grants", err)
+	if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Kind != jobs.Conflict || e.Code != jobs.CodeOperator || !strings.Contains(e.Error(), "DELETE on public.messages") || !strings.Contains(e.Error(), "oubli grants") {
+		t.Fatalf("got %v, want a refusal that names the right and oubli grants", err)
 	}
 	db.Exec(t, "GRANT DELETE ON messages TO "+db.WorkerRole)
 	if _, err := s.EraseChunk(t.Context(), c, 10); err != nil {

@@ -35,7 +35,7 @@ WHERE t.id = mine.id
   AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + runnable + `
 RETURNING t.job_id::text, t.tenant_id, t.kind, t.number, t.attempt, t.failures, t.crashes,
   coalesce(t.lane, 0), t.keys, t.position, t.erased, t.erased_retained, t.skipped, t.failed, t.not_found,
-  t.codes, t.rows, t.retained_until, t.letter`
+  t.codes, t.rows, t.retained_until, t.letter, t.deferrals, now() - t.deferred_since`
 
 // releaseTaskSQL gives a task back, to be tried again after delay $3.
 const releaseTaskSQL = `

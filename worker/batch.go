@@ -16,6 +16,9 @@ import (
 const (
 	contentionTries  = 8                // chunks in a row that may fail because of locks before the batch is given back
 	clientTries      = 3                // attempts with a single client before it is failed: a race can cause the first errors
+	deferRounds      = 5                // how often each client that is left is put behind the others before one is failed
+	errorPatience    = 5 * time.Second  // at least, before that: an outage can be over
+	lockPatience     = 10 * time.Minute // at least, before that, if other sessions' locks are the reason
 	crashesToOne     = 3                // worker crashes without progress after which each chunk has one client
 	crashesToFail    = 6                // worker crashes without progress after which the next client is failed
 	chunkTimeout     = 5 * time.Minute  // for one transaction; far longer than any chunk should take
@@ -27,6 +30,10 @@ const (
 // codeCrash is the code of a client or mail that is failed because workers crash
 // whenever they process it.
 const codeCrash = "worker_crashed"
+
+// codeLocked, the SQLSTATE lock_not_available, is the code of a client that is
+// failed because other sessions lock its rows all the time.
+const codeLocked = "55P03"
 
 // batches processes a batch or a merge, then further batches of the same tenant
 // as long as no other task waits for a worker. While Redis does not answer, it
@@ -83,8 +90,9 @@ type batch struct {
 	*Server
 	*jobs.Claim
 	log        zerolog.Logger
-	contention int  // chunks in a row that failed because of locks
-	refusals   int  // refusals in a row of one single client
+	contention int // chunks in a row that failed because of locks
+	refusals   int // refusals in a row of the client refusedKey, alone in its chunk
+	refusedKey string
 	refusedEnd int  // position of the end of the last refused chunk: a client before it is the cause; 0: none
 	chunks     int  // done since the claim
 	yielded    bool // given back, because other tasks wait
@@ -99,7 +107,7 @@ func (b *batch) run(ctx context.Context) error {
 		}
 		if b.Crashes >= crashesToFail {
 			crashes := b.Crashes
-			if err := b.fail(ctx, codeCrash, ""); err != nil {
+			if err := b.fail(ctx, &jobs.Error{Code: codeCrash}); err != nil {
 				return b.giveBackAfter(ctx, err)
 			}
 			b.log.Error().Int("crashes", crashes).Str("code", codeCrash).Msg("client failed: workers crash on it")
@@ -145,10 +153,16 @@ func (b *batch) eraseChunk(ctx context.Context) (ours bool, err error) {
 	if err != nil {
 		return b.chunkFailed(ctx, n, err)
 	}
-	b.refusals = 0
 	b.o.Observe(chunk)
 	b.log.Debug().Int("clients", chunk.Clients).Int("deferred", chunk.Deferred).Dur("took", chunk.Elapsed).Msg("chunk done")
 	if chunk.Clients == 0 {
+		if b.patienceOver(lockPatience) {
+			b.log.Warn().Str("code", codeLocked).Msg("client failed: other sessions have held its rows for too long")
+			if err := b.fail(ctx, &jobs.Error{Code: codeLocked}); err != nil {
+				return false, b.giveBackAfter(ctx, err)
+			}
+			return true, nil
+		}
 		return b.retryLocked(ctx, "other sessions hold locks on all clients of the chunk")
 	}
 	b.contention = 0
@@ -182,7 +196,10 @@ func (b *batch) shrink() {
 	}
 }
 
-// chunkFailed decides what to do after a chunk of n clients failed.
+// chunkFailed decides what to do after a chunk of n clients failed. An error that
+// PostgreSQL answered is the chunk's, whatever its SQLSTATE, as long as the
+// database takes a small write of ours: the lease's. Otherwise it is an outage,
+// which is nobody's fault.
 func (b *batch) chunkFailed(ctx context.Context, n int, err error) (ours bool, _ error) {
 	e, _ := errors.AsType[*jobs.Error](err)
 	switch {
@@ -195,36 +212,86 @@ func (b *batch) chunkFailed(ctx context.Context, n int, err error) (ours bool, _
 	case e != nil && e.Code == jobs.CodeContention:
 		b.shrink()
 		if n == 1 {
-			// Move the locked client to the end, so that the others can go on.
-			if err := b.o.Eraser.DeferClient(context.WithoutCancel(ctx), b.Claim); err != nil {
-				return false, b.giveBackAfter(ctx, err)
-			}
+			return b.deferClient(ctx, e, lockPatience)
 		}
 		return b.retryLocked(ctx, e.Error())
-	case e != nil && e.Code == jobs.CodeTimeout:
-		b.shrink() // no pause: only a smaller chunk can take less time
-	case jobs.KindOf(err) == jobs.Unavailable:
+	case jobs.KindOf(err) == jobs.Unavailable && e.State == "":
 		b.shrink()
 		return false, b.giveBackAfter(ctx, err)
+	case jobs.KindOf(err) == jobs.Unavailable:
+		b.shrink() // less may work
+		if n == 1 {
+			return b.deferClient(ctx, e, errorPatience)
+		}
 	}
 	if n > 1 {
 		b.refusedEnd = b.Position + n
 		b.log.Warn().Err(err).Int("clients", n).Msg("chunk refused; halving it")
 		return b.retryAfter(ctx, 0)
 	}
+	if key := b.Keys[b.Position]; key != b.refusedKey {
+		b.refusals, b.refusedKey = 0, key
+	}
 	if b.refusals++; b.refusals < clientTries {
 		return b.retryAfter(ctx, 50*time.Millisecond)
 	}
-	code, detail := "internal", ""
-	if e != nil && e.Code != "" {
-		code, detail = e.Code, e.Detail
-	}
 	b.log.Warn().Err(err).Msg("client failed for good")
-	b.refusals = 0
-	if err := b.fail(ctx, code, detail); err != nil {
+	if err := b.fail(ctx, e); err != nil {
 		return false, b.giveBackAfter(ctx, err)
 	}
 	return true, nil
+}
+
+// codeOf is the code of a client that is failed because of an error. Codes that
+// say what to do next give way to the SQLSTATE.
+func codeOf(e *jobs.Error) string {
+	switch {
+	case e == nil || e.Code == "":
+		return "internal"
+	case e.Kind == jobs.Unavailable && e.State != "":
+		return e.State
+	}
+	return e.Code
+}
+
+// deferClient moves the client that alone met an error to the end, so that the
+// others can go on. When each client that is left has been there several times
+// and none could be erased in between, and some time has passed, the client is
+// failed: a job must end.
+func (b *batch) deferClient(ctx context.Context, e *jobs.Error, patience time.Duration) (ours bool, err error) {
+	// If not even this write succeeds, there is an outage.
+	if ours, err := b.retryAfter(ctx, 0); err != nil || !ours {
+		return false, err
+	}
+	if b.patienceOver(patience) {
+		b.log.Warn().Err(e).Str("code", codeOf(e)).Msg("client failed for good")
+		if err := b.fail(ctx, e); err != nil {
+			return false, b.giveBackAfter(ctx, err)
+		}
+		return true, nil
+	}
+	if err := b.o.Eraser.DeferClient(context.WithoutCancel(ctx), b.Claim); err != nil {
+		return false, b.giveBackAfter(ctx, err)
+	}
+	if b.refusedEnd > b.Position {
+		b.refusedEnd--
+	}
+	switch {
+	case e.Code == jobs.CodeContention:
+		return b.retryLocked(ctx, e.Error())
+	case b.Deferrals%b.Left() > 0:
+		return true, nil
+	}
+	b.log.Warn().Err(e).Int("clients", b.Left()).Msg("each client that is left meets an error; batch given back, to be tried again soon")
+	b.o.Retrying(b.Kind, codeOf(e))
+	return false, b.giveBack(ctx, b.Claim, jitter(retryPause), false, codeOf(e))
+}
+
+// patienceOver reports whether each client that is left has been put behind the
+// others deferRounds times, over at least this time, and none could be erased in
+// between.
+func (b *batch) patienceOver(atLeast time.Duration) bool {
+	return b.Deferrals >= deferRounds*b.Left() && time.Since(b.DeferredSince) >= atLeast
 }
 
 // block blocks the whole job with the error as its reason.
@@ -237,9 +304,13 @@ func (b *batch) block(ctx context.Context, e *jobs.Error, atLeast time.Duration)
 	return b.giveBack(ctx, b.Claim, 0, false, e.Code)
 }
 
-// fail records the next client as failed.
-func (b *batch) fail(ctx context.Context, code, detail string) error {
-	err := b.o.Eraser.FailClient(context.WithoutCancel(ctx), b.Claim, code, detail)
+// fail records the next client as failed because of e.
+func (b *batch) fail(ctx context.Context, e *jobs.Error) error {
+	var detail string
+	if e != nil {
+		detail = e.Detail
+	}
+	err := b.o.Eraser.FailClient(context.WithoutCancel(ctx), b.Claim, codeOf(e), detail)
 	if err == nil {
 		b.o.Count(jobs.ClientFailed, 1)
 	}

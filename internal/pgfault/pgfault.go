@@ -5,6 +5,7 @@
 package pgfault
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -171,7 +172,7 @@ func Describe(pg *pgconn.PgError) string {
 
 func codeOf(pg *pgconn.PgError) string {
 	switch {
-	case contention(pg.Code):
+	case Contention(pg):
 		return jobs.CodeContention
 	case pg.Code == "57014": // query_canceled: by statement_timeout, or by hand
 		return jobs.CodeTimeout
@@ -186,10 +187,29 @@ func codeOf(pg *pgconn.PgError) string {
 	return pg.Code
 }
 
-// contention is for serialization_failure, deadlock_detected and
-// lock_not_available.
-func contention(state string) bool {
-	return strings.HasPrefix(state, "40") || state == "55P03"
+// Contention reports whether another session's lock or write caused an error:
+// serialization_failure, deadlock_detected, lock_not_available. A function that
+// raises such a state by itself says nothing about other sessions.
+func Contention(pg *pgconn.PgError) bool {
+	return (strings.HasPrefix(pg.Code, "40") || pg.Code == "55P03") && !Raised(pg)
+}
+
+// Raised reports whether a function of the application raised an error, with
+// whatever SQLSTATE it chose. The place in the server's source tells.
+func Raised(pg *pgconn.PgError) bool { return pg.Routine == "exec_stmt_raise" }
+
+// Answered is PostgreSQL's answer to a statement, after which the connection lives
+// on; nil for every other error.
+func Answered(err error) *pgconn.PgError {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if _, login := errors.AsType[*pgconn.ConnectError](err); !ok || login {
+		return nil
+	}
+	switch cmp.Or(pg.SeverityUnlocalized, pg.Severity) {
+	case "FATAL", "PANIC":
+		return nil
+	}
+	return pg
 }
 
 // Kind is the kind of an error with this SQLSTATE. Unavailable, which may work
