@@ -78,8 +78,8 @@ func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
 func TestAnOutageIsWaitedForAndBlamesNobody(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]struct{ begin, end string }{
-		"read-only":         {"ALTER ROLE %s SET default_transaction_read_only = on", "ALTER ROLE %s RESET default_transaction_read_only"},
-		"not to be reached": {"ALTER ROLE %s NOLOGIN", "ALTER ROLE %s LOGIN"},
+		"read-only":         {"ALTER DATABASE %s SET default_transaction_read_only = on", "ALTER DATABASE %s RESET default_transaction_read_only"},
+		"not to be reached": {"REVOKE CONNECT ON DATABASE %s FROM PUBLIC", "GRANT CONNECT ON DATABASE %s TO PUBLIC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -92,7 +92,7 @@ func TestAnOutageIsWaitedForAndBlamesNobody(t *testing.T) {
 			exec := func(sql string) {
 				t.Helper()
 				ctx := context.WithoutCancel(t.Context())
-				if _, err := conn.Exec(ctx, fmt.Sprintf(sql, r.db.WorkerRole)); err != nil {
+				if _, err := conn.Exec(ctx, fmt.Sprintf(sql, `"`+conn.Conn().Config().Database+`"`)); err != nil {
 					t.Error(err)
 				}
 				if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1", r.db.WorkerRole); err != nil {
