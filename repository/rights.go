@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -62,5 +63,5 @@ func (s *Store) missingRight(ctx context.Context, p *plan.Plan) (missing string,
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", nil
 	}
-	return missing, fault("look for missing rights", err)
+	return missing, pgfault.Wrap("look for missing rights", err)
 }
