@@ -115,3 +115,35 @@ INSERT INTO invoices VALUES (1, 1, '2026-01-01', 'Anna'), (2, 2, '2026-01-01', '
 		})
 	}
 }
+
+// The adversary of docs/fine-print.md: couples take every class together, and all
+// that the profiles could tell is whose the rows of one profile were. Two rows off
+// the lane's first profile are of one client no more often than chance has it.
+func TestOfCouplesInEveryClassThePartnersRowsAreOnProfilesByChance(t *testing.T) {
+	t.Parallel()
+	const couples, classes = 15, 24
+	s := newShape(t, classMap, classSQL+`INSERT INTO participations (session_id, client_id)
+		SELECT couple * 100 + class, client FROM generate_series(1, 15) AS couple, generate_series(1, 24) AS class, LATERAL (VALUES (2 * couple - 1), (2 * couple)) AS v(client)
+		ORDER BY client, class;
+		INSERT INTO participations (session_id, client_id) SELECT 9000, n FROM generate_series(31, 36) AS n;
+		CREATE TABLE truth AS SELECT id AS n, client_id AS whose FROM participations`)
+	s.eraseAll(t, "1", keys(31, 36)...) // so that the lane has several profiles
+	s.eraseAll(t, "1", keys(1, 2*couples)...)
+
+	same := func(condition string) int {
+		return s.Int(t, `WITH off AS (
+			SELECT p.id, p.client_id AS profile, p.session_id / 100 AS couple, t.whose AS client FROM participations AS p JOIN truth AS t ON t.n = p.id
+			WHERE p.session_id < 9000 AND p.client_id <> (SELECT client_key::bigint FROM oubli.anonymous_profiles WHERE slot = 1))
+			SELECT count(*) FILTER (WHERE a.client = b.client) * 1000 / count(*) FROM off AS a JOIN off AS b ON a.id < b.id AND `+condition)
+	}
+	chance, bySlot := same("true"), same("a.profile = b.profile")
+	t.Logf("of 1000 pairs of rows off the first profile %d are of one client, of those on one profile %d", chance, bySlot)
+	if bySlot > chance+30 {
+		t.Errorf("rows of one profile are of one client in %d of 1000 pairs, any two rows in %d", bySlot, chance)
+	}
+	for _, slot := range s.Strings(t, "SELECT client_key FROM oubli.anonymous_profiles") {
+		if n := s.Int(t, "SELECT count(DISTINCT t.whose) FROM participations AS p JOIN truth AS t ON t.n = p.id WHERE p.session_id < 9000 AND p.client_id = "+slot); n == 1 {
+			t.Errorf("a profile holds the rows of one client")
+		}
+	}
+}
