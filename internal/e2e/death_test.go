@@ -21,16 +21,16 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// mortalKey makes this test binary a worker that dies by kill -9 at a failpoint:
-// "mail:sent" the first time it comes there, a number at that many of any name,
+// diesAtKey makes this test binary a worker that ends by kill -9 at a failpoint:
+// "mail:sent" at the first one of that name, a number after so many of any name,
 // 0 never.
-const mortalKey = "OUBLI_TEST_DIES_AT"
+const diesAtKey = "OUBLI_TEST_DIES_AT"
 
-// soon is how long a silent worker keeps its batch in these tests.
-const soon = 2 * time.Second
+// shortLease is how long a silent worker keeps its batch in these tests.
+const shortLease = 2 * time.Second
 
 func TestMain(m *testing.M) {
-	if at, ok := os.LookupEnv(mortalKey); ok {
+	if at, ok := os.LookupEnv(diesAtKey); ok {
 		os.Exit(mortal(at))
 	}
 	if _, ok := os.LookupEnv(signalledKey); ok {
@@ -55,7 +55,7 @@ func mortal(at string) int {
 		select {} // until the signal comes
 	}
 	env := app.Environment{Variables: os.Environ(), ReadFile: os.ReadFile}
-	s, err := app.Start(context.Background(), env, onlyWorker, zerolog.New(os.Stderr).With().Int("pid", os.Getpid()).Logger(), app.Tuning{Lease: soon, Failpoint: die})
+	s, err := app.Start(context.Background(), env, onlyWorker, zerolog.New(os.Stderr).With().Int("pid", os.Getpid()).Logger(), app.Tuning{Lease: shortLease, Failpoint: die})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return cli.ExitExceptions
@@ -69,7 +69,7 @@ func mortal(at string) int {
 func (s *stack) process(t *testing.T, diesAt string) (dead chan struct{}) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(s.environ(), mortalKey+"="+diesAt)
+	cmd.Env = append(s.environ(), diesAtKey+"="+diesAt)
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -95,11 +95,10 @@ func TestWorkersThatAreKilledAnywhereLeaveNobodyHalfErased(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := newStack(t)
 	s.batch = 20
-	c := admin(t, s.start(t, onlyAPI, app.Tuning{Lease: soon}), "1")
+	c := admin(t, s.start(t, onlyAPI, app.Tuning{Lease: shortLease}), "1")
 	asked := s.plain(t, 1, 110)
 	before := s.snapshot(t, asked)
-	// As long as somebody is held the job cannot end, so that all of the deaths
-	// come before its end.
+	// The job cannot end while a client is locked, so all workers die before.
 	release := s.hold(t, asked[len(asked)-1])
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
 
@@ -136,7 +135,7 @@ func TestWorkersThatAreKilledAnywhereLeaveNobodyHalfErased(t *testing.T) {
 func TestAMailWhoseRecordWasLostIsRecognisedAsARepeat(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	c := admin(t, s.start(t, onlyAPI, app.Tuning{Lease: soon}), "1")
+	c := admin(t, s.start(t, onlyAPI, app.Tuning{Lease: shortLease}), "1")
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: s.plain(t, 1, 3)})
 	dead := s.process(t, "mail:sent")
 	bookingdb.Wait(t, "the worker's death after the mail", func() bool {
@@ -169,8 +168,8 @@ func TestLosingEveryConnectionToPostgresInMidChunkLosesNothing(t *testing.T) {
 	s.batch = 10
 	var cuts, cut atomic.Int64
 	const enough = 6
-	service := s.start(t, both, app.Tuning{Lease: soon, Failpoint: func(at string) {
-		// Each cut meets one worker where it stands, and the other anywhere.
+	service := s.start(t, both, app.Tuning{Lease: shortLease, Failpoint: func(at string) {
+		// Each cut hits one worker at a known point, and the other one anywhere.
 		n := cuts.Add(1)
 		if n > 2*enough || n%2 == 0 || at == "mail:sent" {
 			return

@@ -51,11 +51,11 @@ func TestAnErasureOverHTTPKeepsEveryPromise(t *testing.T) {
 		if !m.At.After(*job.FinishedAt) {
 			t.Errorf("a mail came at %s, the job ended at %s", m.At, job.FinishedAt)
 		}
-		letter := parts(t, m)
-		if letter["subject"] != "Client deletion complete, with exceptions" {
-			t.Errorf("subject %q", letter["subject"])
+		parsed := parts(t, m)
+		if parsed["subject"] != "Client deletion complete, with exceptions" {
+			t.Errorf("subject %q", parsed["subject"])
 		}
-		for _, text := range []string{letter["text/plain"], letter["text/html"]} {
+		for _, text := range []string{parsed["text/plain"], parsed["text/html"]} {
 			for _, want := range []string{
 				fmt.Sprintf("%d clients out of %d were deleted", len(gone), len(asked)),
 				job.ID, fmt.Sprint(job.Counts.Erased), fmt.Sprint(job.Counts.ErasedRetained), fmt.Sprint(job.Counts.Skipped),

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// gate holds workers up at a failpoint until it opens, so that a test can act
-// while they are in the middle of something.
+// gate stops workers at a failpoint until it opens, so that a test can act while
+// they are at that point.
 type gate struct {
 	entered chan struct{} // gets a signal whenever a worker arrives
 	open    func()

@@ -108,7 +108,7 @@ func TestGuardsLeaveTheirClientsUntouched(t *testing.T) {
 		t.Errorf("subject %q", subject)
 	}
 
-	// What the map calls overridable does not hold when it is asked not to.
+	// A request may override a guard that the map calls overridable.
 	pair := []string{asked[1], asked[5]}
 	before = s.snapshot(t, pair)
 	job = until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: pair, Override: []string{"future_appointment"}}).ID, "the end", ended)
@@ -129,7 +129,7 @@ func TestAnErasureForInactivitySparesWhoeverWasActiveSince(t *testing.T) {
 	later := time.Now().Add(time.Hour)
 	inactive := mustErase(t, c, apiclient.Erasure{ClientIDs: asked[:4], Reason: jobs.Inactivity, NotBefore: &later})
 	wish := mustErase(t, c, apiclient.Erasure{ClientIDs: asked[4:], NotBefore: &later})
-	// Cancelled at once, so that no guard holds: it is activity all the same.
+	// Cancelled at once, so that no guard applies. It still counts as activity.
 	for _, id := range []string{asked[1], asked[5]} {
 		s.Exec(t, bookSQL, id)
 		s.Exec(t, "UPDATE appointments SET status = 'cancelled' WHERE client_id = $1::text::bigint AND starts_at > now()", id)

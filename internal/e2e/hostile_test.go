@@ -16,7 +16,7 @@ import (
 // personal is what hostile requests contain in place of a person's data.
 const personal = "Zorro"
 
-func (s *standing) hostilities(t *testing.T) []hostile {
+func (s *fixture) hostilities(t *testing.T) []hostile {
 	good := `{"client_ids":["1"],"reason":"subject_request"`
 	ids := func(ids string) string { return `{"client_ids":[` + ids + `],"reason":"subject_request"}` }
 	erase := func(name, body string, want int, code string, headers ...string) hostile {
@@ -175,10 +175,10 @@ func (s *standing) hostilities(t *testing.T) []hostile {
 
 func TestHostileRequestsAreRefusedAndChangeNothing(t *testing.T) {
 	t.Parallel()
-	s := newStanding(t)
-	before := s.everything(t)
+	s := newFixture(t)
+	before := s.digestAll(t)
 	for _, h := range s.hostilities(t) {
-		resp, body := wire(t, s.service.APIAddr, h.raw(s.token))
+		resp, body := sendRaw(t, s.service.APIAddr, h.raw(s.token))
 		var p struct{ Code string }
 		if resp.Header.Get("Content-Type") == "application/problem+json" {
 			if err := json.Unmarshal([]byte(body), &p); err != nil {
@@ -199,7 +199,7 @@ func TestHostileRequestsAreRefusedAndChangeNothing(t *testing.T) {
 			}
 		}
 	}
-	if after := s.everything(t); !maps.Equal(before, after) {
+	if after := s.digestAll(t); !maps.Equal(before, after) {
 		t.Errorf("the database has changed:\nbefore %v\nafter  %v", before, after)
 	}
 	for _, told := range []string{personal, "DROP TABLE", `"level":"error"`, "panicked", s.token} {
@@ -207,12 +207,12 @@ func TestHostileRequestsAreRefusedAndChangeNothing(t *testing.T) {
 			t.Errorf("the log has %s", told)
 		}
 	}
-	// The digest sees what a request does that is none of these.
-	if status, _ := ask(t, s.service, http.MethodPatch, "/v1/selections/"+s.selection, s.token, `{"exclude": []}`, nil); status != http.StatusOK || !maps.Equal(before, s.everything(t)) {
+	// The digest must show the effect of an accepted request.
+	if status, _ := ask(t, s.service, http.MethodPatch, "/v1/selections/"+s.selection, s.token, `{"exclude": []}`, nil); status != http.StatusOK || !maps.Equal(before, s.digestAll(t)) {
 		t.Errorf("ticking nobody is answered %d, or changes something", status)
 	}
 	first := s.Strings(t, "SELECT keys[1] FROM oubli.selection_parts WHERE selection_id = $1 AND number = 0", s.selection)[0]
-	if status, _ := ask(t, s.service, http.MethodPatch, "/v1/selections/"+s.selection, s.token, `{"exclude": ["`+first+`"]}`, nil); status != http.StatusOK || maps.Equal(before, s.everything(t)) {
+	if status, _ := ask(t, s.service, http.MethodPatch, "/v1/selections/"+s.selection, s.token, `{"exclude": ["`+first+`"]}`, nil); status != http.StatusOK || maps.Equal(before, s.digestAll(t)) {
 		t.Errorf("unticking somebody is answered %d, or leaves no trace in the digest", status)
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// typed runs a command against a service as a person at a terminal would who
-// types this.
+// typed runs a command against a service, with keys as what a person types at the
+// terminal.
 func typed(t *testing.T, s *app.Service, keys string, args ...string) (code int, out, err string) {
 	t.Helper()
 	token, e := httpapi.Mint([]byte(authSecret), jobs.Caller{Subject: "me", Email: "me@studio.example", Tenant: "1", Role: jobs.Admin}, 3600e9)

@@ -25,8 +25,8 @@ import (
 	"github.com/oubli/oubli/internal/local"
 )
 
-// leave writes a client's marker to every place that search looks into, by the way
-// that it would get there in production where there is one.
+// leave writes a client's marker to every place that search reads, if possible in
+// the way that it would get there in production.
 func (h *leakSearch) leave(t *testing.T, client string) {
 	t.Helper()
 	m := booking.Marker(bookingdb.IDs(t, []string{client})[0])
@@ -74,7 +74,7 @@ func (h *leakSearch) leave(t *testing.T, client string) {
 		return strings.Contains(string(body), m)
 	})
 	bookingdb.Wait(t, "Redis to repeat the command", func() bool { return strings.Contains(h.commands.String(), m) })
-	h.lookAround(t)
+	h.visitPages(t)
 }
 
 // readable is a mail without its encodings.

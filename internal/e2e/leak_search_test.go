@@ -63,8 +63,8 @@ func newLeakSearch(t *testing.T) *leakSearch {
 	return h
 }
 
-// preload adds pg_stat_statements where the machine has it, and keeps what the
-// test itself says, in the name of the superuser, out of the server's log.
+// preload adds pg_stat_statements if it is installed, and keeps the statements of
+// the superuser, which are the test's own, out of the server's log.
 func (h *leakSearch) preload(t *testing.T) {
 	t.Helper()
 	db := bookingdb.Connect(t, h.server.URL("postgres"))
@@ -95,7 +95,7 @@ func (h *leakSearch) grant(t *testing.T) {
 	h.Exec(t, p.GrantScript("oubli_test_api", h.WorkerRole))
 }
 
-// monitor keeps every command that reaches Redis.
+// monitor records every command to Redis.
 func (h *leakSearch) monitor(t *testing.T) {
 	t.Helper()
 	o, err := redis.ParseURL(h.redis.URL(0))
@@ -114,7 +114,7 @@ func (h *leakSearch) monitor(t *testing.T) {
 	go func() { _, _ = io.Copy(&h.commands, conn) }()
 }
 
-// record puts a proxy before the API that keeps what it answers.
+// record puts a proxy before the API that records its answers.
 func (h *leakSearch) record(t *testing.T) {
 	t.Helper()
 	api, err := url.Parse("http://" + h.service.APIAddr)
@@ -175,7 +175,7 @@ func (h *leakSearch) search(t *testing.T, inTables, wanted map[string]bool) []fi
 		in("Redis: every command ever sent", []byte(h.commands.String()), wanted),
 		in("the log at debug level", []byte(h.log.String()), wanted),
 		in("API: answers and problem documents", []byte(h.answers.String()), wanted),
-		in("mails", h.letters(t), wanted),
+		in("mails", h.mailTexts(t), wanted),
 		in("command line", []byte(console), wanted),
 	)
 	shown := pages()
@@ -185,7 +185,7 @@ func (h *leakSearch) search(t *testing.T, inTables, wanted map[string]bool) []fi
 	return append(all, in("operations pages during the work", []byte(h.pages.String()), wanted))
 }
 
-// retainedColumns are what the law keeps.
+// retainedColumns are the columns that the law requires to keep.
 const retainedColumns = "billing_name,billing_address,billing_email"
 
 // dump searches every row of every table of the database, by schema, the
@@ -246,7 +246,7 @@ func unescaped(content []byte) []byte {
 	return append(content, extra.Bytes()...)
 }
 
-// retained counts what the invoices keep of the erased.
+// retained counts the values of erased clients that invoices keep.
 func (h *leakSearch) retained(t *testing.T, wanted map[string]bool) int {
 	t.Helper()
 	return len(marked([]byte(strings.Join(h.Strings(t, "SELECT concat_ws(' ', billing_name, billing_address, billing_email) FROM invoices"), "\n")), wanted))
@@ -266,7 +266,7 @@ func (h *leakSearch) sessions(t *testing.T) []byte {
 	return []byte(strings.Join(all, "\n"))
 }
 
-// keys is all of Redis.
+// keys returns all keys and values of Redis.
 func (h *leakSearch) keys(t *testing.T) []byte {
 	t.Helper()
 	r := h.redisClient(t)
@@ -278,8 +278,8 @@ func (h *leakSearch) keys(t *testing.T) []byte {
 	return all.Bytes()
 }
 
-// letters is every mail as it came and as it reads.
-func (h *leakSearch) letters(t *testing.T) []byte {
+// mailTexts returns every mail, encoded and decoded.
+func (h *leakSearch) mailTexts(t *testing.T) []byte {
 	t.Helper()
 	var all bytes.Buffer
 	for _, m := range h.inbox.Mails() {
@@ -288,7 +288,7 @@ func (h *leakSearch) letters(t *testing.T) []byte {
 	return all.Bytes()
 }
 
-// pages are what the listener for operations shows, by place.
+// pages returns the pages of the operations listener, by path.
 func pages() map[string][]string {
 	all := map[string][]string{
 		"metrics":                     {"/metrics"},
@@ -324,16 +324,16 @@ func (h *leakSearch) read(t *testing.T, paths []string) []byte {
 	return all.Bytes()
 }
 
-// lookAround visits everything that shows something, as operators do.
-func (h *leakSearch) lookAround(t *testing.T) {
+// visitPages requests every page that an operator can see.
+func (h *leakSearch) visitPages(t *testing.T) {
 	t.Helper()
 	for _, paths := range pages() {
 		_, _ = h.pages.Write(h.read(t, paths))
 	}
 }
 
-// commandLine runs the commands that look at jobs and at the database, and
-// gives all that the command line ever said.
+// commandLine runs the commands that show jobs and the database, and returns all
+// output of the command line so far.
 func (h *leakSearch) commandLine(t *testing.T) string {
 	t.Helper()
 	environ := append(h.environ(), "OUBLI_URL=http://"+h.service.APIAddr, "OUBLI_TOKEN="+mustMint(t, "*", "admin"))
@@ -357,7 +357,7 @@ func (h *leakSearch) commandLine(t *testing.T) string {
 	return h.console.String()
 }
 
-// previews reads the selection again, which shows nobody who is gone.
+// previews reads the selection again, which must not show erased clients.
 func (h *leakSearch) previews(t *testing.T) {
 	t.Helper()
 	for cursor := ""; ; {

@@ -29,7 +29,7 @@ func TestTheLimitsOfTheSettingsHoldAndOublisOwnClientWaits(t *testing.T) {
 	if n := spend(token); n == 0 {
 		t.Error("25 requests at once pass, where 10 may")
 	}
-	// The client of the command line waits as long as it is told to.
+	// The command line's client waits as long as Retry-After says.
 	if _, err := apiclient.New("http://"+service.APIAddr, token).List(t.Context(), "", jobs.Page{}); err != nil {
 		t.Errorf("the client gives up: %v", err)
 	}
@@ -54,7 +54,7 @@ func TestNothingOfARequestOrOfTheDatabaseBringsAHeaderIntoTheMail(t *testing.T) 
 		s.Exec(t, "ALTER TABLE studios DROP CONSTRAINT "+check)
 	}
 	s.Exec(t, `UPDATE studios SET locale = E'fr\r\nBcc: evil@example.org\r\n\r\n.\r\nMAIL FROM:<evil@example.org>', name = E'=?utf-8?q?x=0D=0ABcc:_evil@example.org?=' WHERE id = 1`)
-	c := admin(t, s.start(t, both, quickly), "1")
+	c := admin(t, s.start(t, both, shortRetry), "1")
 	job := until(t, c, mustErase(t, c, apiclient.Erasure{
 		ClientIDs: s.plain(t, 1, 1), Notify: []string{"owner@studio.example"},
 		Comment: "\r\n.\r\nRCPT TO:<evil@example.org>\r\nBcc: evil@example.org =?utf-8?q?=0D=0ABcc:_evil@example.org?= \u202e",

@@ -12,13 +12,13 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// quickly is the first pause after mail trouble in these tests.
-var quickly = app.Tuning{MailRetry: 20 * time.Millisecond}
+// shortRetry makes the first pause after a mail failure short.
+var shortRetry = app.Tuning{MailRetry: 20 * time.Millisecond}
 
 func TestMailTroubleNeverChangesTheJob(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	c := admin(t, s.start(t, both, quickly), "1")
+	c := admin(t, s.start(t, both, shortRetry), "1")
 	everybody := s.plain(t, 1, 6)
 	for i, test := range []struct {
 		to    []string
@@ -37,7 +37,7 @@ func TestMailTroubleNeverChangesTheJob(t *testing.T) {
 			t.Errorf("%v: the job became %+v", test.to, job)
 		}
 		s.mails(t, before+test.mails)
-		// One refusal says "failed" while others may still be on their way.
+		// The state is "failed" after one refusal, while other mails may still be sent.
 		if job = until(t, c, job.ID, "a look", ended); job.Mail != test.want {
 			t.Errorf("%v: mail %+v, want %+v", test.to, job.Mail, test.want)
 		}
@@ -47,7 +47,7 @@ func TestMailTroubleNeverChangesTheJob(t *testing.T) {
 func TestAMailWaitsForAServerThatIsAway(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	c := admin(t, s.start(t, both, quickly), "1")
+	c := admin(t, s.start(t, both, shortRetry), "1")
 	s.inbox.Stop()
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: s.plain(t, 1, 3), Notify: []string{"anna@studio.example", "berta@studio.example"}})
 	job = until(t, c, job.ID, "two tries in vain", func(j jobs.Job) bool { return j.Mail.Attempts >= 4 })
@@ -72,7 +72,7 @@ func TestAMailWaitsForAServerThatIsAway(t *testing.T) {
 func TestAnAnswerThatIsLostBringsTheSameMailAgain(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	c := admin(t, s.start(t, both, quickly), "1")
+	c := admin(t, s.start(t, both, shortRetry), "1")
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: s.plain(t, 1, 1), Notify: []string{"anna+dropx1@studio.example"}})
 	job = until(t, c, job.ID, "the mail", mailed)
 	mails := s.mails(t, 2)
@@ -84,7 +84,7 @@ func TestAnAnswerThatIsLostBringsTheSameMailAgain(t *testing.T) {
 func TestNobodyIsNotifiedWhenNobodyShallBe(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	service := s.start(t, both, quickly)
+	service := s.start(t, both, shortRetry)
 	c := admin(t, service, "1")
 	a := send(t, service, http.MethodPost, "/v1/erasures", mustMint(t, "1", jobs.Admin), "k",
 		fmt.Sprintf(`{"client_ids": [%s], "reason": "subject_request", "notify": []}`, s.plain(t, 1, 1)[0]))

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// taxNumbers is what the tax numbers that mark clients begin at. A rounder one
-// turns up in the noise of binary fractions: a mean of 0.7700000000000003 ms.
+// taxNumbers is the first of the tax numbers that mark clients. A rounder number
+// can occur in the last digits of a float: a mean of 0.7700000000000003 ms.
 const taxNumbers = 7_294_618_350_000_000
 
 // taxNumber is the number that marks a client.

@@ -14,8 +14,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// doubles are clients of studio 1 who share no class and have all sorts of rows.
-func (s *stack) doubles(t *testing.T, n int) []string {
+// duplicates returns clients of studio 1 who share no class and have rows of every
+// kind.
+func (s *stack) duplicates(t *testing.T, n int) []string {
 	t.Helper()
 	ids := s.plain(t, 1, n)
 	s.Exec(t, "UPDATE invoice_lines SET participation_id = NULL WHERE participation_id IN (SELECT id FROM participations WHERE client_id = ANY($1::text[]::bigint[]))", ids)
@@ -30,7 +31,7 @@ func TestAMergeGoesFromTheRequestToTheMail(t *testing.T) {
 	api := s.start(t, onlyAPI, app.Tuning{})
 	s.start(t, onlyWorker, app.Tuning{})
 	c := admin(t, api, "1")
-	ids := s.doubles(t, 4)
+	ids := s.duplicates(t, 4)
 	moved := s.Int(t, "SELECT count(*) FROM appointments WHERE client_id = ANY($1::text[]::bigint[])", ids)
 
 	job, err := c.CreateMerge(t.Context(), apiclient.Merge{SourceIDs: ids[1:], Target: apiclient.MergeTarget{ClientID: ids[0]},
@@ -52,9 +53,9 @@ func TestAMergeGoesFromTheRequestToTheMail(t *testing.T) {
 		t.Errorf("the target has %d appointments, want %d", n, moved)
 	}
 	s.SameTotals(t)
-	letter := parts(t, s.mails(t, 1)[0])
-	if !strings.Contains(letter["subject"], "Fusion") || !strings.Contains(letter["text/plain"], "/merges/"+job.ID) && strings.Contains(letter["text/plain"], "/erasures/") {
-		t.Errorf("the mail: %s\n%s", letter["subject"], letter["text/plain"])
+	mail := parts(t, s.mails(t, 1)[0])
+	if !strings.Contains(mail["subject"], "Fusion") || !strings.Contains(mail["text/plain"], "/merges/"+job.ID) && strings.Contains(mail["text/plain"], "/erasures/") {
+		t.Errorf("the mail: %s\n%s", mail["subject"], mail["text/plain"])
 	}
 	list, err := c.Merges(t.Context(), jobs.Completed, jobs.Page{Limit: 5})
 	if err != nil || len(list.Items) != 1 || list.Items[0].ID != job.ID {
@@ -72,7 +73,7 @@ func TestFiftyImpatientClicksMergeOnce(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, app.Tuning{})
-	ids := s.doubles(t, 2)
+	ids := s.duplicates(t, 2)
 	token := mustMint(t, "1", jobs.Admin)
 	body := fmt.Sprintf(`{"source_client_ids":[%s],"target":{"client_id":%s},"delete_source":true}`, ids[1], ids[0])
 	seen := make(chan answer, 50)
@@ -94,7 +95,7 @@ func TestClientsAreMergedFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, app.Tuning{})
-	ids := s.doubles(t, 5)
+	ids := s.duplicates(t, 5)
 	session := s.Strings(t, "SELECT min(id)::text FROM class_sessions WHERE studio_id = 1")[0]
 	s.Exec(t, "INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents) SELECT $1::text::bigint, unnest($2::text[]::bigint[]), 'attended', 1500, 0", session, ids[:2])
 
@@ -141,7 +142,7 @@ func TestACancelStopsAMergeBetweenItsSources(t *testing.T) {
 	g := newGate(t, "chunk:erased") // in the middle of a transaction
 	service := s.start(t, both, app.Tuning{Failpoint: g.pass})
 	c := admin(t, service, "1")
-	ids := s.doubles(t, 6)
+	ids := s.duplicates(t, 6)
 	job, err := c.CreateMerge(t.Context(), apiclient.Merge{SourceIDs: ids[1:], Target: apiclient.MergeTarget{ClientID: ids[0]}, DeleteSource: true, Conflicts: jobs.FailOnConflict}, "")
 	if err != nil {
 		t.Fatal(err)
@@ -158,7 +159,7 @@ func TestACancelStopsAMergeBetweenItsSources(t *testing.T) {
 		t.Fatalf("the cancel is answered %d", a.status)
 	}
 	job, err = c.GetMerge(t.Context(), job.ID)
-	merged := job.Counts.Erased // one at least; who waits for a row's lock need not be the next to have it
+	merged := job.Counts.Erased // one at least; row locks are not granted in the order of waiting
 	if err != nil || job.State != jobs.Cancelled || merged == 0 || merged+job.Counts.Pending != 5 || len(s.Existing(t, ids)) != 6-merged {
 		t.Errorf("the job: %+v, %v", job, err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/oubli/oubli/internal/app"
 )
 
-// scrape is one look at /metrics of some processes: families by name, and every
-// reading.
+// scrape is one reading of /metrics of some processes: families by name, and every
+// sample.
 type scrape struct {
 	families map[string]dto.MetricType
 	samples  []reading

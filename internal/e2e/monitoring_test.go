@@ -63,7 +63,7 @@ func expectAlerts(t *testing.T, when string, l looks, want ...string) {
 func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	service := s.start(t, both, quickly)
+	service := s.start(t, both, shortRetry)
 	c := admin(t, service, "1")
 	asked := s.plain(t, 1, 3)
 	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[:1]}).ID, "the first job", mailed)
@@ -95,7 +95,7 @@ func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t
 	named(t, all)
 }
 
-// described holds the reference's table against what is there.
+// described compares the reference's table with the metrics that exist.
 func described(t *testing.T, s scrape) {
 	t.Helper()
 	doc, err := os.ReadFile("../../docs/monitoring.md")
@@ -140,7 +140,7 @@ func described(t *testing.T, s scrape) {
 	}
 }
 
-// named sees that rules and dashboard name nothing that does not exist.
+// named checks that rules and dashboard name only metrics that exist.
 func named(t *testing.T, s scrape) {
 	t.Helper()
 	there := s.names()
@@ -230,14 +230,14 @@ func TestOperatorsAreToldOfAJobThatStandsStillAndOfAWorkerThatFellSilent(t *test
 	s := newStack(t)
 	g := newGate(t, "chunk:decided")
 	defer g.open()
-	silent := s.start(t, both, app.Tuning{Lease: soon, Failpoint: g.pass})
+	silent := s.start(t, both, app.Tuning{Lease: shortLease, Failpoint: g.pass})
 	c := admin(t, silent, "1")
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: s.plain(t, 1, 3)})
 	g.await(t)
 	begun := scrapeAll(t, silent)
 	expectAlerts(t, "a worker holds still", looks{begun, scrapeAll(t, silent)}, "OubliStuckJob")
 
-	other := s.start(t, onlyWorker, app.Tuning{Lease: soon})
+	other := s.start(t, onlyWorker, app.Tuning{Lease: shortLease})
 	before := scrapeAll(t, silent, other)
 	until(t, c, job.ID, "the other worker to take over", mailed)
 	expectAlerts(t, "another took over", looks{before, scrapeAll(t, silent, other)}, "OubliWorkerDied")

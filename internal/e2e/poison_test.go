@@ -10,8 +10,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// poison makes the database refuse to delete a client, with a message that
-// quotes what nobody may keep.
+// poison makes the database refuse to delete a client, with a message that quotes
+// personal data.
 const poison = `
 	CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
@@ -51,9 +51,9 @@ func TestOnePoisonedClientStopsNobodyElse(t *testing.T) {
 			if len(codes) != 1 || codes[culprit] != using[1] || job.Exceptions[using[1]] != 1 {
 				t.Errorf("failed are %v, %v; want %s with %s", codes, job.Exceptions, culprit, using[1])
 			}
-			letter := parts(t, s.mails(t, 1)[0])
-			if !strings.HasSuffix(letter["subject"], "with exceptions") || !strings.Contains(letter["text/plain"], using[1][:5]) {
-				t.Errorf("the mail: %s\n%s", letter["subject"], letter["text/plain"])
+			mail := parts(t, s.mails(t, 1)[0])
+			if !strings.HasSuffix(mail["subject"], "with exceptions") || !strings.Contains(mail["text/plain"], using[1][:5]) {
+				t.Errorf("the mail: %s\n%s", mail["subject"], mail["text/plain"])
 			}
 			r := s.redisClient(t)
 			for _, key := range r.Keys(t.Context(), "*").Val() {

@@ -24,8 +24,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// marker finds whatever the generator writes about one client alone: see
-// booking.Markers.
+// marker matches the markers of any client: see booking.Markers.
 var marker = regexp.MustCompile(`(?i)` + booking.MarkerPattern)
 
 // mustErase submits an erasure.
@@ -41,8 +40,8 @@ func mustErase(t *testing.T, c *apiclient.Client, e apiclient.Erasure) jobs.Job 
 	return job
 }
 
-// until reads the job until it is as wanted. Whatever it looks like in between,
-// its outcomes add up (invariant I5).
+// until reads the job until it is as wanted. Its outcomes must add up at every
+// reading (invariant I5).
 func until(t *testing.T, c *apiclient.Client, id, what string, done func(jobs.Job) bool) jobs.Job {
 	t.Helper()
 	var job jobs.Job
@@ -126,10 +125,10 @@ func (s *stack) belongings(t *testing.T, keys []string) (map[string]string, map[
 	return each, rows
 }
 
-// holds checks a job that has ended against the database: everybody who was
-// asked for is fully erased or untouched (I1), nobody else was touched (I2),
-// the sums are what they were (I3), nothing tells of the erased (I4), and the
-// outcomes are what happened (I5). It returns who is gone.
+// holds compares an ended job with the database: every requested client is fully
+// erased or unchanged (I1), nobody else has changed (I2), the sums are as before
+// (I3), no data of the erased is left (I4), and the outcomes are correct (I5). It
+// returns the erased clients.
 func (b *snapshot) holds(t *testing.T, job jobs.Job) (gone []string) {
 	t.Helper()
 	if !job.State.Final() || job.Counts.Pending != 0 || job.Counts.Total() != job.Requested {
@@ -159,12 +158,12 @@ func (b *snapshot) holds(t *testing.T, job jobs.Job) (gone []string) {
 	if orphans := b.Int(t, "SELECT count(*) FROM oubli.tasks WHERE job_id = $1 AND kind <> 'mail' AND state <> 'done'", job.ID); orphans > 0 {
 		t.Errorf("%d tasks are open although the job has ended", orphans)
 	}
-	b.controlTellsOfNobody(t)
+	b.controlNamesNobody(t)
 	return gone
 }
 
-// controlTellsOfNobody searches oubli's own tables for what belongs to clients.
-func (s *stack) controlTellsOfNobody(t *testing.T) {
+// controlNamesNobody searches oubli's own tables for data of clients.
+func (s *stack) controlNamesNobody(t *testing.T) {
 	t.Helper()
 	for _, row := range s.Strings(t, `SELECT t::text FROM oubli.jobs t UNION ALL SELECT t::text FROM oubli.tasks t
 		UNION ALL SELECT t::text FROM oubli.exceptions t UNION ALL SELECT t::text FROM oubli.idempotency_keys t`) {

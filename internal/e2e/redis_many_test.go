@@ -12,8 +12,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// skipWithoutRedis skips a test of several redis-servers where none is
-// installed; a stand-in can be no cluster.
+// skipWithoutRedis skips a test of several redis-servers if none is installed:
+// miniredis cannot form a cluster.
 func skipWithoutRedis(t *testing.T, err error) {
 	t.Helper()
 	if _, missing := errors.AsType[*local.MissingError](err); missing {

@@ -11,8 +11,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// takes confirms a selection and follows the job to its end.
-func (s *stack) takes(t *testing.T, service *app.Service, studio string, sel jobs.Selection, dry bool) jobs.Job {
+// confirms confirms a selection and follows the job to its end.
+func (s *stack) confirms(t *testing.T, service *app.Service, studio string, sel jobs.Selection, dry bool) jobs.Job {
 	t.Helper()
 	var job jobs.Job
 	body := fmt.Sprintf(`{"selection_id": %q, "expected_count": %d, "reason": "inactivity", "dry_run": %v}`, sel.ID, sel.Total, dry)
@@ -31,7 +31,7 @@ func (s *stack) follows(t *testing.T, service *app.Service, studio string, job j
 	return job
 }
 
-// retries makes the new job of those who were left out, and follows it.
+// retries starts a new job with the clients that were left out, and follows it.
 func (s *stack) retries(t *testing.T, service *app.Service, studio string, old jobs.Job) jobs.Job {
 	t.Helper()
 	var job jobs.Job
@@ -54,14 +54,14 @@ func TestASelectionIsRehearsedErasedReportedInTheReadersLanguageAndRetriedTwice(
 			}
 		}
 		mails := len(s.inbox.Mails())
-		dry := s.takes(t, service, studio, sel, true)
+		dry := s.confirms(t, service, studio, sel, true)
 		if left := s.Existing(t, in); !dry.DryRun || dry.Counts.Exceptions() != 0 || dry.Mail.State != jobs.MailNone || len(left) != len(in) || len(s.inbox.Mails()) != mails {
 			t.Fatalf("rehearsal of %d, of whom %d are left: %+v", len(in), len(left), dry)
 		}
 
 		// The rehearsal has not used the selection up. Two are put on hold.
 		s.Exec(t, "UPDATE clients SET legal_hold = true WHERE id = ANY($1::text[]::bigint[])", in[:2])
-		wet := s.takes(t, service, studio, sel, false)
+		wet := s.confirms(t, service, studio, sel, false)
 		if wet.Exceptions["legal_hold"] != 2 || wet.Counts.Skipped != 2 || len(s.Existing(t, in)) != 2 {
 			t.Fatalf("erasure: %+v", wet)
 		}

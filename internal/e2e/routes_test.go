@@ -53,10 +53,10 @@ func operations31(t *testing.T, s *app.Service) []operation {
 // to say here what such a thing is.
 func TestNoRouteOfTheProgramGivesAwayOrChangesAnothersThings(t *testing.T) {
 	t.Parallel()
-	s := newStanding(t)
+	s := newFixture(t)
 	things := map[string]string{"erasures": s.job, "merges": s.merge, "selections": s.selection}
 	const nothing = "0199b4a2-7c1e-7d53-9a1f-0000000000ee"
-	before := s.everything(t)
+	before := s.digestAll(t)
 	asked := 0
 	for _, op := range operations31(t, s.service) {
 		thing, known := things[strings.Split(op.path, "/")[2]]
@@ -103,7 +103,7 @@ func TestNoRouteOfTheProgramGivesAwayOrChangesAnothersThings(t *testing.T) {
 	if asked < 60 {
 		t.Errorf("asked only %d times", asked)
 	}
-	if after := s.everything(t); !maps.Equal(before, after) {
+	if after := s.digestAll(t); !maps.Equal(before, after) {
 		t.Errorf("the database has changed:\nbefore %v\nafter  %v", before, after)
 	}
 }
@@ -112,7 +112,7 @@ func TestNoRouteOfTheProgramGivesAwayOrChangesAnothersThings(t *testing.T) {
 // the cursors that it hands out.
 func TestNoClientsKeyTravelsInAURL(t *testing.T) {
 	t.Parallel()
-	s := newStanding(t)
+	s := newFixture(t)
 	s.Exec(t, `INSERT INTO oubli.exceptions (job_id, client_id, outcome, code)
 		SELECT $1::text::uuid, 'client' || n || '@example.org', 'not_found', 'not_found' FROM generate_series(1, 7) AS n`, s.job)
 	path, seen, cursor := "/v1/erasures/"+s.job+"/clients?limit=3", []string{}, ""

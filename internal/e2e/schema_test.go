@@ -88,7 +88,7 @@ func TestAColumnAddedWhileAJobRunsBlocksItUntilTheMapFits(t *testing.T) {
 	if !strings.Contains(job.BlockedReason, "appointments.remark") {
 		t.Errorf("blocked because %q", job.BlockedReason)
 	}
-	// A batch beside it may have had its chunk under way, and nothing more.
+	// Another batch may have finished the chunk that it had begun, no more.
 	bookingdb.Wait(t, "every batch to be put down", func() bool {
 		return s.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'running'") == 0
 	})
@@ -97,7 +97,7 @@ func TestAColumnAddedWhileAJobRunsBlocksItUntilTheMapFits(t *testing.T) {
 		t.Errorf("%d of %d were erased half-knowing", len(asked)-len(left), len(asked))
 	}
 	before := s.snapshot(t, left)
-	s.tellsWhy(t, service, "the map does not cover public.appointments.remark")
+	s.awaitReason(t, service, "the map does not cover public.appointments.remark")
 	if now := until(t, c, job.ID, "a look", func(jobs.Job) bool { return true }); now.State != jobs.Blocked || len(s.inbox.Mails()) > 0 {
 		t.Errorf("%+v, %d mails", now, len(s.inbox.Mails()))
 	}
@@ -119,8 +119,8 @@ func TestAColumnAddedWhileAJobRunsBlocksItUntilTheMapFits(t *testing.T) {
 	})
 }
 
-// tellsWhy waits until operators are told of one blocked job, and why.
-func (s *stack) tellsWhy(t *testing.T, service *app.Service, reason string) {
+// awaitReason waits until one job is reported as blocked, with this reason.
+func (s *stack) awaitReason(t *testing.T, service *app.Service, reason string) {
 	t.Helper()
 	bookingdb.Wait(t, "/readyz to tell that "+reason, func() bool {
 		status, failing := ready(t, service)
@@ -140,7 +140,7 @@ func TestATableAddedWhileAJobRunsBlocksItUntilTheMapsFileKnowsIt(t *testing.T) {
 	asked := s.plain(t, 1, 80)
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
 	g.await(t)
-	// The client's own row goes whole, whatever columns it has.
+	// The client's own row is deleted with all its columns.
 	s.Exec(t, `ALTER TABLE clients ADD COLUMN instagram text;
 		UPDATE clients SET instagram = '@' || last_name WHERE NOT is_anonymous;
 		CREATE TABLE loyalty_cards (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, holder bigint NOT NULL REFERENCES clients, engraving text);
@@ -153,7 +153,7 @@ func TestATableAddedWhileAJobRunsBlocksItUntilTheMapsFileKnowsIt(t *testing.T) {
 	if job.BlockedReason != reason {
 		t.Errorf("blocked because %q", job.BlockedReason)
 	}
-	s.tellsWhy(t, service, reason)
+	s.awaitReason(t, service, reason)
 	cards := s.Int(t, "SELECT count(*) FROM loyalty_cards")
 
 	s.extendMap(t, "tables", "  - {table: loyalty_cards, reference: holder, erase: remove}")

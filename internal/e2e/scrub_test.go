@@ -130,7 +130,7 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 	asked := d.Strings(t, `SELECT id::text FROM clients c WHERE studio_id = 1 AND NOT legal_hold AND balance_cents = 0
 		AND NOT EXISTS (SELECT FROM appointments WHERE client_id = c.id AND starts_at > now())
 		AND NOT EXISTS (SELECT FROM invoices WHERE client_id = c.id AND status = 'open') ORDER BY id`)
-	// Nothing is looked for that an invoice may keep.
+	// Do not search for values that an invoice may keep.
 	kept := d.Strings(t, "SELECT DISTINCT client_id::text FROM invoices")
 	keeps := map[string]bool{}
 	for _, id := range kept {
@@ -170,7 +170,7 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 		t.Errorf("after VACUUM: %v; docs/fine-print.md says that it leaves most", at)
 	}
 
-	d.isHeldUp(t)
+	d.checkHeldUp(t)
 
 	// Level 2: the owner of the database, who may not touch the log.
 	d.Exec(t, `CREATE ROLE operator LOGIN PASSWORD 'operator'; ALTER DATABASE booking OWNER TO operator;
@@ -211,7 +211,7 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 	}
 	d.SameTotals(t)
 
-	// The search bites: one marker on purpose.
+	// The control: one marker on purpose.
 	for m := range d.wanted {
 		d.Exec(t, "UPDATE services SET title = $1 WHERE id = 1", m)
 		break
@@ -223,9 +223,9 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 	t.Logf("markers of %d clients in the files:\n%s", len(d.wanted)/3, &d.text)
 }
 
-// isHeldUp sees that nothing is called rewritten while somebody still sees old
-// rows, holds a table, or the window is closed.
-func (d *disk) isHeldUp(t *testing.T) {
+// checkHeldUp checks that no table is reported as rewritten while a session still
+// sees old rows or locks the table, or outside of the time window.
+func (d *disk) checkHeldUp(t *testing.T) {
 	t.Helper()
 	s, err := scrub.Open(t.Context(), d.server.URL("booking"), bookingdb.Map(t))
 	if err != nil {
@@ -252,7 +252,7 @@ func (d *disk) isHeldUp(t *testing.T) {
 	if _, err := reader.Exec(t.Context(), "SELECT count(*) FROM clients"); err != nil {
 		t.Fatal(err)
 	}
-	// A change that a snapshot of before does not see.
+	// A change that an earlier snapshot does not see.
 	d.Exec(t, "UPDATE services SET minutes = minutes")
 	seen := rewrite(always)
 	if seen.Rewritten != 0 || len(seen.Obstacles) < 11 || !strings.HasPrefix(seen.Obstacles[0].Why, "a session can still see erased rows: ") {
@@ -268,7 +268,7 @@ func (d *disk) isHeldUp(t *testing.T) {
 	}
 	release()
 
-	// Whoever is stopped leaves nothing that waits for a lock, or has one.
+	// After a stop, nothing of the command waits for a lock or has one.
 	reader, err = d.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)

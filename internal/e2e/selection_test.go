@@ -21,8 +21,8 @@ type refusal struct {
 	Errors       []struct{ Code string }
 }
 
-// ask sends one request to the API and reads what it answers into an object of
-// the test's choice; of a problem, the code.
+// ask sends one request to the API and decodes the answer into into; it returns
+// the status, and the code of a problem.
 func ask(t *testing.T, s *app.Service, method, path, token, body string, into any) (status int, code string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.APIAddr+path, strings.NewReader(body))
@@ -101,7 +101,7 @@ func preview(t *testing.T, s *app.Service, studio, id string, limit int, between
 	}
 }
 
-// newcomer inserts a client with nothing but a name.
+// newcomer inserts a client with only a name.
 func (s *stack) newcomer(t *testing.T, studio int, created string) string {
 	t.Helper()
 	return s.Strings(t, "INSERT INTO clients (studio_id, first_name, last_name, created_at) VALUES ($1, 'Test', 'Person', now() - $2::text::interval) RETURNING id::text", studio, created)[0]
@@ -117,7 +117,7 @@ func (s *stack) visits(t *testing.T, client string, days int, status string) {
 func TestASelectionTakesWhoeverTheCutoffDoesNotKeep(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	s.extendMap(t, "activity", "  letters: {table: messages, reference: client_id, at: sent_at}")
+	s.extendMap(t, "activity", "  messages: {table: messages, reference: client_id, at: sent_at}")
 	service := s.start(t, both, app.Tuning{})
 	type visit struct {
 		days   int
@@ -127,9 +127,9 @@ func TestASelectionTakesWhoeverTheCutoffDoesNotKeep(t *testing.T) {
 		what    string
 		created string
 		visits  []visit
-		letter  bool // sent last week
-		// whether the client is a candidate: by all activity, by appointments only, by letters only, with new ones
-		all, appointments, letters, withNew bool
+		message bool // sent last week
+		// whether the client is a candidate: by all activity, by appointments only, by messages only, with new ones
+		all, appointments, messages, withNew bool
 	}{
 		{"never anything", "3 years", nil, false, true, true, true, true},
 		{"long ago", "3 years", []visit{{-800, "completed"}, {-500, "no_show"}}, false, true, true, true, true},
@@ -149,7 +149,7 @@ func TestASelectionTakesWhoeverTheCutoffDoesNotKeep(t *testing.T) {
 		for _, v := range test.visits {
 			s.visits(t, ids[i], v.days, v.status)
 		}
-		if test.letter {
+		if test.message {
 			s.Exec(t, "INSERT INTO messages (client_id, sent_at, channel, recipient, body) VALUES ($1::text::bigint, now() - interval '7 days', 'email', 'x', 'x')", ids[i])
 		}
 	}
@@ -161,11 +161,11 @@ func TestASelectionTakesWhoeverTheCutoffDoesNotKeep(t *testing.T) {
 		return in
 	}
 	all, appointments := chosen(`{"period": "P1Y"}`), chosen(`{"period": "P1Y", "without": ["appointments"]}`)
-	letters, withNew := chosen(`{"period": "P1Y", "without": ["letters"]}`), chosen(`{"period": "P1Y", "include_new_clients": true}`)
+	messages, withNew := chosen(`{"period": "P1Y", "without": ["messages"]}`), chosen(`{"period": "P1Y", "include_new_clients": true}`)
 	for i, test := range tests {
-		got := [4]bool{all[ids[i]], appointments[ids[i]], letters[ids[i]], withNew[ids[i]]}
-		if want := [4]bool{test.all, test.appointments, test.letters, test.withNew}; got != want {
-			t.Errorf("%s: candidate by all, appointments, letters, with new ones: %v, want %v", test.what, got, want)
+		got := [4]bool{all[ids[i]], appointments[ids[i]], messages[ids[i]], withNew[ids[i]]}
+		if want := [4]bool{test.all, test.appointments, test.messages, test.withNew}; got != want {
+			t.Errorf("%s: candidate by all, appointments, messages, with new ones: %v, want %v", test.what, got, want)
 		}
 	}
 

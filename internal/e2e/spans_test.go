@@ -101,7 +101,7 @@ func TestATraceGoesFromTheRequestToTheMailAndNamesNobody(t *testing.T) {
 			t.Errorf("span %s went wrong: %s", span.Name, span.Status.Message)
 		}
 	}
-	// Chunks are as many as the steering takes; a lane goes on without a hint.
+	// The number of chunks depends on the chunk size; a lane continues without a hint.
 	if tree["batch > chunk"] < 3 || tree["accept job > dispatch"] < 2 {
 		t.Errorf("too few chunks or dispatches: %v", tree)
 	}

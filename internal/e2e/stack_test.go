@@ -27,8 +27,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// stack is a booking database, a Redis and an inbox that are the test's alone,
-// for services to run on.
+// stack is a booking database, a Redis and an inbox for one test, for services to
+// run on.
 type stack struct {
 	*bookingdb.DB
 	redis   *local.Redis
@@ -77,7 +77,7 @@ func (s *stack) writeMap(t *testing.T, content string) {
 	}
 }
 
-// extendMap puts text behind the line of the map that begins a section.
+// extendMap inserts text at the beginning of a section of the map.
 func (s *stack) extendMap(t *testing.T, section, text string) {
 	t.Helper()
 	before, after, found := strings.Cut(string(booking.Map()), "\n"+section+":\n")
@@ -87,7 +87,7 @@ func (s *stack) extendMap(t *testing.T, section, text string) {
 	s.writeMap(t, before+"\n"+section+":\n"+text+"\n"+after)
 }
 
-// environ is what a service on this stack finds in its environment.
+// environ returns the environment of a service on this stack.
 func (s *stack) environ() []string {
 	return append([]string{
 		"OUBLI_DATABASE_URL=" + s.URL, "OUBLI_REDIS_URL=" + cmp.Or(s.queue, s.redis.URL(0)), "OUBLI_SMTP_URL=" + s.inbox.URL(),
@@ -170,7 +170,7 @@ func (s *stack) hold(t *testing.T, client string) (release func()) {
 	return release
 }
 
-// countAgain reads the sums that must not change again, after a test has added
+// countAgain reads the totals that must not change again, after a test has added
 // rows.
 func (s *stack) countAgain(t *testing.T) {
 	t.Helper()
@@ -210,7 +210,7 @@ func (j *logBuffer) namesNobody(t *testing.T) {
 	}
 }
 
-// hint sends a hint as no dispatcher would: about whatever task, whenever.
+// hint sends a hint for any task at any time, which a dispatcher would not.
 func (s *stack) hint(t *testing.T, kind jobs.TaskKind, task string) {
 	t.Helper()
 	c := asynq.NewClientFromRedisClient(s.redisClient(t))
@@ -222,7 +222,7 @@ func (s *stack) hint(t *testing.T, kind jobs.TaskKind, task string) {
 
 const authSecret = "0123456789abcdef0123456789abcdef"
 
-// mustMint makes a token for one who works for a tenant.
+// mustMint makes a token for a user of a tenant.
 func mustMint(t *testing.T, tenant string, role jobs.Role) string {
 	t.Helper()
 	token, err := httpapi.Mint([]byte(authSecret), jobs.Caller{Subject: "ops", Email: "ops@example.com", Tenant: tenant, Role: role}, time.Hour)

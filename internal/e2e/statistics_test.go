@@ -158,7 +158,7 @@ func TestJobsThatEndTogetherShareARound(t *testing.T) {
 		until(t, c, id, "the second round", residueReached(jobs.ResidueStatistics))
 	}
 	if reached := s.Strings(t, "SELECT DISTINCT reached::text FROM oubli.residues ORDER BY 1"); len(slices.Compact(reached)) > 2 {
-		// One UPDATE lifts a round, though clock_timestamp differs within it.
+		// One UPDATE starts all of a round together, though clock_timestamp differs within it.
 		if rounds := s.Int(t, "SELECT count(DISTINCT tried) FROM oubli.residues"); rounds != 2 {
 			t.Errorf("%d rounds: %v", rounds, reached)
 		}

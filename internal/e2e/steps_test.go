@@ -50,11 +50,11 @@ func TestACancelWhileTwoWorkersRunStopsBothAndTellsTheTruth(t *testing.T) {
 	if gone := job.Counts.Erased + job.Counts.ErasedRetained; job.State != jobs.Cancelled || gone == 0 || job.Counts.Pending != len(left) || gone+len(left) != len(asked) {
 		t.Errorf("%d are left: %+v", len(left), job)
 	}
-	letter := parts(t, s.mails(t, 1)[0])
-	if text := strings.Join(strings.Fields(letter["text/plain"]), " "); !strings.Contains(strings.ToLower(letter["subject"]+text), "annullat") || !strings.Contains(text, fmt.Sprint(len(left))) {
-		t.Errorf("the mail: %s\n%s", letter["subject"], letter["text/plain"])
+	mail := parts(t, s.mails(t, 1)[0])
+	if text := strings.Join(strings.Fields(mail["text/plain"]), " "); !strings.Contains(strings.ToLower(mail["subject"]+text), "annullat") || !strings.Contains(text, fmt.Sprint(len(left))) {
+		t.Errorf("the mail: %s\n%s", mail["subject"], mail["text/plain"])
 	}
-	// Hints that are still about find nothing to do.
+	// Hints that are still in Redis find nothing to do.
 	for _, task := range s.Strings(t, "SELECT id::text FROM oubli.tasks WHERE job_id = $1 AND kind = 'batch'", job.ID) {
 		s.hint(t, jobs.BatchTask, task)
 	}
@@ -87,7 +87,7 @@ func TestGraceLeavesTimeToThinkAgain(t *testing.T) {
 	if asks.NotBefore == nil || !asks.NotBefore.Equal(later) {
 		t.Errorf("a job that names its start: %+v", asks)
 	}
-	// Whoever names a start does without the grace.
+	// A request with a start time has no grace period.
 	hour := time.Now().Add(time.Hour).Truncate(time.Second)
 	if early := mustErase(t, c, apiclient.Erasure{ClientIDs: asked[2:3], NotBefore: &hour}); early.NotBefore == nil || !early.NotBefore.Equal(hour) {
 		t.Errorf("a job that names an earlier start: %+v", early)

@@ -29,8 +29,8 @@ const traced = 10_000
 // TestNoTraceOfTheErasedIsLeftAnywhere plants a marker of its own in every
 // text, document, array, date and number of ten thousand clients, erases
 // them with trouble along the way, and searches everything that anybody could
-// read (invariant I4). In the end it leaves one marker on purpose in each
-// place: a search that cannot find it there has proven nothing.
+// read (invariant I4). In the end it leaves one marker on purpose in each place,
+// which the search must find.
 func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 	if testing.Short() {
 		t.Skip("ten thousand clients are too many for the race detector; the other tests race")
@@ -49,7 +49,7 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 	if len(gone) < traced/2 {
 		t.Fatalf("only %d clients were erased", len(gone))
 	}
-	h.lookAround(t)
+	h.visitPages(t)
 	h.previews(t)
 	wanted := markersOf(t, gone)
 	erased := time.Since(began) - setUp
@@ -85,8 +85,8 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 		terminal.Span(setUp), terminal.Span(erased), terminal.Span(time.Since(began)-setUp-erased), &text)
 }
 
-// plantSQL adds what the demo's schema has none of, with a marker in it: see
-// markersOf. Of appointments, which stay, one of each client has it all.
+// plantSQL adds column types that the demo's schema does not have, with markers:
+// see markersOf. One appointment of each client, which is kept, has all of them.
 const plantSQL = `
 	ALTER TABLE clients ADD tags text[], ADD preferences jsonb, ADD tax_number bigint, ADD portrait bytea, ADD visited date[];
 	UPDATE clients SET birth_date = '4000-01-01'::date + id::int, tax_number = %[2]d + id,
@@ -102,9 +102,9 @@ const plantSQL = `
 	CREATE STATISTICS people (mcv) ON last_name, tax_number FROM clients;
 	ANALYZE;`
 
-// trouble is what some clients make: a trigger that quotes them, a constraint
-// whose failing row PostgreSQL quotes, and a guard whose cast cannot read their
-// notes and quotes these.
+// troubleSQL makes the erasure of some clients fail with errors that quote them: a
+// trigger, a constraint whose failing row PostgreSQL quotes, and a guard whose cast
+// fails on their notes.
 const troubleSQL = `
 	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
@@ -145,8 +145,8 @@ func (h *leakSearch) plant(t *testing.T) map[string]bool {
 	return markersOf(t, h.Strings(t, "SELECT id::text FROM clients"))
 }
 
-// eraseWithTrouble erases nearly everybody while all goes wrong that can, and
-// gives those who are gone.
+// eraseWithTrouble erases nearly all clients while every kind of fault happens, and
+// returns the erased ones.
 func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 	t.Helper()
 	deadlock := newGate(t, "chunk:decided")
@@ -180,7 +180,7 @@ func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 		deadlock.await(t)
 	}
 	h.deadlock(t, deadlock, &hold)
-	h.asksBadly(t)
+	h.sendRefused(t)
 
 	// Studio 2: a column that the map does not know appears and goes.
 	two := admin(t, h.service, "2")
@@ -189,7 +189,7 @@ func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 	h.migrate(t, "ALTER TABLE participations ADD remark text")
 	h.migrate(t, "UPDATE participations SET remark = (SELECT last_name FROM clients c WHERE c.id = client_id) WHERE id % 50 = 0")
 	until(t, two, second.ID, "the job to be blocked, or too late", func(j jobs.Job) bool { return j.State == jobs.Blocked || ended(j) })
-	h.lookAround(t)
+	h.visitPages(t)
 	h.migrate(t, "ALTER TABLE participations DROP remark")
 
 	// Studio 3: cancelled in the middle. Studio 4: by selection, rehearsed first.
@@ -225,8 +225,8 @@ func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 			}
 		}
 	}
-	// Whoever made trouble is erased after all, so that their values, which the
-	// messages about them quoted, are looked for as well.
+	// Erase the clients that made trouble too, so that the search also covers
+	// their values, which error messages quoted.
 	h.Exec(t, "ALTER TABLE invoices DROP CONSTRAINT invoices_vip; UPDATE clients SET notes = NULL WHERE notes ~ '^(poison|cast:)'")
 	for _, job := range []struct{ studio, id string }{{"1", first.ID}, {"2", second.ID}} {
 		var again jobs.Job
@@ -279,7 +279,7 @@ func (h *leakSearch) merge(t *testing.T, clients []string) {
 	h.moved = without(h.moved, h.Existing(t, h.moved))
 }
 
-// without is the list without those of another.
+// without returns the list without the items of another.
 func without(all, some []string) []string {
 	out := map[string]bool{}
 	for _, id := range some {
@@ -288,8 +288,8 @@ func without(all, some []string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(id string) bool { return out[id] })
 }
 
-// deadlock lets a booking and the worker wait for each other: the worker has
-// locked the clients of its chunk and goes for their appointments next.
+// deadlock makes a booking and the worker wait for each other: the worker has
+// locked the clients of its chunk and locks their appointments next.
 func (h *leakSearch) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
 	t.Helper()
 	look, err := h.Pool.Begin(t.Context())
@@ -329,8 +329,8 @@ func (h *leakSearch) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
 	<-done
 }
 
-// migrate changes the schema beside the workers, again when it meets them in a
-// deadlock.
+// migrate changes the schema while the workers run, and tries again after a
+// deadlock with them.
 func (h *leakSearch) migrate(t *testing.T, sql string) {
 	t.Helper()
 	bookingdb.Wait(t, "the migration", func() bool {
@@ -345,13 +345,13 @@ func (h *leakSearch) migrate(t *testing.T, sql string) {
 	})
 }
 
-// cutConnections ends whatever the workers' role is in the middle of.
+// cutConnections ends all connections of the workers' role.
 func (h *leakSearch) cutConnections(ctx context.Context) {
 	_, _ = h.Pool.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND datname = current_database()", h.WorkerRole)
 }
 
-// asksBadly sends requests that quote a client, and are refused.
-func (h *leakSearch) asksBadly(t *testing.T) {
+// sendRefused sends requests that quote a client and must be refused.
+func (h *leakSearch) sendRefused(t *testing.T) {
 	t.Helper()
 	name := h.Strings(t, "SELECT last_name FROM clients WHERE studio_id = 1 AND NOT is_anonymous AND NOT legal_hold AND balance_cents = 0 ORDER BY id DESC LIMIT 1")[0]
 	email := strings.ToLower(name) + "@example.org"
@@ -376,7 +376,7 @@ func (h *leakSearch) asksBadly(t *testing.T) {
 	}
 }
 
-// studio lists everybody of a studio.
+// studio lists all clients of a studio.
 func (h *leakSearch) studio(t *testing.T, studio int) []string {
 	t.Helper()
 	return h.Strings(t, "SELECT id::text FROM clients WHERE studio_id = $1 AND NOT is_anonymous ORDER BY id", studio)

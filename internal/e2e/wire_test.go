@@ -18,8 +18,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// everything is a digest of every table, the control schema's included.
-func (s *stack) everything(t *testing.T) map[string]string {
+// digestAll returns a digest of every table, including the control schema's.
+func (s *stack) digestAll(t *testing.T) map[string]string {
 	t.Helper()
 	digests := map[string]string{}
 	for _, table := range s.Strings(t, `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
@@ -29,18 +29,18 @@ func (s *stack) everything(t *testing.T) map[string]string {
 	return digests
 }
 
-// standing is a stack with an API alone, so that nothing happens of itself,
-// and one thing of each kind of tenant 1.
-type standing struct {
+// fixture is a stack with only an API, so that no work is done, and with one job
+// or selection of each kind of tenant 1.
+type fixture struct {
 	*stack
 	service               *app.Service
 	job, merge, selection string
 	token                 string // of tenant 1's administrator
 }
 
-func newStanding(t *testing.T) *standing {
+func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	s := &standing{stack: newStack(t), token: mustMint(t, "1", jobs.Admin)}
+	s := &fixture{stack: newStack(t), token: mustMint(t, "1", jobs.Admin)}
 	s.service = s.start(t, onlyAPI, app.Tuning{})
 	later := time.Now().Add(24 * time.Hour)
 	s.job = mustErase(t, admin(t, s.service, "1"), apiclient.Erasure{ClientIDs: s.plain(t, 1, 3), NotBefore: &later}).ID
@@ -61,8 +61,8 @@ func newStanding(t *testing.T) *standing {
 	return s
 }
 
-// wire sends bytes as they are and reads one answer.
-func wire(t *testing.T, addr string, raw []byte) (*http.Response, string) {
+// sendRaw sends bytes as they are and reads one answer.
+func sendRaw(t *testing.T, addr string, raw []byte) (*http.Response, string) {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -82,8 +82,8 @@ func wire(t *testing.T, addr string, raw []byte) (*http.Response, string) {
 	return resp, string(body)
 }
 
-// hostile is a request that means harm. Where headers, path or body are empty
-// they are as they should be.
+// hostile is a malicious request. Empty headers, path or body stand for correct
+// ones.
 type hostile struct {
 	name, method, path string
 	headers            []string // "Name: value", instead of the right ones of that name

@@ -18,14 +18,14 @@ import (
 // foreignKeyViolation is how PostgreSQL refuses a row for a client who is gone.
 const foreignKeyViolation = "23503"
 
-// write is what the application does to one client while the job runs.
+// write is a statement of the application about one client while the job runs.
 type write struct {
 	client, code string // and the reason that it is for being skipped
 	refused      bool
 }
 
-// writer gives candidates a reason to stay, one after the other, until it has
-// gone through its share. The application takes no notice of the erasure.
+// writer makes a guard apply to its share of the candidates, one after the other.
+// Like the application, it does not know about the erasure.
 func (s *stack) writer(t *testing.T, clients []string, r *rand.Rand, written *[]write) {
 	statements := []struct{ sql, code string }{
 		{bookSQL, "future_appointment"},
@@ -53,8 +53,8 @@ func (s *stack) writer(t *testing.T, clients []string, r *rand.Rand, written *[]
 	}
 }
 
-// Whoever comes back while the job runs is skipped with all that they have, or
-// is gone and their booking is refused. There is nothing between.
+// A client who books while the job runs is skipped with all rows, or is erased and
+// the booking refused. Nothing else may happen.
 func TestWritersThatRaceAnErasureEitherSaveTheirClientOrAreRefused(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -145,6 +145,6 @@ func TestWritersThatRaceAnErasureEitherSaveTheirClientOrAreRefused(t *testing.T)
 		}
 	}
 	s.mails(t, 1)
-	s.controlTellsOfNobody(t)
+	s.controlNamesNobody(t)
 	s.NoTraces(t, slices.DeleteFunc(slices.Clone(asked), func(id string) bool { return slices.Contains(left, id) }))
 }
