@@ -132,7 +132,8 @@ func TestTriesAreBounded(t *testing.T) {
 func TestARefusalIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	for status, kind := range map[int]jobs.ErrorKind{
-		400: jobs.Malformed, 401: jobs.Unauthenticated, 403: jobs.Forbidden, 404: jobs.Missing, 409: jobs.Conflict, 413: jobs.TooLarge, 422: jobs.Invalid,
+		400: jobs.Malformed, 401: jobs.Unauthenticated, 403: jobs.Forbidden, 404: jobs.Missing,
+		409: jobs.Conflict, 413: jobs.TooLarge, 422: jobs.Invalid,
 	} {
 		c, s, _ := talk(t, refuse(status, `{"code":"some_code","detail":"Do this instead."}`))
 		_, err := c.CreateErasure(t.Context(), Erasure{}, "k")
@@ -149,7 +150,8 @@ func TestARefusalIsNotRepeated(t *testing.T) {
 func TestAProblemSaysWhereTheMistakesAre(t *testing.T) {
 	t.Parallel()
 	c, _, _ := talk(t, refuse(422, `{"code":"validation_failed","detail":"The request breaks 5 rules; see errors.","errors":[
-		{"detail":"Too long.","pointer":"/client_ids/3"},{"detail":"Unknown.","parameter":"limit"},{"detail":"All wrong."},{"detail":"d"},{"detail":"e"}]}`))
+		{"detail":"Too long.","pointer":"/client_ids/3"},{"detail":"Unknown.","parameter":"limit"},
+		{"detail":"All wrong."},{"detail":"d"},{"detail":"e"}]}`))
 	_, err := c.Get(t.Context(), "j1")
 	want := "The request breaks 5 rules; see errors.; client_ids.3: Too long.; limit: Unknown.; All wrong.; and 2 more"
 	if err == nil || err.Error() != want {

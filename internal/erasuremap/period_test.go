@@ -54,7 +54,15 @@ func TestEachClockEndsOnItsDay(t *testing.T) {
 	} {
 		got := LastDay([]Period{{Clock: c.clock, Years: c.years}}, day(t, c.since), fiscal(t, c.end))
 		if !got.Equal(day(t, c.until)) {
-			t.Errorf("%d years from the %s of %s, fiscal year ending %q: until %s, want %s", c.years, c.clock, c.since, c.end, got.Format(time.DateOnly), c.until)
+			t.Errorf(
+				"%d years from the %s of %s, fiscal year ending %q: until %s, want %s",
+				c.years,
+				c.clock,
+				c.since,
+				c.end,
+				got.Format(time.DateOnly),
+				c.until,
+			)
 		}
 	}
 }

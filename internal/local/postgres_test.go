@@ -75,7 +75,12 @@ func TestDurableKeepsFsyncAndSettingsWin(t *testing.T) {
 	if s := (PostgresOptions{}).settings(); s["fsync"] != "off" || s["max_connections"] != "200" || s["shared_buffers"] != "256MB" {
 		t.Errorf("defaults: got %v", s)
 	}
-	s := PostgresOptions{Durable: true, MaxConnections: 9, SharedBuffers: "1MB", Settings: map[string]string{"shared_buffers": "2MB"}}.settings()
+	s := PostgresOptions{
+		Durable:        true,
+		MaxConnections: 9,
+		SharedBuffers:  "1MB",
+		Settings:       map[string]string{"shared_buffers": "2MB"},
+	}.settings()
 	if _, ok := s["fsync"]; ok || s["max_connections"] != "9" || s["shared_buffers"] != "2MB" {
 		t.Errorf("given: got %v", s)
 	}

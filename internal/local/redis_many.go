@@ -37,7 +37,9 @@ func startConf(ctx context.Context, program, name string, lines ...string) (*con
 }
 
 func (c *conf) start(ctx context.Context) error {
-	lines := append([]string{"bind 127.0.0.1", fmt.Sprintf("port %d", c.port), fmt.Sprintf("dir %q", c.dir.root), `save ""`, "daemonize no"}, c.lines...)
+	lines := append(
+		[]string{"bind 127.0.0.1", fmt.Sprintf("port %d", c.port), fmt.Sprintf("dir %q", c.dir.root), `save ""`, "daemonize no"},
+		c.lines...)
 	if err := c.dir.write("redis.conf", strings.Join(lines, "\n")+"\n"); err != nil {
 		return err
 	}
@@ -165,7 +167,8 @@ func StartRedisCluster(ctx context.Context) (_ *RedisCluster, err error) {
 	}
 	for _, n := range c.nodes {
 		if err := n.until(ctx, "CLUSTER INFO", func(s string) bool {
-			return strings.Contains(s, "cluster_state:ok") && strings.Contains(s, "cluster_slots_ok:16384") && strings.Contains(s, "cluster_known_nodes:3")
+			return strings.Contains(s, "cluster_state:ok") && strings.Contains(s, "cluster_slots_ok:16384") &&
+				strings.Contains(s, "cluster_known_nodes:3")
 		}); err != nil {
 			return nil, err
 		}

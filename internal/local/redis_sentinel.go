@@ -34,7 +34,8 @@ func StartRedisSentinel(ctx context.Context) (_ *RedisSentinel, err error) {
 	if s.servers[0], err = startConf(ctx, program, "redis", "appendonly no", "repl-diskless-sync-delay 0"); err != nil {
 		return nil, err
 	}
-	if s.servers[1], err = startConf(ctx, program, "redis", "appendonly no", "repl-diskless-sync-delay 0", fmt.Sprintf("replicaof 127.0.0.1 %d", s.servers[0].port)); err != nil {
+	replicaOf := fmt.Sprintf("replicaof 127.0.0.1 %d", s.servers[0].port)
+	if s.servers[1], err = startConf(ctx, program, "redis", "appendonly no", "repl-diskless-sync-delay 0", replicaOf); err != nil {
 		return nil, err
 	}
 	err = s.servers[1].until(ctx, "INFO replication", func(a string) bool { return strings.Contains(a, "master_link_status:up") })

@@ -22,7 +22,8 @@ func (f *foreign) look(t *testing.T) look {
 	t.Helper()
 	names := query(t, f, `
 		SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
+		WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition
+			AND n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_'
 		ORDER BY 1`)
 	all := look{}
 	for _, name := range names {
@@ -170,7 +171,13 @@ func (f *foreign) store(t *testing.T, m *erasuremap.Map) *repository.Store {
 // claim accepts a job and takes its one batch.
 func (f *foreign) claim(t *testing.T, s *repository.Store, r request) *jobs.Claim {
 	t.Helper()
-	req := jobs.ErasureRequest{TenantID: r.tenant, ClientIDs: r.keys, Reason: jobs.SubjectRequest, Notify: []string{"admin@studio.example"}, CreatedBy: "test"}
+	req := jobs.ErasureRequest{
+		TenantID:  r.tenant,
+		ClientIDs: r.keys,
+		Reason:    jobs.SubjectRequest,
+		Notify:    []string{"admin@studio.example"},
+		CreatedBy: "test",
+	}
 	if _, _, err := s.AcceptErasure(t.Context(), req, jobs.IdempotencyKey{Key: t.Name(), Caller: "test"}); err != nil {
 		t.Fatal(err)
 	}

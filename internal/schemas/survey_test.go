@@ -25,9 +25,14 @@ CREATE TABLE events (
 	data         jsonb NOT NULL,
 	broken       json
 );
-INSERT INTO customers SELECT 'leak-key-' || n, 'leak-name', jsonb_build_object('leak@mail.example', jsonb_build_object('email', 'leak@mail.example'), 'Contact', jsonb_build_object('E-Mail', 'leak')) FROM generate_series(1, 50) n;
+INSERT INTO customers
+SELECT 'leak-key-' || n, 'leak-name', jsonb_build_object(
+	'leak@mail.example', jsonb_build_object('email', 'leak@mail.example'), 'Contact', jsonb_build_object('E-Mail', 'leak'))
+FROM generate_series(1, 50) n;
 INSERT INTO events (subject_type, subject_id, customer_ref, data)
-SELECT CASE WHEN n % 2 = 0 THEN 'Crm::Customer' ELSE 'leak-type' END, 'leak-key-' || n, 'leak-key-' || n, jsonb_build_object('phone', 'leak-phone', 'leak-word', 1, 'a.b', 2) FROM generate_series(1, 50) n;`
+SELECT CASE WHEN n % 2 = 0 THEN 'Crm::Customer' ELSE 'leak-type' END, 'leak-key-' || n, 'leak-key-' || n,
+	jsonb_build_object('phone', 'leak-phone', 'leak-word', 1, 'a.b', 2)
+FROM generate_series(1, 50) n;`
 
 func TestASurveyTellsCountsAndNoValues(t *testing.T) {
 	t.Parallel()
