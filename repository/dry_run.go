@@ -16,7 +16,7 @@ func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict
 	if len(v.erase) == 0 {
 		return runPlan(ctx, conn, ch.plan, ch.changes(v, "", nil))
 	}
-	lane := s.lane(v.profiles, ch.claim.Lane)
+	var lane []string
 	var wanted []int
 	if ch.usesSharedProfile {
 		wanted = []int{1}
