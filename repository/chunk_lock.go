@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -62,7 +63,7 @@ func (s *Store) queueLocks(b *pgx.Batch, ch chunk) error {
 	} else {
 		b.Queue(lockLaneSQL, clients.owner, ch.claim.Lane)
 	}
-	return queue(b, clients, ch.plan.LockClients)
+	return queue(b, clients, append([]plan.Statement{ch.plan.LockClients}, ch.plan.LockParents...)...)
 }
 
 // locked holds the clients whose rows are locked, with the values of their owned
@@ -84,7 +85,16 @@ func readLocks(results pgx.BatchResults, ch chunk) (locked, error) {
 	if _, err := results.Exec(); err != nil { // the tenant's lock, and the lane's
 		return nil, err
 	}
-	return readLocked(results, ch.plan.OwnedColumns)
+	all, err := readLocked(results, ch.plan.OwnedColumns)
+	if err != nil {
+		return nil, err
+	}
+	for range ch.plan.LockParents {
+		if _, err := results.Exec(); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
 }
 
 // readLocked reads locked clients, with these columns of their rows.

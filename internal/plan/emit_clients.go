@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/oubli/oubli/jobs"
@@ -39,6 +40,47 @@ func (em emitter) lockClientsStatement() Statement {
 	t.add("SELECT %s\nFROM %s AS \"c\"\nWHERE %s\nORDER BY %s\nFOR UPDATE SKIP LOCKED",
 		strings.Join(columns, ", "), em.client.ident(), t.theseClients("c"), ident("c", em.key.Name))
 	return t.statement("clients: lock", em.name(em.client))
+}
+
+// lockParentsStatements lock the rows through which others are reached, those next
+// to the client first. A statement that waits for such a row has a snapshot from
+// before: it would take the children of a row that meanwhile belongs to somebody
+// else. Locked first, a row belongs to the client in every later snapshot, and
+// whoever adds a child to it by a foreign key waits. Owned rows are locked by the
+// statement before the one that deletes them.
+func (em emitter) lockParentsStatements() []Statement {
+	var all []Statement
+	for _, e := range em.lockedParents() {
+		t, name := em.text(), em.name(e.rel)
+		t.add("SELECT\nFROM %s AS \"t\"\nWHERE %s", e.rel.ident(), t.belongs(e, "t"))
+		for i, column := range e.rel.PrimaryKey {
+			t.add("%s%s", map[bool]string{true: "\nORDER BY ", false: ", "}[i == 0], ident("t", column))
+		}
+		t.add("\nFOR UPDATE OF \"t\"")
+		all = append(all, t.statement(name+": lock", name))
+	}
+	return all
+}
+
+// lockedParents are the entries through which rows are reached that a chunk
+// changes, each after its own parents.
+func (em emitter) lockedParents() []*entry {
+	var all []*entry
+	var add func(e *entry)
+	add = func(e *entry) {
+		for _, p := range e.parents {
+			add(p)
+			if !slices.Contains(all, p) {
+				all = append(all, p)
+			}
+		}
+	}
+	for _, e := range em.eraseOrder {
+		if e.through() && len(em.entryStatements(e)) > 0 {
+			add(e)
+		}
+	}
+	return all
 }
 
 // guardsStatement says for every client which guard holds, if any, and what is the

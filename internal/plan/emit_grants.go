@@ -131,6 +131,10 @@ func (em emitter) workerGrants(reads []expressionRead, merges bool) []Grant {
 			g.Delete = true
 		}
 	}
+	for _, e := range em.lockedParents() {
+		g := ps.on(e.rel, "rows of clients")
+		g.Update = append(g.Update, e.Reference) // for FOR UPDATE
+	}
 	if merges {
 		em.addMerges(ps)
 	}

@@ -29,6 +29,8 @@ type Plan struct {
 	KeysInUse   Statement // → those of the given keys that some client has, of whatever tenant
 
 	LockClients Statement // locks clients → (key, owned columns…)
+	// LockParents lock the rows through which others are reached.
+	LockParents []Statement
 	// Guards → (key, code of the guard that holds or NULL, latest day that is
 	// retained under each of RetentionRules).
 	Guards         Statement
@@ -91,7 +93,8 @@ func UsesSharedProfile(all []Statement) bool {
 
 // Statements lists all that a chunk runs, in order.
 func (p *Plan) Statements() []Statement {
-	return slices.Concat([]Statement{p.LockClients, p.Guards}, p.Proof.before(), p.Erase, []Statement{p.LockTables}, p.Proof.after())
+	return slices.Concat([]Statement{p.LockClients}, p.LockParents, []Statement{p.Guards}, p.Proof.before(), p.Erase,
+		[]Statement{p.LockTables}, p.Proof.after())
 }
 
 // All lists every statement of the plan, for PostgreSQL to parse.
