@@ -23,9 +23,10 @@ import (
 // Of a merge it merges the next source, whatever n is.
 //
 // The way of a chunk is EraseChunk → tryChunk → judge (or judgeMerge) →
-// withProfiles (or dryRun) → runPlan → record.
+// withProfiles (or dryRun) → runPlan → judgeAgain → record.
 func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
 	start := time.Now()
+	changed := 0
 	for range chunkTries {
 		p := s.plan.Load()
 		if p == nil || len(p.Erase) == 0 {
@@ -47,6 +48,11 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 			continue
 		case errors.Is(err, errProveAll):
 			s.provesAll.Store(&p.Fingerprint)
+			continue
+		case errors.Is(err, errVerdictChanged):
+			if changed++; changed == verdictTries {
+				return jobs.Chunk{}, errVerdictUnsteady
+			}
 			continue
 		case errors.Is(err, errStalePlan):
 			if _, err := s.covered(ctx); err != nil {
@@ -141,6 +147,9 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 	}
 	rows, err := write(ctx, conn.Conn(), ch, verdict)
 	if err != nil {
+		return jobs.Chunk{}, err
+	}
+	if err := s.judgeAgain(ctx, ch, verdict); err != nil {
 		return jobs.Chunk{}, err
 	}
 	s.opts.Failpoint("chunk:erased")

@@ -12,8 +12,9 @@ import (
 
 // verdict is what becomes of the clients of one chunk.
 type verdict struct {
-	erase      []string // keys of clients that are erased
-	deferred   []string // keys of clients that other sessions have locked
+	erase      []string           // keys of clients that are erased
+	judged     map[string]guarded // what the guards said of each client
+	deferred   []string           // keys of clients that other sessions have locked
 	owned      map[string][]string
 	exceptions []jobs.Exception
 	counts     jobs.Counts
@@ -84,19 +85,11 @@ func (v *verdict) readGuards(results pgx.BatchResults, ch chunk, locks locked) e
 	if err != nil {
 		return err
 	}
-	found := map[string]guarded{}
-	var key string
-	var g guarded
-	_, err = pgx.ForEachRow(rows, []any{&key, &g.code, &g.kept}, func() error {
-		found[key] = g
-		g = guarded{}
-		return nil
-	})
-	if err != nil {
+	if v.judged, err = readGuarded(rows); err != nil {
 		return err
 	}
 	for _, key := range ch.keys {
-		g, exists := found[key]
+		g, exists := v.judged[key]
 		_, ours := locks[key]
 		until, err := ch.retention().lastDay(ch.plan.RetentionRules, g.kept)
 		switch {
@@ -122,4 +115,17 @@ func (v *verdict) readGuards(results pgx.BatchResults, ch chunk, locks locked) e
 func (v *verdict) except(e jobs.Exception) {
 	v.exceptions = append(v.exceptions, e)
 	v.counts.Add(e.Outcome, 1)
+}
+
+// readGuarded is what the guards say of each client.
+func readGuarded(rows pgx.Rows) (map[string]guarded, error) {
+	found := map[string]guarded{}
+	var key string
+	var g guarded
+	_, err := pgx.ForEachRow(rows, []any{&key, &g.code, &g.kept}, func() error {
+		found[key] = g
+		g = guarded{}
+		return nil
+	})
+	return found, err
 }

@@ -25,7 +25,7 @@ type Options struct {
 	// the schema, so that blocked jobs continue after the file is edited; nil:
 	// never. After an error, which must hold no client's data, the map stays.
 	LoadMap      func() (*erasuremap.Map, error)
-	MaxConns     int32         // of the pool; 4 + one for each slot that erases
+	MaxConns     int32         // of the pool; 4 + one for each slot that erases. Half as many again judge chunks once more
 	BatchClients int           // clients in one task; 1000
 	Grace        time.Duration // between accepting a job and its start; 0
 	Lease        time.Duration // how long a worker keeps its batch without a commit; 10 s
@@ -82,9 +82,10 @@ func (o Options) withDefaults() (Options, error) {
 
 // Store is the control tables and the application's tables behind one pool.
 type Store struct {
-	pool *pgxpool.Pool
-	opts Options
-	plan atomic.Pointer[plan.Plan]
+	pool    *pgxpool.Pool
+	judging *pgxpool.Pool // second connections of chunks; see judgeAgain
+	opts    Options
+	plan    atomic.Pointer[plan.Plan]
 
 	edited    atomic.Pointer[erasuremap.Map] // what LoadMap read; nil: opts.Map
 	compiling *semaphore.Weighted            // one goroutine at a time compiles the plan; waiting for it honours ctx
@@ -116,15 +117,21 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
 		cfg.ConnConfig.RuntimeParams["application_name"] = "oubli"
 	}
+	cfg.MaxConnIdleTime = time.Minute
 	cfg.AfterConnect = durable
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, pgfault.Wrap("open database", err)
 	}
-	s := &Store{pool: pool, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
+	judging, err := pgxpool.NewWithConfig(ctx, judgingConfig(cfg.Copy(), opts))
+	if err != nil {
+		pool.Close()
+		return nil, pgfault.Wrap("open database", err)
+	}
+	s := &Store{pool: pool, judging: judging, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
 	for _, check := range []func(context.Context) error{s.checkVersion, s.checkStatsPermission} {
 		if err := check(ctx); err != nil {
-			pool.Close()
+			s.Close()
 			return nil, err
 		}
 	}
@@ -139,8 +146,11 @@ func durable(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// Close closes the pool. It waits for connections in use.
-func (s *Store) Close() { s.pool.Close() }
+// Close closes the pools. It waits for connections in use.
+func (s *Store) Close() {
+	s.pool.Close()
+	s.judging.Close()
+}
 
 // PoolStat says how the connections are used.
 func (s *Store) PoolStat() *pgxpool.Stat { return s.pool.Stat() }
