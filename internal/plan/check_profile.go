@@ -35,7 +35,26 @@ func (c *checker) checkProfile() {
 			c.gaps.add(m.Pos, c.client, last, fmt.Sprintf(`under client.anonymous: %s: {sql: "… :slot …"}`, last),
 				"a tenant's second anonymous profile would be refused: index %s is unique over %s", x.Name, strings.Join(x.Keys, ", "))
 		}
+		if x.Unique && x.Predicate == "" && c.tenant != nil && !slices.ContainsFunc(x.Keys, func(key string) bool { return !x.has(key) || !c.sameInAllTenants(key, x.NullsNotDistinct) }) {
+			last := x.Keys[len(x.Keys)-1]
+			c.gaps.add(m.Pos, c.client, last, fmt.Sprintf(`under client.anonymous: %s: {sql: "… :tenant … :slot …"}`, last),
+				"the second tenant's anonymous profile would be refused: index %s is unique over %s in all tenants", x.Name, strings.Join(x.Keys, ", "))
+		}
 	}
+}
+
+// sameInAllTenants reports whether a column is the same in the profiles of one
+// slot in all tenants. Of an expression that calls a function nobody knows.
+func (c *checker) sameInAllTenants(column string, nullsMeet bool) bool {
+	if column == c.tenant.Name {
+		return false
+	}
+	for _, rule := range c.profileRules {
+		if rule.Column == column && rule.Kind == erasuremap.SQL {
+			return strings.Contains(rule.Text, ":slot") && !strings.Contains(rule.Text, ":tenant") && !strings.Contains(rule.Text, "(")
+		}
+	}
+	return c.sameInAllProfiles(column, nullsMeet)
 }
 
 // sameInAllProfiles reports whether a column is the same in all profiles of a tenant.
