@@ -95,8 +95,9 @@ type Store struct {
 	// a brief proof does not suffice.
 	provesAll atomic.Pointer[string]
 
-	statistics atomic.Pointer[error] // how the last round of refreshing them ended
-	looks      atomic.Pointer[error] // how the last second look failed
+	viewsFailed atomic.Pointer[viewsFailure]
+	statistics  atomic.Pointer[error] // how the last round of refreshing them ended
+	looks       atomic.Pointer[error] // how the last second look failed
 
 	fence string // fenceSQL; a test removes it to show that other tests detect that
 }

@@ -2,13 +2,10 @@ package repository
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oubli/oubli/internal/pgfault"
-	"github.com/oubli/oubli/jobs"
 )
 
 // clearDue clears rows whose retention period is over and counts the others. If it
@@ -173,11 +170,17 @@ func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused m
 }
 
 // refusedRows reports whether single rows can be the cause of an error, and its
-// code. They are not the cause of a temporary error or of a missing right.
+// code. A trigger can raise any SQLSTATE for one row, so only errors that speak of
+// other sessions, of the pooler, or of a connection that is gone are excluded. In
+// an outage the sweep's own writes in the same transaction fail too, and nothing
+// is recorded as refused.
 func refusedRows(err error) (code string, ofRows bool) {
-	pg, answered := errors.AsType[*pgconn.PgError](err)
-	if !answered || pgfault.Kind(pg.Code) == jobs.Unavailable || pg.Code == "42501" || pg.Code == "26000" || pg.Code == "42P05" {
+	pg := pgfault.Answered(err)
+	if pg == nil || pgfault.Contention(pg) {
 		return "", false
+	}
+	if !pgfault.Raised(pg) && (pg.Code == "26000" || pg.Code == "42P05" || pg.Code == "42501" && pg.Where == "") {
+		return "", false // our own statement lacks the right
 	}
 	if pg.ConstraintName != "" {
 		return pg.Code + ":" + pg.ConstraintName, true

@@ -2,6 +2,8 @@ package repository
 
 import (
 	"context"
+	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -20,7 +22,11 @@ func markViewsStale(ctx context.Context, tx pgx.Tx) error {
 // that cannot be refreshed does not keep the job open.
 func (s *Store) RefreshViews(ctx context.Context) error {
 	if len(s.erasureMap().Refresh) == 0 {
-		return nil
+		_, err := s.pool.Exec(ctx, "DELETE FROM oubli.stale_views")
+		return pgfault.Wrap("forget stale views, because the map names none to refresh", err)
+	}
+	if failed := s.viewsFailed.Load(); failed != nil && time.Since(failed.at) < s.opts.Pause {
+		return failed.err
 	}
 	// Rows are deleted by their ids and not by their time: one that commits after
 	// the refresh has begun stays for the next refresh.
@@ -36,8 +42,9 @@ func (s *Store) RefreshViews(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, st := range p.Refresh {
-		err := s.tx(ctx, "refresh materialized view", func(tx pgx.Tx) error {
+		err := s.tx(ctx, "refresh materialized view "+st.Table, func(tx pgx.Tx) error {
 			// A long wait for the view's lock would block the view's readers too.
 			if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true)", milliseconds(s.opts.LockTimeout)); err != nil {
 				return err
@@ -45,10 +52,20 @@ func (s *Store) RefreshViews(ctx context.Context) error {
 			_, err := tx.Exec(ctx, st.SQL)
 			return err
 		})
-		if err != nil {
-			return err
-		}
+		errs = append(errs, err) // a view that fails does not keep the others stale
 	}
+	if err := errors.Join(errs...); err != nil {
+		s.viewsFailed.Store(&viewsFailure{time.Now(), err})
+		return err
+	}
+	s.viewsFailed.Store(nil)
 	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.stale_views WHERE id = ANY($1)", ids)
 	return pgfault.Wrap("record refreshed views", err)
+}
+
+// viewsFailure is the last round of refreshing in which a view failed. The next
+// one is a pause later.
+type viewsFailure struct {
+	at  time.Time
+	err error
 }
