@@ -118,18 +118,17 @@ func TestRefusalsOfOneClientAreNotCountedForTheNext(t *testing.T) {
 
 func TestAClientIsFailedOnlyAfterRoundsInWhichNobodyElseIsLeft(t *testing.T) {
 	t.Parallel()
-	long := time.Now().Add(-time.Hour)
 	for name, c := range map[string]struct {
 		state  string
 		outage bool
-		since  time.Time
+		ago    time.Duration
 		failed string
 	}{
-		"error of the infrastructure": {"53200", false, long, "[a 53200]"},
-		"locks, for an hour":          {"40001", false, long, "[a 40001]"},
-		"locks, for a moment":         {"40001", false, time.Now(), "[]"},
-		"error, for a moment":         {"53200", false, time.Now(), "[]"},
-		"outage":                      {"53200", true, long, "[]"},
+		"error of the infrastructure": {"53200", false, time.Hour, "[a 53200]"},
+		"locks, for an hour":          {"40001", false, time.Hour, "[a 40001]"},
+		"locks, for a moment":         {"40001", false, 0, "[]"},
+		"error, for a moment":         {"53200", false, 0, "[]"},
+		"outage":                      {"53200", true, time.Hour, "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -139,7 +138,7 @@ func TestAClientIsFailedOnlyAfterRoundsInWhichNobodyElseIsLeft(t *testing.T) {
 				}
 				return nil
 			}}
-			claim := &jobs.Claim{Kind: jobs.BatchTask, Keys: []string{"a", "b", "c"}, DeferredSince: c.since}
+			claim := &jobs.Claim{Kind: jobs.BatchTask, Keys: []string{"a", "b", "c"}, DeferredSince: time.Now().Add(-c.ago)}
 			f.run(t, claim)
 			if got := fmt.Sprint(f.failed); got != c.failed {
 				t.Errorf("failed %s, want %s", got, c.failed)
