@@ -55,7 +55,7 @@ var actions = []action{
 	{"{w} tries again to record that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, recordMail},
 	{"{w} stops trying to record that {t} was sent: its lease is over", []string{"Store.Deliver"}, [2]over{eachWorker}, false, stopRecording},
 	{"{w} begins the second look at job {j}", []string{"lockTenantSQL", "Store.RunSecondLooks", "Store.eraseLateRows"}, [2]over{eachWorker, eachJob}, false, beginLook},
-	{"{w} commits its second look", []string{"Store.lookAgain"}, [2]over{eachWorker}, false, commitLook},
+	{"{w} commits its second look", []string{"Store.lookAtBatch"}, [2]over{eachWorker}, false, commitLook},
 
 	// What operators and the schema do.
 	{"an operator begins to cancel job {j}", []string{"Store.Cancel", "Store.control"}, [2]over{eachJob}, true, beginCancel},
