@@ -305,8 +305,8 @@ func (t *text) captured(capture, column int, typ string) string {
 	return t.array(Arg{ArgCaptured, strconv.Itoa(capture) + "/" + strconv.Itoa(column)}, typ)
 }
 
-// isCaptured is the condition under which the row t is one of those of a capture,
-// and hash the name under which FROM gives a hashed column.
+// fromCaptured is the FROM item k that lists the rows of a capture with their
+// hashes, and the condition under which the row t is one of them.
 func (pe *proofEmitter) fromCaptured(t *text, i int) (from, cond string) {
 	c := pe.captures[i]
 	var arrays, names, conds []string
@@ -521,48 +521,4 @@ func (pe *proofEmitter) notAsRuled(t *text, e *entry, rules []columnRule, hashed
 		cases = append(cases, fmt.Sprintf("WHEN %s THEN %s", cond, literal(r.Column)))
 	}
 	return "CASE " + strings.Join(cases, " ") + " END", strings.Join(conds, " OR ")
-}
-
-// writesStatement counts the rows that this transaction has written, whoever asked
-// for it, by table; a partition's are its table's. The control tables are our own.
-func (em emitter) writesStatement() Statement {
-	t := em.text()
-	t.add("SELECT pg_catalog.concat(n.nspname, '.', c.relname), pg_catalog.sum(w.inserted)::bigint, pg_catalog.sum(w.changed)::bigint\n" +
-		"FROM (SELECT coalesce(pg_catalog.pg_partition_root(s.relid)::oid, s.relid) AS root, s.n_tup_ins AS inserted, " +
-		"s.n_tup_upd OPERATOR(pg_catalog.+) s.n_tup_del AS changed\n" +
-		"  FROM pg_catalog.pg_stat_xact_user_tables AS s\n" +
-		"  WHERE s.n_tup_ins OPERATOR(pg_catalog.+) s.n_tup_upd OPERATOR(pg_catalog.+) s.n_tup_del OPERATOR(pg_catalog.>) 0::bigint OFFSET 0) AS w\n" +
-		"JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) w.root\n" +
-		"JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace\n" +
-		"WHERE n.nspname OPERATOR(pg_catalog.<>) 'oubli'::name\nGROUP BY 1")
-	return t.statement("tables: rows written so far", em.name(em.client))
-}
-
-// insertMeanings lists the tables of the application. Rows that a trigger inserts
-// may hold what was to be erased where the map knows the table, and where nobody
-// does: it is not under ignore and has columns of free form. Partitioned tables
-// are left out, because a row that moves to another partition counts as inserted.
-func (em emitter) insertMeanings() map[string]InsertedRows {
-	all := map[string]InsertedRows{}
-	var triggers []string // of any table: whichever inserted the rows
-	for _, r := range em.relations() {
-		triggers = append(triggers, r.interferes()...)
-	}
-	slices.Sort(triggers)
-	triggers = slices.Compact(triggers)
-	for i := range em.catalog.Relations {
-		r := &em.catalog.Relations[i]
-		mapped := slices.Contains(em.relations(), r)
-		unknown := !slices.Contains(em.ignored, r) && r != em.tenantTable && slices.ContainsFunc(r.Columns, holdsText)
-		all[r.qualified()] = InsertedRows{
-			Place:   Place{Table: em.name(r), Triggers: triggers},
-			Matters: r.Kind == "r" && r != em.client && (mapped || unknown),
-		}
-	}
-	return all
-}
-
-// holdsText reports whether the column can hold what a row held.
-func holdsText(c Column) bool {
-	return c.Base != "oid" && (slices.Contains(freeForm, c.Base) || slices.Contains([]string{"S", "C"}, c.Category))
 }
