@@ -17,7 +17,9 @@ import (
 // AcceptErasure stores a job, its tasks and its idempotency key in one
 // transaction. It does not need Redis. If the key is known with the same hash, it
 // returns the first answer again, and replayed is true.
-func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
+func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key jobs.IdempotencyKey) (
+	job jobs.Job, replayed bool, err error,
+) {
 	return s.acceptOnce(ctx, "accept erasure", key, func(tx pgx.Tx, p *plan.Plan) (jobs.Job, error) {
 		keys, err := canonicalKeys(p.KeyKind, "client_ids", req.ClientIDs)
 		if err != nil {
@@ -50,7 +52,8 @@ func overridable(p *plan.Plan, override []string) error {
 const insertJobSQL = `
 INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, activities, override, comment, created_by,
   notify, locale, country, tenant_locale, requested, not_before, dry_run)
-VALUES ($1, 'erasure', $2, 'scheduled', $3, coalesce($14::timestamptz, CASE WHEN $3 = 'inactivity' THEN now() END), $15, $4, $5, $6, $7, $8, $9, $10, $11,
+VALUES ($1, 'erasure', $2, 'scheduled', $3, coalesce($14::timestamptz, CASE WHEN $3 = 'inactivity' THEN now() END), $15, $4, $5, $6,
+  $7, $8, $9, $10, $11,
   nullif(greatest(coalesce($12::timestamptz, now() + $13::interval), now()), now()), $16)
 RETURNING coalesce(not_before, now())`
 

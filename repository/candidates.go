@@ -88,7 +88,8 @@ func (s *Store) selectionOwner(ctx context.Context, tenant, id string) (owner st
 	if _, err := uuid.Parse(id); err != nil {
 		return "", noSelection()
 	}
-	err = s.pool.QueryRow(ctx, "SELECT tenant_id FROM oubli.selections WHERE id = $1 AND ($2 = '*' OR tenant_id = $2)", id, tenant).Scan(&owner)
+	err = s.pool.QueryRow(ctx, "SELECT tenant_id FROM oubli.selections WHERE id = $1 AND ($2 = '*' OR tenant_id = $2)",
+		id, tenant).Scan(&owner)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return "", noSelection()
 	}

@@ -161,7 +161,12 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 	}
 	s.opts.Failpoint("chunk:committed")
 	*c = *next
-	return jobs.Chunk{Clients: len(keys) - len(verdict.deferred), Deferred: len(verdict.deferred), Waiting: waiting, Counts: verdict.counts}, nil
+	return jobs.Chunk{
+		Clients:  len(keys) - len(verdict.deferred),
+		Deferred: len(verdict.deferred),
+		Waiting:  waiting,
+		Counts:   verdict.counts,
+	}, nil
 }
 
 // release returns a connection to the pool without an open transaction.

@@ -39,7 +39,10 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n *jobs.Claim, v *ve
 		b.Queue(exceptionsSQL, exceptionArgs(n.JobID, v.exceptions)...)
 	}
 	k := n.Counts
-	sums := []any{n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound, n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease, n.Deferrals}
+	sums := []any{
+		n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound,
+		n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease, n.Deferrals,
+	}
 	if len(v.deferred) > 0 {
 		b.Queue(recordSQL, append([]any{n.TaskID, n.Attempt, n.Keys}, sums...)...)
 	} else {

@@ -41,9 +41,11 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 		var mail []byte
 		var deferred *time.Duration
 		k := &claim.Counts
-		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes, s.sharedOwner()).Scan(&claim.JobID, &claim.TenantID, &claim.Kind,
+		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes, s.sharedOwner()).Scan(
+			&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
-			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail, &claim.Deferrals, &deferred)
+			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail,
+			&claim.Deferrals, &deferred)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return s.handBack(ctx, tx, taskID)
 		}
@@ -88,11 +90,15 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	if c.Kind == jobs.MailTask {
 		return tx.QueryRow(ctx, "SELECT now() - finished_at, traceparent FROM oubli.jobs WHERE id = $1", c.JobID).Scan(&c.Age, &c.Trace)
 	}
-	if _, err := tx.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', started_at = now() WHERE id = $1 AND state = 'scheduled'", c.JobID); err != nil {
+	const start = "UPDATE oubli.jobs SET state = 'running', started_at = now() WHERE id = $1 AND state = 'scheduled'"
+	if _, err := tx.Exec(ctx, start, c.JobID); err != nil {
 		return err
 	}
-	return tx.QueryRow(ctx, "SELECT cutoff, activities, override, country, tenant_locale, dry_run, merge, traceparent FROM oubli.jobs WHERE id = $1", c.JobID).
-		Scan(&c.Terms.Cutoff, &c.Terms.Activities, &c.Terms.Override, &c.Terms.Country, &c.Terms.Locale, &c.Terms.DryRun, &c.Terms.Merge, &c.Trace)
+	t := &c.Terms
+	return tx.QueryRow(ctx, `
+		SELECT cutoff, activities, override, country, tenant_locale, dry_run, merge, traceparent
+		FROM oubli.jobs WHERE id = $1`, c.JobID).
+		Scan(&t.Cutoff, &t.Activities, &t.Override, &t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
 }
 
 // ClaimNext claims the next batch of the same tenant without a hint from Redis,
@@ -109,9 +115,12 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) 
 		  AND ($2 OR coalesce($4, t.tenant_id) = coalesce($4, $1) AND t.dispatched_at IS NULL
 		    AND NOT EXISTS (SELECT FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL)
 		    AND NOT EXISTS (SELECT FROM `+smallAndDue+` AND w.kind = 'merge' AND coalesce($4, w.tenant_id) = coalesce($4, $1)))
-		  AND (NOT $2 OR t.kind = 'merge' OR (SELECT count(*) FROM oubli.tasks AS r WHERE coalesce($4, r.tenant_id) = coalesce($4, t.tenant_id) AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
+		  AND (NOT $2 OR t.kind = 'merge' OR (
+		    SELECT count(*) FROM oubli.tasks AS r
+		    WHERE coalesce($4, r.tenant_id) = coalesce($4, t.tenant_id) AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
 		  AND `+runnable+`
-		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`, tenantID, redisDown, s.opts.Lanes, s.sharedOwner()).Scan(&id)
+		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`,
+		tenantID, redisDown, s.opts.Lanes, s.sharedOwner()).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

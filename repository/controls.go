@@ -91,7 +91,8 @@ func (s *Store) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (j
 		return jobs.Job{}, err
 	}
 	if !old.State.Final() {
-		return jobs.Job{}, &jobs.Error{Kind: jobs.Conflict, Code: "wrong_state", Msg: "a job that is " + string(old.State) + " cannot be retried: it has not ended"}
+		return jobs.Job{}, &jobs.Error{Kind: jobs.Conflict, Code: "wrong_state",
+			Msg: "a job that is " + string(old.State) + " cannot be retried: it has not ended"}
 	}
 	p, noPlan := s.basics(ctx) // a repeat is answered without a plan
 	var job jobs.Job

@@ -161,5 +161,6 @@ func (s *Store) basics(ctx context.Context) (*plan.Plan, error) {
 	if p := s.plan.Load(); p != nil {
 		return p, nil
 	}
-	return nil, &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeSchema, Msg: "the map does not name a client table of this database: run oubli check"}
+	return nil, &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeSchema,
+		Msg: "the map does not name a client table of this database: run oubli check"}
 }

@@ -155,7 +155,9 @@ func (s *Store) Block(ctx context.Context, jobID, reason string, atLeast time.Du
 // number.
 func (s *Store) Unblock(ctx context.Context) (int, error) {
 	var blocked bool
-	if err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.jobs WHERE state = 'blocked' AND finished_at IS NULL AND blocked_until <= now())").Scan(&blocked); err != nil || !blocked {
+	err := s.pool.QueryRow(ctx, `SELECT EXISTS (
+		SELECT FROM oubli.jobs WHERE state = 'blocked' AND finished_at IS NULL AND blocked_until <= now())`).Scan(&blocked)
+	if err != nil || !blocked {
 		return 0, pgfault.Wrap("look for blocked jobs", err)
 	}
 	if _, err := s.covered(ctx); err != nil {
@@ -164,9 +166,11 @@ func (s *Store) Unblock(ctx context.Context) (int, error) {
 			return 0, err
 		}
 		// Keep the reason current: what is missing changes while somebody fixes it.
-		_, err = s.pool.Exec(ctx, "UPDATE oubli.jobs SET blocked_reason = $1 WHERE state = 'blocked' AND blocked_until <= now() AND blocked_reason <> $1", e.Error())
+		_, err = s.pool.Exec(ctx, `UPDATE oubli.jobs SET blocked_reason = $1
+			WHERE state = 'blocked' AND blocked_until <= now() AND blocked_reason <> $1`, e.Error())
 		return 0, pgfault.Wrap("renew blocked jobs' reason", err)
 	}
-	tag, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET state = 'running', blocked_reason = '', blocked_until = NULL WHERE state = 'blocked' AND blocked_until <= now()")
+	tag, err := s.pool.Exec(ctx, `UPDATE oubli.jobs SET state = 'running', blocked_reason = '', blocked_until = NULL
+		WHERE state = 'blocked' AND blocked_until <= now()`)
 	return int(tag.RowsAffected()), pgfault.Wrap("resume blocked jobs", err)
 }

@@ -44,7 +44,8 @@ func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
 		return err
 	}
 	var open bool
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM oubli.tasks WHERE job_id = $1 AND kind <> 'mail' AND state IN ('pending', 'running'))`, jobID).Scan(&open)
+	err = tx.QueryRow(ctx, `SELECT EXISTS (
+		SELECT FROM oubli.tasks WHERE job_id = $1 AND kind <> 'mail' AND state IN ('pending', 'running'))`, jobID).Scan(&open)
 	if err != nil || open || j.state.Final() {
 		return err
 	}
@@ -62,7 +63,8 @@ type lockedJob struct {
 
 func lockJob(ctx context.Context, tx pgx.Tx, id string) (lockedJob, error) {
 	j := lockedJob{id: id}
-	err := tx.QueryRow(ctx, "SELECT kind, state, notify, locale FROM oubli.jobs WHERE id = $1 FOR NO KEY UPDATE", id).Scan(&j.kind, &j.state, &j.notify, &j.locale)
+	err := tx.QueryRow(ctx, "SELECT kind, state, notify, locale FROM oubli.jobs WHERE id = $1 FOR NO KEY UPDATE", id).
+		Scan(&j.kind, &j.state, &j.notify, &j.locale)
 	return j, err
 }
 
@@ -78,7 +80,10 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 		return illegal(j.state, end)
 	}
 	var finished time.Time
-	err = tx.QueryRow(ctx, "UPDATE oubli.jobs SET state = $2, finished_at = now(), blocked_reason = '', blocked_until = NULL, merge = merge - 'target' WHERE id = $1 RETURNING finished_at", j.id, end).Scan(&finished)
+	err = tx.QueryRow(ctx, `
+		UPDATE oubli.jobs
+		SET state = $2, finished_at = now(), blocked_reason = '', blocked_until = NULL, merge = merge - 'target'
+		WHERE id = $1 RETURNING finished_at`, j.id, end).Scan(&finished)
 	if err != nil {
 		return err
 	}
@@ -110,7 +115,8 @@ func insertMails(ctx context.Context, tx pgx.Tx, tenant string, notify []string,
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, letter) VALUES ($1, $2, $3, 'mail', 'mail', $4, $5)`,
+		_, err = tx.Exec(ctx, `INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, letter)
+			VALUES ($1, $2, $3, 'mail', 'mail', $4, $5)`,
 			id, report.JobID, tenant, i+1, mail)
 		if err != nil {
 			return err

@@ -54,14 +54,17 @@ func (s *Store) acceptOnce(ctx context.Context, op string, key jobs.IdempotencyK
 func firstAnswer(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey) (job jobs.Job, found bool, err error) {
 	name, digest := digests(key)
 	var free bool
-	if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock(hashtextextended($1 || E'\\x01' || $2, 0))", key.Caller, name).Scan(&free); err != nil {
+	err = tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || E'\x01' || $2, 0))`, key.Caller, name).Scan(&free)
+	if err != nil {
 		return job, false, err
 	}
 	if !free {
-		return job, false, &jobs.Error{Kind: jobs.Conflict, Code: "idempotency_in_flight", Msg: "a request with this Idempotency-Key is being stored: ask again"}
+		return job, false, &jobs.Error{Kind: jobs.Conflict, Code: "idempotency_in_flight",
+			Msg: "a request with this Idempotency-Key is being stored: ask again"}
 	}
 	var hash, answer []byte
-	err = tx.QueryRow(ctx, "SELECT hash, answer FROM oubli.idempotency_keys WHERE caller = $1 AND key = $2", key.Caller, name).Scan(&hash, &answer)
+	err = tx.QueryRow(ctx, "SELECT hash, answer FROM oubli.idempotency_keys WHERE caller = $1 AND key = $2", key.Caller, name).
+		Scan(&hash, &answer)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return job, false, nil
 	}
@@ -69,7 +72,8 @@ func firstAnswer(ctx context.Context, tx pgx.Tx, key jobs.IdempotencyKey) (job j
 		return job, false, err
 	}
 	if !hmac.Equal(hash, digest) {
-		return job, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused", Msg: "this Idempotency-Key belongs to another request: use a new one"}
+		return job, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused",
+			Msg: "this Idempotency-Key belongs to another request: use a new one"}
 	}
 	var stored storedAnswer
 	err = json.Unmarshal(answer, &stored)

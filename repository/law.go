@@ -109,7 +109,8 @@ func applicable(m *erasuremap.Map, name string, law *jobs.Law) (term, error) {
 	if erasuremap.NeedsFiscalYear(t.periods) {
 		end, err := erasuremap.ParseFiscalYearEnd(law.FiscalYearEnd)
 		if err != nil {
-			return t, &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "the end of the tenant's fiscal year cannot be read: " + err.Error()}
+			return t, &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator,
+				Msg: "the end of the tenant's fiscal year cannot be read: " + err.Error()}
 		}
 		t.end = end
 	}

@@ -60,7 +60,8 @@ func (s *Store) checkStatsPermission(ctx context.Context) error {
 	}
 	if !sees {
 		return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator,
-			Msg: "OUBLI_MAX_REPLICA_LAG_MIB and OUBLI_MAX_ACTIVE_SESSIONS want a database role that sees other sessions: GRANT pg_read_all_stats to it"}
+			Msg: "OUBLI_MAX_REPLICA_LAG_MIB and OUBLI_MAX_ACTIVE_SESSIONS want a database role that sees other sessions: " +
+				"GRANT pg_read_all_stats to it"}
 	}
 	return nil
 }
@@ -71,6 +72,7 @@ func (s *Store) Hold(ctx context.Context, c *jobs.Claim, reason string) error {
 	if err := s.Extend(ctx, c, 0); err != nil {
 		return err
 	}
-	_, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET waits_for = $2, waits_until = now() + $3::interval WHERE id = $1", c.JobID, reason, 3*loadCheckEvery)
+	_, err := s.pool.Exec(ctx, "UPDATE oubli.jobs SET waits_for = $2, waits_until = now() + $3::interval WHERE id = $1",
+		c.JobID, reason, 3*loadCheckEvery)
 	return pgfault.Wrap("store what the job waits for", err)
 }

@@ -23,7 +23,8 @@ func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Co
 		// A process that is stopped during the dialogue holds the row's lock no
 		// longer than its lease.
 		err := tx.QueryRow(ctx, `SELECT lease_until - now(),
-			set_config('idle_in_transaction_session_timeout', greatest(1000, ceil(extract(epoch FROM lease_until - now()) * 1000))::bigint::text, true)
+			  set_config('idle_in_transaction_session_timeout',
+			    greatest(1000, ceil(extract(epoch FROM lease_until - now()) * 1000))::bigint::text, true)
 			FROM oubli.tasks WHERE id = $1 AND attempt = $2 AND state = 'running' FOR UPDATE`, c.TaskID, c.Attempt).Scan(&lease, nil)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return jobs.ErrFenced

@@ -133,7 +133,13 @@ func (s *Store) insertMerge(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jo
 	if req.DryRun {
 		grace = 0 // a dry run changes nothing that somebody could want back
 	}
-	terms := jobs.MergeTerms{Target: req.Target, Anonymous: req.Target == "", DeleteSource: req.DeleteSource, FillBlanks: req.FillBlanks, Conflicts: req.Conflicts}
+	terms := jobs.MergeTerms{
+		Target:       req.Target,
+		Anonymous:    req.Target == "",
+		DeleteSource: req.DeleteSource,
+		FillBlanks:   req.FillBlanks,
+		Conflicts:    req.Conflicts,
+	}
 	var runAt time.Time
 	err = tx.QueryRow(ctx, insertMergeSQL, id, req.TenantID, terms, req.Comment, req.CreatedBy,
 		list(slices.Compact(slices.Sorted(slices.Values(req.Notify)))), req.Locale, country, locale, len(keys), grace, req.DryRun).Scan(&runAt)
@@ -144,7 +150,8 @@ func (s *Store) insertMerge(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jo
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, run_at, keys) VALUES ($1, $2, $3, $4, $5, 1, $6, $7)`,
+	_, err = tx.Exec(ctx, `INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, run_at, keys)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, $7)`,
 		task, id, req.TenantID, jobs.MergeTask, jobs.Interactive, runAt, keys)
 	if err != nil {
 		return jobs.Job{}, err

@@ -109,7 +109,8 @@ func (s *Store) newProfile(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs
 	var replaced int
 	err = tx.QueryRow(ctx, `WITH replaced AS (
 		  UPDATE oubli.anonymous_profiles SET replaced_at = now() WHERE tenant_id = $1 AND slot = $2 AND replaced_at IS NULL RETURNING 1)
-		SELECT (SELECT count(*) FROM replaced) + (SELECT count(*) FROM oubli.anonymous_profiles WHERE tenant_id = $1 AND slot = $2 AND replaced_at IS NOT NULL)`,
+		SELECT (SELECT count(*) FROM replaced) + (
+		  SELECT count(*) FROM oubli.anonymous_profiles WHERE tenant_id = $1 AND slot = $2 AND replaced_at IS NOT NULL)`,
 		tenant, slot).Scan(&replaced)
 	if err != nil {
 		return "", err
@@ -119,7 +120,8 @@ func (s *Store) newProfile(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs
 	params.slot += replacedSlots * min(replaced, replacedSlots)
 	key, written, err := insertProfile(ctx, tx, p, params)
 	if err == nil {
-		_, err = tx.Exec(ctx, "INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key, written) VALUES ($1, $2, $3, $4)", tenant, slot, key, written)
+		_, err = tx.Exec(ctx, "INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key, written) VALUES ($1, $2, $3, $4)",
+			tenant, slot, key, written)
 	}
 	return key, err
 }

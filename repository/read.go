@@ -17,7 +17,8 @@ import (
 const jobSQL = `
 SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason,
   CASE WHEN j.finished_at IS NULL AND j.waits_until > now() THEN j.waits_for ELSE '' END, coalesce(j.reason, ''), j.dry_run, j.requested,
-  coalesce(sums.erased, 0), coalesce(sums.erased_retained, 0), coalesce(sums.skipped, 0), coalesce(sums.failed, 0), coalesce(sums.not_found, 0),
+  coalesce(sums.erased, 0), coalesce(sums.erased_retained, 0), coalesce(sums.skipped, 0), coalesce(sums.failed, 0),
+  coalesce(sums.not_found, 0),
   coalesce(codes.n, '{}'), coalesce(rows.n, '{}'), sums.retained_until,
   j.created_at, j.not_before, j.started_at, j.finished_at,
   CASE WHEN cardinality(j.notify) = 0 THEN 'none'
@@ -39,7 +40,8 @@ CROSS JOIN LATERAL (
   SELECT jsonb_object_agg(key, total) AS n FROM (
     SELECT key, sum(value::bigint) AS total FROM oubli.tasks AS t, jsonb_each_text(t.rows) WHERE job_id = j.id GROUP BY key) AS r) AS rows
 CROSS JOIN LATERAL (
-  SELECT jsonb_object_agg(key, value::bigint) AS n FROM oubli.tasks AS t, jsonb_each_text(t.conflicts) WHERE job_id = j.id AND kind = 'merge') AS conflicts
+  SELECT jsonb_object_agg(key, value::bigint) AS n
+  FROM oubli.tasks AS t, jsonb_each_text(t.conflicts) WHERE job_id = j.id AND kind = 'merge') AS conflicts
 CROSS JOIN LATERAL (
   SELECT sum(attempt) AS attempts, count(*) FILTER (WHERE state = 'failed') AS failed,
     count(*) FILTER (WHERE state IN ('pending', 'running')) AS open

@@ -49,7 +49,9 @@ func (s *Store) RefreshStatistics(ctx context.Context) error {
 		WHERE level = 0 AND (tried IS NULL OR tried <= now() - $1::interval * least(tries, 60))
 		  AND NOT EXISTS (SELECT FROM oubli.residues WHERE tried > now() - $1::interval)
 		  AND (EXISTS (SELECT FROM oubli.residues WHERE level = 0 AND since <= now() - $1::interval)
-		    OR NOT EXISTS (SELECT FROM oubli.tasks WHERE kind <> 'mail' AND (state = 'running' OR state = 'pending' AND dispatched_at IS NOT NULL)))
+		    OR NOT EXISTS (
+		      SELECT FROM oubli.tasks
+		      WHERE kind <> 'mail' AND (state = 'running' OR state = 'pending' AND dispatched_at IS NOT NULL)))
 		RETURNING id`, s.opts.Pause)
 	if err != nil {
 		return pgfault.Wrap("look for statistics to refresh", err)
@@ -91,20 +93,24 @@ func AnalyzeTables(tables []string, analyze func(table string) error) error {
 		}
 	}
 	if len(denied) > 0 {
-		errs = append(errs, &jobs.Error{Kind: jobs.Conflict, Code: errStatisticsDenied.Code, Msg: errStatisticsDenied.Msg + " " + strings.Join(denied, ", ") +
-			": let the owner of these tables, or of the database, own the function, and run the script of oubli grants"})
+		errs = append(errs, &jobs.Error{Kind: jobs.Conflict, Code: errStatisticsDenied.Code,
+			Msg: errStatisticsDenied.Msg + " " + strings.Join(denied, ", ") +
+				": let the owner of these tables, or of the database, own the function, and run the script of oubli grants"})
 	}
 	if len(left) > 0 {
-		errs = append(errs, &jobs.Error{Kind: jobs.Conflict, Code: ErrStatisticsLeft.Code, Msg: ErrStatisticsLeft.Msg + " " + strings.Join(left, ", ") +
-			", where no row is left or statistics are off: run oubli scrub --rewrite as a superuser"})
+		errs = append(errs, &jobs.Error{Kind: jobs.Conflict, Code: ErrStatisticsLeft.Code,
+			Msg: ErrStatisticsLeft.Msg + " " + strings.Join(left, ", ") +
+				", where no row is left or statistics are off: run oubli scrub --rewrite as a superuser"})
 	}
 	return errors.Join(errs...)
 }
 
 var (
-	errStatisticsDenied = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_denied", Msg: "the function oubli.analyze may not refresh the statistics, which hold erased values, of"}
+	errStatisticsDenied = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_denied",
+		Msg: "the function oubli.analyze may not refresh the statistics, which hold erased values, of"}
 	// ErrStatisticsLeft: ANALYZE does not replace the statistics of the table.
-	ErrStatisticsLeft = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_left", Msg: "ANALYZE does not replace the statistics, which hold erased values, of"}
+	ErrStatisticsLeft = &jobs.Error{Kind: jobs.Conflict, Code: "statistics_left",
+		Msg: "ANALYZE does not replace the statistics, which hold erased values, of"}
 )
 
 // Analyze refreshes the statistics of one table and its partitions. Its error can
@@ -127,10 +133,11 @@ func Analyze(ctx context.Context, tx pgx.Tx, table string) error {
 // RaiseResidues records that residues have reached a level. Of sweeps only the
 // newest residue of each level is kept.
 func RaiseResidues(ctx context.Context, tx pgx.Tx, to jobs.ResidueLevel, ids []int64) error {
-	if _, err := tx.Exec(ctx, "UPDATE oubli.residues SET level = $1, reached = clock_timestamp() WHERE id = ANY($2) AND level < $1", to, ids); err != nil {
+	_, err := tx.Exec(ctx, "UPDATE oubli.residues SET level = $1, reached = clock_timestamp() WHERE id = ANY($2) AND level < $1", to, ids)
+	if err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, `DELETE FROM oubli.residues AS r WHERE job_id IS NULL AND (level = 3 OR EXISTS (
+	_, err = tx.Exec(ctx, `DELETE FROM oubli.residues AS r WHERE job_id IS NULL AND (level = 3 OR EXISTS (
 		SELECT FROM oubli.residues AS newer WHERE newer.job_id IS NULL AND newer.level = r.level AND newer.id > r.id)) AND level > 0`)
 	return err
 }

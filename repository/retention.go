@@ -152,7 +152,8 @@ func (s *Store) Retention(ctx context.Context, tenant string) (jobs.Retention, e
 		if err != nil {
 			return err
 		}
-		if rows, err = tx.Query(ctx, `SELECT table_name, day, CASE WHEN finished_at IS NOT NULL THEN 'finished' WHEN lease_until > now() THEN 'running' ELSE 'waiting' END,
+		if rows, err = tx.Query(ctx, `SELECT table_name, day,
+			CASE WHEN finished_at IS NOT NULL THEN 'finished' WHEN lease_until > now() THEN 'running' ELSE 'waiting' END,
 			rows, refused, last_error, started_at, finished_at
 			FROM oubli.retention_sweeps WHERE tenant_id = $1 ORDER BY day DESC, table_name, name LIMIT $2`, owner, sweepsShown); err != nil {
 			return err

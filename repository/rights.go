@@ -25,7 +25,8 @@ needed AS (
   UNION ALL
   SELECT t.*, privilege, ''
   FROM tables AS t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
-  WHERE t.nspname = 'oubli' AND t.relname IN ('jobs', 'tasks', 'exceptions', 'anonymous_profiles', 'residues', 'stale_views', 'second_looks')),
+  WHERE t.nspname = 'oubli'
+    AND t.relname IN ('jobs', 'tasks', 'exceptions', 'anonymous_profiles', 'residues', 'stale_views', 'second_looks')),
 missing AS (
   SELECT 'USAGE on schema ' || nspname AS what FROM needed WHERE NOT has_schema_privilege(schema, 'USAGE')
   UNION ALL
@@ -36,7 +37,8 @@ missing AS (
   UNION ALL
   SELECT privilege || ' (' || a.attname || ') on ' || nspname || '.' || relname
   FROM needed JOIN pg_attribute AS a ON a.attrelid = needed.oid AND a.attnum > 0 AND NOT a.attisdropped
-  WHERE CASE WHEN a.attname = col OR col = '' AND privilege = 'SELECT' THEN NOT has_column_privilege(needed.oid, a.attnum, privilege) ELSE false END)
+  WHERE CASE WHEN a.attname = col OR col = '' AND privilege = 'SELECT'
+    THEN NOT has_column_privilege(needed.oid, a.attnum, privilege) ELSE false END)
 SELECT what FROM missing ORDER BY what NOT LIKE 'USAGE%', what LIKE '%(%', what LIMIT 1`
 
 // missingRight names a right that the plan needs and that the workers' role lacks;

@@ -63,7 +63,8 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 	all := map[string]int64{}
 	for again := 0; ; {
 		var due, failed bool
-		err := s.pool.QueryRow(ctx, "SELECT count(*) > 0, coalesce(bool_or(tried IS NOT NULL), false) FROM oubli.second_looks WHERE since <= now() - $1::interval", s.opts.Pause).Scan(&due, &failed)
+		err := s.pool.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_or(tried IS NOT NULL), false)
+			FROM oubli.second_looks WHERE since <= now() - $1::interval`, s.opts.Pause).Scan(&due, &failed)
 		if err != nil || !due {
 			return all, pgfault.Wrap("find second looks", err)
 		}
@@ -144,7 +145,8 @@ func (s *Store) lookAtBatch(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *
 		milliseconds(s.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
 		return nil, err
 	}
-	err := tx.QueryRow(ctx, nextLookSQL, s.opts.Pause).Scan(&look.JobID, &look.Number, &look.TenantID, &look.Terms.Country, &look.Terms.Locale, &look.old)
+	err := tx.QueryRow(ctx, nextLookSQL, s.opts.Pause).
+		Scan(&look.JobID, &look.Number, &look.TenantID, &look.Terms.Country, &look.Terms.Locale, &look.old)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -212,7 +214,8 @@ func (s *Store) eraseLateRows(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *j
 		if before := len(ch.keys); len(inUse) > 0 {
 			ch.keys = slices.DeleteFunc(slices.Clone(ch.keys), func(k string) bool { return slices.Contains(inUse, k) })
 			if len(ch.keys) == before {
-				return nil, &jobs.Error{Kind: jobs.Internal, Code: "internal", Msg: "the statement for keys in use returned keys that it was not asked about"}
+				return nil, &jobs.Error{Kind: jobs.Internal, Code: "internal",
+					Msg: "the statement for keys in use returned keys that it was not asked about"}
 			}
 			if _, err := tx.Exec(ctx, "rollback to savepoint late"); err != nil {
 				return nil, err

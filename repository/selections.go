@@ -34,7 +34,8 @@ func (s *Store) Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Sel
 		}
 	}
 	if len(p.Activities()) == 0 {
-		return jobs.Selection{}, &jobs.Error{Kind: jobs.Invalid, Code: "unknown_activity", Msg: "the map names no activity, so nobody can be found inactive: add one under activity"}
+		return jobs.Selection{}, &jobs.Error{Kind: jobs.Invalid, Code: "unknown_activity",
+			Msg: "the map names no activity, so nobody can be found inactive: add one under activity"}
 	}
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -87,11 +88,14 @@ func unavailableWithGaps(err error) error {
 // clock.
 func cutoffOf(ctx context.Context, tx pgx.Tx, period, minimum string) (time.Time, error) {
 	if !jobs.ValidPeriod(period) {
-		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period", Msg: "period must be an ISO 8601 period such as P1Y, P18M or P90D"}
+		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period",
+			Msg: "period must be an ISO 8601 period such as P1Y, P18M or P90D"}
 	}
 	var cutoff time.Time
 	var enough bool
-	err := tx.QueryRow(ctx, "SELECT now() - $1::text::interval, now() - $1::text::interval <= now() - $2::text::interval", period, minimum).Scan(&cutoff, &enough)
+	err := tx.QueryRow(ctx, `
+		SELECT now() - $1::text::interval, now() - $1::text::interval <= now() - $2::text::interval`,
+		period, minimum).Scan(&cutoff, &enough)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -99,12 +103,15 @@ func cutoffOf(ctx context.Context, tx pgx.Tx, period, minimum string) (time.Time
 		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period", Msg: "period is too long: want one such as P1Y, P18M or P90D"}
 	}
 	if !enough {
-		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "period_too_short", Msg: "period must be at least " + minimum + ", the minimum that the map sets"}
+		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "period_too_short",
+			Msg: "period must be at least " + minimum + ", the minimum that the map sets"}
 	}
 	return cutoff, nil
 }
 
-func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.SelectionRequest, id uuid.UUID, cutoff time.Time, law *jobs.Law) error {
+func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.SelectionRequest, id uuid.UUID,
+	cutoff time.Time, law *jobs.Law,
+) error {
 	st := p.Candidates(req.Without, req.IncludeNew)
 	args, err := bind(selectionParams{forTenant(p, req.TenantID), cutoff, law}, st)
 	if err != nil {
@@ -141,8 +148,8 @@ WHERE s.id = $1 AND ($2 = '*' OR s.tenant_id = $2)`
 func readSelection(ctx context.Context, tx pgx.Tx, tenant, id string) (jobs.Selection, error) {
 	var sel jobs.Selection
 	var candidates, excludedBlocked int
-	err := tx.QueryRow(ctx, selectionSQL, id, tenant).Scan(&sel.ID, &sel.TenantID, &sel.Cutoff, &candidates, &sel.Blocked, &sel.ExpiresAt, &sel.ErasureID,
-		&sel.Excluded, &excludedBlocked)
+	err := tx.QueryRow(ctx, selectionSQL, id, tenant).Scan(&sel.ID, &sel.TenantID, &sel.Cutoff,
+		&candidates, &sel.Blocked, &sel.ExpiresAt, &sel.ErasureID, &sel.Excluded, &excludedBlocked)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return sel, noSelection()
 	}
@@ -202,7 +209,8 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 			return err
 		}
 		if unknown > 0 {
-			return &jobs.Error{Kind: jobs.Invalid, Code: "not_a_candidate", Msg: fmt.Sprintf("no candidates of this selection: %d of the clients named", unknown)}
+			return &jobs.Error{Kind: jobs.Invalid, Code: "not_a_candidate",
+				Msg: fmt.Sprintf("no candidates of this selection: %d of the clients named", unknown)}
 		}
 		_, err = tx.Exec(ctx, `
 			UPDATE oubli.selections SET excluded = ARRAY(
@@ -230,7 +238,8 @@ func lockSelection(ctx context.Context, tx pgx.Tx, tenant, id string) (usableSel
 	var c usableSelection
 	var expired, used bool
 	err := tx.QueryRow(ctx, `SELECT tenant_id, cutoff, activities, expires_at < now(), job_id IS NOT NULL
-		FROM oubli.selections WHERE id = $1 AND ($2 = '*' OR tenant_id = $2) FOR UPDATE`, id, tenant).Scan(&c.tenant, &c.cutoff, &c.activities, &expired, &used)
+		FROM oubli.selections WHERE id = $1 AND ($2 = '*' OR tenant_id = $2) FOR UPDATE`, id, tenant).
+		Scan(&c.tenant, &c.cutoff, &c.activities, &expired, &used)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return c, noSelection()
@@ -269,7 +278,8 @@ func (s *Store) useSelection(ctx context.Context, tx pgx.Tx, job uuid.UUID, req 
 		return err
 	}
 	if total != req.ExpectedCount {
-		return &jobs.Error{Kind: jobs.Conflict, Code: "count_changed", Msg: fmt.Sprintf("the selection now has %d to erase and expected_count says %d: read it again", total, req.ExpectedCount)}
+		return &jobs.Error{Kind: jobs.Conflict, Code: "count_changed", Msg: fmt.Sprintf(
+			"the selection now has %d to erase and expected_count says %d: read it again", total, req.ExpectedCount)}
 	}
 	if req.DryRun {
 		return nil // a dry run does not use the selection up

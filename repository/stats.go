@@ -66,12 +66,15 @@ func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 // blockedReasons is how many different reasons are reported at most.
 const blockedReasons = 10
 
-const blockedSQL = "SELECT left(blocked_reason, 200), count(*) FROM oubli.jobs WHERE state = 'blocked' GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $1"
+const blockedSQL = `
+SELECT left(blocked_reason, 200), count(*) FROM oubli.jobs WHERE state = 'blocked'
+GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $1`
 
 // While a job is paused or waits for its start, its batches are not due.
 const agesSQL = `
 SELECT coalesce((SELECT now() - min(created_at) FROM oubli.jobs WHERE finished_at IS NULL), interval '0'),
-  coalesce((SELECT now() - min(t.run_at) FROM oubli.tasks AS t WHERE t.state = 'pending' AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `), interval '0'),
+  coalesce((SELECT now() - min(t.run_at) FROM oubli.tasks AS t
+            WHERE t.state = 'pending' AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `), interval '0'),
   coalesce((SELECT now() - min(j.finished_at) FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
             WHERE t.kind = 'mail' AND t.state IN ('pending', 'running')), interval '0')`
 

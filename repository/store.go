@@ -75,7 +75,9 @@ func (o Options) withDefaults() (Options, error) {
 		o.Failpoint = func(string) {}
 	}
 	if o.BatchClients < 1 || o.Lanes < 1 || o.Window < 1 || o.Lease < time.Second {
-		return o, &jobs.Error{Kind: jobs.Invalid, Msg: fmt.Sprintf("repository options: want BatchClients, Lanes, Window > 0 and Lease ≥ 1s, got %d, %d, %d, %s", o.BatchClients, o.Lanes, o.Window, o.Lease)}
+		return o, &jobs.Error{Kind: jobs.Invalid, Msg: fmt.Sprintf(
+			"repository options: want BatchClients, Lanes, Window > 0 and Lease ≥ 1s, got %d, %d, %d, %s",
+			o.BatchClients, o.Lanes, o.Window, o.Lease)}
 	}
 	return o, nil
 }

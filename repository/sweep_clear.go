@@ -204,7 +204,8 @@ func (w *sweep) finish(ctx context.Context, left retainedCount) error {
 		if err := storeCount(ctx, tx, w.tenant, w.Sweep, left); err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, "UPDATE oubli.retained SET swept_at = now(), refused = $3 WHERE tenant_id = $1 AND name = $2", w.tenant, w.Name, w.sumRefused())
+		_, err = tx.Exec(ctx, "UPDATE oubli.retained SET swept_at = now(), refused = $3 WHERE tenant_id = $1 AND name = $2",
+			w.tenant, w.Name, w.sumRefused())
 		if err == nil { // what an earlier map counted means nothing any more
 			_, err = tx.Exec(ctx, "DELETE FROM oubli.retained WHERE tenant_id = $1 AND name <> ALL($2)", w.tenant, sweepNames(w.plan))
 		}
