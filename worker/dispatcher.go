@@ -61,7 +61,12 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 	if o.Round == nil {
 		o.Round = func(string, error) {}
 	}
-	return &Dispatcher{o: o, client: asynq.NewClientFromRedisClient(o.Redis), inspector: asynq.NewInspectorFromRedisClient(o.Redis), wake: make(chan struct{}, 1)}
+	return &Dispatcher{
+		o:         o,
+		client:    asynq.NewClientFromRedisClient(o.Redis),
+		inspector: asynq.NewInspectorFromRedisClient(o.Redis),
+		wake:      make(chan struct{}, 1),
+	}
 }
 
 // Wake makes the dispatcher look for due tasks now rather than at its next tick.
@@ -264,7 +269,8 @@ func (p *Dispatcher) sweepRetained(ctx context.Context) error {
 			p.o.Log.Info().Str("table", t.Table).Int64("rows", t.Rows).Msg("retention is over; cleared retained columns")
 		}
 		for code, rows := range t.Refused {
-			p.o.Log.Error().Str("table", t.Table).Int64("rows", rows).Str("code", code).Msg("retention is over, and the database refuses to clear rows")
+			p.o.Log.Error().Str("table", t.Table).Int64("rows", rows).Str("code", code).
+				Msg("retention is over, and the database refuses to clear rows")
 		}
 	}
 	return err

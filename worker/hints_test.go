@@ -86,7 +86,8 @@ func (r *rig) hintKeys() []string {
 	r.t.Helper()
 	var keys []string
 	for _, k := range r.redis.Keys(r.t.Context(), "asynq:*").Val() {
-		if strings.Contains(k, ":t:") || strings.HasSuffix(k, ":archived") || strings.HasSuffix(k, ":retry") || strings.HasSuffix(k, ":completed") {
+		if strings.Contains(k, ":t:") || strings.HasSuffix(k, ":archived") ||
+			strings.HasSuffix(k, ":retry") || strings.HasSuffix(k, ":completed") {
 			keys = append(keys, k)
 		}
 	}
@@ -130,7 +131,10 @@ func TestHintsThatAreWrongLateOrDoubledChangeNothing(t *testing.T) {
 		}
 	}
 	for _, kind := range []jobs.TaskKind{jobs.BatchTask, jobs.MailTask} {
-		for _, payload := range []string{"", "{", "[]", `{}`, `{"task_id":""}`, `{"task_id":7}`, `{"task_id":"x"}`, `{"task_id":"00000000-0000-0000-0000-000000000000"}`} {
+		for _, payload := range []string{
+			"", "{", "[]", `{}`, `{"task_id":""}`, `{"task_id":7}`, `{"task_id":"x"}`,
+			`{"task_id":"00000000-0000-0000-0000-000000000000"}`,
+		} {
 			send(kind.HintType(), payload)
 		}
 		for _, id := range tasks {
@@ -217,7 +221,8 @@ func TestWorkUnderWayGoesOnWithoutRedis(t *testing.T) {
 		}
 	})
 	p, _ := r.dispatcher(s)
-	first, second := r.accept(s, "1", r.db.Clients(t, 1, 60), "a@studio.example").ID, r.accept(s, "2", r.db.Clients(t, 2, 60), "a@studio.example").ID
+	first := r.accept(s, "1", r.db.Clients(t, 1, 60), "a@studio.example").ID
+	second := r.accept(s, "2", r.db.Clients(t, 2, 60), "a@studio.example").ID
 	bookingdb.Wait(t, "hints of both to wait", func() bool {
 		return r.db.Int(t, "SELECT count(DISTINCT tenant_id) FROM oubli.tasks WHERE dispatched_at IS NOT NULL") == 2
 	})

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,8 +32,10 @@ func TestMailTroubleIsTriedAgainAndARefusalIsFinal(t *testing.T) {
 	if j.State != jobs.Completed || j.Mail.State != jobs.MailFailed || j.Mail.Attempts != 4+2+1 {
 		t.Errorf("job %+v", j)
 	}
-	if got := r.db.Strings(t, "SELECT letter->>'To' || ' ' || state || ' ' || failures || ' ' || last_error FROM oubli.tasks WHERE kind = 'mail' ORDER BY 1"); len(got) != 3 ||
-		got[0] != "again@studio.example done 3 " || got[1] != "good@studio.example done 0 " || got[2] != "never@studio.example failed 2 smtp_550" {
+	got := r.db.Strings(t, `SELECT letter->>'To' || ' ' || state || ' ' || failures || ' ' || last_error
+		FROM oubli.tasks WHERE kind = 'mail' ORDER BY 1`)
+	want := []string{"again@studio.example done 3 ", "good@studio.example done 0 ", "never@studio.example failed 2 smtp_550"}
+	if !slices.Equal(got, want) {
 		t.Errorf("mails: %q", got)
 	}
 	r.post.exactly(t, 2)
@@ -48,7 +51,8 @@ func TestAMailIsGivenUpAfterItsExpiry(t *testing.T) {
 	s := r.store()
 	p, _ := r.dispatcher(s)
 	r.work(s, p, func(o *worker.Options) { o.MailExpiry = time.Nanosecond })
-	if j := r.ended(s, r.accept(s, "1", nil, "a@studio.example").ID); j.State != jobs.Completed || j.Mail.State != jobs.MailFailed || j.Mail.Attempts != 1 {
+	j := r.ended(s, r.accept(s, "1", nil, "a@studio.example").ID)
+	if j.State != jobs.Completed || j.Mail.State != jobs.MailFailed || j.Mail.Attempts != 1 {
 		t.Errorf("job %+v", j)
 	}
 	r.post.exactly(t, 0)
@@ -64,7 +68,8 @@ func TestTheMailTellsHowTheJobEnded(t *testing.T) {
 	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
 	r.post.exactly(t, 1)
 	l := r.post.mails[0]
-	if l.JobID != j.ID || l.State != j.State || l.Counts != j.Counts || l.Counts.Pending != 0 || l.Counts.Skipped != 2 || l.Counts.NotFound != 1 || !l.FinishedAt.Equal(*j.FinishedAt) {
+	if l.JobID != j.ID || l.State != j.State || l.Counts != j.Counts || !l.FinishedAt.Equal(*j.FinishedAt) ||
+		l.Counts.Pending != 0 || l.Counts.Skipped != 2 || l.Counts.NotFound != 1 {
 		t.Errorf("mail %+v\nof job %+v", l, j)
 	}
 }

@@ -137,8 +137,13 @@ func (r *rig) run(change ...func(*repository.Options)) *repository.Store {
 
 func (r *rig) accept(s *repository.Store, tenant string, keys []string, notify ...string) jobs.Job {
 	r.t.Helper()
-	j, _, err := s.AcceptErasure(r.t.Context(), jobs.ErasureRequest{TenantID: tenant, ClientIDs: keys, Reason: jobs.SubjectRequest, Notify: notify, CreatedBy: "test"},
-		jobs.IdempotencyKey{Key: fmt.Sprint(time.Now().UnixNano()), Caller: "test"})
+	j, _, err := s.AcceptErasure(r.t.Context(), jobs.ErasureRequest{
+		TenantID:  tenant,
+		ClientIDs: keys,
+		Reason:    jobs.SubjectRequest,
+		Notify:    notify,
+		CreatedBy: "test",
+	}, jobs.IdempotencyKey{Key: fmt.Sprint(time.Now().UnixNano()), Caller: "test"})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -175,7 +180,11 @@ func (r *rig) logged(text string) bool { return strings.Contains(r.log.String(),
 // provoked is the demo's map, with a trigger that a test may add.
 func provoked(t *testing.T) *erasuremap.Map {
 	t.Helper()
-	m, err := erasuremap.Parse("oubli.yaml", bytes.Replace(booking.Map(), []byte("\ntriggers:\n"), []byte("\ntriggers:\n  - {name: provoked, because: \"a test\"}\n"), 1))
+	with := bytes.Replace(booking.Map(), []byte("\ntriggers:\n"), []byte(`
+triggers:
+  - {name: provoked, because: "a test"}
+`), 1)
+	m, err := erasuremap.Parse("oubli.yaml", with)
 	if err != nil {
 		t.Fatal(err)
 	}

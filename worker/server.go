@@ -227,7 +227,8 @@ func (s *Server) work(ctx context.Context, taskID string) error {
 	case jobs.MailTask:
 		return s.mail(ctx, c)
 	}
-	s.o.Log.Error().Str("task", c.TaskID).Str("kind", string(c.Kind)).Msg("this program does not know tasks of this kind: use the newer program")
+	s.o.Log.Error().Str("task", c.TaskID).Str("kind", string(c.Kind)).
+		Msg("this program does not know tasks of this kind: use the newer program")
 	return s.giveBack(ctx, c, retryPause, false, "unknown kind")
 }
 

@@ -16,14 +16,25 @@ import (
 	"github.com/oubli/oubli/worker"
 )
 
+// refusePrivateAddresses makes PostgreSQL refuse to delete some clients, with an
+// error that quotes their address.
+const refusePrivateAddresses = `
+CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.email LIKE '%@private.example' THEN
+    RAISE EXCEPTION 'not %', OLD.email;
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke();`
+
 func TestAPoisonClientFailsAloneAndUnnamed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 300)
 	keys := r.db.Clients(t, 1, 20)
 	poison := []string{keys[0], keys[7], keys[8], keys[19]}
 	r.db.Exec(t, "UPDATE clients SET email = 'vez' || id || '@private.example' WHERE id = ANY($1::text[]::bigint[])", poison)
-	r.db.Exec(t, "CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.email LIKE '%@private.example' THEN RAISE EXCEPTION 'not %', OLD.email; END IF; RETURN OLD; END $$")
-	r.db.Exec(t, "CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke()")
+	r.db.Exec(t, refusePrivateAddresses)
 	s := r.run()
 	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
 	if j.State != jobs.CompletedWithExceptions || j.Counts.Failed != 4 || j.Exceptions["P0001"] != 4 {
@@ -43,14 +54,16 @@ func TestAPoisonClientFailsAloneAndUnnamed(t *testing.T) {
 func TestPoisonAndStrangersAreSetApartWhileTenantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 600)
-	r.db.Exec(t, "CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.email LIKE '%@private.example' THEN RAISE EXCEPTION 'not %', OLD.email; END IF; RETURN OLD; END $$")
-	r.db.Exec(t, "CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke()")
+	r.db.Exec(t, refusePrivateAddresses)
 	s := r.store()
 	p, _ := r.dispatcher(s)
 	var ids []string
 	var held string
 	for i := range int64(4) {
-		keys := r.db.Strings(t, "SELECT id::text FROM clients AS c WHERE studio_id = $1 AND NOT is_anonymous AND EXISTS (SELECT FROM appointments WHERE client_id = c.id) ORDER BY id LIMIT 9", i+1)
+		keys := r.db.Strings(t, `
+			SELECT id::text FROM clients AS c
+			WHERE studio_id = $1 AND NOT is_anonymous AND EXISTS (SELECT FROM appointments WHERE client_id = c.id)
+			ORDER BY id LIMIT 9`, i+1)
 		if i == 3 {
 			keys = keys[:1] // poison alone
 		}
@@ -94,7 +107,10 @@ func TestAStrangersLocksHoldUpOnlyTheirOwnClients(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 300)
-			keys := r.db.Strings(t, "SELECT DISTINCT client_id::text FROM appointments WHERE studio_id = 1 AND client_id IN (SELECT id FROM clients WHERE NOT is_anonymous) ORDER BY 1 LIMIT 15")
+			keys := r.db.Strings(t, `
+				SELECT DISTINCT client_id::text FROM appointments
+				WHERE studio_id = 1 AND client_id IN (SELECT id FROM clients WHERE NOT is_anonymous)
+				ORDER BY 1 LIMIT 15`)
 			tx, err := r.db.Pool.Begin(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -245,7 +261,8 @@ func TestASchemaThatGrowsBlocksTheJobUntilTheMapCoversIt(t *testing.T) {
 		o.Failpoint = func(name string) {
 			if name == "chunk:committed" && !grown {
 				grown = true
-				if _, err := r.db.Pool.Exec(context.Background(), "CREATE TABLE diaries (client_id bigint REFERENCES clients, entry text)"); err != nil {
+				const diaries = "CREATE TABLE diaries (client_id bigint REFERENCES clients, entry text)"
+				if _, err := r.db.Pool.Exec(context.Background(), diaries); err != nil {
 					t.Error(err)
 				}
 			}

@@ -15,14 +15,27 @@ import (
 
 // statesOfAnyClass are SQLSTATEs of each class that usually means the
 // infrastructure, locks, rights or data.
-var statesOfAnyClass = []string{"P0001", "23514", "42501", "42P01", "26000", "53200", "53100", "58P01", "40001", "40P01", "57014", "57P01", "55P03", "25006", "08000", "XX000"}
+var statesOfAnyClass = []string{
+	"P0001", "23514", "42501", "42P01", "26000", "53200", "53100", "58P01",
+	"40001", "40P01", "57014", "57P01", "55P03", "25006", "08000", "XX000",
+}
 
 // raise makes PostgreSQL end every change of these clients' appointments with an
 // SQLSTATE.
 func (r *rig) raise(t *testing.T, state string, keys []string) {
 	t.Helper()
-	r.db.Exec(t, "INSERT INTO appointments (studio_id, client_id, starts_at, status, service, client_name, price_cents) SELECT studio_id, id, now() - interval '1 year', 'completed', 's', 'x', 1 FROM clients WHERE id = ANY($1::text[]::bigint[])", keys)
-	r.db.Exec(t, fmt.Sprintf("CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.client_id = ANY(ARRAY[%s]) THEN RAISE EXCEPTION 'vezno' USING ERRCODE = '%s'; END IF; RETURN NEW; END $$", strings.Join(keys, ", "), state))
+	r.db.Exec(t, `
+		INSERT INTO appointments (studio_id, client_id, starts_at, status, service, client_name, price_cents)
+		SELECT studio_id, id, now() - interval '1 year', 'completed', 's', 'x', 1
+		FROM clients WHERE id = ANY($1::text[]::bigint[])`, keys)
+	r.db.Exec(t, fmt.Sprintf(`
+		CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+		  IF OLD.client_id = ANY(ARRAY[%s]) THEN
+		    RAISE EXCEPTION 'vezno' USING ERRCODE = '%s';
+		  END IF;
+		  RETURN NEW;
+		END $$`, strings.Join(keys, ", "), state))
 	r.db.Exec(t, "CREATE TRIGGER provoked BEFORE UPDATE ON appointments FOR EACH ROW EXECUTE FUNCTION provoke()")
 }
 
@@ -42,7 +55,13 @@ func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
 			// short lease, and that counts as a crash.
 			s := r.run(func(o *repository.Options) { o.Lease = 10 * time.Second })
 			onlyOne, everybody := r.accept(s, "1", one).ID, r.accept(s, "2", all).ID
-			m, _, err := s.AcceptMerge(t.Context(), jobs.MergeRequest{TenantID: "3", SourceIDs: sources, DeleteSource: true, Conflicts: jobs.FailOnConflict, CreatedBy: "test"}, jobs.IdempotencyKey{Key: "merge", Caller: "test"})
+			m, _, err := s.AcceptMerge(t.Context(), jobs.MergeRequest{
+				TenantID:     "3",
+				SourceIDs:    sources,
+				DeleteSource: true,
+				Conflicts:    jobs.FailOnConflict,
+				CreatedBy:    "test",
+			}, jobs.IdempotencyKey{Key: "merge", Caller: "test"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,7 +99,10 @@ func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
 func TestAnOutageIsWaitedForAndBlamesNobody(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]struct{ begin, end string }{
-		"read-only":         {"ALTER DATABASE %s SET default_transaction_read_only = on", "ALTER DATABASE %s RESET default_transaction_read_only"},
+		"read-only": {
+			"ALTER DATABASE %s SET default_transaction_read_only = on",
+			"ALTER DATABASE %s RESET default_transaction_read_only",
+		},
 		"not to be reached": {"REVOKE CONNECT ON DATABASE %s FROM PUBLIC", "GRANT CONNECT ON DATABASE %s TO PUBLIC"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +119,8 @@ func TestAnOutageIsWaitedForAndBlamesNobody(t *testing.T) {
 				if _, err := conn.Exec(ctx, fmt.Sprintf(sql, `"`+conn.Conn().Config().Database+`"`)); err != nil {
 					t.Error(err)
 				}
-				if _, err := conn.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1", r.db.WorkerRole); err != nil {
+				if _, err := conn.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+					WHERE datname = current_database() AND usename = $1`, r.db.WorkerRole); err != nil {
 					t.Error(err)
 				}
 			}
