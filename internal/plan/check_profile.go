@@ -35,7 +35,8 @@ func (c *checker) checkProfile() {
 			c.gaps.add(m.Pos, c.client, last, fmt.Sprintf(`under client.anonymous: %s: {sql: "… :slot …"}`, last),
 				"a tenant's second anonymous profile would be refused: index %s is unique over %s", x.Name, strings.Join(x.Keys, ", "))
 		}
-		if x.Unique && x.Predicate == "" && c.tenant != nil && !slices.ContainsFunc(x.Keys, func(key string) bool { return !x.has(key) || !c.sameInAllTenants(key, x.NullsNotDistinct) }) {
+		unlikeAnotherTenants := func(key string) bool { return !x.has(key) || !c.sameInAllTenants(key, x.NullsNotDistinct) }
+		if x.Unique && x.Predicate == "" && c.tenant != nil && !slices.ContainsFunc(x.Keys, unlikeAnotherTenants) {
 			last := x.Keys[len(x.Keys)-1]
 			c.gaps.add(m.Pos, c.client, last, fmt.Sprintf(`under client.anonymous: %s: {sql: "… :tenant … :slot …"}`, last),
 				"the second tenant's anonymous profile would be refused: index %s is unique over %s in all tenants", x.Name, strings.Join(x.Keys, ", "))

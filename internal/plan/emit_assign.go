@@ -54,14 +54,25 @@ func (em emitter) assignStatement(e *entry) Statement {
 	keys := t.array(Arg{Kind: ArgProfiles}, typ)
 
 	// Materialized, so that what is drawn for a row stays the same.
-	t.add("WITH RECURSIVE mine AS MATERIALIZED (\n  SELECT %s, random() AS oubli_turn, random() AS oubli_start\n  FROM %s AS \"t\"\n  WHERE %s\n),\n",
+	t.add("WITH RECURSIVE mine AS MATERIALIZED (\n"+
+		"  SELECT %s, random() AS oubli_turn, random() AS oubli_start\n"+
+		"  FROM %s AS \"t\"\n"+
+		"  WHERE %s\n),\n",
 		strings.Join(selected, ", "), e.rel.ident(), where(t.belongs(e, "t"), anyApplies(collisions)))
-	t.add("assigned AS (\n  SELECT %s, oubli_turn, %s AS oubli_start,\n    CASE WHEN %s THEN cardinality(%s) ELSE 0 END::bigint AS oubli_n, NULL::%s AS oubli_profile\n  FROM mine\nUNION ALL\n",
+	t.add("assigned AS (\n"+
+		"  SELECT %s, oubli_turn, %s AS oubli_start,\n"+
+		"    CASE WHEN %s THEN cardinality(%s) ELSE 0 END::bigint AS oubli_n, NULL::%s AS oubli_profile\n"+
+		"  FROM mine\n"+
+		"UNION ALL\n",
 		strings.Join(columns, ", "), s.start(), s.tooMany(keys), keys, typ)
-	t.add("  SELECT %s, oubli_turn, oubli_start, oubli_n + 1, CASE WHEN %s THEN oubli_key END\n  FROM (\n", strings.Join(columns, ", "), s.first())
+	t.add("  SELECT %s, oubli_turn, oubli_start, oubli_n + 1, CASE WHEN %s THEN oubli_key END\n"+
+		"  FROM (\n", strings.Join(columns, ", "), s.first())
 	t.add("    SELECT assigned.*, p.oubli_key, %s AS oubli_free\n", s.free(e))
 	t.add("    FROM assigned JOIN unnest(%s) WITH ORDINALITY AS p(oubli_key, oubli_at) ON p.oubli_at = %s\n", keys, position(keys))
-	t.add("    WHERE assigned.oubli_profile IS NULL AND assigned.oubli_n < cardinality(%s)\n    OFFSET 0) AS tried\n)\n", keys) // OFFSET 0: evaluate oubli_free once, not at each mention
+	// OFFSET 0: evaluate oubli_free once, not at each mention.
+	t.add("    WHERE assigned.oubli_profile IS NULL AND assigned.oubli_n < cardinality(%s)\n"+
+		"    OFFSET 0) AS tried\n"+
+		")\n", keys)
 
 	profile := fmt.Sprintf("coalesce(assigned.oubli_profile, oubli.need_profiles()::%s)", typ)
 	set := append([]change{{e.reference, profile}}, t.changes(e, "t")...)
@@ -115,7 +126,8 @@ func (s assignment) tooMany(profiles string) string {
 // of the lane, and then the others in a circle.
 func position(profiles string) string {
 	return fmt.Sprintf("CASE WHEN assigned.oubli_n = 0 THEN 1\n"+
-		"      ELSE 2 + (assigned.oubli_n - 1 + floor(assigned.oubli_start * (cardinality(%[1]s) - 1))::bigint) %% greatest(cardinality(%[1]s) - 1, 1) END", profiles)
+		"      ELSE 2 + (assigned.oubli_n - 1 + floor(assigned.oubli_start * (cardinality(%[1]s) - 1))::bigint)"+
+		" %% greatest(cardinality(%[1]s) - 1, 1) END", profiles)
 }
 
 // free is the condition under which no existing row prevents the assignment to

@@ -13,8 +13,12 @@ import (
 // may be a person by now.
 func (em emitter) liveProfilesStatement() Statement {
 	t := em.text()
-	t.add("SELECT p.slot, p.client_key\nFROM oubli.anonymous_profiles AS p\n"+
-		"JOIN %s AS \"c\" ON %s = p.client_key::%s\nWHERE p.tenant_id = %s::text AND p.replaced_at IS NULL AND %s\n  AND to_jsonb(\"c\") @> p.written\nORDER BY p.slot",
+	t.add("SELECT p.slot, p.client_key\n"+
+		"FROM oubli.anonymous_profiles AS p\n"+
+		"JOIN %s AS \"c\" ON %s = p.client_key::%s\n"+
+		"WHERE p.tenant_id = %s::text AND p.replaced_at IS NULL AND %s\n"+
+		"  AND to_jsonb(\"c\") @> p.written\n"+
+		"ORDER BY p.slot",
 		em.client.ident(), ident("c", em.key.Name), keyType(em.key, em.key), t.arg(Arg{Kind: ArgTenant}), t.andTenant("c", "true"))
 	return t.statement("anonymous profiles: find", em.name(em.client))
 }

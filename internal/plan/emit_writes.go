@@ -10,7 +10,8 @@ func (em emitter) writesStatement() Statement {
 		"FROM (SELECT coalesce(pg_catalog.pg_partition_root(s.relid)::oid, s.relid) AS root, s.n_tup_ins AS inserted, " +
 		"s.n_tup_upd OPERATOR(pg_catalog.+) s.n_tup_del AS changed\n" +
 		"  FROM pg_catalog.pg_stat_xact_user_tables AS s\n" +
-		"  WHERE s.n_tup_ins OPERATOR(pg_catalog.+) s.n_tup_upd OPERATOR(pg_catalog.+) s.n_tup_del OPERATOR(pg_catalog.>) 0::bigint OFFSET 0) AS w\n" +
+		"  WHERE s.n_tup_ins OPERATOR(pg_catalog.+) s.n_tup_upd OPERATOR(pg_catalog.+) s.n_tup_del" +
+		" OPERATOR(pg_catalog.>) 0::bigint OFFSET 0) AS w\n" +
 		"JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) w.root\n" +
 		"JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace\n" +
 		"WHERE n.nspname OPERATOR(pg_catalog.<>) 'oubli'::name\nGROUP BY 1")

@@ -3,6 +3,7 @@ package plan_test
 import (
 	"fmt"
 	"log"
+	"strings"
 
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
@@ -44,7 +45,7 @@ tables:
 	// A foreign key that the map does not name is a gap.
 	m.Tables = nil
 	_, err = plan.Compile(m, catalog)
-	fmt.Println(err)
+	fmt.Println(strings.Replace(err.Error(), " — ", " —\n  ", 1))
 	// Output:
 	// -- notes: delete
 	// --   $1 = keys
@@ -54,5 +55,6 @@ tables:
 	// --   $1 = keys
 	// DELETE FROM "public"."clients" AS "t"
 	// WHERE "t"."id" = ANY($1::text[]::bigint[]);
-	// oubli.yaml:3:9: public.notes.client_id: foreign key notes_client_id_fkey reaches the clients and is not in the map — under tables: - {table: notes, reference: client_id, erase: …}
+	// oubli.yaml:3:9: public.notes.client_id: foreign key notes_client_id_fkey reaches the clients and is not in the map —
+	//   under tables: - {table: notes, reference: client_id, erase: …}
 }
