@@ -48,6 +48,7 @@ type Column struct {
 	NotNull   bool   `json:"not_null,omitempty"`
 	Default   bool   `json:"default,omitempty"`   // a default or an identity fills it
 	Generated bool   `json:"generated,omitempty"` // computed or always identity; cannot be written
+	Computed  string `json:"computed,omitempty"`  // the expression that computes it, over bare column names
 }
 
 // Index is an index, or the part of one that a partition has to itself. Keys

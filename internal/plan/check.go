@@ -24,7 +24,7 @@ func check(md *model) Gaps {
 	for _, step := range []func(){
 		// What the map names can take what the map asks of it.
 		c.checkKeyIsUnique, c.checkClientColumns, c.checkEntryColumns, c.checkGuardsAndActivity,
-		c.checkTwice, c.checkActions, c.checkUniqueness, c.checkReferences, c.checkProfile, c.checkSlots,
+		c.checkTwice, c.checkActions, c.checkRetention, c.checkUniqueness, c.checkReferences, c.checkProfile, c.checkSlots,
 		// The map names all that there is to name.
 		c.coverForeignKeys, c.coverColumns, c.coverTriggers, c.coverRowSecurity, c.coverDetaching, c.coverViews, c.coverOutside,
 		c.checkOrder,

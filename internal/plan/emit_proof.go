@@ -94,10 +94,6 @@ func (em emitter) firstWithReference(i int) bool {
 	return !slices.ContainsFunc(em.entries[:i], func(o *entry) bool { return em.sameReference(o, e) })
 }
 
-func (em emitter) sameReference(a, b *entry) bool {
-	return a.rel == b.rel && !a.owned() && !b.owned() && a.Reference == b.Reference && a.Through == b.Through
-}
-
 // uncovered are the conditions of which one holds for a row that refers to a
 // client and may be the client's although no entry covers it; none if some entry
 // covers all rows. With a foreign key every such row is the client's. Without

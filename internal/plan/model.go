@@ -133,6 +133,12 @@ func (md *model) pathsTo(r *Relation) []*entry {
 	return all
 }
 
+// sameReference reports whether two entries find their rows by the same column, so
+// that `where` tells the rows apart.
+func (md *model) sameReference(a, b *entry) bool {
+	return a.rel == b.rel && !a.owned() && !b.owned() && a.Reference == b.Reference && a.Through == b.Through
+}
+
 // relations are the tables whose rows erasing changes, the client's first.
 func (md *model) relations() []*Relation {
 	all := []*Relation{md.client}

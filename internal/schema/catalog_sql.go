@@ -50,7 +50,9 @@ SELECT jsonb_build_object(
         'array', nullif(last.is_array, false),
         'not_null', nullif(a.attnotnull OR last.not_null, false),
         'default', nullif((a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '' OR last.has_default, false),
-        'generated', nullif(a.attgenerated <> '' OR a.attidentity = 'a', false)) ORDER BY a.attnum)
+        'generated', nullif(a.attgenerated <> '' OR a.attidentity = 'a', false),
+        'computed', (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef AS d
+                     WHERE a.attgenerated <> '' AND d.adrelid = a.attrelid AND d.adnum = a.attnum)) ORDER BY a.attnum)
       FROM pg_attribute AS a
       JOIN under AS last ON last.typ = a.atttypid
       JOIN pg_type AS t ON t.oid = last.base AND t.typtype <> 'd' AND (t.typcategory <> 'A' OR t.typelem = 0)

@@ -46,7 +46,7 @@ ALTER TABLE columns DROP COLUMN dropped`); err != nil {
 		{Name: "padded", Type: "bpchar", Base: "bpchar", Category: "S"},
 		{Name: "serial", Type: "bigint", Base: "int8", Category: "N", NotNull: true, Default: true},
 		{Name: "always", Type: "bigint", Base: "int8", Category: "N", NotNull: true, Default: true, Generated: true},
-		{Name: "computed", Type: "integer", Base: "int4", Category: "N", Generated: true},
+		{Name: "computed", Type: "integer", Base: "int4", Category: "N", Generated: true, Computed: "(plain + 1)"},
 		{Name: "filled", Type: "date", Base: "date", Category: "D", Default: true},
 		{Name: "domain", Type: "shorter", Base: "varchar", Category: "S", NotNull: true, Default: true},
 		{Name: "domains", Type: "shorter[]", Base: "varchar", Category: "S", Array: true},
