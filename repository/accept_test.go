@@ -49,7 +49,8 @@ func TestOneJobComesOfARequestThatIsSentManyTimesAtOnce(t *testing.T) {
 	for range 20 {
 		all.Go(func() {
 			<-start
-			if _, _, err := s.AcceptErasure(t.Context(), req, jobs.IdempotencyKey{Key: "k", Caller: "c"}); err != nil && jobs.KindOf(err) != jobs.Conflict {
+			_, _, err := s.AcceptErasure(t.Context(), req, jobs.IdempotencyKey{Key: "k", Caller: "c"})
+			if err != nil && jobs.KindOf(err) != jobs.Conflict {
 				t.Error(err)
 			}
 		})
@@ -96,7 +97,9 @@ func TestARefusedRequestStoresNothingAndQuotesNothing(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n := db.Int(t, "SELECT (SELECT count(*) FROM oubli.jobs) + (SELECT count(*) FROM oubli.tasks) + (SELECT count(*) FROM oubli.idempotency_keys)"); n != 0 {
+	if n := db.Int(t, `SELECT (SELECT count(*) FROM oubli.jobs)
+		+ (SELECT count(*) FROM oubli.tasks)
+		+ (SELECT count(*) FROM oubli.idempotency_keys)`); n != 0 {
 		t.Errorf("%d rows were stored", n)
 	}
 }

@@ -242,7 +242,9 @@ func TestATaskIsGivenBackOnlyForThoseWhoWait(t *testing.T) {
 	place := db.Strings(t, "SELECT run_at::text FROM oubli.tasks WHERE id = $1", tasks[0])[0]
 	yields(c, true, "tenant 2 waits")
 	yields(c, false, "it is no longer the caller's")
-	if n := db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE id = $1 AND state = 'pending' AND dispatched_at IS NULL AND lane IS NULL AND run_at::text = $2 AND failures + crashes = 0", tasks[0], place); n != 1 {
+	if n := db.Int(t, `SELECT count(*) FROM oubli.tasks
+		WHERE id = $1 AND state = 'pending' AND dispatched_at IS NULL AND lane IS NULL
+		  AND run_at::text = $2 AND failures + crashes = 0`, tasks[0], place); n != 1 {
 		t.Error("it is not pending where it was")
 	}
 	mustClaim(t, s, others[0])

@@ -54,7 +54,9 @@ func TestAnEditedMapIsEnoughForABlockedJobToGoOn(t *testing.T) {
 		if n, err := s.store.Unblock(t.Context()); n != 0 || err != nil {
 			t.Fatalf("%d jobs go on, %v", n, err)
 		}
-		if now := job(t, s.store, j.ID); now.State != jobs.Blocked || !strings.HasPrefix(now.BlockedReason, "the map does not cover public.points.holder") || !strings.Contains(now.BlockedReason, reason) {
+		now := job(t, s.store, j.ID)
+		if now.State != jobs.Blocked || !strings.Contains(now.BlockedReason, reason) ||
+			!strings.HasPrefix(now.BlockedReason, "the map does not cover public.points.holder") {
 			t.Errorf("%s because %q, want %q", now.State, now.BlockedReason, reason)
 		}
 		if err := s.store.Covered(t.Context()); err == nil || !strings.Contains(err.Error(), reason) {

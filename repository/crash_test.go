@@ -14,7 +14,8 @@ import (
 // that a crash loses it.
 func crashing(t *testing.T) (db *bookingdb.DB, crash func()) {
 	t.Helper()
-	pg, err := local.StartPostgres(t.Context(), local.PostgresOptions{Settings: map[string]string{"wal_writer_delay": "10s", "autovacuum": "off"}})
+	settings := map[string]string{"wal_writer_delay": "10s", "autovacuum": "off"}
+	pg, err := local.StartPostgres(t.Context(), local.PostgresOptions{Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,13 @@ func open(t *testing.T, db *bookingdb.DB, change ...func(*repository.Options)) *
 
 func accept(t *testing.T, s *repository.Store, tenant string, keys []string, change ...func(*jobs.ErasureRequest)) jobs.Job {
 	t.Helper()
-	req := jobs.ErasureRequest{TenantID: tenant, ClientIDs: keys, Reason: jobs.SubjectRequest, Notify: []string{"admin@studio.example"}, CreatedBy: "test"}
+	req := jobs.ErasureRequest{
+		TenantID:  tenant,
+		ClientIDs: keys,
+		Reason:    jobs.SubjectRequest,
+		Notify:    []string{"admin@studio.example"},
+		CreatedBy: "test",
+	}
 	for _, f := range change {
 		f(&req)
 	}

@@ -33,7 +33,8 @@ INSERT INTO holds VALUES (1, 'Landgericht');`)
 		s.Exec(t, "ALTER TABLE "+table+" ENABLE ROW LEVEL SECURITY; CREATE POLICY lawyers ON "+table+" USING (current_user = 'lawyers')")
 		err := s.store.Cover(t.Context())
 		gaps, ok := errors.AsType[plan.Gaps](err)
-		if !ok || len(gaps) != 1 || gaps[0].Table != "public."+table || !strings.HasPrefix(gaps[0].String(), line) || !strings.Contains(gaps[0].Fix, "BYPASSRLS") {
+		if !ok || len(gaps) != 1 || gaps[0].Table != "public."+table ||
+			!strings.HasPrefix(gaps[0].String(), line) || !strings.Contains(gaps[0].Fix, "BYPASSRLS") {
 			t.Errorf("%s: %v, want one gap at %s that names the table", table, err, line)
 		}
 		if _, err := s.store.EraseChunk(t.Context(), c, 1); jobs.KindOf(err) != jobs.Conflict || !strings.Contains(err.Error(), "public."+table) {

@@ -42,7 +42,8 @@ func TestARepeatedErasureGivesTheFirstAnswerWhateverTheMapSaysNow(t *testing.T) 
 	sel := selectYear(t, s)
 	count := sel.Total + sel.Blocked["future_appointment"]
 	requests := map[string]jobs.ErasureRequest{
-		"clients": {TenantID: "1", ClientIDs: db.Clients(t, 1, 5), Reason: jobs.SubjectRequest, Override: []string{"future_appointment"}, CreatedBy: "test"},
+		"clients": {TenantID: "1", ClientIDs: db.Clients(t, 1, 5), Reason: jobs.SubjectRequest,
+			Override: []string{"future_appointment"}, CreatedBy: "test"},
 		"selection": {TenantID: "1", SelectionID: sel.ID, ExpectedCount: count, Reason: jobs.Inactivity,
 			Override: []string{"future_appointment"}, CreatedBy: "test"},
 	}
@@ -105,7 +106,8 @@ func TestARepeatedMergeIsAnsweredWhenTheMapHasStoppedAllowingMerges(t *testing.T
 	s := newShape(t, mapped+"delete}\n", noTenantSQL+`
 CREATE TABLE carts (id bigint PRIMARY KEY, client_id bigint NOT NULL REFERENCES clients);
 CREATE TABLE orders (cart_id bigint NOT NULL REFERENCES carts ON DELETE CASCADE);
-CREATE INDEX ON carts (client_id); CREATE INDEX ON orders (cart_id)`)
+CREATE INDEX ON carts (client_id);
+CREATE INDEX ON orders (cart_id)`)
 	key := jobs.IdempotencyKey{Key: "k", Caller: "c"}
 	req := mergeRequest("1", "2", []string{"1"})
 	first, _, err := s.store.AcceptMerge(t.Context(), req, key)

@@ -21,7 +21,10 @@ retention:
 
 const billSQL = noTenantSQL + `
 CREATE TABLE bills (id int PRIMARY KEY, client_id bigint NOT NULL REFERENCES clients, open boolean NOT NULL, day date NOT NULL, payer text);
-INSERT INTO bills VALUES (1, 1, false, '1990-01-01', 'client 1'), (2, 2, false, '1990-01-01', 'client 2'), (40, 40, false, '1990-01-01', 'x');`
+INSERT INTO bills VALUES
+  (1, 1, false, '1990-01-01', 'client 1'),
+  (2, 2, false, '1990-01-01', 'client 2'),
+  (40, 40, false, '1990-01-01', 'x');`
 
 func TestWhatChangesBetweenJudgingAndWritingIsJudgedAgain(t *testing.T) {
 	t.Parallel()
@@ -58,8 +61,12 @@ func TestAnAppointmentThatAnOpenTransactionMovesIntoTheFutureKeepsItsClient(t *t
 	s := open(t, db, func(o *repository.Options) { o.LockTimeout = 20 * time.Second })
 	accept(t, s, "1", db.Clients(t, 1, 3))
 	work(t, s, 10)
-	id := db.Strings(t, "SELECT client_id::text FROM appointments AS i JOIN clients AS c ON c.id = i.client_id WHERE c.studio_id = 1 AND NOT is_anonymous ORDER BY 1 LIMIT 1")[0]
-	tx := begin(t, db.Pool, "UPDATE appointments SET starts_at = now() + interval '1 week', status = 'booked' WHERE id = (SELECT min(id) FROM appointments WHERE client_id = "+id+")")
+	id := db.Strings(t, `
+		SELECT client_id::text FROM appointments AS i JOIN clients AS c ON c.id = i.client_id
+		WHERE c.studio_id = 1 AND NOT is_anonymous ORDER BY 1 LIMIT 1`)[0]
+	tx := begin(t, db.Pool, `
+		UPDATE appointments SET starts_at = now() + interval '1 week', status = 'booked'
+		WHERE id = (SELECT min(id) FROM appointments WHERE client_id = `+id+`)`)
 	j := accept(t, s, "1", []string{id})
 	done := make(chan struct{})
 	go func() { defer close(done); work(t, s, 10) }()

@@ -14,7 +14,9 @@ import (
 )
 
 // crowded is classSQL with six classes that all forty clients attended.
-const crowded = classSQL + "INSERT INTO participations (session_id, client_id) SELECT session, n FROM generate_series(1, 40) AS n, generate_series(1, 6) AS session"
+const crowded = classSQL + `
+INSERT INTO participations (session_id, client_id)
+SELECT session, n FROM generate_series(1, 40) AS n, generate_series(1, 6) AS session`
 
 // holdOnce stops the first transaction that has erased until goOn is called.
 func holdOnce(t *testing.T, o *repository.Options) (reached <-chan struct{}, goOn func()) {
@@ -98,8 +100,12 @@ func TestBatchesOfTwoTokensUseDifferentProfilesOfADatabaseOfOneTenant(t *testing
 		})
 	}
 	wg.Wait()
-	s.is(t, "SELECT session_id, count(*), count(DISTINCT client_id) FROM participations GROUP BY 1 ORDER BY 1", "1 40 40", "2 40 40", "3 40 40", "4 40 40", "5 40 40", "6 40 40")
-	s.is(t, `SELECT slot % 2, count(DISTINCT client_id) FROM participations JOIN oubli.anonymous_profiles ON client_key::bigint = client_id GROUP BY 1 ORDER BY 1`, "0 18", "1 18")
+	s.is(t, "SELECT session_id, count(*), count(DISTINCT client_id) FROM participations GROUP BY 1 ORDER BY 1",
+		"1 40 40", "2 40 40", "3 40 40", "4 40 40", "5 40 40", "6 40 40")
+	s.is(t, `
+		SELECT slot % 2, count(DISTINCT client_id)
+		FROM participations JOIN oubli.anonymous_profiles ON client_key::bigint = client_id
+		GROUP BY 1 ORDER BY 1`, "0 18", "1 18")
 }
 
 // The rows of tasks may say what they want: here two claims have one lane.
@@ -118,7 +124,10 @@ func TestOfTwoChunksInOneLaneTheSecondWaits(t *testing.T) {
 	<-reached
 	go func() { errs <- drain(t.Context(), s.store, claims[1], 9) }()
 	s.blocked(t)
-	s.is(t, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database())", "1")
+	s.is(t, `
+		SELECT count(*) FROM pg_locks
+		WHERE locktype = 'advisory' AND NOT granted
+		  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`, "1")
 	goOn()
 	for range 2 {
 		if err := <-errs; err != nil {

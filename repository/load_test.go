@@ -34,7 +34,11 @@ func TestSessionsThatWaitForAChunkAreCounted(t *testing.T) {
 				waited <- err
 			}()
 			bookingdb.Wait(t, "somebody to wait for the chunk", func() bool {
-				return db.Int(t, "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.datname = current_database() JOIN pg_stat_activity AS a ON a.pid = l.pid AND a.datid = d.oid WHERE NOT granted AND locktype = 'transactionid'") == 1
+				return db.Int(t, `
+					SELECT count(*) FROM pg_locks AS l
+					JOIN pg_database AS d ON d.datname = current_database()
+					JOIN pg_stat_activity AS a ON a.pid = l.pid AND a.datid = d.oid
+					WHERE NOT granted AND locktype = 'transactionid'`) == 1
 			})
 		}
 	})
@@ -114,7 +118,8 @@ func TestARoleThatSeesNoOtherSessionsCannotKeepALimit(t *testing.T) {
 
 func TestAReplicaThatLagsBehindIsWaitedFor(t *testing.T) {
 	t.Parallel()
-	pg, err := local.StartPostgres(t.Context(), local.PostgresOptions{Settings: map[string]string{"wal_level": "replica", "max_wal_senders": "2"}})
+	settings := map[string]string{"wal_level": "replica", "max_wal_senders": "2"}
+	pg, err := local.StartPostgres(t.Context(), local.PostgresOptions{Settings: settings})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -25,7 +25,8 @@ func claimMail(t *testing.T, s *repository.Store) (jobs.Job, *jobs.Claim) {
 // cut ends the store's connections, as a failover would.
 func cut(t *testing.T, db *bookingdb.DB) {
 	t.Helper()
-	db.Exec(t, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'oubli'`)
+	db.Exec(t, `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+		WHERE datname = current_database() AND application_name = 'oubli'`)
 }
 
 func mailOf(t *testing.T, s *repository.Store, j jobs.Job) jobs.MailStatus {

@@ -99,7 +99,8 @@ func TestMergesAndErasuresOfTheSameClientsSideBySideLoseAndDoubleNothing(t *test
 	untouched := db.Untouched(t, all)
 	var ids []string
 	for i := range 10 { // chains and circles among them, and people who are erased meanwhile
-		ids = append(ids, acceptMerge(t, s, mergeRequest("1", all[(i*7+3)%20], []string{all[(i*11)%20], all[20+i], all[(i*13+5)%20+40]}[i%2:])).ID)
+		sources := []string{all[(i*11)%20], all[20+i], all[(i*13+5)%20+40]}[i%2:]
+		ids = append(ids, acceptMerge(t, s, mergeRequest("1", all[(i*7+3)%20], sources)).ID)
 	}
 	ids = append(ids, acceptMerge(t, s, mergeRequest("1", "", all[30:40])).ID, accept(t, s, "1", all[10:50]).ID)
 	var wg sync.WaitGroup
@@ -138,7 +139,8 @@ func TestATargetThatIsErasedInTheMiddleLeavesTheRestAsItIs(t *testing.T) {
 	if err := s.Finish(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
-	if j = mergeJob(t, s, j.ID); j.State != jobs.CompletedWithExceptions || j.Counts.Erased != 1 || j.Exceptions[jobs.CodeTargetNotFound] != 2 {
+	j = mergeJob(t, s, j.ID)
+	if j.State != jobs.CompletedWithExceptions || j.Counts.Erased != 1 || j.Exceptions[jobs.CodeTargetNotFound] != 2 {
 		t.Errorf("job: %+v", j)
 	}
 	if got := belongings(t, db, all[1]); !maps.Equal(got, left) {

@@ -11,7 +11,8 @@ import (
 // mergeInto merges source 1 into target 2 of a shape without tenants.
 func (s *shape) mergeInto(t *testing.T, conflicts jobs.ConflictRule, change ...mergeOption) jobs.Job {
 	t.Helper()
-	return merge(t, s.store, s.DB, mergeRequest("1", "2", []string{"1"}, append(change, func(r *jobs.MergeRequest) { r.Conflicts = conflicts })...))
+	change = append(change, func(r *jobs.MergeRequest) { r.Conflicts = conflicts })
+	return merge(t, s.store, s.DB, mergeRequest("1", "2", []string{"1"}, change...))
 }
 
 // Each case has one row of client 1 that cannot become client 2's, and one that
@@ -69,9 +70,17 @@ func TestWhatCannotBeForeseenLeavesTheSourceAsItIs(t *testing.T) {
 		s := newShape(t, noTenant+`tables:
   - {table: stays, reference: client_id, erase: delete}
 `, noTenantSQL+`CREATE EXTENSION IF NOT EXISTS btree_gist;
-CREATE TABLE stays (client_id bigint NOT NULL REFERENCES clients, during daterange NOT NULL, EXCLUDE USING gist (client_id WITH =, during WITH &&) `+when+`);
+CREATE TABLE stays (
+  client_id bigint NOT NULL REFERENCES clients,
+  during daterange NOT NULL,
+  EXCLUDE USING gist (client_id WITH =, during WITH &&) `+when+`
+);
 INSERT INTO stays VALUES (1, '[2026-01-01,2026-01-05)'), (2, '[2026-01-03,2026-01-09)')`)
-		for name, change := range map[string]mergeOption{"fail": func(*jobs.MergeRequest) {}, "keep_target": keepTarget, "a dry run": mergeDryRun} {
+		for name, change := range map[string]mergeOption{
+			"fail":        func(*jobs.MergeRequest) {},
+			"keep_target": keepTarget,
+			"a dry run":   mergeDryRun,
+		} {
 			j := acceptMerge(t, s.store, mergeRequest("1", "2", []string{"1"}, change))
 			c := mustClaim(t, s.store, s.Strings(t, "SELECT id::text FROM oubli.tasks WHERE job_id = $1 AND kind = 'merge'", j.ID)[0])
 			_, err := s.store.EraseChunk(t.Context(), c, 1)
@@ -93,7 +102,8 @@ func TestRowsThroughADroppedRowGoToTheTargetsOwn(t *testing.T) {
 CREATE TABLE visits (id bigint PRIMARY KEY, client_id bigint NOT NULL REFERENCES clients, day date NOT NULL, UNIQUE (client_id, day));
 CREATE TABLE ratings (visit_id bigint NOT NULL REFERENCES visits ON DELETE CASCADE, stars integer NOT NULL);
 CREATE TABLE remarks (subject_type text NOT NULL, subject_id text NOT NULL, body text NOT NULL);
-CREATE INDEX ON ratings (visit_id); CREATE INDEX ON remarks (subject_id);
+CREATE INDEX ON ratings (visit_id);
+CREATE INDEX ON remarks (subject_id);
 INSERT INTO visits VALUES (11, 1, '2026-01-01'), (12, 1, '2026-01-02'), (21, 2, '2026-01-01');
 INSERT INTO ratings VALUES (11, 5), (12, 4), (21, 3);
 INSERT INTO remarks VALUES ('Visit', '11', 'late'), ('Visit', '12', 'early'), ('Room', '11', 'hot')`)
@@ -113,9 +123,12 @@ func TestRowsAMergeDeletesTakeTheirDependentsAlong(t *testing.T) {
 `, noTenantSQL+`
 CREATE TABLE carts (id bigint PRIMARY KEY, client_id bigint NOT NULL REFERENCES clients);
 CREATE TABLE cart_lines (cart_id bigint NOT NULL REFERENCES carts, item text NOT NULL);
-CREATE INDEX ON carts (client_id); CREATE INDEX ON cart_lines (cart_id);
-INSERT INTO carts VALUES (11, 1), (21, 2); INSERT INTO cart_lines VALUES (11, 'mat'), (21, 'towel')`)
-	if j := s.mergeInto(t, jobs.FailOnConflict); j.State != jobs.Completed || !maps.Equal(j.Rows, map[string]int64{"carts": 1, "cart_lines": 1, "clients": 1}) {
+CREATE INDEX ON carts (client_id);
+CREATE INDEX ON cart_lines (cart_id);
+INSERT INTO carts VALUES (11, 1), (21, 2);
+INSERT INTO cart_lines VALUES (11, 'mat'), (21, 'towel')`)
+	j := s.mergeInto(t, jobs.FailOnConflict)
+	if j.State != jobs.Completed || !maps.Equal(j.Rows, map[string]int64{"carts": 1, "cart_lines": 1, "clients": 1}) {
 		t.Fatalf("job: %+v", j)
 	}
 	s.is(t, "SELECT * FROM cart_lines", "21 towel")
@@ -127,7 +140,8 @@ func TestRowsAMergeLeavesAreErasedWithTheirSource(t *testing.T) {
   - {table: moods, reference: client_id, erase: reassign, merge: keep, columns: {note: null}}
 `
 	const sql = noTenantSQL + `CREATE TABLE moods (client_id bigint NOT NULL REFERENCES clients, note text);
-CREATE INDEX ON moods (client_id); INSERT INTO moods VALUES (1, 'secret'), (2, 'mine')`
+CREATE INDEX ON moods (client_id);
+INSERT INTO moods VALUES (1, 'secret'), (2, 'mine')`
 	stays := newShape(t, mapYAML, sql)
 	stays.mergeInto(t, jobs.FailOnConflict, keepSource)
 	stays.is(t, "SELECT * FROM moods ORDER BY 1", "1 secret", "2 mine")
@@ -146,8 +160,10 @@ func TestAMergeThatWouldLoseRowsIsRefusedAndErasingIsNot(t *testing.T) {
 `, noTenantSQL+`
 CREATE TABLE carts (id bigint PRIMARY KEY, client_id bigint NOT NULL REFERENCES clients);
 CREATE TABLE orders (cart_id bigint NOT NULL REFERENCES carts ON DELETE CASCADE);
-CREATE INDEX ON carts (client_id); CREATE INDEX ON orders (cart_id);
-INSERT INTO carts VALUES (11, 1); INSERT INTO orders VALUES (11)`)
+CREATE INDEX ON carts (client_id);
+CREATE INDEX ON orders (cart_id);
+INSERT INTO carts VALUES (11, 1);
+INSERT INTO orders VALUES (11)`)
 	_, _, err := s.store.AcceptMerge(t.Context(), mergeRequest("1", "2", []string{"1"}), jobs.IdempotencyKey{Key: "k", Caller: "c"})
 	if codeOf(err) != "merges_refused" {
 		t.Errorf("merge: %v", err)
@@ -159,12 +175,30 @@ INSERT INTO carts VALUES (11, 1); INSERT INTO orders VALUES (11)`)
 func TestKeysThatCountWithinTheirTenantAreMergedWithinIt(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `tenant: {table: studios, key: id}
-client: {table: clients, key: no, tenant: studio_id, erase: delete, fill: [phone], anonymous: {no: {sql: "100 + :slot"}, name: {value: anonymous}}}
+client:
+  table: clients
+  key: no
+  tenant: studio_id
+  erase: delete
+  fill: [phone]
+  anonymous: {no: {sql: "100 + :slot"}, name: {value: anonymous}}
 tables:
   - {table: visits, reference: client_no, erase: delete}
 `, `CREATE TABLE studios (id bigint PRIMARY KEY);
-CREATE TABLE clients (studio_id bigint NOT NULL REFERENCES studios, no bigint NOT NULL, name text NOT NULL, phone text, PRIMARY KEY (studio_id, no));
-CREATE TABLE visits (studio_id bigint NOT NULL, client_no bigint NOT NULL, day integer NOT NULL, FOREIGN KEY (studio_id, client_no) REFERENCES clients, UNIQUE (studio_id, client_no, day));
+CREATE TABLE clients (
+  studio_id bigint NOT NULL REFERENCES studios,
+  no bigint NOT NULL,
+  name text NOT NULL,
+  phone text,
+  PRIMARY KEY (studio_id, no)
+);
+CREATE TABLE visits (
+  studio_id bigint NOT NULL,
+  client_no bigint NOT NULL,
+  day integer NOT NULL,
+  FOREIGN KEY (studio_id, client_no) REFERENCES clients,
+  UNIQUE (studio_id, client_no, day)
+);
 INSERT INTO studios VALUES (1), (2);
 INSERT INTO clients SELECT s, n, 'client', CASE WHEN n = 1 THEN '+33 ' || s END FROM generate_series(1, 2) AS s, generate_series(1, 2) AS n;
 INSERT INTO visits SELECT s, n, d FROM generate_series(1, 2) AS s, generate_series(1, 2) AS n, generate_series(n, n + 1) AS d`)
@@ -182,13 +216,21 @@ INSERT INTO visits SELECT s, n, d FROM generate_series(1, 2) AS s, generate_seri
 
 func TestAMergeLeavesAStubWhereAnErasureDoes(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, `client: {table: clients, key: id, erase: anonymize, columns: {name: {value: gone}, phone: null}, fill: [phone], anonymous: {name: {value: anonymous}}}
+	s := newShape(t, `
+client:
+  table: clients
+  key: id
+  erase: anonymize
+  columns: {name: {value: gone}, phone: null}
+  fill: [phone]
+  anonymous: {name: {value: anonymous}}
 tables:
   - {table: visits, reference: client_id, erase: keep}
 `, `CREATE TABLE clients (id bigint PRIMARY KEY, name text NOT NULL, phone text UNIQUE);
 CREATE TABLE visits (client_id bigint NOT NULL REFERENCES clients, day integer NOT NULL);
 CREATE INDEX ON visits (client_id);
-INSERT INTO clients VALUES (1, 'one', '+33 1'), (2, 'two', ' '); INSERT INTO visits VALUES (1, 5), (2, 6)`)
+INSERT INTO clients VALUES (1, 'one', '+33 1'), (2, 'two', ' ');
+INSERT INTO visits VALUES (1, 5), (2, 6)`)
 	if j := s.mergeInto(t, jobs.FailOnConflict); j.State != jobs.Completed {
 		t.Fatalf("job: %+v", j)
 	}

@@ -75,18 +75,24 @@ func merge(t *testing.T, s *repository.Store, db *bookingdb.DB, req jobs.MergeRe
 // meet under no unique index.
 func strangers(t *testing.T, db *bookingdb.DB, keys ...string) {
 	t.Helper()
-	db.Exec(t, `UPDATE invoice_lines SET participation_id = NULL WHERE participation_id IN (SELECT id FROM participations WHERE client_id = ANY($1::text[]::bigint[]))`, keys)
+	db.Exec(t, `UPDATE invoice_lines SET participation_id = NULL
+		WHERE participation_id IN (SELECT id FROM participations WHERE client_id = ANY($1::text[]::bigint[]))`, keys)
 	db.Exec(t, `DELETE FROM participations AS p WHERE client_id = ANY($1::text[]::bigint[]) AND EXISTS (
-		SELECT FROM participations AS q WHERE q.session_id = p.session_id AND q.client_id = ANY($1::text[]::bigint[]) AND q.client_id < p.client_id)`, keys)
+		SELECT FROM participations AS q
+		WHERE q.session_id = p.session_id AND q.client_id = ANY($1::text[]::bigint[]) AND q.client_id < p.client_id)`, keys)
 }
 
 // sameClass puts two clients into one class, and bills the first for it.
 func sameClass(t *testing.T, db *bookingdb.DB, source, target string) (session, billed string) {
 	t.Helper()
 	strangers(t, db, source, target)
-	session = db.Strings(t, `SELECT min(s.id)::text FROM class_sessions AS s JOIN clients AS c USING (studio_id) WHERE c.id = $1::text::bigint
-		AND NOT EXISTS (SELECT FROM participations WHERE session_id = s.id AND client_id = ANY(ARRAY[$1, $2]::text[]::bigint[]))`, source, target)[0]
-	db.Exec(t, `INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents) SELECT $1::text::bigint, unnest(ARRAY[$2, $3]::text[]::bigint[]), 'attended', 1500, 1500`, session, source, target)
+	session = db.Strings(t, `
+		SELECT min(s.id)::text FROM class_sessions AS s JOIN clients AS c USING (studio_id)
+		WHERE c.id = $1::text::bigint AND NOT EXISTS (
+		  SELECT FROM participations
+		  WHERE session_id = s.id AND client_id = ANY(ARRAY[$1, $2]::text[]::bigint[]))`, source, target)[0]
+	db.Exec(t, `INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents)
+		SELECT $1::text::bigint, unnest(ARRAY[$2, $3]::text[]::bigint[]), 'attended', 1500, 1500`, session, source, target)
 	billed = db.Strings(t, `INSERT INTO invoice_lines (invoice_id, participation_id, description, amount_cents)
 		SELECT (SELECT min(id) FROM invoices WHERE client_id = $2::text::bigint), p.id, 'class', 1500 FROM participations AS p
 		WHERE session_id = $1::text::bigint AND client_id = $2::text::bigint RETURNING id::text`, session, source)[0]
@@ -109,7 +115,9 @@ func pair(t *testing.T, db *bookingdb.DB) (source, target string) {
 	erasable(t, db)
 	found := db.Strings(t, `SELECT c.id::text FROM clients AS c WHERE studio_id = 1 AND NOT is_anonymous
 		AND EXISTS (SELECT FROM invoices WHERE client_id = c.id) AND EXISTS (SELECT FROM appointments WHERE client_id = c.id)
-		AND EXISTS (SELECT FROM participations WHERE client_id = c.id) AND EXISTS (SELECT FROM consents WHERE client_id = c.id) ORDER BY id LIMIT 2`)
+		AND EXISTS (SELECT FROM participations WHERE client_id = c.id)
+		AND EXISTS (SELECT FROM consents WHERE client_id = c.id)
+		ORDER BY id LIMIT 2`)
 	return found[0], found[1]
 }
 
@@ -171,7 +179,8 @@ func TestAMergeMovesWhatIsTheSourcesAndDeletesTheSource(t *testing.T) {
 	if j.Rows["appointments"] != int64(of["appointments"]) || j.Rows["consents"] != int64(of["consents"]) {
 		t.Errorf("rows: %v, the source had %v", j.Rows, of)
 	}
-	if got := db.Strings(t, "SELECT concat_ws(' ', phone, btrim(email), referred_by) FROM clients WHERE id = $1::text::bigint", target)[0]; got != "+33 1 "+target+"@kept.example" {
+	const own = "SELECT concat_ws(' ', phone, btrim(email), referred_by) FROM clients WHERE id = $1::text::bigint"
+	if got := db.Strings(t, own, target)[0]; got != "+33 1 "+target+"@kept.example" {
 		t.Errorf("the target's own row: %s", got)
 	}
 	db.SameTotals(t)
@@ -185,7 +194,8 @@ func TestABlankIsFilledEvenWhereAUniqueIndexKeepsTheTwoApart(t *testing.T) {
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
 	strangers(t, db, source, target)
-	db.Exec(t, "UPDATE clients SET email = CASE WHEN id = $1::text::bigint THEN 'only@one.example' END WHERE id = ANY(ARRAY[$1, $2]::text[]::bigint[])", source, target)
+	db.Exec(t, `UPDATE clients SET email = CASE WHEN id = $1::text::bigint THEN 'only@one.example' END
+		WHERE id = ANY(ARRAY[$1, $2]::text[]::bigint[])`, source, target)
 	s := open(t, db)
 	if j := merge(t, s, db, mergeRequest("1", target, []string{source})); j.State != jobs.Completed {
 		t.Fatalf("job: %+v", j)
@@ -246,7 +256,8 @@ func TestTheTargetsRowWinsAndTakesOverWhatReferredToTheOther(t *testing.T) {
 		t.Fatalf("job: %+v", j)
 	}
 	if got := db.Int(t, `SELECT count(*) FROM invoice_lines AS l JOIN participations AS p ON p.id = l.participation_id
-		WHERE l.id = $1::text::bigint AND p.session_id = $2::text::bigint AND p.client_id = $3::text::bigint`, billed, session, target); got != 1 {
+		WHERE l.id = $1::text::bigint AND p.session_id = $2::text::bigint AND p.client_id = $3::text::bigint`,
+		billed, session, target); got != 1 {
 		t.Error("the invoice's line does not refer to the target's place in the class")
 	}
 }
@@ -272,7 +283,8 @@ func TestValueThatAMergeLeavesWithItsSourceKeepsTheSource(t *testing.T) {
 	s := newShape(t, noTenant+`tables:
   - {table: wallets, reference: client_id, erase: delete, merge: keep, carries_value: true}
 `, noTenantSQL+`CREATE TABLE wallets (client_id bigint NOT NULL REFERENCES clients, cents bigint NOT NULL);
-CREATE INDEX ON wallets (client_id); INSERT INTO wallets VALUES (1, 700)`)
+CREATE INDEX ON wallets (client_id);
+INSERT INTO wallets VALUES (1, 700)`)
 	j := merge(t, s.store, s.DB, mergeRequest("1", "2", []string{"1"}, keepTarget))
 	if j.State != jobs.Failed || j.Exceptions[jobs.CodeValueConflict] != 1 {
 		t.Errorf("job: %+v", j)
@@ -294,7 +306,8 @@ func TestTheAnonymousProfileTakesOverWhatAnErasureLeaves(t *testing.T) {
 	untouched := db.Untouched(t, sources)
 	s := open(t, db)
 	j := merge(t, s, db, mergeRequest("1", "", sources))
-	if j.State != jobs.Completed || j.Counts.Erased+j.Counts.ErasedRetained != len(sources) || j.Counts.ErasedRetained == 0 || j.RetainedUntil == nil {
+	if j.State != jobs.Completed || j.Counts.Erased+j.Counts.ErasedRetained != len(sources) ||
+		j.Counts.ErasedRetained == 0 || j.RetainedUntil == nil {
 		t.Fatalf("job: %+v", j)
 	}
 	if left := db.Existing(t, sources); len(left) != 0 {
@@ -372,7 +385,8 @@ func TestWhoIsNotTheTenantsIsRefusedAndNothingIsStored(t *testing.T) {
 		{"unknown_tenant", mergeRequest("999", "", mine[:1])},
 	} {
 		_, _, err := s.AcceptMerge(t.Context(), c.req, jobs.IdempotencyKey{Key: uuid.NewString(), Caller: "test"})
-		if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Kind != jobs.Invalid || e.Code != c.code && !(c.code == "unknown_tenant" && e.Code == "unknown_source") {
+		e, ok := errors.AsType[*jobs.Error](err)
+		if !ok || e.Kind != jobs.Invalid || e.Code != c.code && !(c.code == "unknown_tenant" && e.Code == "unknown_source") {
 			t.Errorf("%s: %v", c.code, err)
 		}
 	}
@@ -442,7 +456,8 @@ func TestNobodyKeepsWhichClientWentIntoWhich(t *testing.T) {
 	s := open(t, db)
 	open := acceptMerge(t, s, mergeRequest("1", target, []string{source}))
 	mentions := func() (n int) {
-		for _, table := range db.Strings(t, "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r'") {
+		const tables = "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r'"
+		for _, table := range db.Strings(t, tables) {
 			for _, row := range db.Strings(t, "SELECT t::text FROM "+table+" AS t") {
 				if strings.Contains(row, `"`+target+`"`) || strings.Contains(row, "{"+target+"}") {
 					n++
@@ -458,7 +473,8 @@ func TestNobodyKeepsWhichClientWentIntoWhich(t *testing.T) {
 	if n := mentions(); n != 0 {
 		t.Errorf("the target is mentioned %d times after the end", n)
 	}
-	cancelled := acceptMerge(t, s, mergeRequest("1", target, db.Strings(t, "SELECT max(id)::text FROM clients WHERE studio_id = 1 AND NOT is_anonymous")))
+	last := db.Strings(t, "SELECT max(id)::text FROM clients WHERE studio_id = 1 AND NOT is_anonymous")
+	cancelled := acceptMerge(t, s, mergeRequest("1", target, last))
 	if _, err := s.Cancel(t.Context(), jobs.Merge, "1", cancelled.ID); err != nil || mentions() != 0 {
 		t.Errorf("after cancelling: %v, mentioned %d times", err, mentions())
 	}

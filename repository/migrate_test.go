@@ -95,7 +95,8 @@ func TestAFailedMigrationLeavesTheVersionBeforeItAndNoLock(t *testing.T) {
 		t.Errorf("got %v, want %s: SQLSTATE", err, want)
 	}
 	var held int
-	if err := conn.QueryRow(t.Context(), "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()").Scan(&held); err != nil || held != 0 {
+	const locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+	if err := conn.QueryRow(t.Context(), locks).Scan(&held); err != nil || held != 0 {
 		t.Errorf("the session holds %d advisory locks (%v), want none", held, err)
 	}
 	wantVersion(t, db, 1)

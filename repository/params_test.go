@@ -27,7 +27,8 @@ func whole() map[string]params {
 		"selectionParams": selectionParams{forTenant(p, "1"), time.Now(), law}, "profileParams": forProfile(p, c, 2),
 		"profileCountParams": profileCountParams{clients, []string{"7"}}, "judgeParams": judge, "writeParams": write,
 		"mergeParams judging": mergeParams[judgeParams]{judge, "2"}, "mergeParams writing": mergeParams[writeParams]{write, "2"},
-		"sweepParams": sweep, "sweepFindParams": sweepFindParams{sweep, []*string{&first}}, "sweepClearParams": sweepClearParams{sweep, [][]string{{"row"}}},
+		"sweepParams": sweep, "sweepFindParams": sweepFindParams{sweep, []*string{&first}},
+		"sweepClearParams": sweepClearParams{sweep, [][]string{{"row"}}},
 	}
 }
 
@@ -51,9 +52,10 @@ var given = map[string]string{
 func TestEachUseOfStatementsHasItsOwnParametersAndNoOthers(t *testing.T) {
 	t.Parallel()
 	all := map[plan.ArgKind]string{
-		plan.ArgKeys: "", plan.ArgTarget: "", plan.ArgProfile: "", plan.ArgProfiles: "", plan.ArgOwned: "address_id", plan.ArgLabel: "unknown_client",
-		plan.ArgOverride: "", plan.ArgCutoff: "", plan.ArgActivities: "", plan.ArgNow: "", plan.ArgTimeZone: "", plan.ArgActivityZone: "", plan.ArgLimit: "",
-		plan.ArgAfter: "0", plan.ArgRows: "0", plan.ArgSlot: "",
+		plan.ArgKeys: "", plan.ArgTarget: "", plan.ArgProfile: "", plan.ArgProfiles: "", plan.ArgOwned: "address_id",
+		plan.ArgLabel: "unknown_client", plan.ArgOverride: "", plan.ArgCutoff: "", plan.ArgActivities: "", plan.ArgNow: "",
+		plan.ArgTimeZone: "", plan.ArgActivityZone: "", plan.ArgLimit: "", plan.ArgAfter: "0", plan.ArgRows: "0",
+		plan.ArgSlot: "",
 	}
 	uses := whole()
 	if len(uses) != len(given) {
@@ -61,7 +63,11 @@ func TestEachUseOfStatementsHasItsOwnParametersAndNoOthers(t *testing.T) {
 	}
 	for use, p := range uses {
 		for kind, text := range all {
-			st := plan.Statement{Name: "visits: reassign", Args: []plan.Arg{{Kind: plan.ArgTenant}, {Kind: plan.ArgLiteral, Text: "x"}, {Kind: kind, Text: text}}}
+			st := plan.Statement{Name: "visits: reassign", Args: []plan.Arg{
+				{Kind: plan.ArgTenant},
+				{Kind: plan.ArgLiteral, Text: "x"},
+				{Kind: kind, Text: text},
+			}}
 			_, err := bind(p, st)
 			want := false
 			for _, name := range strings.Fields(given[use]) {
@@ -72,7 +78,8 @@ func TestEachUseOfStatementsHasItsOwnParametersAndNoOthers(t *testing.T) {
 				t.Errorf("%s: %v, want a value", use, err)
 			case !want && !errors.Is(err, errNoValue):
 				t.Errorf("%s: parameter %s gives %v, want it refused", use, kind, err)
-			case !want && (!strings.Contains(err.Error(), "visits: reassign") || !strings.Contains(err.Error(), string(kind)) || !strings.Contains(err.Error(), "Params")):
+			case !want && (!strings.Contains(err.Error(), "visits: reassign") ||
+				!strings.Contains(err.Error(), string(kind)) || !strings.Contains(err.Error(), "Params")):
 				t.Errorf("%s: %q names neither statement, parameter nor use", use, err)
 			}
 		}

@@ -36,7 +36,8 @@ func TestASchemaThatChangesWhileAChunkWaitsForItsLocksIsSeen(t *testing.T) {
 		UPDATE participations SET nickname = 'Lulu'`)
 	let()
 	err := <-refused
-	if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Code != jobs.CodeSchema || !strings.Contains(e.Msg, "public.participations.nickname") {
+	e, ok := errors.AsType[*jobs.Error](err)
+	if !ok || e.Code != jobs.CodeSchema || !strings.Contains(e.Msg, "public.participations.nickname") {
 		t.Errorf("the chunk ends with %v", err)
 	}
 	if left := db.Existing(t, keys); len(left) != 3 {
@@ -55,7 +56,10 @@ func TestNoTableChangesItsColumnsBeforeTheCommit(t *testing.T) {
 				return
 			}
 			for _, table := range bookingdb.Map(t).Tables {
-				_, err := db.Pool.Exec(t.Context(), "SET lock_timeout = '20ms'; ALTER TABLE "+table.Table.String()+" ADD nickname text; RESET lock_timeout")
+				_, err := db.Pool.Exec(t.Context(), `
+					SET lock_timeout = '20ms';
+					ALTER TABLE `+table.Table.String()+` ADD nickname text;
+					RESET lock_timeout`)
 				if err != nil && strings.Contains(err.Error(), "55P03") {
 					refused = append(refused, table.Table.String())
 				} else {
@@ -100,7 +104,11 @@ func TestAMigrationInMidChunkUndoesTheChunk(t *testing.T) {
 	for name, c := range map[string]struct{ migration, gap string }{
 		"a trigger that keeps copies": {`
 			CREATE TABLE history (id bigint GENERATED ALWAYS AS IDENTITY, old text);
-			CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO history (old) VALUES (OLD::text); RETURN OLD; END $$;
+			CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+			BEGIN
+			  INSERT INTO history (old) VALUES (OLD::text);
+			  RETURN OLD;
+			END $$;
 			CREATE TRIGGER keep BEFORE DELETE ON client_notes FOR EACH ROW EXECUTE FUNCTION keep();
 			CREATE TRIGGER keep BEFORE UPDATE ON appointments FOR EACH ROW EXECUTE FUNCTION keep()`, "public.client_notes"},
 		"a foreign key that deletes more": {`

@@ -31,12 +31,21 @@ func provoke(t *testing.T, db *bookingdb.DB, key, body string) {
 	db.Exec(t, "UPDATE clients SET email = 'anna-vezbabababa@private.example' WHERE id = $1::bigint", key)
 	for _, sql := range []string{
 		"CREATE SCHEMA elsewhere",
-		"CREATE TABLE elsewhere.taken (mark text CONSTRAINT taken_email_key UNIQUE CONSTRAINT taken_email_check CHECK (mark <> 'anna-vezbabababa@private.example'))",
+		`CREATE TABLE elsewhere.taken (
+			mark text
+			  CONSTRAINT taken_email_key UNIQUE
+			  CONSTRAINT taken_email_check CHECK (mark <> 'anna-vezbabababa@private.example'))`,
 		"CREATE TABLE elsewhere.twice (mark text CONSTRAINT twice_email_key UNIQUE)",
 		"INSERT INTO elsewhere.twice VALUES ('anna-vezbabababa@private.example')",
 		"GRANT USAGE ON SCHEMA elsewhere TO PUBLIC", // the trigger runs as the worker's role
 		"GRANT INSERT ON ALL TABLES IN SCHEMA elsewhere TO PUBLIC",
-		"CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.id = " + key + " THEN " + body + "; END IF; RETURN OLD; END $$",
+		`CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+		  IF OLD.id = ` + key + ` THEN
+		    ` + body + `;
+		  END IF;
+		  RETURN OLD;
+		END $$`,
 		"CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke()",
 	} {
 		db.Exec(t, sql)
@@ -128,7 +137,9 @@ func TestAMissingRightStopsTheJobAndIsNoClientsFault(t *testing.T) {
 	c := claimFirst(t, s)
 	db.Exec(t, "REVOKE DELETE ON messages FROM "+db.WorkerRole)
 	_, err := s.EraseChunk(t.Context(), c, 10)
-	if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Kind != jobs.Conflict || e.Code != jobs.CodeOperator || !strings.Contains(e.Error(), "DELETE on public.messages") || !strings.Contains(e.Error(), "oubli grants") {
+	e, ok := errors.AsType[*jobs.Error](err)
+	if !ok || e.Kind != jobs.Conflict || e.Code != jobs.CodeOperator ||
+		!strings.Contains(e.Error(), "DELETE on public.messages") || !strings.Contains(e.Error(), "oubli grants") {
 		t.Fatalf("got %v, want a refusal that names the right and oubli grants", err)
 	}
 	db.Exec(t, "GRANT DELETE ON messages TO "+db.WorkerRole)

@@ -207,7 +207,8 @@ func (w *walk) undead() {
 }
 
 func (w *walk) recover() {
-	w.db.Exec(w.t, "UPDATE oubli.tasks SET lease_until = now() - interval '1 second' WHERE state = 'running' AND hashtext(id::text || $1) % 2 = 0", fmt.Sprint(w.Uint64()))
+	w.db.Exec(w.t, `UPDATE oubli.tasks SET lease_until = now() - interval '1 second'
+		WHERE state = 'running' AND hashtext(id::text || $1) % 2 = 0`, fmt.Sprint(w.Uint64()))
 	_, err := w.s.Recover(w.t.Context())
 	w.must(err)
 }
@@ -325,7 +326,8 @@ func (w *walk) check() {
 	if erased != len(gone) {
 		w.t.Errorf("%d clients are gone, the jobs say %d", len(gone), erased)
 	}
-	if n := w.db.Int(w.t, "SELECT count(*) FROM oubli.exceptions AS e JOIN clients AS c ON c.id::text = e.client_id WHERE outcome IN ('erased_retained', 'not_found')"); n != 0 {
+	if n := w.db.Int(w.t, `SELECT count(*) FROM oubli.exceptions AS e JOIN clients AS c ON c.id::text = e.client_id
+		WHERE outcome IN ('erased_retained', 'not_found')`); n != 0 {
 		w.t.Errorf("%d clients are said to be gone and are not", n)
 	}
 	if n := w.db.Int(w.t, "SELECT count(*) FROM oubli.tasks WHERE kind = 'mail'"); n != 2*len(w.jobs) || len(w.sent) != n {

@@ -39,7 +39,12 @@ func (s *shape) outcomes(t *testing.T, keys ...string) []string {
 	t.Helper()
 	j := accept(t, s.store, "1", keys)
 	s.drainHalving(t)
-	l, err := s.store.Exceptions(t.Context(), jobs.ExceptionFilter{Kind: jobs.Erasure, JobID: j.ID, TenantID: "1", Page: jobs.Page{Limit: 100}})
+	l, err := s.store.Exceptions(t.Context(), jobs.ExceptionFilter{
+		Kind:     jobs.Erasure,
+		JobID:    j.ID,
+		TenantID: "1",
+		Page:     jobs.Page{Limit: 100},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +69,11 @@ func TestWhatATriggerLeavesIsNotReportedAsErased(t *testing.T) {
   - {table: mails, reference: client_id, erase: delete}
 triggers: [{name: soft_delete, because: "marks rows"}]
 `, `CREATE TABLE mails (id int PRIMARY KEY, client_id bigint, body text, deleted boolean);
-CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN UPDATE mails SET deleted = true WHERE id = OLD.id; RETURN NULL; END $$;
+CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  UPDATE mails SET deleted = true WHERE id = OLD.id;
+  RETURN NULL;
+END $$;
 CREATE TRIGGER soft_delete BEFORE DELETE ON mails FOR EACH ROW EXECUTE FUNCTION soft_delete();
 INSERT INTO mails VALUES (1, 2, 'Dear client 2');`,
 			[]string{"2 not_erased mails.client_id (triggers and rules: soft_delete)"},
@@ -73,7 +82,11 @@ INSERT INTO mails VALUES (1, 2, 'Dear client 2');`,
   - {table: mails, reference: client_id, where: "deleted_at IS NULL", erase: delete}
 triggers: [{name: soft_delete, because: "marks rows"}]
 `, `CREATE TABLE mails (id int PRIMARY KEY, client_id bigint, body text, deleted_at timestamptz);
-CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN UPDATE mails SET deleted_at = now() WHERE id = OLD.id; RETURN NULL; END $$;
+CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  UPDATE mails SET deleted_at = now() WHERE id = OLD.id;
+  RETURN NULL;
+END $$;
 CREATE TRIGGER soft_delete BEFORE DELETE ON mails FOR EACH ROW EXECUTE FUNCTION soft_delete();
 INSERT INTO mails VALUES (1, 2, 'Dear client 2');`,
 			[]string{"2 not_erased mails (triggers and rules: soft_delete)"}, "SELECT FROM mails WHERE client_id <> 2"},
@@ -81,7 +94,13 @@ INSERT INTO mails VALUES (1, 2, 'Dear client 2');`,
   - {table: visits, reference: client_id, erase: reassign, columns: {remark: null, kind: keep}}
 triggers: [{name: protect, because: "closed visits do not change"}]
 `, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, kind text, remark text);
-CREATE FUNCTION protect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.kind = 'closed' THEN NEW.remark := OLD.remark; END IF; RETURN NEW; END $$;
+CREATE FUNCTION protect() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.kind = 'closed' THEN
+    NEW.remark := OLD.remark;
+  END IF;
+  RETURN NEW;
+END $$;
 CREATE TRIGGER protect BEFORE UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION protect();
 INSERT INTO visits SELECT n, n, CASE n WHEN 3 THEN 'closed' END, 'left knee' FROM generate_series(1, 4) AS n;`,
 			[]string{"3 not_erased visits.remark (triggers and rules: protect)"}, "SELECT FROM visits WHERE remark IS NOT NULL AND client_id <> 3"},
@@ -89,19 +108,31 @@ INSERT INTO visits SELECT n, n, CASE n WHEN 3 THEN 'closed' END, 'left knee' FRO
   - {table: visits, reference: client_id, erase: reassign, columns: {remark: {sql: "md5(remark)"}, kind: keep}}
 triggers: [{name: protect, because: "closed visits do not change"}]
 `, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, kind text, remark text);
-CREATE FUNCTION protect() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.kind = 'closed' THEN NEW.remark := OLD.remark; END IF; RETURN NEW; END $$;
+CREATE FUNCTION protect() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.kind = 'closed' THEN
+    NEW.remark := OLD.remark;
+  END IF;
+  RETURN NEW;
+END $$;
 CREATE TRIGGER protect BEFORE UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION protect();
 INSERT INTO visits SELECT n, n, CASE n WHEN 3 THEN 'closed' END, 'left knee' FROM generate_series(1, 4) AS n;`,
-			[]string{"3 not_erased visits.remark (triggers and rules: protect)"}, "SELECT FROM visits WHERE remark = 'left knee' AND client_id <> 3"},
+			[]string{"3 not_erased visits.remark (triggers and rules: protect)"},
+			"SELECT FROM visits WHERE remark = 'left knee' AND client_id <> 3"},
 		"a history below rows that stay": {`tables:
   - {table: visits, reference: client_id, erase: reassign, columns: {remark: null}}
   - {table: visits_history, through: visits, reference: visit_id, erase: delete}
 triggers: [{name: history, because: "visits_history is mapped"}]
 `, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
 CREATE TABLE visits_history (visit_id int NOT NULL REFERENCES visits, old jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO visits_history VALUES (OLD.id, to_jsonb(OLD)); RETURN NULL; END $$;
+CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  INSERT INTO visits_history VALUES (OLD.id, to_jsonb(OLD));
+  RETURN NULL;
+END $$;
 CREATE TRIGGER history AFTER UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION history();
-INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 5) AS n; UPDATE visits SET remark = 'right knee';`,
+INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 5) AS n;
+UPDATE visits SET remark = 'right knee';`,
 			nil, "SELECT FROM visits_history WHERE visit_id < 5"},
 		"a history that a deferred trigger writes": {`tables:
   - {table: visits, reference: client_id, erase: reassign, columns: {remark: null}}
@@ -109,7 +140,11 @@ INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 5) AS n; UPD
 triggers: [{name: history, because: "visits_history is mapped"}]
 `, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
 CREATE TABLE visits_history (visit_id int NOT NULL REFERENCES visits, old jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO visits_history VALUES (OLD.id, to_jsonb(OLD)); RETURN NULL; END $$;
+CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  INSERT INTO visits_history VALUES (OLD.id, to_jsonb(OLD));
+  RETURN NULL;
+END $$;
 CREATE CONSTRAINT TRIGGER history AFTER UPDATE ON visits DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION history();
 INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 4) AS n;`,
 			nil, "SELECT FROM visits_history WHERE old IS NOT NULL"},
@@ -119,7 +154,11 @@ INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 4) AS n;`,
 triggers: [{name: history, because: "visits_history is mapped"}]
 `, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
 CREATE TABLE visits_history (client_id bigint, old jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO visits_history VALUES (OLD.client_id, to_jsonb(OLD)); RETURN NULL; END $$;
+CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  INSERT INTO visits_history VALUES (OLD.client_id, to_jsonb(OLD));
+  RETURN NULL;
+END $$;
 CREATE TRIGGER history AFTER UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION history();
 INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 4) AS n;`,
 			nil, "SELECT FROM visits_history"},
@@ -129,7 +168,11 @@ INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 4) AS n;`,
 triggers: [{name: history, because: "visits_history is mapped"}]
 `, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
 CREATE TABLE visits_history (client_id bigint, old jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO visits_history VALUES (NEW.client_id, to_jsonb(OLD)); RETURN NULL; END $$;
+CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  INSERT INTO visits_history VALUES (NEW.client_id, to_jsonb(OLD));
+  RETURN NULL;
+END $$;
 CREATE TRIGGER history AFTER UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION history();
 INSERT INTO visits VALUES (2, 2, 'left knee');`,
 			[]string{"2 not_erased visits_history (triggers and rules: history)"}, "SELECT FROM visits_history"},
@@ -138,7 +181,11 @@ INSERT INTO visits VALUES (2, 2, 'left knee');`,
 triggers: [{name: history, because: "somebody said that it was harmless"}]
 `, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
 CREATE TABLE outbox (payload jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO outbox VALUES (to_jsonb(OLD)); RETURN NULL; END $$;
+CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  INSERT INTO outbox VALUES (to_jsonb(OLD));
+  RETURN NULL;
+END $$;
 CREATE TRIGGER history AFTER UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION history();
 INSERT INTO visits VALUES (2, 2, 'left knee');`,
 			[]string{"2 not_erased outbox (triggers and rules: history)"}, "SELECT FROM outbox"},
@@ -146,12 +193,23 @@ INSERT INTO visits VALUES (2, 2, 'left knee');`,
   - {table: search, reference: client_id, erase: delete}
 triggers: [{name: reindex, because: "search is mapped"}]
 `, `CREATE TABLE search (client_id bigint PRIMARY KEY, doc text);
-CREATE FUNCTION reindex() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN INSERT INTO search VALUES (OLD.id, OLD.name) ON CONFLICT (client_id) DO UPDATE SET doc = excluded.doc; RETURN NULL; END $$;
+CREATE FUNCTION reindex() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  INSERT INTO search VALUES (OLD.id, OLD.name) ON CONFLICT (client_id) DO UPDATE SET doc = excluded.doc;
+  RETURN NULL;
+END $$;
 CREATE TRIGGER reindex AFTER UPDATE OR DELETE ON clients FOR EACH ROW EXECUTE FUNCTION reindex();
 INSERT INTO search SELECT id, name FROM clients WHERE id < 5;`,
 			nil, "SELECT FROM search"},
 		"a client that comes back": {`triggers: [{name: again, because: "keeps important clients"}]
-`, `CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN IF OLD.id = 2 THEN INSERT INTO clients VALUES (OLD.id, OLD.name); END IF; RETURN NULL; END $$;
+`, `
+CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  IF OLD.id = 2 THEN
+    INSERT INTO clients VALUES (OLD.id, OLD.name);
+  END IF;
+  RETURN NULL;
+END $$;
 CREATE TRIGGER again AFTER DELETE ON clients FOR EACH ROW EXECUTE FUNCTION again();`,
 			[]string{"2 not_erased clients (triggers and rules: again)"}, "SELECT FROM clients WHERE id IN (1, 3, 4)"},
 	} {
@@ -198,7 +256,8 @@ INSERT INTO files VALUES (1, 1, 'Client'), (2, 2, 'Invoice');`, nil},
   - {table: files, through: notes, reference: note_id, where: "kind = 'a'", erase: delete}
 `, `CREATE TABLE notes (id int PRIMARY KEY, client_id bigint REFERENCES clients);
 CREATE TABLE files (id int PRIMARY KEY, note_id int REFERENCES notes ON DELETE SET NULL, kind text, body text);
-INSERT INTO notes VALUES (1, 1), (2, 2); INSERT INTO files VALUES (1, 1, 'a', 'a'), (2, 2, 'b', 'b');`, []string{"2 not_erased files.note_id"}},
+INSERT INTO notes VALUES (1, 1), (2, 2);
+INSERT INTO files VALUES (1, 1, 'a', 'a'), (2, 2, 'b', 'b');`, []string{"2 not_erased files.note_id"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -217,7 +276,10 @@ func TestADryRunProvesToo(t *testing.T) {
   - {table: mails, reference: client_id, erase: delete}
 triggers: [{name: nodel, because: "no effect known"}]
 `, noTenantSQL+`CREATE TABLE mails (id int PRIMARY KEY, client_id bigint, body text);
-CREATE FUNCTION nodel() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE FUNCTION nodel() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RETURN NEW;
+END $$;
 CREATE TRIGGER nodel BEFORE DELETE ON mails FOR EACH ROW EXECUTE FUNCTION nodel();
 INSERT INTO mails VALUES (1, 2, 'Dear client 2');`)
 	accept(t, s.store, "1", []string{"1", "2"}, func(r *jobs.ErasureRequest) { r.DryRun = true })
@@ -235,7 +297,11 @@ func TestAMergeProvesThatItsSourceIsGone(t *testing.T) {
   - {table: mails, reference: client_id, erase: delete, merge: delete}
 triggers: [{name: soft_delete, because: "marks rows"}]
 `, noTenantSQL+`CREATE TABLE mails (id int PRIMARY KEY, client_id bigint, body text, deleted boolean);
-CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN UPDATE mails SET deleted = true WHERE id = OLD.id; RETURN NULL; END $$;
+CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+  UPDATE mails SET deleted = true WHERE id = OLD.id;
+  RETURN NULL;
+END $$;
 CREATE TRIGGER soft_delete BEFORE DELETE ON mails FOR EACH ROW EXECUTE FUNCTION soft_delete();
 INSERT INTO mails VALUES (1, 2, 'Dear client 2');`)
 	acceptMerge(t, s.store, mergeRequest("1", "1", []string{"2"}))

@@ -26,7 +26,8 @@ func TestOfManySweepsOneNoteIsKept(t *testing.T) {
 	if n := db.Int(t, "SELECT count(*) FROM oubli.residues WHERE level = 0 AND tries = 0"); n != 1 {
 		t.Errorf("%d notes wait, want the one that came within the pause", n)
 	}
-	if n := db.Int(t, "SELECT count(*) FROM oubli.residues WHERE level = $1 AND id = $2", jobs.ResidueStatistics, last); n != 1 || db.Int(t, "SELECT count(*) FROM oubli.residues") != 2 {
+	n := db.Int(t, "SELECT count(*) FROM oubli.residues WHERE level = $1 AND id = $2", jobs.ResidueStatistics, last)
+	if n != 1 || db.Int(t, "SELECT count(*) FROM oubli.residues") != 2 {
 		t.Errorf("want the last of the three and the late one, have %v", db.Strings(t, "SELECT r::text FROM oubli.residues r"))
 	}
 }

@@ -51,12 +51,20 @@ func dayOf(t *testing.T, day string) time.Time {
 // stand, with whoever they were made out to. It gives the tenant's id.
 func former(t *testing.T, db *bookingdb.DB, country, zone string, issued ...string) string {
 	t.Helper()
-	id := db.Strings(t, `INSERT INTO studios (name, country, locale, timezone) VALUES ('of ' || $1, $1, 'en', $2) RETURNING id::text`, country, zone)[0]
-	db.Exec(t, `WITH p AS (INSERT INTO clients (studio_id, first_name, is_anonymous) VALUES ($1::text::bigint, 'Unknown client', true) RETURNING id)
+	id := db.Strings(t, `INSERT INTO studios (name, country, locale, timezone)
+		VALUES ('of ' || $1, $1, 'en', $2) RETURNING id::text`, country, zone)[0]
+	db.Exec(t, `
+		WITH p AS (
+		  INSERT INTO clients (studio_id, first_name, is_anonymous)
+		  VALUES ($1::text::bigint, 'Unknown client', true) RETURNING id)
 		INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) SELECT $1, 1, id::text FROM p`, id)
 	for i, day := range issued {
-		db.Exec(t, `INSERT INTO invoices (studio_id, client_id, number, issued_on, status, total_cents, billing_name, billing_address, billing_email)
-			SELECT $1::text::bigint, client_key::bigint, $2, $3::text::timestamptz, 'paid', 100, 'Anna', 'Somewhere', 'anna@mail.example' FROM oubli.anonymous_profiles WHERE tenant_id = $1`,
+		db.Exec(t, `
+			INSERT INTO invoices (studio_id, client_id, number, issued_on, status, total_cents,
+			  billing_name, billing_address, billing_email)
+			SELECT $1::text::bigint, client_key::bigint, $2, $3::text::timestamptz, 'paid', 100,
+			  'Anna', 'Somewhere', 'anna@mail.example'
+			FROM oubli.anonymous_profiles WHERE tenant_id = $1`,
 			id, fmt.Sprint(i), day)
 	}
 	return id
@@ -65,7 +73,8 @@ func former(t *testing.T, db *bookingdb.DB, country, zone string, issued ...stri
 // held counts a tenant's invoices that still say to whom they were made out.
 func held(t *testing.T, db *bookingdb.DB, tenant string) int {
 	t.Helper()
-	return db.Int(t, `SELECT count(*) FROM invoices WHERE studio_id = $1::text::bigint AND (billing_name = 'Anna' OR billing_address IS NOT NULL OR billing_email IS NOT NULL)`, tenant)
+	return db.Int(t, `SELECT count(*) FROM invoices WHERE studio_id = $1::text::bigint
+		AND (billing_name = 'Anna' OR billing_address IS NOT NULL OR billing_email IS NOT NULL)`, tenant)
 }
 
 // publishedRetention is the section that docs/retention.md offers to paste.
@@ -86,7 +95,8 @@ func TestTheSweepLetsGoOfEachCountrysInvoicesOnTheirDay(t *testing.T) {
 	db := bookingdb.New(t, 600)
 	db.Exec(t, "ALTER TABLE studios ADD COLUMN fiscal_year_end text")
 	demo := string(booking.Map())
-	use := mapped(t, "locale: locale,", "locale: locale, fiscal_year_end: fiscal_year_end,", demo[strings.Index(demo, "\nretention:\n")+1:], publishedRetention(t))
+	use := mapped(t, "locale: locale,", "locale: locale, fiscal_year_end: fiscal_year_end,",
+		demo[strings.Index(demo, "\nretention:\n")+1:], publishedRetention(t))
 	type tenant struct{ country, end, issued, until, id string }
 	all := []*tenant{
 		{country: "DE", issued: "2014-12-31", until: "2024-12-31"},
@@ -189,11 +199,14 @@ func TestWhatIsRetainedSurvivesByteForByteAndNothingElseDoes(t *testing.T) {
 	db.Exec(t, "UPDATE clients SET legal_hold = false, balance_cents = 0 WHERE id = ANY($1::text[]::bigint[])", keys)
 	db.Exec(t, "UPDATE appointments SET status = 'completed' WHERE status = 'booked' AND client_id = ANY($1::text[]::bigint[])", keys)
 	db.Exec(t, "UPDATE invoices SET status = 'paid' WHERE client_id = ANY($1::text[]::bigint[])", keys)
-	db.Exec(t, `UPDATE invoices SET billing_address = E'  12 rue d\u2019Été\t\n' || billing_name WHERE client_id = ANY($1::text[]::bigint[]) AND id % 3 = 0`, keys)
+	db.Exec(t, `UPDATE invoices SET billing_address = E'  12 rue d\u2019Été\t\n' || billing_name
+		WHERE client_id = ANY($1::text[]::bigint[]) AND id % 3 = 0`, keys)
 	bookingdbTotals(t, db)
 	invoices := db.Strings(t, "SELECT id::text FROM invoices WHERE client_id = ANY($1::text[]::bigint[]) AND issued_on >= '2016-01-01'", keys)
 	billing := func() []string {
-		return db.Strings(t, `SELECT concat_ws('|', id, encode(billing_name::bytea, 'hex'), encode(billing_address::bytea, 'hex'), encode(billing_email::bytea, 'hex'), number, issued_on, total_cents)
+		return db.Strings(t, `
+			SELECT concat_ws('|', id, encode(billing_name::bytea, 'hex'), encode(billing_address::bytea, 'hex'),
+			  encode(billing_email::bytea, 'hex'), number, issued_on, total_cents)
 			FROM invoices WHERE id = ANY($1::text[]::bigint[]) ORDER BY id`, invoices)
 	}
 	untouched, before := db.Untouched(t, keys), billing()
@@ -210,7 +223,8 @@ func TestWhatIsRetainedSurvivesByteForByteAndNothingElseDoes(t *testing.T) {
 		}
 		db.NoTraces(t, keys)
 	}
-	if n := db.Int(t, "SELECT count(*) FROM invoice_lines WHERE invoice_id = ANY($1::text[]::bigint[]) AND participation_id IS NOT NULL", invoices); n != 0 {
+	if n := db.Int(t, `SELECT count(*) FROM invoice_lines
+		WHERE invoice_id = ANY($1::text[]::bigint[]) AND participation_id IS NOT NULL`, invoices); n != 0 {
 		t.Errorf("%d lines of kept invoices still name who took the class", n)
 	}
 	last := db.Strings(t, "SELECT max(retained_until)::text FROM oubli.exceptions WHERE job_id = $1", j.ID)[0]
@@ -279,7 +293,11 @@ func TestAnErasureKeepsByTheTenantsDayToo(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	db.Exec(t, "ALTER TABLE invoices ALTER issued_on TYPE timestamptz")
-	for issued, until := range map[string]string{"2016-12-31T22:59:59Z": "2026-12-31", "2016-12-31T23:00:00Z": "2027-12-31", "2015-12-31T22:59:59Z": ""} {
+	for issued, until := range map[string]string{
+		"2016-12-31T22:59:59Z": "2026-12-31",
+		"2016-12-31T23:00:00Z": "2027-12-31",
+		"2015-12-31T22:59:59Z": "",
+	} {
 		tenant := former(t, db, "FR", "Europe/Paris")
 		key := db.Strings(t, "INSERT INTO clients (studio_id, first_name) VALUES ($1::text::bigint, 'Anna') RETURNING id::text", tenant)
 		db.Exec(t, `INSERT INTO invoices (studio_id, client_id, number, issued_on, status, total_cents, billing_name)
@@ -306,7 +324,8 @@ func TestATenantWhoseLawCannotBeToldWaitsAloneAndSaysWhy(t *testing.T) {
 	s := open(t, db, use, atMoment(dayOf(t, "2040-01-01")))
 	good := former(t, db, "DE", "UTC", "2020-05-05")
 	for _, c := range []struct{ name, breaks, mends, why string }{
-		{"fiscal year", "country = 'CH', fiscal_year_end = '30.6.'", "fiscal_year_end = '06-30'", "the end of the tenant's fiscal year cannot be read"},
+		{"fiscal year", "country = 'CH', fiscal_year_end = '30.6.'", "fiscal_year_end = '06-30'",
+			"the end of the tenant's fiscal year cannot be read"},
 		{"time zone", "timezone = 'Nowhere/Land'", "timezone = 'UTC'", "the tenant's time zone is none that PostgreSQL knows"},
 		{"country", "country = 'FR'", "country = 'DE'", `neither country "FR" nor an otherwise`},
 	} {

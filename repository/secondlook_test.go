@@ -126,7 +126,8 @@ func TestOfMergesOnlyThoseIntoNobodyAreLookedAtAgain(t *testing.T) {
 	}
 	db.Exec(t, writeOf, "Client", keys)
 	looksUntil(t, s, map[string]int64{"audit_log": 1})
-	left := db.Strings(t, "SELECT subject_id::text FROM audit_log WHERE action = 'late' ORDER BY array_position($1::text[], subject_id::text)", keys)
+	left := db.Strings(t, `SELECT subject_id::text FROM audit_log WHERE action = 'late'
+		ORDER BY array_position($1::text[], subject_id::text)`, keys)
 	if !slices.Equal(left, keys[1:]) {
 		t.Errorf("late rows are left of %v, want %v", left, keys[1:])
 	}
@@ -223,7 +224,13 @@ tables:
 
 func TestWhereErasedClientsStayNobodyLooksAgain(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, `client: {table: clients, key: id, erase: anonymize, anonymous: {name: {value: anonymous}}, columns: {name: {value: nobody}}}
+	s := newShape(t, `
+client:
+  table: clients
+  key: id
+  erase: anonymize
+  anonymous: {name: {value: anonymous}}
+  columns: {name: {value: nobody}}
 tables:
   - {table: letters, reference: client_id, erase: delete}
 `, lettersSQL+"DROP TABLE pages", impatient)
@@ -247,7 +254,10 @@ func TestALookThatFailsIsGivenUpInTheEnd(t *testing.T) {
 triggers:
   - {name: refuse, table: letters, because: "a test"}
 `, lettersSQL+`DROP TABLE pages;
-		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '23503'; END $$;
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+		  RAISE EXCEPTION 'no' USING ERRCODE = '23503';
+		END $$;
 		CREATE TRIGGER refuse BEFORE DELETE ON letters FOR EACH ROW EXECUTE FUNCTION refuse()`, impatient)
 	s.eraseAll(t, "1", "1", "2")
 	s.Exec(t, "INSERT INTO letters VALUES (1, 1, 'dear client')")

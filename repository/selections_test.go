@@ -92,14 +92,20 @@ func TestActivityAtTheCutoffItselfKeepsAClientAndSoDoesACancelledOne(t *testing.
 	s := open(t, db)
 	sel := selectYear(t, s)
 	in := slices.DeleteFunc(candidates(t, s, sel.ID, 1000), func(c jobs.Candidate) bool { return !c.Included || c.LastActivityAt == nil })
-	last := "UPDATE appointments SET starts_at = $2, status = $3 WHERE id = (SELECT max(id) FROM appointments WHERE client_id = $1::text::bigint)"
+	last := `UPDATE appointments SET starts_at = $2, status = $3
+		WHERE id = (SELECT max(id) FROM appointments WHERE client_id = $1::text::bigint)`
 	db.Exec(t, last, in[0].ClientID, sel.Cutoff, "completed")
 	db.Exec(t, last, in[1].ClientID, sel.Cutoff.Add(-time.Microsecond), "completed")
 	db.Exec(t, last, in[2].ClientID, time.Now().Add(time.Hour), "cancelled")
 	db.Exec(t, last, in[3].ClientID, time.Now().Add(-time.Hour), "no_show")
 
-	j, _, err := s.AcceptErasure(t.Context(), jobs.ErasureRequest{TenantID: "1", SelectionID: sel.ID, ExpectedCount: sel.Total, Reason: jobs.Inactivity, CreatedBy: "test"},
-		jobs.IdempotencyKey{Key: "k", Caller: "test"})
+	j, _, err := s.AcceptErasure(t.Context(), jobs.ErasureRequest{
+		TenantID:      "1",
+		SelectionID:   sel.ID,
+		ExpectedCount: sel.Total,
+		Reason:        jobs.Inactivity,
+		CreatedBy:     "test",
+	}, jobs.IdempotencyKey{Key: "k", Caller: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +113,8 @@ func TestActivityAtTheCutoffItselfKeepsAClientAndSoDoesACancelledOne(t *testing.
 	if got := job(t, s, j.ID); got.Exceptions[jobs.CodeRecentActivity] != 3 {
 		t.Errorf("job: %+v", got)
 	}
-	if left := db.Existing(t, []string{in[0].ClientID, in[1].ClientID, in[2].ClientID, in[3].ClientID}); len(left) != 3 || slices.Contains(left, in[1].ClientID) {
+	left := db.Existing(t, []string{in[0].ClientID, in[1].ClientID, in[2].ClientID, in[3].ClientID})
+	if len(left) != 3 || slices.Contains(left, in[1].ClientID) {
 		t.Errorf("left are %v, want all but %s, whose last appointment was before the cutoff", left, in[1].ClientID)
 	}
 }
@@ -156,7 +163,8 @@ func TestAnErasureTakesTheSelectionAsItWasConfirmedAndOnce(t *testing.T) {
 	}
 	work(t, s, 50)
 	got := job(t, s, j.ID)
-	if got.Counts.Skipped != 2 || got.Exceptions[jobs.CodeRecentActivity] != 1 || got.Exceptions["legal_hold"] != 1 || got.Counts.Pending != 0 {
+	if got.Counts.Skipped != 2 || got.Counts.Pending != 0 ||
+		got.Exceptions[jobs.CodeRecentActivity] != 1 || got.Exceptions["legal_hold"] != 1 {
 		t.Errorf("job: %+v", got)
 	}
 	left := db.Existing(t, in)
@@ -172,13 +180,24 @@ func TestAnErasureTakesTheSelectionAsItWasConfirmedAndOnce(t *testing.T) {
 func TestAPeriodIsCheckedAndHasAFloor(t *testing.T) {
 	t.Parallel()
 	s := open(t, bookingdb.New(t, 600))
-	for period, code := range map[string]string{"P1D": "period_too_short", "P0D": "period_too_short", "-P1Y": "bad_period", "1 year": "bad_period", "PT5H": "bad_period", "P": "bad_period", "P99999Y": "bad_period", "soon": "bad_period", "": "bad_period"} {
+	for period, code := range map[string]string{
+		"P1D":     "period_too_short",
+		"P0D":     "period_too_short",
+		"-P1Y":    "bad_period",
+		"1 year":  "bad_period",
+		"PT5H":    "bad_period",
+		"P":       "bad_period",
+		"P99999Y": "bad_period",
+		"soon":    "bad_period",
+		"":        "bad_period",
+	} {
 		_, err := s.Select(t.Context(), jobs.SelectionRequest{TenantID: "1", Period: period})
 		if e, ok := errors.AsType[*jobs.Error](err); !ok || e.Code != code {
 			t.Errorf("period %q: %v, want %s", period, err, code)
 		}
 	}
-	if _, err := s.Select(t.Context(), jobs.SelectionRequest{TenantID: "1", Period: "P1Y", Without: []string{"yoga"}}); jobs.KindOf(err) != jobs.Invalid {
+	yoga := jobs.SelectionRequest{TenantID: "1", Period: "P1Y", Without: []string{"yoga"}}
+	if _, err := s.Select(t.Context(), yoga); jobs.KindOf(err) != jobs.Invalid {
 		t.Errorf("an unknown activity: %v", err)
 	}
 	if _, err := s.Select(t.Context(), jobs.SelectionRequest{TenantID: "77", Period: "P1Y"}); jobs.KindOf(err) != jobs.Invalid {

@@ -56,10 +56,15 @@ func TestTwoLanesOnTheSameSessionsUseDifferentProfiles(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	s.is(t, "SELECT session_id, count(*), count(DISTINCT client_id), count(*) FILTER (WHERE client_id <= 40) FROM participations GROUP BY 1 ORDER BY 1",
+	s.is(t, `
+		SELECT session_id, count(*), count(DISTINCT client_id), count(*) FILTER (WHERE client_id <= 40)
+		FROM participations GROUP BY 1 ORDER BY 1`,
 		"1 40 40 4", "2 40 40 4", "3 40 40 4", "4 40 40 4", "5 40 40 4", "6 40 40 4")
 	// Eighteen clients of a lane need eighteen seats, of the lane's own parity.
-	s.is(t, `SELECT slot % 2, count(DISTINCT client_id) FROM participations JOIN oubli.anonymous_profiles ON client_key::bigint = client_id GROUP BY 1 ORDER BY 1`, "0 18", "1 18")
+	s.is(t, `
+		SELECT slot % 2, count(DISTINCT client_id)
+		FROM participations JOIN oubli.anonymous_profiles ON client_key::bigint = client_id
+		GROUP BY 1 ORDER BY 1`, "0 18", "1 18")
 }
 
 func TestPartnersErasedSideBySideLeaveNoAddressBehind(t *testing.T) {
@@ -100,7 +105,8 @@ UPDATE clients SET address_id = 2 WHERE id = 3`, func(o *repository.Options) {
 
 func TestARowThatMovesToAnotherClientMeanwhileStaysThere(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, classMap, classSQL+"INSERT INTO participations (session_id, client_id, comment) SELECT n, 1, 'knee' FROM generate_series(1, 3) AS n",
+	s := newShape(t, classMap, classSQL+`
+INSERT INTO participations (session_id, client_id, comment) SELECT n, 1, 'knee' FROM generate_series(1, 3) AS n`,
 		func(o *repository.Options) { o.LockTimeout = 20 * time.Second })
 	claims := s.claims(t, 1, "1")
 	moving := begin(t, s.Pool, "UPDATE participations SET client_id = 2 WHERE session_id = 2")

@@ -125,7 +125,8 @@ func begin(t *testing.T, pool *pgxpool.Pool, sql string) pgx.Tx {
 func (s *shape) blocked(t *testing.T) {
 	t.Helper()
 	bookingdb.Wait(t, "a session that waits for a lock", func() bool {
-		return s.Int(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'oubli' AND wait_event_type = 'Lock'") > 0
+		return s.Int(t, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = 'oubli' AND wait_event_type = 'Lock'`) > 0
 	})
 }
 

@@ -24,7 +24,8 @@ const byStatus = "SELECT client_id <= 40 AS client, count(*) FROM participations
 
 func TestThreeErasedClientsKeepTheClassAtThree(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, classMap, classSQL+"INSERT INTO participations (session_id, client_id, comment) SELECT 7, n, 'knee' FROM generate_series(1, 5) AS n")
+	s := newShape(t, classMap, classSQL+`
+INSERT INTO participations (session_id, client_id, comment) SELECT 7, n, 'knee' FROM generate_series(1, 5) AS n`)
 	s.eraseAll(t, "1", "1", "2", "3")
 	s.is(t, byStatus, "f 3", "t 2")
 	s.is(t, "SELECT count(*) FROM participations WHERE comment IS NOT NULL", "2")
@@ -35,7 +36,10 @@ func TestThreeErasedClientsKeepTheClassAtThree(t *testing.T) {
 
 func TestAProfileThatSitsInAClassAlreadyIsLeftWhereItIs(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, classMap, classSQL+"INSERT INTO participations (session_id, client_id) SELECT session, n FROM generate_series(1, 6) AS n, (VALUES (7), (8)) AS v(session) WHERE session = 7 OR n > 3")
+	s := newShape(t, classMap, classSQL+`
+INSERT INTO participations (session_id, client_id)
+SELECT session, n FROM generate_series(1, 6) AS n, (VALUES (7), (8)) AS v(session)
+WHERE session = 7 OR n > 3`)
 	s.eraseAll(t, "1", "1", "2")
 	before := s.lines(t, "SELECT id, client_id FROM participations WHERE client_id > 40 ORDER BY id")
 	s.eraseAll(t, "1", "4", "5")
@@ -57,12 +61,16 @@ func TestAProfileThatTheApplicationDeletedIsMadeAnew(t *testing.T) {
 	s.eraseAll(t, "1", "2", "4", "6", "7")
 	s.is(t, "SELECT session_id, count(*) FROM participations GROUP BY 1 ORDER BY 1", "0 4", "1 3")
 	s.is(t, "SELECT count(*) FROM participations WHERE client_id <= 40", "1")
-	s.is(t, "SELECT count(*) FROM oubli.anonymous_profiles AS p WHERE replaced_at IS NULL AND NOT EXISTS (SELECT FROM clients WHERE id = client_key::bigint)", "0")
+	s.is(t, `
+		SELECT count(*) FROM oubli.anonymous_profiles AS p
+		WHERE replaced_at IS NULL AND NOT EXISTS (SELECT FROM clients WHERE id = client_key::bigint)`, "0")
 }
 
 func TestHundredsOfClientsOfOneSessionFindTheirSeats(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, classMap, classSQL+"INSERT INTO clients SELECT n, 'client' FROM generate_series(41, 300) AS n; INSERT INTO participations (session_id, client_id) SELECT 7, n FROM generate_series(1, 300) AS n",
+	s := newShape(t, classMap, classSQL+`
+INSERT INTO clients SELECT n, 'client' FROM generate_series(41, 300) AS n;
+INSERT INTO participations (session_id, client_id) SELECT 7, n FROM generate_series(1, 300) AS n`,
 		func(o *repository.Options) { o.BatchClients = 1000 })
 	j := accept(t, s.store, "1", keys(1, 300))
 	work(t, s.store, 250)
@@ -109,7 +117,9 @@ INSERT INTO bookings SELECT 7, n, CASE WHEN n % 2 = 0 THEN 'cancelled' ELSE 'boo
 INSERT INTO bookings SELECT n + 100, n, 'booked', CASE WHEN n < 3 THEN 'Left' ELSE 'LEFT' END FROM generate_series(1, 4) AS n;
 INSERT INTO bookings SELECT NULL, n, 'booked' FROM generate_series(1, 4) AS n`)
 	s.eraseAll(t, "1", keys(1, 8)...)
-	s.is(t, "SELECT session_id, count(*), count(DISTINCT client_id) FROM bookings WHERE session_id = 7 AND state = 'booked' GROUP BY 1", "7 4 4")
+	s.is(t, `
+		SELECT session_id, count(*), count(DISTINCT client_id)
+		FROM bookings WHERE session_id = 7 AND state = 'booked' GROUP BY 1`, "7 4 4")
 	s.is(t, "SELECT lower(place), count(*), count(DISTINCT client_id) FROM bookings WHERE place IS NOT NULL GROUP BY 1", "left 4 4")
 	s.is(t, "SELECT count(*), count(DISTINCT client_id) FROM bookings WHERE state = 'cancelled' OR session_id IS NULL", "8 1")
 	s.is(t, "SELECT count(*) FROM bookings WHERE client_id <= 40", "0")
@@ -144,7 +154,8 @@ CREATE TABLE stamps (card integer, client_id bigint REFERENCES clients);
 INSERT INTO entries SELECT d, n, n FROM generate_series(1, 6) AS n, (VALUES ('2025-03-03'::date), ('2025-09-09')) AS v(d);
 INSERT INTO stamps SELECT n % 2, n FROM generate_series(1, 6) AS n, generate_series(1, 3)`)
 	s.eraseAll(t, "1", keys(1, 5)...)
-	s.is(t, "SELECT day, count(*), count(DISTINCT client_id), sum(n) FROM entries GROUP BY 1 ORDER BY 1", "2025-03-03 6 6 21", "2025-09-09 6 6 21")
+	s.is(t, "SELECT day, count(*), count(DISTINCT client_id), sum(n) FROM entries GROUP BY 1 ORDER BY 1",
+		"2025-03-03 6 6 21", "2025-09-09 6 6 21")
 	s.is(t, "SELECT client_id <= 40 AS client, count(*) FROM stamps GROUP BY 1 ORDER BY 1", "f 15", "t 3")
 }
 
@@ -155,7 +166,11 @@ func TestUniqueConstraintsThatAreCheckedAtCommitAreKept(t *testing.T) {
   - {table: hens, reference: client_id, erase: delete}
   - {table: eggs, reference: client_id, erase: delete}
 `, noTenantSQL+`
-CREATE TABLE turns (day date NOT NULL, client_id bigint NOT NULL REFERENCES clients DEFERRABLE INITIALLY DEFERRED, PRIMARY KEY (day, client_id) DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE turns (
+  day date NOT NULL,
+  client_id bigint NOT NULL REFERENCES clients DEFERRABLE INITIALLY DEFERRED,
+  PRIMARY KEY (day, client_id) DEFERRABLE INITIALLY DEFERRED
+);
 CREATE TABLE hens (id bigint PRIMARY KEY, client_id bigint REFERENCES clients, egg_id bigint);
 CREATE TABLE eggs (id bigint PRIMARY KEY, client_id bigint REFERENCES clients, hen_id bigint REFERENCES hens DEFERRABLE INITIALLY DEFERRED);
 ALTER TABLE hens ADD FOREIGN KEY (egg_id) REFERENCES eggs DEFERRABLE INITIALLY DEFERRED;

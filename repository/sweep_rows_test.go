@@ -16,7 +16,14 @@ func TestASweepFindsRowsHoweverTheyAreNamed(t *testing.T) {
 	db := testdb.New(t, bookingdb.Control)
 	for _, sql := range []string{
 		"CREATE TABLE clients (id text PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL)",
-		`CREATE TABLE bills (series varchar(9), issued timestamp, no numeric(6, 2), client text NOT NULL REFERENCES clients, payer text, PRIMARY KEY (series, issued, no)) PARTITION BY RANGE (issued)`,
+		`CREATE TABLE bills (
+			series varchar(9),
+			issued timestamp,
+			no numeric(6, 2),
+			client text NOT NULL REFERENCES clients,
+			payer text,
+			PRIMARY KEY (series, issued, no)
+		) PARTITION BY RANGE (issued)`,
 		"CREATE TABLE bills_old PARTITION OF bills FOR VALUES FROM (MINVALUE) TO ('2012-01-01')",
 		"CREATE TABLE bills_new PARTITION OF bills DEFAULT",
 		"CREATE TABLE slips (client text REFERENCES clients, printed date, name text) PARTITION BY HASH (client)",
@@ -24,8 +31,13 @@ func TestASweepFindsRowsHoweverTheyAreNamed(t *testing.T) {
 		"CREATE TABLE slips_1 PARTITION OF slips FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
 		"INSERT INTO clients VALUES ('nobody', ''), ('no one', ''), ('Anna', 'Anna')",
 		"INSERT INTO oubli.anonymous_profiles VALUES ('-', 1, 'nobody'), ('-', 2, 'no one')",
-		`INSERT INTO bills SELECT 'it''s ' || i % 3, '2011-01-01'::timestamp + i * interval '12 hours 0.000001 seconds', i + 0.25, CASE i % 3 WHEN 0 THEN 'Anna' WHEN 1 THEN 'nobody' ELSE 'no one' END, 'Anna ' || i FROM generate_series(0, 1499) AS i`,
-		`INSERT INTO slips SELECT CASE i % 3 WHEN 0 THEN 'Anna' WHEN 1 THEN 'nobody' ELSE 'no one' END, date '2011-01-01' + i, 'Anna ' || i FROM generate_series(0, 1499) AS i`,
+		`INSERT INTO bills
+		SELECT 'it''s ' || i % 3, '2011-01-01'::timestamp + i * interval '12 hours 0.000001 seconds', i + 0.25,
+		  CASE i % 3 WHEN 0 THEN 'Anna' WHEN 1 THEN 'nobody' ELSE 'no one' END, 'Anna ' || i
+		FROM generate_series(0, 1499) AS i`,
+		`INSERT INTO slips
+		SELECT CASE i % 3 WHEN 0 THEN 'Anna' WHEN 1 THEN 'nobody' ELSE 'no one' END, date '2011-01-01' + i, 'Anna ' || i
+		FROM generate_series(0, 1499) AS i`,
 		"INSERT INTO slips VALUES ('nobody', NULL, 'Anna'), ('nobody', 'infinity', 'Anna for ever'), ('nobody', '-infinity', 'Anna')",
 		// One of each is refused.
 		"ALTER TABLE bills ADD CONSTRAINT payer CHECK (payer IS NOT NULL OR no <> 7.25)",
@@ -94,7 +106,8 @@ retention:
 	count("bills WHERE client <> 'Anna' AND payer IS NOT NULL", 1)
 	count("slips WHERE client <> 'Anna' AND name <> ''", 2) // the refused one, and the one dated infinity
 	r := retention(t, s, "whoever")
-	if len(r.Kept) != 2 || r.Kept[0].Due != 1 || r.Kept[0].Cleared != 999 || r.Kept[1].Due != 1 || len(r.Kept[1].Years) != 1 || r.Kept[1].Years[0].Year != 9801 {
+	if len(r.Kept) != 2 || r.Kept[0].Due != 1 || r.Kept[0].Cleared != 999 || r.Kept[1].Due != 1 ||
+		len(r.Kept[1].Years) != 1 || r.Kept[1].Years[0].Year != 9801 {
 		t.Errorf("%+v", r.Kept)
 	}
 }

@@ -36,12 +36,20 @@ func TestARowThatTheDatabaseRefusesToClearKeepsNoOther(t *testing.T) {
 	for name, c := range map[string]struct{ make, drop, code string }{
 		"check": {"ALTER TABLE invoices ADD CONSTRAINT has_email CHECK (billing_email IS NOT NULL OR number NOT IN ('7', '8', '31')) NOT VALID",
 			"ALTER TABLE invoices DROP CONSTRAINT has_email", "23514:has_email"},
-		"at commit": {`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-				IF NEW.number IN ('7', '8', '31') THEN RAISE EXCEPTION 'no, %', OLD.billing_name USING ERRCODE = '23000', CONSTRAINT = 'late'; END IF; RETURN NULL; END $$;
+		"at commit": {`
+			CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$
+			BEGIN
+			  IF NEW.number IN ('7', '8', '31') THEN
+			    RAISE EXCEPTION 'no, %', OLD.billing_name USING ERRCODE = '23000', CONSTRAINT = 'late';
+			  END IF;
+			  RETURN NULL;
+			END $$;
 			CREATE CONSTRAINT TRIGGER last_updated AFTER UPDATE ON invoices DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION keep()`,
 			"DROP FUNCTION keep CASCADE", "23000:late"},
 	} {
-		db.Exec(t, "UPDATE invoices SET billing_name = 'Anna', billing_address = 'Somewhere', billing_email = 'anna@mail.example' WHERE studio_id = $1::text::bigint", tenant)
+		db.Exec(t, `UPDATE invoices
+			SET billing_name = 'Anna', billing_address = 'Somewhere', billing_email = 'anna@mail.example'
+			WHERE studio_id = $1::text::bigint`, tenant)
 		db.Exec(t, "TRUNCATE oubli.retention_sweeps, oubli.retained")
 		db.Exec(t, c.make)
 		s := open(t, db, atMoment(dayOf(t, "2030-01-01")))
@@ -53,13 +61,17 @@ func TestARowThatTheDatabaseRefusesToClearKeepsNoOther(t *testing.T) {
 			t.Errorf("%s: %d invoices are held, want the three refused and the one that is not over", name, n)
 		}
 		r := retention(t, s, tenant)
-		if k := r.Kept[0]; k.Rows != 4 || k.Due != 3 || k.Overdue != 3 || k.Refused != 3 || k.Cleared != 37 || len(k.Years) != 1 || k.Years[0] != (jobs.KeptYear{Year: 2035, Rows: 1}) {
+		k := r.Kept[0]
+		if k.Rows != 4 || k.Due != 3 || k.Overdue != 3 || k.Refused != 3 || k.Cleared != 37 ||
+			len(k.Years) != 1 || k.Years[0] != (jobs.KeptYear{Year: 2035, Rows: 1}) {
 			t.Errorf("%s: kept %+v", name, k)
 		}
 		if w := r.Sweeps[0]; w.State != jobs.SweepFinished || w.Rows != 37 || w.Refused[c.code] != 3 || w.Day.String() != "2030-01-01" {
 			t.Errorf("%s: sweep %+v", name, w)
 		}
-		if stats, err := s.RetentionStats(t.Context()); err != nil || len(stats) != 1 || stats[0].Kept != 1 || stats[0].Overdue != 3 || stats[0].Refused != 3 || stats[0].Cleared != 37 {
+		stats, err := s.RetentionStats(t.Context())
+		if err != nil || len(stats) != 1 || stats[0].Kept != 1 || stats[0].Overdue != 3 || stats[0].Refused != 3 ||
+			stats[0].Cleared != 37 {
 			t.Errorf("%s: statistics %+v, %v", name, stats, err)
 		}
 		if n := sweep(t, s); n != 0 {
@@ -127,7 +139,8 @@ func TestASweepStepsAsideForRowsThatOthersHoldAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tx.Rollback(t.Context())
-	if _, err := tx.Exec(t.Context(), "SELECT FROM invoices WHERE studio_id = $1::text::bigint AND number IN ('1', '3') FOR UPDATE", tenant); err != nil {
+	const lockTwo = "SELECT FROM invoices WHERE studio_id = $1::text::bigint AND number IN ('1', '3') FOR UPDATE"
+	if _, err := tx.Exec(t.Context(), lockTwo, tenant); err != nil {
 		t.Fatal(err)
 	}
 	s := open(t, db, atMoment(dayOf(t, "2030-01-01")))
@@ -158,7 +171,8 @@ func TestASweepThatLosesItsConnectionHasDoneNothingAndIsDoneAgain(t *testing.T) 
 	db := bookingdb.New(t, 600)
 	tenant := former(t, db, "FR", "UTC", longOver(5)...)
 	cut := sync.OnceFunc(func() {
-		db.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1 AND state LIKE 'idle in transaction%'", db.WorkerRole)
+		db.Exec(t, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND usename = $1 AND state LIKE 'idle in transaction%'`, db.WorkerRole)
 	})
 	s := open(t, db, atMoment(dayOf(t, "2030-01-01")), func(o *repository.Options) {
 		o.Failpoint = func(name string) {
@@ -227,14 +241,18 @@ func TestTheCountsAreWhatTheDatabaseHoldsAndFollowAJob(t *testing.T) {
 		}
 		var sum int64
 		for _, y := range k[0].Years {
-			n := db.Int(t, `SELECT count(*) FROM invoices WHERE client_id IN (SELECT client_key::bigint FROM oubli.anonymous_profiles WHERE tenant_id = '1')
-				AND extract(year FROM issued_on) + 10 = $1 AND (billing_email IS NOT NULL OR billing_name <> 'Client inconnu' OR billing_address IS NOT NULL)`, y.Year)
+			n := db.Int(t, `SELECT count(*) FROM invoices
+				WHERE client_id IN (SELECT client_key::bigint FROM oubli.anonymous_profiles WHERE tenant_id = '1')
+				  AND extract(year FROM issued_on) + 10 = $1
+				  AND (billing_email IS NOT NULL OR billing_name <> 'Client inconnu' OR billing_address IS NOT NULL)`, y.Year)
 			if int64(n) != y.Rows {
 				t.Errorf("%s: until %d, %d rows are counted and %d held", when, y.Year, y.Rows, n)
 			}
 			sum += y.Rows
 		}
-		held := db.Int(t, "SELECT count(*) FROM invoices WHERE client_id IN (SELECT client_key::bigint FROM oubli.anonymous_profiles WHERE tenant_id = '1') AND billing_name <> 'Client inconnu'")
+		held := db.Int(t, `SELECT count(*) FROM invoices
+			WHERE client_id IN (SELECT client_key::bigint FROM oubli.anonymous_profiles WHERE tenant_id = '1')
+			  AND billing_name <> 'Client inconnu'`)
 		if sum != k[0].Rows || sum != int64(held) || sum == 0 {
 			t.Errorf("%s: %d rows in all, %d by year, %d in the database", when, k[0].Rows, sum, held)
 		}

@@ -20,9 +20,18 @@ func TestARowThatRaisesAnyStateKeepsNoOtherFromBeingCleared(t *testing.T) {
 			at := time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
 			var now atomic.Pointer[time.Time]
 			now.Store(&at)
-			s := newShape(t, fmt.Sprintf(invoicesMap, "")+"triggers:\n  - {name: provoked, because: \"a test\"}\n", fmt.Sprintf(invoicesSQL, "NOT NULL REFERENCES clients")+`
+			s := newShape(t, fmt.Sprintf(invoicesMap, "")+`
+triggers:
+  - {name: provoked, because: "a test"}
+`, fmt.Sprintf(invoicesSQL, "NOT NULL REFERENCES clients")+`
 INSERT INTO invoices (client_id, issued_on, billing) SELECT n, '2021-12-30', 'Client ' || n FROM generate_series(2, 10) AS n;
-CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.id = 4 AND NEW.billing IS NULL THEN RAISE EXCEPTION 'no' USING ERRCODE = '`+state+`'; END IF; RETURN NEW; END $$;
+CREATE FUNCTION provoke() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.id = 4 AND NEW.billing IS NULL THEN
+    RAISE EXCEPTION 'no' USING ERRCODE = '`+state+`';
+  END IF;
+  RETURN NEW;
+END $$;
 CREATE TRIGGER provoked BEFORE UPDATE ON invoices FOR EACH ROW EXECUTE FUNCTION provoke();`,
 				func(o *repository.Options) { o.Today = func() time.Time { return *now.Load() } })
 			s.eraseAll(t, "1", keys(1, 10)...)
