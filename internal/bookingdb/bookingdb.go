@@ -64,9 +64,9 @@ var Control = testdb.Template{Name: "control", Build: func(ctx context.Context, 
 func New(tb testing.TB, clients int) *DB {
 	tb.Helper()
 	tb.Logf("booking data of seed %d", seed())
-	return describe(tb, testdb.New(tb, testdb.Template{Name: fmt.Sprintf("booking%d of seed %d", clients, seed()), Build: func(ctx context.Context, pool *pgxpool.Pool) error {
-		return Fill(ctx, pool, clients)
-	}}))
+	build := func(ctx context.Context, pool *pgxpool.Pool) error { return Fill(ctx, pool, clients) }
+	name := fmt.Sprintf("booking%d of seed %d", clients, seed())
+	return describe(tb, testdb.New(tb, testdb.Template{Name: name, Build: build}))
 }
 
 // On is New on a server that only this test uses, given by the URL of its

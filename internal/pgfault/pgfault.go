@@ -66,7 +66,8 @@ func Wrap(op string, err error) error {
 		return faultOfProgram(op, err)
 	}
 	// The error's own text can hold addresses.
-	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: fmt.Errorf("connection to PostgreSQL: %s", connectionFault(err))}
+	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op,
+		Err: fmt.Errorf("connection to PostgreSQL: %s", connectionFault(err))}
 }
 
 // Acquire is Wrap for an error of getting a connection from the pool. pgxpool
@@ -74,7 +75,8 @@ func Wrap(op string, err error) error {
 func Acquire(op string, err error) error {
 	err = Wrap(op, err)
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Kind == jobs.Internal {
-		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: errors.New("no connection to PostgreSQL from the pool")}
+		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op,
+			Err: errors.New("no connection to PostgreSQL from the pool")}
 	}
 	return err
 }

@@ -26,7 +26,12 @@ func TestAnUnknownErrorIsAFaultOfThisProgramAndNotOfTheConnection(t *testing.T) 
 	secret := errors.New("anna@private.example")
 	var number int
 	scan := json.Unmarshal([]byte(`"anna@private.example"`), &number)
-	dial := &net.OpError{Op: "dial", Net: "tcp", Addr: &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3)}, Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	dial := &net.OpError{
+		Op:   "dial",
+		Net:  "tcp",
+		Addr: &net.TCPAddr{IP: net.IPv4(10, 1, 2, 3)},
+		Err:  os.NewSyscallError("connect", syscall.ECONNREFUSED),
+	}
 	for _, c := range []struct {
 		err  error
 		kind jobs.ErrorKind

@@ -34,7 +34,8 @@ copied AS ( -- the relations whose rows a materialized view holds, through any v
   SELECT copied.view, coalesce(pg_partition_root(c.oid), c.oid), c.relkind
   FROM copied
   JOIN pg_rewrite AS w ON w.ev_class = copied.source
-  JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> w.ev_class
+  JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+    AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> w.ev_class
   JOIN pg_class AS c ON c.oid = d.refobjid
   WHERE copied.relkind IN ('m', 'v') AND c.relkind IN ('r', 'p', 'm', 'v'))
 SELECT jsonb_build_object(
@@ -66,9 +67,10 @@ SELECT jsonb_build_object(
       SELECT jsonb_agg(jsonb_build_object(
         'name', ic.relname,
         'method', am.amname,
-        'keys', (SELECT jsonb_agg(CASE WHEN i.indkey[n - 1] = 0 THEN pg_get_indexdef(i.indexrelid, n, false)
-                                       ELSE (SELECT attname::text FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[n - 1]) END ORDER BY n)
-                 FROM generate_series(1, i.indnkeyatts) AS n),
+        'keys', (
+          SELECT jsonb_agg(CASE WHEN i.indkey[n - 1] = 0 THEN pg_get_indexdef(i.indexrelid, n, false)
+            ELSE (SELECT attname::text FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = i.indkey[n - 1]) END ORDER BY n)
+          FROM generate_series(1, i.indnkeyatts) AS n),
         'expression', (SELECT jsonb_agg(i.indkey[n - 1] = 0 ORDER BY n) FROM generate_series(1, i.indnkeyatts) AS n),
         'predicate', pg_get_expr(i.indpred, i.indrelid),
         'unique', nullif(i.indisunique, false),
@@ -133,17 +135,21 @@ rel AS MATERIALIZED (
   FROM pg_class AS c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'v') AND c.relnamespace IN (SELECT oid FROM ns))
 SELECT encode(sha256(convert_to(concat_ws(E'\n',
   array_to_string(current_schemas(false), ','),
-  (SELECT string_agg(concat_ws(' ', rel.oid, ns.nspname, relname, relkind, CASE WHEN relrowsecurity THEN row_security_active(rel.oid) END), ',' ORDER BY rel.oid)
+  (SELECT string_agg(concat_ws(' ', rel.oid, ns.nspname, relname, relkind,
+     CASE WHEN relrowsecurity THEN row_security_active(rel.oid) END), ',' ORDER BY rel.oid)
    FROM rel JOIN ns ON ns.oid = relnamespace WHERE relkind <> 'v' AND NOT relispartition),
-  (SELECT string_agg(concat_ws(' ', attrelid, attnum, attname, atttypid, attnotnull, attgenerated, attidentity, atthasdef), ',' ORDER BY attrelid, attnum)
-   FROM pg_attribute JOIN rel ON attrelid = rel.oid WHERE relkind <> 'v' AND NOT relispartition AND attrelid >= 16384 AND attnum > 0 AND NOT attisdropped),
+  (SELECT string_agg(concat_ws(' ', attrelid, attnum, attname, atttypid, attnotnull,
+     attgenerated, attidentity, atthasdef), ',' ORDER BY attrelid, attnum)
+   FROM pg_attribute JOIN rel ON attrelid = rel.oid
+   WHERE relkind <> 'v' AND NOT relispartition AND attrelid >= 16384 AND attnum > 0 AND NOT attisdropped),
   (SELECT string_agg(concat_ws(' ', t.oid, typnamespace, typname, typbasetype, typnotnull, typdefault IS NULL), ',' ORDER BY t.oid)
    FROM pg_type AS t JOIN ns ON ns.oid = typnamespace WHERE t.oid >= 16384 AND typrelid = 0 AND typelem = 0),
   (SELECT string_agg(concat_ws(' ', con.oid, condeferred), ',' ORDER BY con.oid)
    FROM pg_constraint AS con JOIN rel ON conrelid = rel.oid WHERE con.oid >= 16384 AND contype IN ('f', 'p') AND conparentid = 0),
   (SELECT string_agg(concat_ws(' ', indexrelid, indisvalid, indislive), ',' ORDER BY indexrelid)
    FROM pg_index JOIN rel ON indrelid = rel.oid
-   WHERE indrelid >= 16384 AND (NOT relispartition OR ((indisunique OR indisexclusion) AND NOT (SELECT i.relispartition FROM pg_class AS i WHERE i.oid = indexrelid)))),
+   WHERE indrelid >= 16384 AND (NOT relispartition OR ((indisunique OR indisexclusion)
+     AND NOT (SELECT i.relispartition FROM pg_class AS i WHERE i.oid = indexrelid)))),
   (SELECT string_agg(concat_ws(' ', tg.oid, tgname, tgtype, tgenabled), ',' ORDER BY tg.oid)
    FROM pg_trigger AS tg JOIN rel ON tgrelid = rel.oid WHERE NOT tgisinternal AND tgparentid = 0),
   (SELECT string_agg(concat_ws(' ', w.oid, rulename, ev_type, ev_enabled), ',' ORDER BY w.oid)

@@ -95,7 +95,8 @@ func prepare(t *testing.T, tx pgx.Tx, file string, archive *txtar.Archive, cat *
 	if err != nil {
 		return // a golden of gaps
 	}
-	for _, s := range slices.Concat(p.Statements(), p.SweepStatements(), []plan.Statement{p.Law, p.NewProfile, p.LiveProfiles, p.Tenant, p.Preview, p.Candidates(nil, false)}) {
+	single := []plan.Statement{p.Law, p.NewProfile, p.LiveProfiles, p.Tenant, p.Preview, p.Candidates(nil, false)}
+	for _, s := range slices.Concat(p.Statements(), p.SweepStatements(), single) {
 		if s.SQL == "" {
 			continue // without tenants there is none to read
 		}

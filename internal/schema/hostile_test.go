@@ -19,8 +19,9 @@ import (
 
 // fragments are what hostile names and values are made of.
 var fragments = []string{
-	"'", "''", `"`, `""`, ";", "--", "/*", "*/", `\`, `\'`, "$1", "$$", "$a$", "\n", ".", ":tenant", ":slot", "%s", "%!d", "(", ")", "[", "]", "E'", "U&'",
-	" OR true", " UNION SELECT 1", "DROP TABLE canary", "); DELETE FROM canary; --", "'; DELETE FROM canary; --", " RETURNING *", "true", "1", "note", " = ", "::text", ",", "é", "\u202e", " ",
+	"'", "''", `"`, `""`, ";", "--", "/*", "*/", `\`, `\'`, "$1", "$$", "$a$", "\n", ".", ":tenant", ":slot", "%s", "%!d",
+	"(", ")", "[", "]", "E'", "U&'", " OR true", " UNION SELECT 1", "DROP TABLE canary", "); DELETE FROM canary; --",
+	"'; DELETE FROM canary; --", " RETURNING *", "true", "1", "note", " = ", "::text", ",", "é", "\u202e", " ",
 }
 
 // hostileText joins fragments, within what PostgreSQL holds as a name.
@@ -156,7 +157,8 @@ func sameStatements(t *testing.T, yaml string, harmless, p *plan.Plan, expressio
 		}
 	}
 	api, worker := p.Grants()
-	if wantAPI, wantWorker := harmless.Grants(); !slices.EqualFunc(api, wantAPI, equalGrants) || !slices.EqualFunc(worker, wantWorker, equalGrants) {
+	wantAPI, wantWorker := harmless.Grants()
+	if !slices.EqualFunc(api, wantAPI, equalGrants) || !slices.EqualFunc(worker, wantWorker, equalGrants) {
 		t.Errorf("%s\ngrants %v, %v", yaml, api, worker)
 	}
 }

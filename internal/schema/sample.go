@@ -68,18 +68,31 @@ const factsSQL = `
 SELECT jsonb_build_object(
   'Enums', (SELECT coalesce(jsonb_object_agg(format_type(e.enumtypid, -1), e.labels), '{}') FROM (
     SELECT enumtypid, jsonb_agg(enumlabel ORDER BY enumsortorder) AS labels FROM pg_enum GROUP BY enumtypid) e),
-  'Views', (SELECT coalesce(jsonb_agg(jsonb_build_object('Schema', n.nspname, 'Name', v.relname, 'Materialized', v.relkind = 'm', 'Reads', d.reads)
-                                      ORDER BY n.nspname, v.relname), '[]')
+  'Views', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'Schema', n.nspname,
+      'Name', v.relname,
+      'Materialized', v.relkind = 'm',
+      'Reads', d.reads) ORDER BY n.nspname, v.relname), '[]')
     FROM pg_class v JOIN pg_namespace n ON n.oid = v.relnamespace
     JOIN LATERAL (
       SELECT jsonb_agg(DISTINCT jsonb_build_object('Schema', rn.nspname, 'Name', r.relname)) AS reads
-      FROM pg_rewrite w JOIN pg_depend p ON p.classid = 'pg_rewrite'::regclass AND p.objid = w.oid AND p.refclassid = 'pg_class'::regclass
-      JOIN pg_class r ON r.oid = coalesce(pg_partition_root(p.refobjid), p.refobjid) AND r.oid <> v.oid JOIN pg_namespace rn ON rn.oid = r.relnamespace
+      FROM pg_rewrite w
+      JOIN pg_depend p ON p.classid = 'pg_rewrite'::regclass AND p.objid = w.oid AND p.refclassid = 'pg_class'::regclass
+      JOIN pg_class r ON r.oid = coalesce(pg_partition_root(p.refobjid), p.refobjid) AND r.oid <> v.oid
+      JOIN pg_namespace rn ON rn.oid = r.relnamespace
       WHERE w.ev_class = v.oid) d ON d.reads IS NOT NULL
     WHERE v.relkind IN ('v', 'm') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli')),
-  'Triggers', (SELECT coalesce(jsonb_agg(jsonb_build_object('Schema', n.nspname, 'Table', c.relname, 'Name', t.tgname, 'Function', t.tgfoid::regproc || '()', 'InsertOnly', t.tgtype & 24 = 0,
+  'Triggers', (SELECT coalesce(jsonb_agg(jsonb_build_object(
+      'Schema', n.nspname,
+      'Table', c.relname,
+      'Name', t.tgname,
+      'Function', t.tgfoid::regproc || '()',
+      'InsertOnly', t.tgtype & 24 = 0,
       'When', CASE WHEN t.tgtype & 2 <> 0 THEN 'before ' ELSE 'after ' END
-        || concat_ws(' or ', CASE WHEN t.tgtype & 4 <> 0 THEN 'insert' END, CASE WHEN t.tgtype & 16 <> 0 THEN 'update' END, CASE WHEN t.tgtype & 8 <> 0 THEN 'delete' END)
+        || concat_ws(' or ',
+          CASE WHEN t.tgtype & 4 <> 0 THEN 'insert' END,
+          CASE WHEN t.tgtype & 16 <> 0 THEN 'update' END,
+          CASE WHEN t.tgtype & 8 <> 0 THEN 'delete' END)
         || CASE WHEN t.tgtype & 1 <> 0 THEN ' of each row' ELSE '' END) ORDER BY n.nspname, c.relname, t.tgname), '[]')
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT t.tgisinternal AND t.tgenabled <> 'D'))`

@@ -158,7 +158,8 @@ func deleteStatistics(ctx context.Context, tx pgx.Tx, table string) error {
 	}
 	_, err = tx.Exec(ctx, tables+`
 		DELETE FROM pg_catalog.pg_statistic_ext_data WHERE stxoid IN (
-		  SELECT e.oid FROM pg_catalog.pg_statistic_ext AS e JOIN tables ON id = e.stxrelid JOIN pg_catalog.pg_class AS t ON t.oid = id WHERE t.reltuples <= 0)`, table)
+		  SELECT e.oid FROM pg_catalog.pg_statistic_ext AS e JOIN tables ON id = e.stxrelid
+		  JOIN pg_catalog.pg_class AS t ON t.oid = id WHERE t.reltuples <= 0)`, table)
 	return err
 }
 
@@ -251,7 +252,9 @@ func (s *Scrubber) rewrite(ctx context.Context, o Options, f File, horizon uint3
 	}
 	var began time.Time
 	var before uint32
-	err = s.conn.QueryRow(ctx, "SELECT clock_timestamp(), pg_relation_filenode($1::text::regclass), set_config('lock_timeout', $2::bigint::text, false), set_config('statement_timeout', $3::bigint::text, false)",
+	err = s.conn.QueryRow(ctx, `SELECT clock_timestamp(), pg_relation_filenode($1::text::regclass),
+		set_config('lock_timeout', $2::bigint::text, false),
+		set_config('statement_timeout', $3::bigint::text, false)`,
 		f.Name, o.LockTimeout.Milliseconds(), limit.Milliseconds()).Scan(&began, &before, nil, nil)
 	if err != nil {
 		return "", false, pgfault.Wrap("prepare to rewrite", err)
@@ -296,14 +299,16 @@ func (s *Scrubber) rewrite(ctx context.Context, o Options, f File, horizon uint3
 func (s *Scrubber) verifyRewrite(ctx context.Context, o Options, f File, began time.Time, before uint32) (string, bool, error) {
 	var file uint32
 	var bytes int64
-	err := s.conn.QueryRow(ctx, "SELECT pg_relation_filenode($1::text::regclass), pg_total_relation_size($1::text::regclass)", f.Name).Scan(&file, &bytes)
+	err := s.conn.QueryRow(ctx, "SELECT pg_relation_filenode($1::text::regclass), pg_total_relation_size($1::text::regclass)", f.Name).
+		Scan(&file, &bytes)
 	if err != nil {
 		return "", false, pgfault.Wrap("read the table's size", err)
 	}
 	if file == before {
 		return "PostgreSQL did not rewrite it", true, nil
 	}
-	_, err = s.conn.Exec(ctx, "INSERT INTO oubli.rewrites (relation, began_at) VALUES ($1, $2) ON CONFLICT (relation) DO UPDATE SET began_at = excluded.began_at", f.Name, began)
+	_, err = s.conn.Exec(ctx, `INSERT INTO oubli.rewrites (relation, began_at) VALUES ($1, $2)
+		ON CONFLICT (relation) DO UPDATE SET began_at = excluded.began_at`, f.Name, began)
 	if err != nil {
 		return "", false, pgfault.Wrap("record the rewrite", err)
 	}
@@ -334,7 +339,8 @@ func (s *Scrubber) reportProgress(ctx context.Context, table string, progress fu
 		defer conn.Close(context.WithoutCancel(ctx))
 		for {
 			var scanned, total int64
-			err := conn.QueryRow(ctx, "SELECT heap_blks_scanned, heap_blks_total FROM pg_stat_progress_cluster WHERE pid = $1", pid).Scan(&scanned, &total)
+			err := conn.QueryRow(ctx, "SELECT heap_blks_scanned, heap_blks_total FROM pg_stat_progress_cluster WHERE pid = $1", pid).
+				Scan(&scanned, &total)
 			if err == nil {
 				progress(Progress{What: table, Done: scanned, Total: total})
 			}

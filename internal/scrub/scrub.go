@@ -55,7 +55,8 @@ func (s *Scrubber) prepare(ctx context.Context, m *erasuremap.Map) error {
 		return pgfault.Wrap("read the server's role", err)
 	}
 	if standby {
-		return &jobs.Error{Kind: jobs.Conflict, Code: "standby", Msg: "this server is a standby, which copies the files of its primary: run oubli scrub on the primary"}
+		return &jobs.Error{Kind: jobs.Conflict, Code: "standby",
+			Msg: "this server is a standby, which copies the files of its primary: run oubli scrub on the primary"}
 	}
 	if err := repository.CheckVersion(ctx, s.conn); err != nil {
 		return err
@@ -135,7 +136,8 @@ func (s *Scrubber) Inspect(ctx context.Context) (Leftovers, error) {
 		return l, err
 	}
 	var w WAL
-	err = s.conn.QueryRow(ctx, "SELECT count(*), coalesce(sum(size), 0) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'").Scan(&w.Segments, &w.Bytes)
+	err = s.conn.QueryRow(ctx, "SELECT count(*), coalesce(sum(size), 0) FROM pg_ls_waldir() WHERE name ~ '^[0-9A-F]{24}$'").
+		Scan(&w.Segments, &w.Bytes)
 	switch {
 	case err == nil:
 		l.WAL = &w

@@ -19,7 +19,8 @@ func (s *Scrubber) overwriteWAL(ctx context.Context, o Options, done *Result) er
 	}
 	const what = "write-ahead log"
 	if len(missing) > 0 {
-		done.Obstacles = append(done.Obstacles, Obstacle{what, "rights are missing: as a superuser, run " + strings.Join(missing, "; ") + "; and then oubli scrub --rewrite again"})
+		done.Obstacles = append(done.Obstacles, Obstacle{what, "rights are missing: as a superuser, run " +
+			strings.Join(missing, "; ") + "; and then oubli scrub --rewrite again"})
 		return nil
 	}
 	o.Progress(Progress{What: what})
@@ -53,7 +54,8 @@ func (s *Scrubber) overwriteWAL(ctx context.Context, o Options, done *Result) er
 	}
 	if kept > 0 {
 		done.Obstacles = append(done.Obstacles, Obstacle{what, fmt.Sprintf(
-			"%d older segments are kept, by a replication slot, a standby, wal_keep_size or an archive that lags: see pg_replication_slots and pg_stat_archiver, and run oubli scrub --rewrite again", kept)})
+			"%d older segments are kept, by a replication slot, a standby, wal_keep_size or an archive that lags: "+
+				"see pg_replication_slots and pg_stat_archiver, and run oubli scrub --rewrite again", kept)})
 		return nil
 	}
 	o.Progress(Progress{What: what, Ended: true, Note: fmt.Sprintf("%d segments overwritten or removed", total)})
