@@ -48,7 +48,8 @@ func (c *Client) responseError(resp *http.Response, body []byte) *jobs.Error {
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	var p problem
 	if media != "application/problem+json" || json.Unmarshal(body, &p) != nil {
-		e.Msg = fmt.Sprintf("%s answered %d %s, and the answer does not come from oubli's API; check the URL", c.base, resp.StatusCode, http.StatusText(resp.StatusCode))
+		e.Msg = fmt.Sprintf("%s answered %d %s, and the answer does not come from oubli's API; check the URL",
+			c.base, resp.StatusCode, http.StatusText(resp.StatusCode))
 		return e
 	}
 	e.Code = p.Code

@@ -49,7 +49,13 @@ func TestATokenStaysGoodWhileTheSecretIsChanged(t *testing.T) {
 
 func TestTheOpsListenerLooksAtWhereItHasCome(t *testing.T) {
 	t.Parallel()
-	for addr, want := range map[string]bool{"127.0.0.1:9090": true, "[::1]:9090": true, "10.0.0.7:9090": false, "[2001:db8::1]:9090": false, "0.0.0.0:9090": false} {
+	for addr, want := range map[string]bool{
+		"127.0.0.1:9090":     true,
+		"[::1]:9090":         true,
+		"10.0.0.7:9090":      false,
+		"[2001:db8::1]:9090": false,
+		"0.0.0.0:9090":       false,
+	} {
 		a, err := net.ResolveTCPAddr("tcp", addr)
 		if err != nil {
 			t.Fatal(err)

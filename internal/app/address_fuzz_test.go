@@ -40,9 +40,12 @@ func (l *letterbox) AcceptErasure(_ context.Context, req jobs.ErasureRequest, _ 
 // was accepted and cannot be written to would wait for ever for a mail.
 func FuzzAddresses(f *testing.F) {
 	for _, s := range []string{
-		"owner@studio.example", "o.w+n_er@studio.example", "zoë@stúdio.example", "owner@localhost", "Owner <owner@studio.example>", "=?utf-8?q?x=0D=0ABcc:_a?= <a@b.example>",
-		"a@b.example\r\nBcc: c@d.example", "a@b.example,c@d.example", `"o w"@studio.example`, "a@[127.0.0.1]", "a@b..example", "a@b.example.", "-a@-b.example", "a\u200b@b.example", "a@\u202eb.example",
-		"a@xn--stdio-0ra.example", "a%b@c.example", "a!b@c.example", "a@b\u3002example", "ａ@b.example", strings.Repeat("a", 64) + "@" + strings.Repeat("b", 181) + ".example",
+		"owner@studio.example", "o.w+n_er@studio.example", "zoë@stúdio.example", "owner@localhost",
+		"Owner <owner@studio.example>", "=?utf-8?q?x=0D=0ABcc:_a?= <a@b.example>",
+		"a@b.example\r\nBcc: c@d.example", "a@b.example,c@d.example", `"o w"@studio.example`, "a@[127.0.0.1]",
+		"a@b..example", "a@b.example.", "-a@-b.example", "a\u200b@b.example", "a@\u202eb.example",
+		"a@xn--stdio-0ra.example", "a%b@c.example", "a!b@c.example", "a@b\u3002example", "ａ@b.example",
+		strings.Repeat("a", 64) + "@" + strings.Repeat("b", 181) + ".example",
 	} {
 		f.Add(s)
 	}
@@ -52,7 +55,11 @@ func FuzzAddresses(f *testing.F) {
 		f.Fatal(err)
 	}
 	box := &letterbox{}
-	api, err := httpapi.New(httpapi.Options{Stores: httpapi.Stores{Jobs: box, Controls: box, Erasures: box, Merges: box, Selections: box, Retention: box}, Verifier: v, Limits: httpapi.Limits{Requests: -1, Bytes: -1, Failures: -1}})
+	api, err := httpapi.New(httpapi.Options{
+		Stores:   httpapi.Stores{Jobs: box, Controls: box, Erasures: box, Merges: box, Selections: box, Retention: box},
+		Verifier: v,
+		Limits:   httpapi.Limits{Requests: -1, Bytes: -1, Failures: -1},
+	})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -111,7 +118,8 @@ func FuzzAddresses(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if from, err := read.Header.AddressList("From"); err != nil || len(from) != 1 || from[0].Address != parsed.Address || len(read.Header["Bcc"]) > 0 {
+		from, err := read.Header.AddressList("From")
+		if err != nil || len(from) != 1 || from[0].Address != parsed.Address || len(read.Header["Bcc"]) > 0 {
 			t.Fatalf("%q: the letter comes from %v, %v", address, from, err)
 		}
 	})

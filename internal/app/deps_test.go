@@ -33,41 +33,77 @@ var none = []string{}
 
 var rules = []rule{
 	{"jobs", nil, none, "jobs is the vocabulary of everybody else and imports the standard library only"},
-	{"config", []string{"internal/loopback"}, anything, "config reads the environment and knows no package that uses it, so that internal/app alone connects the two"},
-	{"repository", []string{"jobs", "internal/schema", "internal/pgfault", "internal/plan", "internal/erasuremap"}, anything, "adapters never import each other: what they share is in jobs"},
-	{"worker", []string{"jobs"}, []string{"github.com/hibiken/asynq", "github.com/redis/go-redis/v9", "github.com/rs/zerolog", "go.opentelemetry.io/otel/..."}, "adapters never import each other, and the worker decides without knowing a database: what they share is in jobs"},
+	{"config", []string{"internal/loopback"}, anything,
+		"config reads the environment and knows no package that uses it, so that internal/app alone connects the two"},
+	{"repository", []string{"jobs", "internal/schema", "internal/pgfault", "internal/plan", "internal/erasuremap"}, anything,
+		"adapters never import each other: what they share is in jobs"},
+	{"worker", []string{"jobs"}, []string{
+		"github.com/hibiken/asynq", "github.com/redis/go-redis/v9", "github.com/rs/zerolog", "go.opentelemetry.io/otel/...",
+	}, "adapters never import each other, and the worker decides without knowing a database: what they share is in jobs"},
 	{"mailer", []string{"jobs", "internal/loopback"}, anything, "adapters never import each other: what they share is in jobs"},
 	{"internal/httpapi", []string{"jobs", "internal/limit"}, anything, "adapters never import each other: what they share is in jobs"},
-	{"internal/ops", []string{"jobs", "internal/limit", "internal/loopback"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"internal/ops", []string{"jobs", "internal/limit", "internal/loopback"}, anything,
+		"adapters never import each other: what they share is in jobs"},
 	{"internal/loopback", nil, none, "it knows addresses and nothing of what listens there"},
 	{"internal/golden", nil, []string{"github.com/google/go-cmp/..."}, "it compares texts, for tests of any package"},
 	{"internal/testlog", nil, none, "it keeps text, for tests of any package"},
 	{"internal/limit", nil, []string{"golang.org/x/time/rate"}, "it counts what callers take, and knows nothing of what that is"},
 	{"internal/tracing", nil, anything, "it knows where spans go and nothing of what they are about"},
 	{"internal/apiclient", []string{"jobs"}, none, "the client of the HTTP API speaks HTTP and the vocabulary, as any other client would"},
-	{"internal/plan", []string{"jobs", "internal/erasuremap"}, []string{"github.com/jackc/pgx/v5"}, "plan is pure: of the driver it may use the quoting of identifiers, and nothing that connects"},
-	{"internal/pgfault", []string{"jobs"}, []string{"github.com/jackc/pgx/v5/..."}, "it translates errors of the driver and knows no statement"},
-	{"internal/schema", []string{"jobs", "internal/pgfault", "internal/plan", "internal/erasuremap", "internal/mapinit"}, []string{"github.com/jackc/pgx/v5/..."}, "it reads somebody's database and knows nothing of the control tables"},
-	{"internal/scrub", []string{"jobs", "repository", "internal/schema", "internal/pgfault", "internal/plan", "internal/erasuremap"}, []string{"github.com/jackc/pgx/v5/..."}, "it goes on where the store's notes of what was erased end, and serves only the command line"},
-	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/plan"}, []string{"github.com/jackc/pgx/v5"}, "mapinit is pure, as plan is"},
+	{"internal/plan", []string{"jobs", "internal/erasuremap"}, []string{"github.com/jackc/pgx/v5"},
+		"plan is pure: of the driver it may use the quoting of identifiers, and nothing that connects"},
+	{"internal/pgfault", []string{"jobs"}, []string{"github.com/jackc/pgx/v5/..."},
+		"it translates errors of the driver and knows no statement"},
+	{"internal/schema", []string{
+		"jobs", "internal/pgfault", "internal/plan", "internal/erasuremap", "internal/mapinit",
+	}, []string{"github.com/jackc/pgx/v5/..."}, "it reads somebody's database and knows nothing of the control tables"},
+	{"internal/scrub", []string{
+		"jobs", "repository", "internal/schema", "internal/pgfault", "internal/plan", "internal/erasuremap",
+	}, []string{"github.com/jackc/pgx/v5/..."}, "it goes on where the store's notes of what was erased end, and serves only the command line"},
+	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/plan"}, []string{"github.com/jackc/pgx/v5"},
+		"mapinit is pure, as plan is"},
 	{"internal/schemas", nil, []string{"github.com/goccy/go-yaml/..."}, "it proves maps in tests, and product code does not lean on it"},
 	{"internal/generated", nil, none, "it makes up databases and maps and judges from outside, and knows nothing of what it judges"},
-	{"internal/erasuremap", []string{"jobs"}, []string{"github.com/goccy/go-yaml/..."}, "the map is a file format and knows neither databases nor those who use it"},
+	{"internal/erasuremap", []string{"jobs"}, []string{"github.com/goccy/go-yaml/..."},
+		"the map is a file format and knows neither databases nor those who use it"},
 	{"internal/booking", nil, []string{"github.com/jackc/pgx/v5/..."}, "the booking product is a stranger to oubli, as a customer's would be"},
 	{"internal/local/withservers", []string{"internal/local", "internal/testdb"}, anything, "tools for tests know no product code"},
 	{"internal/local", nil, anything, "servers for tests and for the demo know no product code"},
 	{"internal/testdb", []string{"internal/local"}, anything, "tools for tests know no product code"},
 	{"internal/model", []string{"jobs"}, none, "a model of the protocol that used its code would share its mistakes"},
-	{"internal/bookingdb", []string{"internal/booking", "internal/erasuremap", "internal/plan", "internal/schema", "internal/testdb", "repository"}, anything, "it gives tests a database and looks at it from outside"},
-	{"internal/bench/erasing", []string{"jobs", "internal/cli", "internal/apiclient", "internal/bench/figures", "internal/booking", "internal/local"}, anything, "it measures the whole program from outside, as its users meet it"},
-	{"internal/bench", []string{"jobs", "repository", "internal/bench/figures", "internal/booking", "internal/erasuremap", "internal/local"}, anything, "a benchmark is a user of the store, and starts servers as the demo does"},
+	{"internal/bookingdb", []string{
+		"internal/booking", "internal/erasuremap", "internal/plan", "internal/schema", "internal/testdb",
+		"repository",
+	}, anything, "it gives tests a database and looks at it from outside"},
+	{"internal/bench/erasing", []string{
+		"jobs", "internal/cli", "internal/apiclient", "internal/bench/figures", "internal/booking",
+		"internal/local",
+	}, anything, "it measures the whole program from outside, as its users meet it"},
+	{"internal/bench", []string{
+		"jobs", "repository", "internal/bench/figures", "internal/booking", "internal/erasuremap",
+		"internal/local",
+	}, anything, "a benchmark is a user of the store, and starts servers as the demo does"},
 	{"internal/chaos/wire", nil, none, "what the fault driver and its processes say to each other belongs to neither"},
-	{"internal/chaos/child", []string{"jobs", "repository", "worker", "internal/app", "internal/cli", "internal/chaos/wire"}, anything, "it is the whole program, built for trouble"},
-	{"internal/chaos", []string{"jobs", "internal/apiclient", "internal/booking", "internal/bookingdb", "internal/chaos", "internal/chaos/wire", "internal/httpapi", "internal/local"}, anything, "the fault driver looks at oubli from outside: through the API, the database and the mails"},
-	{"internal/app", []string{"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/erasuremap", "internal/httpapi", "internal/mapinit", "internal/ops", "internal/plan", "internal/schema", "internal/scrub", "internal/tracing"}, anything, "app builds the service and knows neither the command line nor the demo, which use it"},
+	{"internal/chaos/child", []string{"jobs", "repository", "worker", "internal/app", "internal/cli", "internal/chaos/wire"}, anything,
+		"it is the whole program, built for trouble"},
+	{"internal/chaos", []string{
+		"jobs", "internal/apiclient", "internal/booking", "internal/bookingdb", "internal/chaos",
+		"internal/chaos/wire", "internal/httpapi", "internal/local",
+	}, anything, "the fault driver looks at oubli from outside: through the API, the database and the mails"},
+	{"internal/app", []string{
+		"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/erasuremap",
+		"internal/httpapi", "internal/mapinit", "internal/ops", "internal/plan", "internal/schema",
+		"internal/scrub", "internal/tracing",
+	}, anything, "app builds the service and knows neither the command line nor the demo, which use it"},
 	{"internal/terminal", []string{"jobs"}, anything, "it shows jobs and numbers, and does not know where they come from"},
-	{"internal/demo", []string{"jobs", "repository", "internal/apiclient", "internal/app", "internal/booking", "internal/erasuremap", "internal/httpapi", "internal/local", "internal/schema", "internal/terminal"}, anything, "the demo uses the service as a customer does, and the command line starts it"},
-	{"internal/cli", []string{"jobs", "repository", "internal/apiclient", "internal/app", "internal/demo", "internal/erasuremap", "internal/mapinit", "internal/plan", "internal/scrub", "internal/terminal"}, anything, "the command line asks app for what needs settings, and never reads them itself"},
+	{"internal/demo", []string{
+		"jobs", "repository", "internal/apiclient", "internal/app", "internal/booking", "internal/erasuremap",
+		"internal/httpapi", "internal/local", "internal/schema", "internal/terminal",
+	}, anything, "the demo uses the service as a customer does, and the command line starts it"},
+	{"internal/cli", []string{
+		"jobs", "repository", "internal/apiclient", "internal/app", "internal/demo", "internal/erasuremap",
+		"internal/mapinit", "internal/plan", "internal/scrub", "internal/terminal",
+	}, anything, "the command line asks app for what needs settings, and never reads them itself"},
 	{"internal/e2e", none, none, "it holds tests only"},
 	{"cmd/oubli", []string{"internal/cli"}, none, "main is thin, so that tests can run the whole program"},
 }
@@ -173,7 +209,9 @@ func TestTheArrowsHoldAgainstThoseWhoCrossThem(t *testing.T) {
 			}
 		}
 	}
-	if why := against("worker", module+"jobs") + against("jobs", "time") + against("internal/plan", "github.com/jackc/pgx/v5") + against("cmd/oubli", module+"internal/cli"); why != "" {
+	why := against("worker", module+"jobs") + against("jobs", "time") +
+		against("internal/plan", "github.com/jackc/pgx/v5") + against("cmd/oubli", module+"internal/cli")
+	if why != "" {
 		t.Errorf("refused although allowed: %s", why)
 	}
 }

@@ -146,7 +146,15 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 }
 
 func (s *Service) startDispatcher(ctx context.Context, parts Parts) {
-	o := worker.DispatcherOptions{Outbox: s.store, Recovery: s.store, Redis: s.redis, Log: s.log, Count: s.metrics.Count, Round: s.metrics.ObserveLoop, Tracer: s.tracer}
+	o := worker.DispatcherOptions{
+		Outbox:   s.store,
+		Recovery: s.store,
+		Redis:    s.redis,
+		Log:      s.log,
+		Count:    s.metrics.Count,
+		Round:    s.metrics.ObserveLoop,
+		Tracer:   s.tracer,
+	}
 	if parts.Worker { // the API's database role may not write to the application's tables
 		o.Maintenance = s.store
 	}
@@ -232,7 +240,15 @@ func (s *Service) startAPI() error {
 	}
 	wakes := waking{s.store, s.dispatcher, s.tracer}
 	stores := httpapi.Stores{Jobs: s.store, Controls: wakes, Erasures: wakes, Merges: wakes, Selections: s.store, Retention: s.store}
-	handler, err := httpapi.New(httpapi.Options{Stores: stores, Tracer: s.tracer, Verifier: verifier, Log: s.log, Version: Version(), Observe: s.metrics.ObserveRequest, Limits: limitsOf(s.cfg)})
+	handler, err := httpapi.New(httpapi.Options{
+		Stores:   stores,
+		Tracer:   s.tracer,
+		Verifier: verifier,
+		Log:      s.log,
+		Version:  Version(),
+		Observe:  s.metrics.ObserveRequest,
+		Limits:   limitsOf(s.cfg),
+	})
 	if err != nil {
 		return err
 	}
