@@ -42,7 +42,8 @@ func checked(t *testing.T, change, mapText string, args ...string) (code int, st
 func TestACoveredSchemaPassesTheCheck(t *testing.T) {
 	t.Parallel()
 	code, stdout, stderr := checked(t, "", checkedMap)
-	if want := "covered: the map accounts for every row that reaches clients (2 statements)\n"; code != ExitDone || stdout != want || stderr != "" {
+	const want = "covered: the map accounts for every row that reaches clients (2 statements)\n"
+	if code != ExitDone || stdout != want || stderr != "" {
 		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
 	}
 }
@@ -53,7 +54,8 @@ const twoMigrations = `
 
 func TestTheCheckExplainsTableByTable(t *testing.T) {
 	t.Parallel()
-	code, stdout, stderr := checked(t, twoMigrations+"DROP INDEX visits_client_id_idx", strings.Replace(checkedMap, "note: null", `note: {sql: "upper(nte)"}`, 1))
+	broken := strings.Replace(checkedMap, "note: null", `note: {sql: "upper(nte)"}`, 1)
+	code, stdout, stderr := checked(t, twoMigrations+"DROP INDEX visits_client_id_idx", broken)
 	const want = `public.cards: 1 gap
   holder: foreign key cards_holder_fkey reaches the clients and is not in the map
     fix   under tables: - {table: cards, reference: holder, erase: …}
@@ -108,7 +110,8 @@ func TestTheChecksJSONIsWhatPipelinesRead(t *testing.T) {
 			}
 			gaps, isList := got["gaps"].([]any)
 			_, warnings := got["warnings"].([]any)
-			if code != c.code || got["covered"] != (c.code == ExitDone) || got["map"] != "oubli.yaml" || !isList || !warnings || len(gaps) != c.gaps {
+			if code != c.code || got["covered"] != (c.code == ExitDone) || got["map"] != "oubli.yaml" ||
+				!isList || !warnings || len(gaps) != c.gaps {
 				t.Errorf("exit %d\n%s", code, stdout)
 			}
 			for _, g := range gaps {

@@ -25,9 +25,18 @@ type mapVerdict struct {
 }
 
 func newVerdict(c app.Compiled) mapVerdict {
-	v := mapVerdict{Covered: len(c.Gaps) == 0, Map: c.MapFile, Gaps: append(plan.Gaps{}, c.Gaps...), Warnings: append([]plan.Warning{}, c.Warnings...)}
+	v := mapVerdict{
+		Covered:  len(c.Gaps) == 0,
+		Map:      c.MapFile,
+		Gaps:     append(plan.Gaps{}, c.Gaps...),
+		Warnings: append([]plan.Warning{}, c.Warnings...),
+	}
 	slices.SortStableFunc(v.Gaps, func(a, b plan.Gap) int {
-		return cmp.Or(cmp.Compare(a.Table, b.Table), cmp.Compare(a.Pos.Line, b.Pos.Line), cmp.Compare(a.Pos.Column, b.Pos.Column), cmp.Compare(a.Column, b.Column))
+		return cmp.Or(
+			cmp.Compare(a.Table, b.Table),
+			cmp.Compare(a.Pos.Line, b.Pos.Line),
+			cmp.Compare(a.Pos.Column, b.Pos.Column),
+			cmp.Compare(a.Column, b.Column))
 	})
 	v.Gaps = slices.Compact(v.Gaps)
 	if v.Covered {
@@ -81,7 +90,8 @@ func (v mapVerdict) print(w io.Writer) {
 		and = ", " + terminal.Count(n, "warning")
 	}
 	if v.Covered {
-		fmt.Fprintf(w, "covered: the map accounts for every row that reaches %s (%s%s)\n", v.client, terminal.Count(v.statements, "statement"), and)
+		fmt.Fprintf(w, "covered: the map accounts for every row that reaches %s (%s%s)\n",
+			v.client, terminal.Count(v.statements, "statement"), and)
 		return
 	}
 	fmt.Fprintf(w, "not covered: %s%s%s. Nothing is erased until the gaps are fixed.\n", terminal.Count(len(v.Gaps), "gap"), in, and)

@@ -53,7 +53,13 @@ func (d *desk) AcceptErasure(_ context.Context, r jobs.ErasureRequest, k jobs.Id
 	}
 	d.accepted = append(d.accepted, r)
 	d.keys = append(d.keys, k.Key)
-	return jobs.Job{ID: jobID, TenantID: r.TenantID, State: jobs.Scheduled, Requested: len(r.ClientIDs), Counts: jobs.Counts{Pending: len(r.ClientIDs)}}, false, nil
+	return jobs.Job{
+		ID:        jobID,
+		TenantID:  r.TenantID,
+		State:     jobs.Scheduled,
+		Requested: len(r.ClientIDs),
+		Counts:    jobs.Counts{Pending: len(r.ClientIDs)},
+	}, false, nil
 }
 
 func (d *desk) Job(_ context.Context, _ jobs.Kind, _, id string) (jobs.Job, error) {
@@ -110,7 +116,8 @@ func (d *desk) open(t *testing.T) sitting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	handler, err := httpapi.New(httpapi.Options{Stores: httpapi.Stores{Jobs: d, Controls: d, Erasures: d, Merges: d, Selections: d, Retention: d}, Verifier: verifier})
+	stores := httpapi.Stores{Jobs: d, Controls: d, Erasures: d, Merges: d, Selections: d, Retention: d}
+	handler, err := httpapi.New(httpapi.Options{Stores: stores, Verifier: verifier})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +128,8 @@ func (d *desk) open(t *testing.T) sitting {
 
 func mustMint(t *testing.T, tenant string, role jobs.Role) string {
 	t.Helper()
-	token, err := httpapi.Mint([]byte(authSecret), jobs.Caller{Subject: "ops", Email: "ops@example.com", Tenant: tenant, Role: role}, time.Hour)
+	caller := jobs.Caller{Subject: "ops", Email: "ops@example.com", Tenant: tenant, Role: role}
+	token, err := httpapi.Mint([]byte(authSecret), caller, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,20 +211,23 @@ func TestAMistakeInTheCommandLineIsOneLineAndExits2(t *testing.T) {
 		"client id 1: want 1..64 bytes, got 65":                   {"erase", "--yes", "--client", strings.Repeat("x", 65)},
 		"--reason: want subject_request or inactivity, got spite": {"erase", "--yes", "--client", "1", "--reason", "spite"},
 		"--not-before: want a time":                               {"erase", "--yes", "--client", "1", "--not-before", "soon"},
-		"--not-before: want a time such as":                       {"erase", "--yes", "--client", "1", "--not-before", "24h", "--idempotency-key", "k"},
-		"--idempotency-key: want up to 255":                       {"erase", "--yes", "--client", "1", "--idempotency-key", "a b"},
-		"--client-file: open /no/such/file":                       {"erase", "--yes", "--client-file", "/no/such/file"},
-		"want the id of an erasure":                               {"status", "7"},
-		"--watch and --clients want the id":                       {"status", "--watch"},
-		"--state: want one of":                                    {"status", "--state", "asleep"},
-		"--limit: want 1..1000, got 0":                            {"status", "--limit", "0"},
-		"want --json or --clients":                                {"status", jobID, "--json", "--clients"},
-		"accepts at most 1 arg(s), received 2":                    {"status", jobID, jobID},
-		"required flag(s)":                                        {"token"},
-		"--role: want admin or viewer, got root":                  {"token", "--tenant", "1", "--role", "root", "--subject", "s", "--email", "e@x.org"},
+		"--not-before: want a time such as": {
+			"erase", "--yes", "--client", "1", "--not-before", "24h", "--idempotency-key", "k"},
+		"--idempotency-key: want up to 255":    {"erase", "--yes", "--client", "1", "--idempotency-key", "a b"},
+		"--client-file: open /no/such/file":    {"erase", "--yes", "--client-file", "/no/such/file"},
+		"want the id of an erasure":            {"status", "7"},
+		"--watch and --clients want the id":    {"status", "--watch"},
+		"--state: want one of":                 {"status", "--state", "asleep"},
+		"--limit: want 1..1000, got 0":         {"status", "--limit", "0"},
+		"want --json or --clients":             {"status", jobID, "--json", "--clients"},
+		"accepts at most 1 arg(s), received 2": {"status", jobID, jobID},
+		"required flag(s)":                     {"token"},
+		"--role: want admin or viewer, got root": {
+			"token", "--tenant", "1", "--role", "root", "--subject", "s", "--email", "e@x.org"},
 	} {
 		c := s.run(t, args...)
-		if c.code != ExitUsage || c.out != "" || !strings.HasPrefix(c.err, "oubli: ") || strings.Count(c.err, "\n") != 1 || !strings.Contains(c.err, want) {
+		if c.code != ExitUsage || c.out != "" || !strings.Contains(c.err, want) ||
+			!strings.HasPrefix(c.err, "oubli: ") || strings.Count(c.err, "\n") != 1 {
 			t.Errorf("%q: exit %d, stdout %q, stderr %q, want %q", args, c.code, c.out, c.err, want)
 		}
 	}

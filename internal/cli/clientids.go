@@ -61,7 +61,8 @@ func distinctIDs(ids []string, what string, most int) ([]string, error) {
 	case len(distinct) == 0:
 		return nil, usage("want clients to %s: --client ID… or --client-file FILE", what)
 	case len(distinct) > most:
-		return nil, usage("want at most %s clients in one request, got %s; split them", terminal.Thousands(int64(most)), terminal.Thousands(int64(len(distinct))))
+		return nil, usage("want at most %s clients in one request, got %s; split them",
+			terminal.Thousands(int64(most)), terminal.Thousands(int64(len(distinct))))
 	}
 	return distinct, nil
 }

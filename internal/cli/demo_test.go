@@ -16,7 +16,15 @@ func TestTheDemoTellsItsStoryToTheEnd(t *testing.T) {
 	if code := Run(t.Context(), []string{"demo", "--once", "--clients", "400"}, nil, os.Stdin, &out, &errs); code != ExitDone {
 		t.Fatalf("exit %d\n%s\n%s", code, &out, &errs)
 	}
-	for _, want := range []string{"Subject:", "before", "after", "have the same checksum as before", "Every count and sum is as before", "until the end of", "no column of any table tells any more"} {
+	for _, want := range []string{
+		"Subject:",
+		"before",
+		"after",
+		"have the same checksum as before",
+		"Every count and sum is as before",
+		"until the end of",
+		"no column of any table tells any more",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the story does not say %q", want)
 		}

@@ -66,12 +66,14 @@ OUBLI_TOKEN holds a token with the role admin.`,
 	fs, r := cmd.Flags(), &f.request
 	fs.StringArrayVar(&r.ClientIDs, "client", nil, "client to erase; more ids may follow")
 	fs.StringVar(&f.inactive.period, "inactive", "", "select clients without activity for this long: P1Y, P18M, P90D")
-	fs.StringSliceVar(&f.inactive.without, "without", nil, "with --inactive: the kinds of activity to look at (default: all that the map names)")
+	fs.StringSliceVar(&f.inactive.without, "without", nil,
+		"with --inactive: the kinds of activity to look at (default: all that the map names)")
 	fs.BoolVar(&f.inactive.includeNew, "include-new-clients", false, "with --inactive: also clients created within the period")
 	fs.StringArrayVar(&f.inactive.exclude, "exclude", nil, "with --inactive: leave this client out; may be repeated")
 	fs.IntVar(&f.inactive.show, "show", 0, "with --inactive: list the first so many before asking")
 	fs.StringVar(&f.file, "client-file", "", "file with one client id per line, - for standard input")
-	fs.StringVar((*string)(&r.Reason), "reason", string(jobs.SubjectRequest), "subject_request (they asked) or inactivity (nobody active is erased)")
+	fs.StringVar((*string)(&r.Reason), "reason", string(jobs.SubjectRequest),
+		"subject_request (they asked) or inactivity (nobody active is erased)")
 	fs.StringVar(&r.Comment, "comment", "", "kept with the job, for your records; name nobody in it")
 	fs.StringSliceVar(&r.Notify, "notify", nil, "addresses that get the mail (default: the token's)")
 	fs.StringVar(&r.Locale, "locale", "", "language of the mail: fr, de, en, es, it or nl (default: the tenant's)")
@@ -190,7 +192,8 @@ func (f *eraseFlags) complete(c *cli, now time.Time) error {
 			return usage("--not-before: want a time such as 2026-05-03T22:00:00Z or a duration such as 24h, got %s", f.start)
 		}
 		if f.key != "" {
-			return usage("--not-before: want a time such as %s, because a duration would make each repetition of --idempotency-key another request", now.Add(d).UTC().Format(time.RFC3339))
+			return usage("--not-before: want a time such as %s, because a duration would make each repetition of "+
+				"--idempotency-key another request", now.Add(d).UTC().Format(time.RFC3339))
 		}
 		start = now.Add(d).UTC().Truncate(time.Second)
 	}

@@ -18,7 +18,8 @@ func goes() []jobs.Job {
 	return []jobs.Job{
 		{ID: jobID, TenantID: "7", State: jobs.Scheduled, Requested: 3, Counts: jobs.Counts{Pending: 3}},
 		{ID: jobID, TenantID: "7", State: jobs.Running, Requested: 3, Counts: jobs.Counts{Pending: 2, Erased: 1}},
-		{ID: jobID, TenantID: "7", State: jobs.Completed, Requested: 3, Counts: jobs.Counts{Erased: 3}, Mail: jobs.MailStatus{State: jobs.MailSent, Attempts: 1}},
+		{ID: jobID, TenantID: "7", State: jobs.Completed, Requested: 3, Counts: jobs.Counts{Erased: 3},
+			Mail: jobs.MailStatus{State: jobs.MailSent, Attempts: 1}},
 	}
 }
 
@@ -110,7 +111,8 @@ func TestCtrlCAtTheQuestionErasesNothing(t *testing.T) {
 	t.Cleanup(func() { _ = open.Close() })
 	var out, errs strings.Builder
 	c := &cli{environ: s.env, readFile: noFile, stdin: never, stdout: &out, stderr: &errs, asks: true}
-	if code := c.run(ctx, []string{"erase", "--client", "1"}); code != ExitExceptions || !strings.Contains(errs.String(), "nothing was erased") {
+	code := c.run(ctx, []string{"erase", "--client", "1"})
+	if code != ExitExceptions || !strings.Contains(errs.String(), "nothing was erased") {
 		t.Errorf("exit %d, %s", code, errs.String())
 	}
 	if len(d.accepted) != 0 {
@@ -167,7 +169,8 @@ func TestMoreClientsThanARequestTakesAreRefusedBeforeItIsSent(t *testing.T) {
 	d := &desk{steps: goes()}
 	s := d.open(t)
 	s.typed = ids.String()
-	s.run(t, "erase", "--yes", "--client-file", "-").expect(t, ExitUsage, "want at most 100,000 clients in one request, got 100,001; split them")
+	s.run(t, "erase", "--yes", "--client-file", "-").
+		expect(t, ExitUsage, "want at most 100,000 clients in one request, got 100,001; split them")
 	s.typed = strings.Repeat("#", maxIDFile+1)
 	s.run(t, "erase", "--yes", "--client-file", "-").expect(t, ExitUsage, "split the file")
 	if len(d.accepted) != 0 {
@@ -177,7 +180,8 @@ func TestMoreClientsThanARequestTakesAreRefusedBeforeItIsSent(t *testing.T) {
 
 func TestARefusalOfTheAPIIsOneLineWithItsCodeAndExits1(t *testing.T) {
 	t.Parallel()
-	d := &desk{steps: goes(), refusal: &jobs.Error{Kind: jobs.Invalid, Code: "bad_override", Msg: "The map does not call legal_hold overridable."}}
+	refusal := &jobs.Error{Kind: jobs.Invalid, Code: "bad_override", Msg: "The map does not call legal_hold overridable."}
+	d := &desk{steps: goes(), refusal: refusal}
 	s := d.open(t)
 	s.run(t, "erase", "--yes", "--client", "1", "--override", "legal_hold").
 		expect(t, ExitExceptions, "oubli: The map does not call legal_hold overridable. (bad_override)\n")
@@ -210,5 +214,6 @@ func TestARequestThatMayHaveArrivedIsNamedWithItsKey(t *testing.T) {
 	t.Parallel()
 	s := sitting{ctx: t.Context(), env: []string{"OUBLI_URL=http://oubli.invalid", "OUBLI_TOKEN=a.b.c"}}
 	s.run(t, "erase", "--yes", "--client", "1", "--not-before", "24h").
-		expect(t, ExitExceptions, "oubli: cannot reach the API at http://oubli.invalid", "to repeat it without harm add --idempotency-key ", " --not-before 2", "(unreachable)\n")
+		expect(t, ExitExceptions, "oubli: cannot reach the API at http://oubli.invalid",
+			"to repeat it without harm add --idempotency-key ", " --not-before 2", "(unreachable)\n")
 }

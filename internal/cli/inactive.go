@@ -96,7 +96,8 @@ func (f *eraseFlags) expected(ctx context.Context, api *apiclient.Client, sel jo
 
 // describe says whom the selection takes and whom it leaves out, and why.
 func (c *cli) describe(sel jobs.Selection, expected int, override []string) {
-	fmt.Fprintf(c.stderr, "Inactive since %s: %s to erase.\n", sel.Cutoff.UTC().Format("2006-01-02 15:04 MST"), terminal.Count(expected, "client"))
+	fmt.Fprintf(c.stderr, "Inactive since %s: %s to erase.\n",
+		sel.Cutoff.UTC().Format("2006-01-02 15:04 MST"), terminal.Count(expected, "client"))
 	line := func(n int, why string) {
 		if n > 0 {
 			fmt.Fprintf(c.stderr, "  left out  %7s  %s\n", terminal.Thousands(int64(n)), why)

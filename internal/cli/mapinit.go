@@ -83,7 +83,8 @@ func (c *cli) runMapInit(ctx context.Context, o mapinit.Options, output string, 
 	if err := writeNew(output, draft.YAML, force); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(c.stdout, "%s written, with %s: answer each TODO, then run oubli check\n", output, terminal.Count(draft.Todos, "open question"))
+	_, err = fmt.Fprintf(c.stdout, "%s written, with %s: answer each TODO, then run oubli check\n",
+		output, terminal.Count(draft.Todos, "open question"))
 	return err
 }
 

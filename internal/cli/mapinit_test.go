@@ -22,7 +22,8 @@ func mapInit(t *testing.T, args ...string) (code int, stdout, stderr string) {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer
-	code = Run(t.Context(), append([]string{"map", "init"}, args...), []string{"OUBLI_DATABASE_URL=" + testdb.URL(t, pool)}, strings.NewReader(""), &out, &errs)
+	environ := []string{"OUBLI_DATABASE_URL=" + testdb.URL(t, pool)}
+	code = Run(t.Context(), append([]string{"map", "init"}, args...), environ, strings.NewReader(""), &out, &errs)
 	return code, out.String(), errs.String()
 }
 
@@ -32,7 +33,12 @@ func TestMapInitWritesToStandardOutput(t *testing.T) {
 	if code != ExitDone || stderr != "" {
 		t.Fatalf("exit %d: %s", code, stderr)
 	}
-	for _, want := range []string{"version: 1\n", "  table: shops\n", "  tenant: shop_no\n", "{table: notes, reference: customer_id, erase: delete}"} {
+	for _, want := range []string{
+		"version: 1\n",
+		"  table: shops\n",
+		"  tenant: shop_no\n",
+		"{table: notes, reference: customer_id, erase: delete}",
+	} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("no %q in\n%s", want, stdout)
 		}
@@ -42,13 +48,14 @@ func TestMapInitWritesToStandardOutput(t *testing.T) {
 func TestMapInitNeverReplacesAFileUnasked(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "oubli.yaml")
-	if code, stdout, stderr := mapInit(t, "--client-table", "customers", "--output", path); code != ExitDone || !strings.Contains(stdout, path+" written") {
+	code, stdout, stderr := mapInit(t, "--client-table", "customers", "--output", path)
+	if code != ExitDone || !strings.Contains(stdout, path+" written") {
 		t.Fatalf("exit %d: %s%s", code, stdout, stderr)
 	}
 	if err := os.WriteFile(path, []byte("mine"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, _, stderr := mapInit(t, "--client-table", "customers", "--output", path)
+	code, _, stderr = mapInit(t, "--client-table", "customers", "--output", path)
 	if kept, _ := os.ReadFile(path); code != ExitUsage || string(kept) != "mine" || !strings.Contains(stderr, "--force") {
 		t.Errorf("exit %d, the file holds %q: %s", code, kept, stderr)
 	}
@@ -63,11 +70,12 @@ func TestMapInitNeverReplacesAFileUnasked(t *testing.T) {
 func TestMapInitNamesWhatIsWrongWithTheCall(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--client-table: name the table":         nil,
-		"no table kunden in the database":        {"--client-table", "kunden"},
-		"customers has no column tenant":         {"--client-table", "customers", "--tenant-column", "tenant"},
-		"--client-table: too many parts":         {"--client-table", "a.b.c"},
-		"--output: open ":                        {"--client-table", "customers", "--output", filepath.Join(t.TempDir(), "no", "such", "directory")},
+		"--client-table: name the table":  nil,
+		"no table kunden in the database": {"--client-table", "kunden"},
+		"customers has no column tenant":  {"--client-table", "customers", "--tenant-column", "tenant"},
+		"--client-table: too many parts":  {"--client-table", "a.b.c"},
+		"--output: open ": {
+			"--client-table", "customers", "--output", filepath.Join(t.TempDir(), "no", "such", "directory")},
 		`unknown command "extra" for "oubli map`: {"extra"},
 	} {
 		code, stdout, stderr := mapInit(t, args...)

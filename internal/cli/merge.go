@@ -68,7 +68,8 @@ OUBLI_TOKEN holds a token with the role admin.`,
 	fs.BoolVar(&r.Target.Anonymous, "anonymous", false, "merge into the anonymous profile, by the rules of an erasure")
 	fs.BoolVar(&f.keepSource, "keep-source", false, "do not delete the clients that were merged")
 	fs.BoolVar(&f.noFill, "no-fill", false, "do not give the target what it lacks, such as a phone number")
-	fs.StringVar((*string)(&r.Conflicts), "conflicts", string(jobs.FailOnConflict), "fail (leave that client as it is) or keep_target (its conflicting rows are deleted)")
+	fs.StringVar((*string)(&r.Conflicts), "conflicts", string(jobs.FailOnConflict),
+		"fail (leave that client as it is) or keep_target (its conflicting rows are deleted)")
 	fs.StringVar(&r.Comment, "comment", "", "kept with the job, for your records; name nobody in it")
 	fs.StringSliceVar(&r.Notify, "notify", nil, "addresses that get the mail (default: the token's)")
 	fs.StringVar(&r.Locale, "locale", "", "language of the mail: fr, de, en, es, it or nl (default: the tenant's)")
@@ -198,7 +199,10 @@ func (c *cli) previewMerge(f mergeFlags, url string) {
 	} else {
 		line("sources", "stay, without what belonged to them")
 	}
-	line("conflicts", map[jobs.ConflictRule]string{jobs.FailOnConflict: "keep a client from being merged", jobs.KeepTarget: "the target's row wins"}[r.Conflicts])
+	line("conflicts", map[jobs.ConflictRule]string{
+		jobs.FailOnConflict: "keep a client from being merged",
+		jobs.KeepTarget:     "the target's row wins",
+	}[r.Conflicts])
 	line("through", url)
 	if r.TenantID != "" {
 		line("tenant", r.TenantID)

@@ -60,7 +60,8 @@ Exit codes: 0 done, 1 something is left to do after --rewrite, 2 usage.`,
 	fs.BoolVar(&f.rewrite, "rewrite", false, "rewrite the tables and move the write-ahead log on")
 	fs.StringVar(&f.window, "window", "", "with --rewrite: when tables may be locked, in local time, such as 01:00-05:00; or always")
 	fs.DurationVar(&f.maxLock, "max-lock", 0, "with --rewrite: longest time that one table may be locked (default: until the window closes)")
-	fs.DurationVar(&f.lockTimeout, "lock-timeout", 2*time.Second, "with --rewrite: longest time that a table's users queue behind the wait for its lock")
+	fs.DurationVar(&f.lockTimeout, "lock-timeout", 2*time.Second,
+		"with --rewrite: longest time that a table's users queue behind the wait for its lock")
 	return cmd
 }
 
@@ -105,7 +106,8 @@ func (c *cli) writeScrubbed(done scrub.Result) error {
 		_, err := fmt.Fprintln(c.stdout, "Nothing to scrub: all that was erased has reached level 3.")
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%s, %s: %s\n", terminal.Count(done.Residues, "erasure"), terminal.Count(done.Rewritten, "table")+" rewritten", terminal.Residue(done.Level))
+	fmt.Fprintf(c.stdout, "%s, %s rewritten: %s\n",
+		terminal.Count(done.Residues, "erasure"), terminal.Count(done.Rewritten, "table"), terminal.Residue(done.Level))
 	if len(done.Obstacles) == 0 {
 		return nil
 	}
@@ -187,7 +189,8 @@ func (p *scrubProgress) show(s scrub.Progress) {
 	p.clear()
 	switch {
 	case s.Ended && s.Note == "":
-		fmt.Fprintf(p.w, "%s: %s, was %s, in %s\n", terminal.Printable(s.What), terminal.Bytes(s.After), terminal.Bytes(s.Before), terminal.Span(s.Took))
+		fmt.Fprintf(p.w, "%s: %s, was %s, in %s\n",
+			terminal.Printable(s.What), terminal.Bytes(s.After), terminal.Bytes(s.Before), terminal.Span(s.Took))
 	case s.Ended:
 		fmt.Fprintf(p.w, "%s: %s\n", terminal.Printable(s.What), terminal.Printable(s.Note))
 	case p.draws && s.Total > 0:

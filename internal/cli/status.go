@@ -125,7 +125,8 @@ func (c *cli) writeExceptions(all iter.Seq2[jobs.Exception, error]) error {
 		if e.Detail != "" {
 			until = ": " + terminal.Printable(e.Detail)
 		}
-		_, err := fmt.Fprintf(c.stdout, "  %-24s  %-16s  %s%s\n", terminal.Printable(e.ClientID), terminal.Words(string(e.Outcome)), terminal.Printable(e.Code), until)
+		_, err := fmt.Fprintf(c.stdout, "  %-24s  %-16s  %s%s\n",
+			terminal.Printable(e.ClientID), terminal.Words(string(e.Outcome)), terminal.Printable(e.Code), until)
 		if err != nil {
 			return err
 		}

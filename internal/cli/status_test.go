@@ -44,7 +44,9 @@ func TestStatusListsTheClientsThatAreNotPlainlyErased(t *testing.T) {
 		{ClientID: "4712", Outcome: jobs.ErasedRetained, Code: jobs.CodeRetained, RetainedUntil: &until},
 	}}
 	d.open(t).run(t, "status", jobID, "--clients").
-		expect(t, ExitExceptions, "4711                      skipped           legal_hold\n", "4712                      erased retained   retained until 2035-12-31\n")
+		expect(t, ExitExceptions,
+			"4711                      skipped           legal_hold\n",
+			"4712                      erased retained   retained until 2035-12-31\n")
 }
 
 func TestStatusWithoutAnIDListsJobs(t *testing.T) {

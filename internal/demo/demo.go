@@ -194,7 +194,8 @@ func (d *demo) seed(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.say("%s in %s, with the appointments, classes, invoices, notes, messages", terminal.Count(int(d.seeded.Clients), "client"), terminal.Count(len(d.seeded.Studios), "studio"))
+	d.say("%s in %s, with the appointments, classes, invoices, notes, messages",
+		terminal.Count(int(d.seeded.Clients), "client"), terminal.Count(len(d.seeded.Studios), "studio"))
 	d.say("and audit entries of a real studio product: %s.", terminal.Count(int(d.seeded.Rows), "row"))
 	return nil
 }
@@ -224,7 +225,8 @@ func (d *demo) startService(ctx context.Context) error {
 		"OUBLI_LISTEN=" + d.address(d.Listen, "127.0.0.1:8080"), "OUBLI_OPS_LISTEN=" + d.address("", "127.0.0.1:9090"),
 	}
 	log := zerolog.New(logFile).With().Timestamp().Logger()
-	if d.service, err = app.Start(ctx, app.Environment{Variables: environ, ReadFile: os.ReadFile}, app.Parts{API: true, Worker: true}, log, app.Tuning{}); err != nil {
+	env, parts := app.Environment{Variables: environ, ReadFile: os.ReadFile}, app.Parts{API: true, Worker: true}
+	if d.service, err = app.Start(ctx, env, parts, log, app.Tuning{}); err != nil {
 		return err
 	}
 	d.onStop("service", func() error { return d.service.Stop(context.WithoutCancel(ctx)) })

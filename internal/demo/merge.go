@@ -50,8 +50,10 @@ func (d *demo) enterTwice(ctx context.Context, e *studioErasure) (*double, error
 	var t double
 	var session int64
 	err := d.db.QueryRow(ctx, `
-		SELECT c.id, c.first_name || ' ' || c.last_name, p.session_id FROM clients AS c JOIN participations AS p ON p.client_id = c.id
-		WHERE c.studio_id = $1 AND NOT c.is_anonymous AND NOT c.legal_hold AND c.balance_cents = 0 ORDER BY c.id, p.id LIMIT 1`, e.ID).Scan(&t.original, &t.name, &session)
+		SELECT c.id, c.first_name || ' ' || c.last_name, p.session_id
+		FROM clients AS c JOIN participations AS p ON p.client_id = c.id
+		WHERE c.studio_id = $1 AND NOT c.is_anonymous AND NOT c.legal_hold AND c.balance_cents = 0
+		ORDER BY c.id, p.id LIMIT 1`, e.ID).Scan(&t.original, &t.name, &session)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}
@@ -59,7 +61,9 @@ func (d *demo) enterTwice(ctx context.Context, e *studioErasure) (*double, error
 		return nil, fmt.Errorf("find somebody to enter twice: %w", err)
 	}
 	err = d.db.QueryRow(ctx, `
-		WITH again AS (INSERT INTO clients (studio_id, first_name, last_name) SELECT studio_id, first_name, last_name FROM clients WHERE id = $1 RETURNING id, studio_id),
+		WITH again AS (
+		  INSERT INTO clients (studio_id, first_name, last_name)
+		  SELECT studio_id, first_name, last_name FROM clients WHERE id = $1 RETURNING id, studio_id),
 		booked AS (INSERT INTO appointments (studio_id, client_id, starts_at, status, price_cents, client_name, service)
 			SELECT studio_id, id, now() + interval '9 days', 'booked', 4500, $2, 'Pilates' FROM again),
 		seat AS (INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents) SELECT $3, id, 'booked', 1500, 0 FROM again)
@@ -110,7 +114,10 @@ func (d *demo) forgetOne(ctx context.Context, e *studioErasure) error {
 	if err != nil {
 		return fmt.Errorf("read who was unticked: %w", err)
 	}
-	err = d.db.QueryRow(ctx, "SELECT btrim(first_name || ' ' || last_name) FROM clients WHERE id = (SELECT client_key::bigint FROM oubli.anonymous_profiles WHERE tenant_id = $1::bigint::text AND slot = 1)", e.ID).Scan(&profile)
+	err = d.db.QueryRow(ctx, `
+		SELECT btrim(first_name || ' ' || last_name) FROM clients WHERE id = (
+		  SELECT client_key::bigint FROM oubli.anonymous_profiles
+		  WHERE tenant_id = $1::bigint::text AND slot = 1)`, e.ID).Scan(&profile)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil // nobody was erased here
 	}
@@ -119,7 +126,14 @@ func (d *demo) forgetOne(ctx context.Context, e *studioErasure) error {
 	}
 	d.say("\n%s, who was unticked above, asks to be forgotten after all. One client", name)
 	d.say("can be merged into the anonymous profile, “%s”, with a comment for the records.\n", profile)
-	job, err := d.merge(ctx, e, apiclient.Merge{SourceIDs: []string{e.unticked}, Target: apiclient.MergeTarget{Anonymous: true}, DeleteSource: true, FillBlanks: true, Conflicts: jobs.FailOnConflict, Comment: "RGPD"})
+	job, err := d.merge(ctx, e, apiclient.Merge{
+		SourceIDs:    []string{e.unticked},
+		Target:       apiclient.MergeTarget{Anonymous: true},
+		DeleteSource: true,
+		FillBlanks:   true,
+		Conflicts:    jobs.FailOnConflict,
+		Comment:      "RGPD",
+	})
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,8 @@ func (d *demo) prove(ctx context.Context, p *proof, erasures []*studioErasure) e
 	if err != nil {
 		return err
 	}
-	check(len(erased) == total(erasures, jobs.Erased)+total(erasures, jobs.ErasedRetained), "the number of clients who are gone is not the number reported erased")
+	reported := total(erasures, jobs.Erased) + total(erasures, jobs.ErasedRetained)
+	check(len(erased) == reported, "the number of clients who are gone is not the number reported erased")
 
 	same, err := d.compareTotals(ctx, p.totals)
 	if err != nil {
@@ -92,7 +93,8 @@ func (d *demo) prove(ctx context.Context, p *proof, erasures []*studioErasure) e
 
 // gone lists those of the clients who are no longer there.
 func (d *demo) gone(ctx context.Context, asked []int64) ([]int64, error) {
-	rows, err := d.db.Query(ctx, "SELECT id FROM unnest($1::bigint[]) AS asked(id) WHERE NOT EXISTS (SELECT FROM clients WHERE clients.id = asked.id)", asked)
+	rows, err := d.db.Query(ctx, `SELECT id FROM unnest($1::bigint[]) AS asked(id)
+		WHERE NOT EXISTS (SELECT FROM clients WHERE clients.id = asked.id)`, asked)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +144,9 @@ func (d *demo) compareTotals(ctx context.Context, before []booking.StudioTotals)
 
 func (d *demo) totalsLine(studio, when string, t booking.StudioTotals) {
 	d.say("  %-28s %-9s%13s%13s%12s%13s%12s%13s", studio, when,
-		terminal.Thousands(t.Appointments), euros(t.AppointmentCents), terminal.Thousands(t.Participations), euros(t.PaidCents), terminal.Thousands(t.Invoices), euros(t.InvoiceCents))
+		terminal.Thousands(t.Appointments), euros(t.AppointmentCents),
+		terminal.Thousands(t.Participations), euros(t.PaidCents),
+		terminal.Thousands(t.Invoices), euros(t.InvoiceCents))
 }
 
 // euros is an amount without its cents.

@@ -154,7 +154,8 @@ func (d *demo) heldInvoices(ctx context.Context) (sum int64, line string, err er
 	for _, studio := range d.seeded.Studios {
 		var n int64
 		err = d.db.QueryRow(ctx, `SELECT count(*) FROM invoices i JOIN clients c ON c.id = i.client_id
-			WHERE c.studio_id = $1 AND c.is_anonymous AND (i.billing_name <> c.first_name OR i.billing_address IS NOT NULL OR i.billing_email IS NOT NULL)`, studio.ID).Scan(&n)
+			WHERE c.studio_id = $1 AND c.is_anonymous
+			  AND (i.billing_name <> c.first_name OR i.billing_address IS NOT NULL OR i.billing_email IS NOT NULL)`, studio.ID).Scan(&n)
 		if err != nil {
 			return 0, "", err
 		}

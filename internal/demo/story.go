@@ -103,7 +103,8 @@ func (d *demo) choose(ctx context.Context) ([]*studioErasure, error) {
 		for _, guard := range slices.Sorted(maps.Keys(e.selection.Blocked)) {
 			held = append(held, fmt.Sprintf("%s %d", terminal.Words(guard), e.selection.Blocked[guard]))
 		}
-		d.say("  %-28s %s %10s%10s   %s", studio.Name, studio.Country, terminal.Thousands(int64(e.selection.Total)), terminal.Thousands(studio.Clients), strings.Join(held, ", "))
+		d.say("  %-28s %s %10s%10s   %s", studio.Name, studio.Country,
+			terminal.Thousands(int64(e.selection.Total)), terminal.Thousands(studio.Clients), strings.Join(held, ", "))
 		all = append(all, e)
 	}
 	return all, d.untick(ctx, all[0])
@@ -148,11 +149,16 @@ func (d *demo) introduce(ctx context.Context, e *studioErasure) (*person, error)
 		  coalesce(ad.street || ', ' || ad.postal_code || ' ' || ad.city, '–'), coalesce(a.note, '–'), a.id, i.id
 		FROM clients c
 		LEFT JOIN addresses ad ON ad.id = c.address_id
-		JOIN LATERAL (SELECT id, note FROM appointments WHERE client_id = c.id ORDER BY note IS NULL, starts_at DESC LIMIT 1) a ON true
-		JOIN LATERAL (SELECT id FROM invoices WHERE client_id = c.id AND status = 'paid' AND issued_on > now() - interval '6 years' ORDER BY issued_on DESC LIMIT 1) i ON true
+		JOIN LATERAL (
+		  SELECT id, note FROM appointments WHERE client_id = c.id ORDER BY note IS NULL, starts_at DESC LIMIT 1) a ON true
+		JOIN LATERAL (
+		  SELECT id FROM invoices
+		  WHERE client_id = c.id AND status = 'paid' AND issued_on > now() - interval '6 years'
+		  ORDER BY issued_on DESC LIMIT 1) i ON true
 		WHERE c.id = ANY($1::text[]::bigint[]) AND NOT c.legal_hold AND c.balance_cents = 0
 		  AND NOT EXISTS (SELECT FROM invoices WHERE client_id = c.id AND status = 'open')
-		ORDER BY ad.id IS NULL, a.note IS NULL, c.id LIMIT 1`, e.ids).Scan(&p.id, &p.name, &email, &phone, &birth, &street, &note, &p.appointment, &p.invoice)
+		ORDER BY ad.id IS NULL, a.note IS NULL, c.id LIMIT 1`, e.ids).
+		Scan(&p.id, &p.name, &email, &phone, &birth, &street, &note, &p.appointment, &p.invoice)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil // a studio of a few clients need not have anybody to tell of
 	}
@@ -189,7 +195,12 @@ func (d *demo) introduce(ctx context.Context, e *studioErasure) (*person, error)
 func (d *demo) eraseAll(ctx context.Context, erasures []*studioErasure) error {
 	d.chapter("The erasure")
 	for _, e := range erasures {
-		request := apiclient.Erasure{SelectionID: e.selection.ID, ExpectedCount: &e.selection.Total, Reason: jobs.Inactivity, Comment: "inactive for a year"}
+		request := apiclient.Erasure{
+			SelectionID:   e.selection.ID,
+			ExpectedCount: &e.selection.Total,
+			Reason:        jobs.Inactivity,
+			Comment:       "inactive for a year",
+		}
 		key := apiclient.NewIdempotencyKey()
 		first, err := e.client.CreateErasure(ctx, request, key)
 		if err != nil {
@@ -245,7 +256,9 @@ func (d *demo) eraseAll(ctx context.Context, erasures []*studioErasure) error {
 		}
 	}
 	took := time.Since(start)
-	d.say("%s, %s, in %s: %s clients/s.\n", terminal.Count(done, "client"), terminal.Count(int(rows), "row"), terminal.Span(took), terminal.Thousands(int64(float64(done)/took.Seconds())))
+	rate := terminal.Thousands(int64(float64(done) / took.Seconds()))
+	d.say("%s, %s, in %s: %s clients/s.\n",
+		terminal.Count(done, "client"), terminal.Count(int(rows), "row"), terminal.Span(took), rate)
 	terminal.WriteOutcome(d.Out, erasures[0].job)
 	return nil
 }

@@ -32,9 +32,15 @@ func TestOutcomesReadAsInTheGoldenFile(t *testing.T) {
 		job  jobs.Job
 	}{
 		{"with exceptions", full},
-		{"scheduled", jobs.Job{ID: jobID, TenantID: "7", State: jobs.Scheduled, Reason: jobs.SubjectRequest, Requested: 1, Counts: jobs.Counts{Pending: 1}, CreatedAt: created, NotBefore: &later, Mail: jobs.MailStatus{State: jobs.MailWaiting}}},
-		{"blocked", jobs.Job{ID: jobID, TenantID: "7", State: jobs.Blocked, BlockedReason: "clients.shoe_size is not in the map", Reason: jobs.SubjectRequest, Requested: 1500, Counts: jobs.Counts{Pending: 500, Erased: 1000}, CreatedAt: created, StartedAt: &started, Mail: jobs.MailStatus{State: jobs.MailWaiting}}},
-		{"nobody", jobs.Job{ID: jobID, TenantID: "7", State: jobs.Completed, Reason: jobs.Inactivity, CreatedAt: created, StartedAt: &started, FinishedAt: &started, Mail: jobs.MailStatus{State: jobs.MailNone}}},
+		{"scheduled", jobs.Job{ID: jobID, TenantID: "7", State: jobs.Scheduled, Reason: jobs.SubjectRequest,
+			Requested: 1, Counts: jobs.Counts{Pending: 1}, CreatedAt: created, NotBefore: &later,
+			Mail: jobs.MailStatus{State: jobs.MailWaiting}}},
+		{"blocked", jobs.Job{ID: jobID, TenantID: "7", State: jobs.Blocked, Reason: jobs.SubjectRequest,
+			BlockedReason: "clients.shoe_size is not in the map", Requested: 1500,
+			Counts: jobs.Counts{Pending: 500, Erased: 1000}, CreatedAt: created, StartedAt: &started,
+			Mail: jobs.MailStatus{State: jobs.MailWaiting}}},
+		{"nobody", jobs.Job{ID: jobID, TenantID: "7", State: jobs.Completed, Reason: jobs.Inactivity,
+			CreatedAt: created, StartedAt: &started, FinishedAt: &started, Mail: jobs.MailStatus{State: jobs.MailNone}}},
 	}
 	const name = "testdata/outcomes.txtar"
 	var got txtar.Archive
@@ -48,12 +54,26 @@ func TestOutcomesReadAsInTheGoldenFile(t *testing.T) {
 
 func TestNumbersAndSpansReadWell(t *testing.T) {
 	t.Parallel()
-	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 20_000: "20,000", 1_234_567: "1,234,567", -1000: "-1,000", -100: "-100"} {
+	for n, want := range map[int64]string{
+		0:         "0",
+		7:         "7",
+		999:       "999",
+		1000:      "1,000",
+		20_000:    "20,000",
+		1_234_567: "1,234,567",
+		-1000:     "-1,000",
+		-100:      "-100",
+	} {
 		if got := Thousands(n); got != want {
 			t.Errorf("thousands(%d): got %s, want %s", n, got, want)
 		}
 	}
-	for d, want := range map[time.Duration]string{1234 * time.Microsecond: "1ms", 2345 * time.Millisecond: "2.3s", 12345 * time.Millisecond: "12s", 3723 * time.Second: "1h2m3s"} {
+	for d, want := range map[time.Duration]string{
+		1234 * time.Microsecond:  "1ms",
+		2345 * time.Millisecond:  "2.3s",
+		12345 * time.Millisecond: "12s",
+		3723 * time.Second:       "1h2m3s",
+	} {
 		if got := Span(d); got != want {
 			t.Errorf("span(%s): got %s, want %s", d, got, want)
 		}
