@@ -39,7 +39,13 @@ func openTestLab(t *testing.T, o Options) *lab {
 }
 
 func TestNothingIsLostAndNothingHappensTwiceWhateverBreaks(t *testing.T) {
-	l := openTestLab(t, Options{Clients: 3000, Round: 70 * time.Second, Pause: 100 * time.Millisecond, Outage: 600 * time.Millisecond, Overlap: 2})
+	l := openTestLab(t, Options{
+		Clients: 3000,
+		Round:   70 * time.Second,
+		Pause:   100 * time.Millisecond,
+		Outage:  600 * time.Millisecond,
+		Overlap: 2,
+	})
 	f := &Figures{Seed: seed}
 	if err := l.round(t.Context(), f); err != nil {
 		t.Error(err)

@@ -52,7 +52,8 @@ func (r *round) checkJobs(ctx context.Context) (map[string]time.Time, error) {
 			continue
 		}
 		var n int
-		if err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE comment = $1", fmt.Sprintf("order %d", o.number)).Scan(&n); err != nil {
+		order := fmt.Sprintf("order %d", o.number)
+		if err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE comment = $1", order).Scan(&n); err != nil {
 			return nil, err
 		}
 		if n != 1 {
@@ -128,7 +129,8 @@ const dealtSQL = `
 	WITH dealt AS (
 	  SELECT t.job_id, j.kind, unnest(t.keys[:t.position]) AS client FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
 	  WHERE t.kind <> 'mail' AND NOT j.dry_run)
-	SELECT d.job_id::text, d.kind, d.client, coalesce(e.outcome, 'erased'), coalesce(e.code, ''), EXISTS (SELECT FROM clients WHERE id::text = d.client)
+	SELECT d.job_id::text, d.kind, d.client, coalesce(e.outcome, 'erased'), coalesce(e.code, ''),
+	  EXISTS (SELECT FROM clients WHERE id::text = d.client)
 	FROM dealt AS d LEFT JOIN oubli.exceptions AS e ON e.job_id = d.job_id AND e.client_id = d.client`
 
 // checkClients compares the database with the jobs: every client is erased or

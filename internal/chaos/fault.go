@@ -118,7 +118,8 @@ func (r *round) progress(ctx context.Context) recovery {
 func (r *round) done(ctx context.Context) (n int, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	err := r.pool.QueryRow(ctx, "SELECT coalesce(sum(position), 0) + count(*) FILTER (WHERE state IN ('done', 'failed')) FROM oubli.tasks").Scan(&n)
+	err := r.pool.QueryRow(ctx, `SELECT coalesce(sum(position), 0) + count(*) FILTER (WHERE state IN ('done', 'failed'))
+		FROM oubli.tasks`).Scan(&n)
 	return n, err == nil
 }
 
@@ -127,7 +128,8 @@ func (r *round) done(ctx context.Context) (n int, ok bool) {
 func (r *round) takenOver(ctx context.Context, held map[string]int, since time.Time) recovery {
 	tasks, attempts := pairs(held)
 	// Nobody claims tasks of a paused job.
-	const stuck = `FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id WHERE (t.kind = 'mail' OR j.state IN ('scheduled', 'running')) AND `
+	const stuck = `FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
+		WHERE (t.kind = 'mail' OR j.state IN ('scheduled', 'running')) AND `
 	var ids []string
 	var nos []int
 	known := false
@@ -135,9 +137,11 @@ func (r *round) takenOver(ctx context.Context, held map[string]int, since time.T
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		if !known {
-			err := r.pool.QueryRow(ctx, `SELECT coalesce(array_agg(t.id::text), '{}'), coalesce(array_agg(t.attempt + t.dispatch_no), '{}') `+stuck+`
+			err := r.pool.QueryRow(ctx, `
+				SELECT coalesce(array_agg(t.id::text), '{}'), coalesce(array_agg(t.attempt + t.dispatch_no), '{}') `+stuck+`
 				(t.state = 'pending' AND t.dispatched_at IS NOT NULL OR t.state = 'running' AND EXISTS (
-				  SELECT FROM unnest($1::uuid[], $2::int[]) AS held (id, attempt) WHERE held.id = t.id AND held.attempt = t.attempt))`, tasks, attempts).Scan(&ids, &nos)
+				  SELECT FROM unnest($1::uuid[], $2::int[]) AS held (id, attempt)
+				  WHERE held.id = t.id AND held.attempt = t.attempt))`, tasks, attempts).Scan(&ids, &nos)
 			if err != nil {
 				return 0, err
 			}
@@ -145,7 +149,8 @@ func (r *round) takenOver(ctx context.Context, held map[string]int, since time.T
 		}
 		err = r.pool.QueryRow(ctx, `SELECT count(*) `+stuck+` t.state IN ('pending', 'running')
 			AND (t.state = 'running' OR t.dispatched_at IS NOT NULL)
-			AND EXISTS (SELECT FROM unnest($1::uuid[], $2::int[]) AS was (id, no) WHERE was.id = t.id AND was.no = t.attempt + t.dispatch_no)`, ids, nos).Scan(&n)
+			AND EXISTS (SELECT FROM unnest($1::uuid[], $2::int[]) AS was (id, no)
+			  WHERE was.id = t.id AND was.no = t.attempt + t.dispatch_no)`, ids, nos).Scan(&n)
 		return n, err
 	}
 	if n, err := left(ctx); err == nil && n == 0 {

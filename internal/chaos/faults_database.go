@@ -146,7 +146,8 @@ func (r *round) lockWhile(ctx context.Context, sql string, args ...any) (recover
 
 func strangerHoldsClients(ctx context.Context, r *round) (recovery, error) {
 	return r.lockWhile(ctx, `SELECT FROM clients WHERE id IN (
-		SELECT unnest(keys[position + 1:])::bigint FROM oubli.tasks WHERE kind = 'batch' AND state IN ('pending', 'running') LIMIT 60) FOR UPDATE SKIP LOCKED`)
+		SELECT unnest(keys[position + 1:])::bigint FROM oubli.tasks
+		WHERE kind = 'batch' AND state IN ('pending', 'running') LIMIT 60) FOR UPDATE SKIP LOCKED`)
 }
 
 func strangerLocksTable(ctx context.Context, r *round) (recovery, error) {
@@ -155,7 +156,8 @@ func strangerLocksTable(ctx context.Context, r *round) (recovery, error) {
 }
 
 func strangerLocksTask(ctx context.Context, r *round) (recovery, error) {
-	return r.lockWhile(ctx, `WITH few AS (SELECT id, job_id FROM oubli.tasks WHERE state IN ('pending', 'running') LIMIT 2 FOR UPDATE SKIP LOCKED)
+	return r.lockWhile(ctx, `WITH few AS (
+		  SELECT id, job_id FROM oubli.tasks WHERE state IN ('pending', 'running') LIMIT 2 FOR UPDATE SKIP LOCKED)
 		SELECT FROM oubli.jobs WHERE id IN (SELECT job_id FROM few) FOR UPDATE SKIP LOCKED`)
 }
 
@@ -191,7 +193,10 @@ func diskFull(ctx context.Context, r *round) (recovery, error) {
 // schemaGrows adds a column that the map does not cover. Jobs that need the table
 // are blocked until the column is gone.
 func schemaGrows(ctx context.Context, r *round) (recovery, error) {
-	if _, err := r.pool.Exec(ctx, "SET lock_timeout = '10s'; ALTER TABLE appointments ADD COLUMN nickname text; RESET lock_timeout"); err != nil {
+	if _, err := r.pool.Exec(ctx, `
+		SET lock_timeout = '10s';
+		ALTER TABLE appointments ADD COLUMN nickname text;
+		RESET lock_timeout`); err != nil {
 		return recovery{}, errNotMet
 	}
 	const erasedSQL = "SELECT coalesce(sum(erased + erased_retained), 0) FROM oubli.tasks"

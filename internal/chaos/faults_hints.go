@@ -20,7 +20,9 @@ import (
 // hints in the dashboard.
 func hintFaults() []fault {
 	all := []fault{{"hints doubled, late, out of order, unknown", strangeHints}}
-	for _, action := range []string{"pending_tasks:delete_all", "pending_tasks:archive_all", "archived_tasks:run_all", "active_tasks:cancel_all"} {
+	for _, action := range []string{
+		"pending_tasks:delete_all", "pending_tasks:archive_all", "archived_tasks:run_all", "active_tasks:cancel_all",
+	} {
 		all = append(all, fault{"dashboard: " + action, func(ctx context.Context, r *round) (recovery, error) {
 			for queue := range jobs.Queues() {
 				method := http.MethodPost

@@ -44,7 +44,9 @@ func (r *round) mailed() recovery {
 	since := time.Now()
 	return recovery{since, func(ctx context.Context) bool {
 		var left int
-		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id WHERE t.kind = 'mail' AND t.state IN ('pending', 'running') AND j.finished_at < $1", since).Scan(&left)
+		err := r.pool.QueryRow(ctx, `
+			SELECT count(*) FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
+			WHERE t.kind = 'mail' AND t.state IN ('pending', 'running') AND j.finished_at < $1`, since).Scan(&left)
 		return err == nil && left == 0
 	}}
 }

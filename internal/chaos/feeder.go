@@ -74,7 +74,13 @@ type feeder struct {
 const studios = 4
 
 func newFeeder(ctx context.Context, r *round) (*feeder, error) {
-	f := &feeder{r: r, rand: &lockedRand{rand: rand.New(rand.NewPCG(r.seed, 2))}, fresh: map[int64][]string{}, used: map[int64][]string{}, apart: map[int64][]string{}}
+	f := &feeder{
+		r:     r,
+		rand:  &lockedRand{rand: rand.New(rand.NewPCG(r.seed, 2))},
+		fresh: map[int64][]string{},
+		used:  map[int64][]string{},
+		apart: map[int64][]string{},
+	}
 	for s := int64(1); s <= studios; s++ {
 		rows, err := r.pool.Query(ctx, "SELECT id::text FROM clients WHERE studio_id = $1 AND NOT is_anonymous ORDER BY id", s)
 		if err != nil {

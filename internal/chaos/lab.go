@@ -132,7 +132,8 @@ const troubleSQL = `
 	CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
 		IF EXISTS (SELECT FROM public.poison WHERE id = OLD.id) THEN
-			RAISE EXCEPTION 'client % <%> stays', OLD.last_name, OLD.email USING ERRCODE = '23514', CONSTRAINT = 'clients_keep_vip', DETAIL = OLD::text;
+			RAISE EXCEPTION 'client % <%> stays', OLD.last_name, OLD.email
+			  USING ERRCODE = '23514', CONSTRAINT = 'clients_keep_vip', DETAIL = OLD::text;
 		END IF;
 		RETURN OLD;
 	END $$;

@@ -174,7 +174,13 @@ func (d *dialogue) Data(r io.Reader) error {
 		return err
 	}
 	p.mu.Lock()
-	p.got = append(p.got, acceptedMail{to: d.to, id: m.Header.Get("Message-ID"), data: body.Bytes(), at: time.Now(), answered: !dropped && !hung})
+	p.got = append(p.got, acceptedMail{
+		to:       d.to,
+		id:       m.Header.Get("Message-ID"),
+		data:     body.Bytes(),
+		at:       time.Now(),
+		answered: !dropped && !hung,
+	})
 	p.mu.Unlock()
 	if dropped {
 		_ = d.conn.Conn().Close()

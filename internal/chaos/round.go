@@ -56,7 +56,14 @@ const secret = "for the fault driver and nobody else"
 
 // openRound copies the database and starts the processes.
 func (l *lab) openRound(ctx context.Context, seed uint64, figures *Figures, tune func(name string, t *wire.Tuning)) (_ *round, err error) {
-	r := &round{lab: l, Rand: rand.New(rand.NewPCG(seed, 1)), seed: seed, name: fmt.Sprintf("round%d", time.Now().UnixNano()), begun: time.Now(), figures: figures}
+	r := &round{
+		lab:     l,
+		Rand:    rand.New(rand.NewPCG(seed, 1)),
+		seed:    seed,
+		name:    fmt.Sprintf("round%d", time.Now().UnixNano()),
+		begun:   time.Now(),
+		figures: figures,
+	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
@@ -72,7 +79,8 @@ func (l *lab) openRound(ctx context.Context, seed uint64, figures *Figures, tune
 		return nil, err
 	}
 	l.mails.reset()
-	if r.token, err = httpapi.Mint([]byte(secret), jobs.Caller{Subject: "chaos", Email: "chaos@studio.example", Tenant: jobs.AnyTenant, Role: jobs.Admin}, 24*time.Hour); err != nil {
+	caller := jobs.Caller{Subject: "chaos", Email: "chaos@studio.example", Tenant: jobs.AnyTenant, Role: jobs.Admin}
+	if r.token, err = httpapi.Mint([]byte(secret), caller, 24*time.Hour); err != nil {
 		return nil, err
 	}
 	if r.apiAddr, err = freeAddr(); err != nil {

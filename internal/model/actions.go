@@ -26,24 +26,32 @@ const (
 var actions = []action{
 	// Dispatch and claim.
 	{"{t} is marked, and its hint is sent", []string{"dispatchSQL", "Store.Dispatch"}, [2]over{eachTask}, false, dispatch},
-	{"{w} gets the hint of {t} and claims it", []string{"claimTaskSQL", "Store.Claim", "Store.handBack", "Store.startJob"}, [2]over{eachWorker, eachTask}, false, claimHinted},
+	{"{w} gets the hint of {t} and claims it", []string{"claimTaskSQL", "Store.Claim", "Store.handBack", "Store.startJob"},
+		[2]over{eachWorker, eachTask}, false, claimHinted},
 	{"{w} claims {t} without a hint", []string{"Store.ClaimNext"}, [2]over{eachWorker, eachTask}, true, claimUnhinted},
 	{"the mark of {t} is taken back: its hint is gone", []string{"Store.Overdue", "Store.Undispatch"}, [2]over{eachTask}, false, undispatch},
 	{"{t}, whose lease ran out, is given back", []string{"recoverTaskSQL", "Store.Recover"}, [2]over{eachTask}, false, recoverTask},
 
 	// A chunk.
-	{"{w} begins a chunk of {t}: the fence", []string{"fenceSQL", "Store.queueLocks", "Store.EraseChunk"}, [2]over{eachWorker}, false, beginChunk},
-	{"{w} locks tenant, lane and client of {t}, and erases", []string{"lockLaneSQL", "tenantLock", "Store.judge", "Store.judgeMerge", "runPlan"}, [2]over{eachWorker}, false, lockAndErase},
-	{"{w} waits too long for a lock, rolls back, and renews the lease of {t}", []string{"batch.retryAfter", "Store.Extend"}, [2]over{eachWorker}, false, lockTimeout},
+	{"{w} begins a chunk of {t}: the fence", []string{"fenceSQL", "Store.queueLocks", "Store.EraseChunk"},
+		[2]over{eachWorker}, false, beginChunk},
+	{"{w} locks tenant, lane and client of {t}, and erases",
+		[]string{"lockLaneSQL", "tenantLock", "Store.judge", "Store.judgeMerge", "runPlan"},
+		[2]over{eachWorker}, false, lockAndErase},
+	{"{w} waits too long for a lock, rolls back, and renews the lease of {t}", []string{"batch.retryAfter", "Store.Extend"},
+		[2]over{eachWorker}, false, lockTimeout},
 	{"{w} commits its chunk of {t}", []string{"recordSQL", "progressSQL", "Store.record"}, [2]over{eachWorker}, false, commitChunk},
-	{"{w} yields to waiting tasks: gives {t} back", []string{"yieldTaskSQL", "Store.Yield", "batch.yieldToWaiting"}, [2]over{eachWorker}, false, yield},
+	{"{w} yields to waiting tasks: gives {t} back", []string{"yieldTaskSQL", "Store.Yield", "batch.yieldToWaiting"},
+		[2]over{eachWorker}, false, yield},
 	{"{w} gives {t} back", []string{"releaseTaskSQL", "Store.Release"}, [2]over{eachWorker}, false, giveBack},
-	{"{w} is asked to stop, or waited for locks too often: {t} is to be given back", []string{"batch.retryLocked"}, [2]over{eachWorker}, true, stopBetween},
+	{"{w} is asked to stop, or waited for locks too often: {t} is to be given back", []string{"batch.retryLocked"},
+		[2]over{eachWorker}, true, stopBetween},
 
 	// The end of a batch and of a job.
 	{"{w} sets {t} to done", []string{"finishTaskSQL", "Store.Finish"}, [2]over{eachWorker}, false, finishTask},
 	{"{w}, at the end of {t}, locks its job", []string{"Store.endJob", "lockJob"}, [2]over{eachWorker}, false, lockJob},
-	{"{w} looks for open tasks, ends the job if there are none, and commits {t}", []string{"lockedJob.close", "insertMails"}, [2]over{eachWorker}, false, commitFinish},
+	{"{w} looks for open tasks, ends the job if there are none, and commits {t}", []string{"lockedJob.close", "insertMails"},
+		[2]over{eachWorker}, false, commitFinish},
 	{"{w} reads the tasks in the statement that ends the job of {t}", nil, [2]over{eachWorker}, false, readTasksEarly},
 	{"{w} commits {t} and, if it saw no open task, the end of its job", nil, [2]over{eachWorker}, false, commitFinishEarly},
 	{"job {j}, none of whose tasks is open, is ended", []string{"Store.Tidy"}, [2]over{eachJob}, false, tidy},
@@ -54,7 +62,8 @@ var actions = []action{
 	{"{w} commits that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, commitMail},
 	{"{w} tries again to record that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, recordMail},
 	{"{w} stops trying to record that {t} was sent: its lease is over", []string{"Store.Deliver"}, [2]over{eachWorker}, false, stopRecording},
-	{"{w} begins the second look at job {j}", []string{"lockTenantSQL", "Store.RunSecondLooks", "Store.eraseLateRows"}, [2]over{eachWorker, eachJob}, false, beginLook},
+	{"{w} begins the second look at job {j}", []string{"lockTenantSQL", "Store.RunSecondLooks", "Store.eraseLateRows"},
+		[2]over{eachWorker, eachJob}, false, beginLook},
 	{"{w} commits its second look", []string{"Store.lookAtBatch"}, [2]over{eachWorker}, false, commitLook},
 
 	// What operators and the schema do.

@@ -19,7 +19,8 @@ func (r *run) due(s *state, t int) bool {
 	out := 0
 	for o := range r.tasks {
 		row := &s.db.tasks[o]
-		if r.tasks[o].kind != jobs.MailTask && r.lanesOf(o) == r.lanesOf(t) && (row.state == taskRunning || row.state == taskPending && row.dispatched) {
+		if r.tasks[o].kind != jobs.MailTask && r.lanesOf(o) == r.lanesOf(t) &&
+			(row.state == taskRunning || row.state == taskPending && row.dispatched) {
 			out++
 		}
 	}
@@ -177,7 +178,8 @@ func (t *task) release() { t.state, t.lane, t.expired, t.dispatched = taskPendin
 // lane. What is small yields to nothing big.
 func yield(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
-	if me.doing != between || r.tasks[me.task].kind == jobs.MailTask || me.position == r.tasks[me.task].keys || me.position == 0 || r.taskLocked(s, int(me.task)) {
+	if me.doing != between || r.tasks[me.task].kind == jobs.MailTask ||
+		me.position == r.tasks[me.task].keys || me.position == 0 || r.taskLocked(s, int(me.task)) {
 		return false
 	}
 	f, wanted := r.tasks[me.task], false
@@ -186,8 +188,10 @@ func yield(r *run, s *state, w, _ int) bool {
 		if row.state != taskPending {
 			continue
 		}
-		wanted = wanted || row.dispatched && (other.tenant != f.tenant || other.queue != f.queue) && (f.queue == jobs.Bulk || other.queue != jobs.Bulk)
-		wanted = wanted || !row.dispatched && f.queue == jobs.Bulk && other.queue == jobs.Interactive && r.lanesOf(o) == r.lanesOf(int(me.task)) && r.runnable(s, o)
+		wanted = wanted || row.dispatched && (other.tenant != f.tenant || other.queue != f.queue) &&
+			(f.queue == jobs.Bulk || other.queue != jobs.Bulk)
+		wanted = wanted || !row.dispatched && f.queue == jobs.Bulk && other.queue == jobs.Interactive &&
+			r.lanesOf(o) == r.lanesOf(int(me.task)) && r.runnable(s, o)
 	}
 	if !wanted || me.stale || s.db.tasks[me.task].state != taskRunning {
 		return false

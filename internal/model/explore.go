@@ -238,7 +238,8 @@ func (r *run) describe(out *strings.Builder, s *state, at [maxWorkers]int) {
 		case w.doing == lookingAgain:
 			fmt.Fprintf(out, "     worker %c: second look at job %d, lane %d\n", 'A'+name, w.task+1, w.lane)
 		case w.stale:
-			fmt.Fprintf(out, "     worker %c: %s, %s, lane %d, by a claim that is not the latest\n", 'A'+name, r.taskName(int(w.task)), w.doing, w.lane)
+			fmt.Fprintf(out, "     worker %c: %s, %s, lane %d, by a claim that is not the latest\n",
+				'A'+name, r.taskName(int(w.task)), w.doing, w.lane)
 		default:
 			fmt.Fprintf(out, "     worker %c: %s, %s, lane %d\n", 'A'+name, r.taskName(int(w.task)), w.doing, w.lane)
 		}
@@ -246,6 +247,9 @@ func (r *run) describe(out *strings.Builder, s *state, at [maxWorkers]int) {
 }
 
 func (d doing) String() string {
-	return [...]string{"idle", "no transaction open", "about to give it back", "does not know whether it is recorded",
-		"task locked", "all locked and erased", "task done", "tasks read", "job locked", "SMTP dialogue", "mail accepted", "all locked and erased"}[d]
+	return [...]string{
+		"idle", "no transaction open", "about to give it back", "does not know whether it is recorded",
+		"task locked", "all locked and erased", "task done", "tasks read", "job locked",
+		"SMTP dialogue", "mail accepted", "all locked and erased",
+	}[d]
 }

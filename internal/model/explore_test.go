@@ -80,11 +80,13 @@ var largeSetups = map[string]Setup{
 		Jobs: []Job{erasure("a", 1, []int{0, 1}, []int{2, 3})}, Workers: 2, Lanes: 2,
 		Faults: faults(2, serverCrashes, leaseRunsOut)},
 	"two tokens, no tenant column, merge and second looks": {
-		Jobs: []Job{erasure("a", 0, []int{0, 1}), erasure("b", 0, []int{2}), merge("b", 3)}, NoTenantColumn: true, SecondLooks: true, Workers: 3, Lanes: 2,
+		Jobs:           []Job{erasure("a", 0, []int{0, 1}), erasure("b", 0, []int{2}), merge("b", 3)},
+		NoTenantColumn: true, SecondLooks: true, Workers: 3, Lanes: 2,
 		Faults: faults(1, workerDies, leaseRunsOut)},
 	"everybody interferes with one batch": {
 		Jobs: []Job{erasure("a", 1, []int{0, 1})}, Workers: 2, Lanes: 2, NoQueues: true,
-		Faults: faults(1, workerDies, leaseRunsOut, processStops, commitBreaks, serverCrashes, hintsLost, hintRepeats, jobPauses, jobBlocks, jobCancelled)},
+		Faults: faults(1, workerDies, leaseRunsOut, processStops, commitBreaks, serverCrashes,
+			hintsLost, hintRepeats, jobPauses, jobBlocks, jobCancelled)},
 }
 
 func TestTheProtocolKeepsItsInvariants(t *testing.T) {
@@ -127,9 +129,10 @@ func TestTheModelBites(t *testing.T) {
 		without Without
 		broken  []string
 	}{
-		"without the fence":                          {"one batch is fought over", Without{Fence: true}, []string{StaleCommit}},
-		"when the fence does not compare positions":  {"the database server crashes", Without{Position: true}, []string{WrongOutcome, WrongSum}},
-		"with lanes of the token's tenant":           {"two tokens, and no tenant column", Without{LaneOfProfile: true, LaneLock: true}, []string{SharedProfile}},
+		"without the fence":                         {"one batch is fought over", Without{Fence: true}, []string{StaleCommit}},
+		"when the fence does not compare positions": {"the database server crashes", Without{Position: true}, []string{WrongOutcome, WrongSum}},
+		"with lanes of the token's tenant": {
+			"two tokens, and no tenant column", Without{LaneOfProfile: true, LaneLock: true}, []string{SharedProfile}},
 		"with second looks in the first lane":        {"second looks beside a merge", Without{LookLock: true}, []string{SharedProfile}},
 		"without the tenant's lock":                  {"a merge beside two batches", Without{TenantLock: true}, []string{SharedProfile}},
 		"when one statement waits and looks":         {"two batches end at the same moment", Without{SeparateCheck: true}, []string{NotEnded}},

@@ -92,7 +92,8 @@ func around(cmd redis.Cmder) (before, after string) {
 	switch {
 	case strings.Contains(first, ":t:") && strings.HasSuffix(second, ":pending"):
 		return "hint:sending", "hint:sent"
-	case strings.HasSuffix(first, ":active") && strings.HasSuffix(second, ":lease") && len(args) > 6 && strings.Contains(fmt.Sprint(args[6]), ":processed"):
+	case strings.HasSuffix(first, ":active") && strings.HasSuffix(second, ":lease") &&
+		len(args) > 6 && strings.Contains(fmt.Sprint(args[6]), ":processed"):
 		return "hint:acknowledging", "hint:acknowledged"
 	}
 	return "", ""

@@ -29,7 +29,8 @@ func main() {
 	flag.IntVar(&o.Workers, "workers", 3, "processes")
 	flag.BoolVar(&o.Long, "long", false, "let some outages last longer than half a minute")
 	flag.DurationVar(&o.Lease, "lease", 0, "of batches; 0: the product's")
-	flag.DurationVar(&o.MailLease, "mail-lease", 10*time.Second, "of mails; 0: the product's, two minutes, for which a mail waits after its worker was killed")
+	flag.DurationVar(&o.MailLease, "mail-lease", 10*time.Second,
+		"of mails; 0: the product's, two minutes, for which a mail waits after its worker was killed")
 	flag.BoolVar(&o.Disk, "disk", os.Geteuid() == 0, "let the database's disk be full; takes root")
 	flag.StringVar(&only, "only", "", "kinds of fault, separated by commas; none: all")
 	flag.Parse()
