@@ -68,7 +68,8 @@ func (c *Config) require(r *reader, needs []Need) {
 		case Auth:
 			if c.AuthPublicKeyFile == "" {
 				if r.values["OUBLI_AUTH_SECRET"] == "" && !r.hasMistake("OUBLI_AUTH_SECRET") {
-					r.add("OUBLI_AUTH_SECRET", "not set; want at least 32 bytes here or in OUBLI_AUTH_SECRET_FILE, or a public key in OUBLI_AUTH_PUBLIC_KEY_FILE")
+					r.add("OUBLI_AUTH_SECRET",
+						"not set; want at least 32 bytes here or in OUBLI_AUTH_SECRET_FILE, or a public key in OUBLI_AUTH_PUBLIC_KEY_FILE")
 				}
 			}
 		case Signing:

@@ -142,8 +142,11 @@ func TestTheClientNeedsAToken(t *testing.T) {
 		{"a good one", []string{"OUBLI_TOKEN=a.b.c"}, ""},
 		{"a server's settings beside it", []string{"OUBLI_TOKEN=a.b.c", "OUBLI_LISTEN=nonsense"}, ""},
 		{"a line break in it", []string{"OUBLI_TOKEN=a.b.c\nX-Evil: 1"}, "OUBLI_TOKEN: want a bearer token"},
-		{"a URL that is none", []string{"OUBLI_TOKEN=a.b.c", "OUBLI_URL=localhost:8080"}, "OUBLI_URL: want http://host:port or https://host, without user, query and fragment, got localhost:8080"},
-		{"a misspelt key", []string{"OUBLI_TOKN=a.b.c"}, "OUBLI_TOKEN: not set; want a bearer token (or its file in OUBLI_TOKEN_FILE)\nOUBLI_TOKN: unknown key; the most similar known key is OUBLI_TOKEN"},
+		{"a URL that is none", []string{"OUBLI_TOKEN=a.b.c", "OUBLI_URL=localhost:8080"},
+			"OUBLI_URL: want http://host:port or https://host, without user, query and fragment, got localhost:8080"},
+		{"a misspelt key", []string{"OUBLI_TOKN=a.b.c"},
+			"OUBLI_TOKEN: not set; want a bearer token (or its file in OUBLI_TOKEN_FILE)\n" +
+				"OUBLI_TOKN: unknown key; the most similar known key is OUBLI_TOKEN"},
 	} {
 		c, err := config.LoadClient(v.env, files{}.read)
 		got := ""

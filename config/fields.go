@@ -51,7 +51,8 @@ func knownKeys() []string {
 
 // injected matches the variables that Docker links and Kubernetes set in
 // containers when there is a service whose name begins with "oubli".
-var injected = regexp.MustCompile(`^OUBLI(_[A-Z0-9_]+)?_(NAME|ENV_.+|SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$`)
+var injected = regexp.MustCompile(`^OUBLI(_[A-Z0-9_]+)?_` +
+	`(NAME|ENV_.+|SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$`)
 
 // refuseUnknown reports keys that no command reads. Otherwise a misspelt key would
 // silently leave its default in force.

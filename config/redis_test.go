@@ -97,9 +97,10 @@ func TestSMTPURLsAreRead(t *testing.T) {
 		"smtp://mail":                    {Host: "mail", Port: 587, TLS: config.TLSMandatory},
 		"smtp://mail:25?tls=none":        {Host: "mail", Port: 25, TLS: config.TLSNone},
 		"smtp://mail/?tls=opportunistic": {Host: "mail", Port: 587, TLS: config.TLSOpportunistic},
-		"smtp://me%40x.org:p@mail":       {Host: "mail", Port: 587, TLS: config.TLSMandatory, Username: "me@x.org", Password: config.NewSecret("p")},
-		"smtps://me:a%2Fb@mail":          {Host: "mail", Port: 465, TLS: config.TLSImplicit, Username: "me", Password: config.NewSecret("a/b")},
-		"smtps://[2001:db8::1]:2465":     {Host: "2001:db8::1", Port: 2465, TLS: config.TLSImplicit},
+		"smtp://me%40x.org:p@mail": {
+			Host: "mail", Port: 587, TLS: config.TLSMandatory, Username: "me@x.org", Password: config.NewSecret("p")},
+		"smtps://me:a%2Fb@mail":      {Host: "mail", Port: 465, TLS: config.TLSImplicit, Username: "me", Password: config.NewSecret("a/b")},
+		"smtps://[2001:db8::1]:2465": {Host: "2001:db8::1", Port: 2465, TLS: config.TLSImplicit},
 	} {
 		got, err := config.ParseSMTP(url)
 		if err != nil {
@@ -114,7 +115,10 @@ func TestSMTPURLsAreRead(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", url, got, want)
 		}
 	}
-	for _, url := range []string{"", "mail", "mail:25", "http://mail", "smtp://", "smtp://a,b", "smtp://mail/inbox", "smtp://mail?tls=", "smtp://mail?tls=always", "smtps://mail?tls=none", "smtp://mail?x=1"} {
+	for _, url := range []string{
+		"", "mail", "mail:25", "http://mail", "smtp://", "smtp://a,b", "smtp://mail/inbox", "smtp://mail?tls=",
+		"smtp://mail?tls=always", "smtps://mail?tls=none", "smtp://mail?x=1",
+	} {
 		if got, err := config.ParseSMTP(url); err == nil {
 			t.Errorf("%q is accepted as %+v", url, got)
 		}
@@ -125,7 +129,8 @@ func TestSMTPURLsAreRead(t *testing.T) {
 // accepted and then cannot be used.
 func FuzzURLs(f *testing.F) {
 	for _, seed := range []string{
-		"redis://u:p@h:1/0", "rediss://h", "redis-cluster://a,b:1?tls=true", "redis-sentinel://[::1]:1,b/m?db=1", "smtp://u:p@h?tls=none", "smtps://h", "redis://%", "://", "redis://@",
+		"redis://u:p@h:1/0", "rediss://h", "redis-cluster://a,b:1?tls=true", "redis-sentinel://[::1]:1,b/m?db=1",
+		"smtp://u:p@h?tls=none", "smtps://h", "redis://%", "://", "redis://@",
 	} {
 		f.Add(seed)
 	}

@@ -44,7 +44,8 @@ type MergeCounts struct {
 // AsMerge is the job as its readers see it when it is a merge.
 func (j Job) AsMerge() MergeJob {
 	m := MergeJob{
-		ID: j.ID, TenantID: j.TenantID, State: j.State, BlockedReason: j.BlockedReason, WaitingFor: j.WaitingFor, DryRun: j.DryRun, Requested: j.Requested,
+		ID: j.ID, TenantID: j.TenantID, State: j.State, BlockedReason: j.BlockedReason, WaitingFor: j.WaitingFor,
+		DryRun: j.DryRun, Requested: j.Requested,
 		Counts: MergeCounts{Pending: j.Counts.Pending, Merged: j.Counts.Erased, MergedRetained: j.Counts.ErasedRetained,
 			Skipped: j.Counts.Skipped, Failed: j.Counts.Failed, NotFound: j.Counts.NotFound},
 		Exceptions: j.Exceptions, Rows: j.Rows, RetainedUntil: j.RetainedUntil, CreatedAt: j.CreatedAt, NotBefore: j.NotBefore,
@@ -59,11 +60,18 @@ func (j Job) AsMerge() MergeJob {
 // Job is the merge as a job, for whoever shows both kinds.
 func (m MergeJob) Job() Job {
 	return Job{
-		ID: m.ID, TenantID: m.TenantID, State: m.State, BlockedReason: m.BlockedReason, WaitingFor: m.WaitingFor, DryRun: m.DryRun, Requested: m.Requested,
+		ID: m.ID, TenantID: m.TenantID, State: m.State, BlockedReason: m.BlockedReason, WaitingFor: m.WaitingFor,
+		DryRun: m.DryRun, Requested: m.Requested,
 		Counts: Counts{Pending: m.Counts.Pending, Erased: m.Counts.Merged, ErasedRetained: m.Counts.MergedRetained,
 			Skipped: m.Counts.Skipped, Failed: m.Counts.Failed, NotFound: m.Counts.NotFound},
 		Exceptions: m.Exceptions, Rows: m.Rows, RetainedUntil: m.RetainedUntil, CreatedAt: m.CreatedAt, NotBefore: m.NotBefore,
 		StartedAt: m.StartedAt, FinishedAt: m.FinishedAt, Mail: m.Mail, Residue: m.Residue, Comment: m.Comment, CreatedBy: m.CreatedBy,
-		Merge: &MergeTerms{Anonymous: m.Anonymous, DeleteSource: m.DeleteSource, FillBlanks: m.FillBlanks, Conflicts: m.Conflicts, Found: m.Conflicting},
+		Merge: &MergeTerms{
+			Anonymous:    m.Anonymous,
+			DeleteSource: m.DeleteSource,
+			FillBlanks:   m.FillBlanks,
+			Conflicts:    m.Conflicts,
+			Found:        m.Conflicting,
+		},
 	}
 }

@@ -13,7 +13,8 @@ func TestAMergeIsTheSameJobInBothForms(t *testing.T) {
 		ID: "a", TenantID: "b", State: Running, BlockedReason: "c", WaitingFor: "w", DryRun: true, Requested: 21,
 		Counts:     Counts{Pending: 1, Erased: 2, ErasedRetained: 3, Skipped: 4, Failed: 5, NotFound: 6},
 		Exceptions: map[string]int{"d": 7}, Rows: map[string]int64{"e": 8}, RetainedUntil: &Date{at},
-		CreatedAt: at, NotBefore: &at, StartedAt: &at, FinishedAt: &at, Mail: MailStatus{State: MailSent, Attempts: 9}, Comment: "f", CreatedBy: "g",
+		CreatedAt: at, NotBefore: &at, StartedAt: &at, FinishedAt: &at,
+		Mail: MailStatus{State: MailSent, Attempts: 9}, Comment: "f", CreatedBy: "g",
 		Residue: &Residue{Level: ResidueWAL, Name: "wal", Reached: at},
 		Merge:   &MergeTerms{Anonymous: true, DeleteSource: true, FillBlanks: true, Conflicts: KeepTarget, Found: map[string]int64{"h": 10}},
 	}
