@@ -48,6 +48,6 @@ type MergeTerms struct {
 const (
 	CodeConflict       = "conflict"            // the target has rows of the like
 	CodeValueConflict  = "carries_value"       // rows that carry value would be dropped
-	CodeTargetNotFound = "target_not_found"    // erased or merged away meanwhile
+	CodeTargetNotFound = "target_not_found"    // erased or merged away meanwhile; somebody else may have got its key
 	CodeTargetNobody   = "target_is_anonymous" // the target is an anonymous profile by now
 )

@@ -24,6 +24,7 @@ func Outcomes() []Outcome {
 const (
 	CodeRecentActivity   = "recent_activity"   // active since the cutoff of an erasure for inactivity
 	CodeAnonymousProfile = "anonymous_profile" // the key of a tenant's anonymous profile, which is nobody
+	CodeKeyReused        = "key_reused"        // a client created after the list of clients was made, who has got the key of one on it
 	CodeNotFound         = "not_found"         // no such client in this tenant
 	CodeRetained         = "retained"          // see [Exception.RetainedUntil]
 )
@@ -87,7 +88,7 @@ func (c *Counts) Add(o Outcome, n int) {
 type Exception struct {
 	ClientID      string  `json:"client_id"`
 	Outcome       Outcome `json:"outcome" enum:"erased_retained,skipped,failed,not_found"`
-	Code          string  `json:"code" doc:"The guard that held, the database's SQLSTATE and constraint, not_found or retained"`
+	Code          string  `json:"code" doc:"The guard that held, recent_activity, key_reused, the database's SQLSTATE and constraint, not_found or retained"`
 	RetainedUntil *Date   `json:"retained_until" doc:"Last day on which the law keeps something of this client"`
 	// Detail says where something was found that was to be erased.
 	Detail string `json:"detail,omitempty" doc:"With not_erased: the table, the column and the triggers and rules that run on it"`

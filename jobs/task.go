@@ -115,6 +115,7 @@ func (c *Claim) Left() int { return len(c.Keys) - c.Position }
 // Terms is what a job asks of each of its clients' erasures.
 type Terms struct {
 	Cutoff     *time.Time // activity since then is a reason to skip
+	Listed     time.Time  // when the list of clients was made; who was created later is not on it
 	Activities []string   // kinds of activity that count; none: all
 	Override   []string   // guards that shall not hold
 	Country    string     // of the tenant; decides how long the law keeps

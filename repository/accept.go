@@ -51,16 +51,16 @@ func overridable(p *plan.Plan, override []string) error {
 
 const insertJobSQL = `
 INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, activities, override, comment, created_by,
-  notify, locale, country, tenant_locale, requested, not_before, dry_run)
+  notify, locale, country, tenant_locale, requested, not_before, dry_run, listed_at)
 VALUES ($1, 'erasure', $2, 'scheduled', $3, coalesce($14::timestamptz, CASE WHEN $3 = 'inactivity' THEN now() END), $15, $4, $5, $6,
   $7, $8, $9, $10, $11,
-  nullif(greatest(coalesce($12::timestamptz, now() + $13::interval), now()), now()), $16)
+  nullif(greatest(coalesce($12::timestamptz, now() + $13::interval), now()), now()), $16, $17)
 RETURNING coalesce(not_before, now())`
 
 func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.ErasureRequest, keys []string) (jobs.Job, error) {
 	// A selection has a cutoff of its own. Without one, a client counts as active
 	// for what happens from now on.
-	var cutoff *time.Time
+	var cutoff, listed *time.Time
 	var activities []string
 	requested := len(keys)
 	if req.SelectionID != "" {
@@ -68,7 +68,7 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 		if err != nil {
 			return jobs.Job{}, err
 		}
-		req.TenantID, cutoff, activities, requested = sel.tenant, &sel.cutoff, sel.activities, req.ExpectedCount
+		req.TenantID, cutoff, listed, activities, requested = sel.tenant, &sel.cutoff, &sel.listed, sel.activities, req.ExpectedCount
 	}
 	country, locale, err := tenantFacts(ctx, tx, p, req.TenantID)
 	if err != nil {
@@ -92,7 +92,7 @@ func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req 
 	}
 	err = tx.QueryRow(ctx, insertJobSQL, id, req.TenantID, req.Reason, list(req.Override), req.Comment, req.CreatedBy,
 		list(slices.Compact(slices.Sorted(slices.Values(req.Notify)))), req.Locale, country, locale, requested, notBefore, grace,
-		cutoff, list(activities), req.DryRun).Scan(&runAt)
+		cutoff, list(activities), req.DryRun, listed).Scan(&runAt)
 	if err != nil {
 		return jobs.Job{}, err
 	}

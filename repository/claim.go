@@ -96,9 +96,9 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	}
 	t := &c.Terms
 	return tx.QueryRow(ctx, `
-		SELECT cutoff, activities, override, country, tenant_locale, dry_run, merge, traceparent
+		SELECT cutoff, coalesce(listed_at, created_at), activities, override, country, tenant_locale, dry_run, merge, traceparent
 		FROM oubli.jobs WHERE id = $1`, c.JobID).
-		Scan(&t.Cutoff, &t.Activities, &t.Override, &t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
+		Scan(&t.Cutoff, &t.Listed, &t.Activities, &t.Override, &t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
 }
 
 // ClaimNext claims the next batch of the same tenant without a hint from Redis,

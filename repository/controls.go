@@ -142,9 +142,9 @@ func (s *Store) repeatJob(ctx context.Context, tx pgx.Tx, old jobs.Job, keys []s
 	}
 	err = tx.QueryRow(ctx, `
 		INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, activities, override, comment, created_by,
-		  notify, locale, country, tenant_locale, requested, not_before, dry_run, retry_of)
+		  notify, locale, country, tenant_locale, requested, not_before, dry_run, listed_at, retry_of)
 		SELECT $1, kind, tenant_id, 'scheduled', reason, cutoff, activities, override, comment, $3,
-		  notify, locale, country, tenant_locale, $4, nullif(now() + $5::interval, now()), dry_run, id
+		  notify, locale, country, tenant_locale, $4, nullif(now() + $5::interval, now()), dry_run, coalesce(listed_at, created_at), id
 		FROM oubli.jobs WHERE id = $2
 		RETURNING coalesce(not_before, now())`, id, old.ID, by.Subject, len(keys), grace).Scan(&runAt)
 	if err != nil {

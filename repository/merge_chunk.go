@@ -108,7 +108,7 @@ func readMergeVerdict(results pgx.BatchResults, ch chunk, holds int) (*verdict, 
 	if v.profiles, err = readProfiles(results); err != nil {
 		return nil, err
 	}
-	targetLocks, err := readLocked(results, nil)
+	target, err := readTarget(results)
 	if err != nil {
 		return nil, err
 	}
@@ -128,9 +128,7 @@ func readMergeVerdict(results pgx.BatchResults, ch chunk, holds int) (*verdict, 
 	if err != nil {
 		return nil, err
 	}
-	target := ch.claim.Terms.Merge.Target
-	isProfile, found := known[target]
-	_, ours := targetLocks[target]
+	isProfile, found := known[ch.claim.Terms.Merge.Target]
 	switch {
 	case len(v.erase) == 0: // a guard holds, or the source is gone, or others have locked it
 		v.conflicts = nil
@@ -138,13 +136,30 @@ func readMergeVerdict(results pgx.BatchResults, ch chunk, holds int) (*verdict, 
 		v.failAll(jobs.CodeTargetNotFound)
 	case isProfile:
 		v.failAll(jobs.CodeTargetNobody)
-	case !ours:
+	case target.newer: // the client who was meant is gone
+		v.failAll(jobs.CodeTargetNotFound)
+	case !target.ours:
 		v.deferred, v.erase, v.counts, v.conflicts = v.erase, nil, jobs.Counts{}, nil
 	case code != "":
 		v.failAll(code)
 	}
 	v.keepOwned(ch.plan.OwnedColumns, locks)
 	return v, nil
+}
+
+// lockedTarget is the target of a merge.
+type lockedTarget struct {
+	ours  bool // its row is locked
+	newer bool // it is a client who was created after the merge was asked for
+}
+
+func readTarget(results pgx.BatchResults) (lockedTarget, error) {
+	t := lockedTarget{ours: true}
+	err := results.QueryRow().Scan(&t.newer)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return lockedTarget{}, nil
+	}
+	return t, err
 }
 
 // failAll fails all clients that would have been merged.

@@ -169,6 +169,8 @@ func (j judgeParams) value(a plan.Arg) (any, error) {
 	switch a.Kind {
 	case plan.ArgCutoff:
 		return j.terms.Cutoff, nil
+	case plan.ArgListed:
+		return j.terms.Listed, nil
 	case plan.ArgActivities:
 		return list(j.terms.Activities), nil
 	case plan.ArgOverride:

@@ -229,6 +229,7 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 type usableSelection struct {
 	tenant     string
 	cutoff     time.Time
+	listed     time.Time // when its candidates were listed
 	activities []string
 }
 
@@ -237,9 +238,9 @@ type usableSelection struct {
 func lockSelection(ctx context.Context, tx pgx.Tx, tenant, id string) (usableSelection, error) {
 	var c usableSelection
 	var expired, used bool
-	err := tx.QueryRow(ctx, `SELECT tenant_id, cutoff, activities, expires_at < now(), job_id IS NOT NULL
+	err := tx.QueryRow(ctx, `SELECT tenant_id, cutoff, created_at, activities, expires_at < now(), job_id IS NOT NULL
 		FROM oubli.selections WHERE id = $1 AND ($2 = '*' OR tenant_id = $2) FOR UPDATE`, id, tenant).
-		Scan(&c.tenant, &c.cutoff, &c.activities, &expired, &used)
+		Scan(&c.tenant, &c.cutoff, &c.listed, &c.activities, &expired, &used)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return c, noSelection()

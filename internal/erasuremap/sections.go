@@ -72,7 +72,7 @@ func (r *reader) named(v value, want string) []entry {
 }
 
 func (r *reader) readGuards(v value) []Guard {
-	taken := []string{jobs.CodeRecentActivity, jobs.CodeAnonymousProfile, jobs.CodeNotFound, jobs.CodeRetained}
+	taken := []string{jobs.CodeRecentActivity, jobs.CodeAnonymousProfile, jobs.CodeKeyReused, jobs.CodeNotFound, jobs.CodeRetained}
 	var guards []Guard
 	for _, e := range r.named(v, "guards by name") {
 		if slices.Contains(taken, e.key) {

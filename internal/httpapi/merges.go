@@ -150,7 +150,7 @@ type listMergeClientsInput struct {
 type mergeException struct {
 	ClientID      string     `json:"client_id"`
 	Outcome       string     `json:"outcome" enum:"merged_retained,skipped,failed,not_found"`
-	Code          string     `json:"code" doc:"The reason: conflict, carries_value, target_not_found, not_found, retained, not_erased, the name of a guard, or SQLSTATE and constraint of a database error"`
+	Code          string     `json:"code" doc:"The reason: conflict, carries_value, target_not_found, key_reused, not_found, retained, not_erased, the name of a guard, or SQLSTATE and constraint of a database error"`
 	RetainedUntil *jobs.Date `json:"retained_until" doc:"Last day on which data of this client is kept by law"`
 	Detail        string     `json:"detail,omitempty" doc:"With not_erased: the table, the column and the triggers and rules that run on it"`
 }

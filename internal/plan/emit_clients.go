@@ -89,8 +89,11 @@ func (em emitter) lockedParents() []*entry {
 func (em emitter) guardsStatement() Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
-	t.add("SELECT %s::text,\n  CASE\n", key)
-	t.guardCases(key)
+	t.add("SELECT %s::text,\n  CASE\n    WHEN %s THEN %s\n", key, t.isProfile(key), literal(jobs.CodeAnonymousProfile))
+	if newer := t.createdSince("c", false); newer != "" {
+		t.add("    WHEN %s THEN %s\n", newer, literal(jobs.CodeKeyReused))
+	}
+	t.guardCases()
 	for _, a := range em.activity {
 		cutoff, kinds := t.arg(Arg{Kind: ArgCutoff})+"::timestamptz", t.arg(Arg{Kind: ArgActivities})+"::text[]"
 		t.add("    WHEN %s IS NOT NULL AND (cardinality(%s) = 0 OR %s = ANY(%s)) AND %s THEN %s\n",

@@ -3,8 +3,6 @@ package plan
 import (
 	"fmt"
 	"strings"
-
-	"github.com/oubli/oubli/jobs"
 )
 
 // ofChunk is the condition under which a row refers to one of the chunk's
@@ -109,6 +107,36 @@ func (t *text) localTime(col *Column, at string) string {
 	return local
 }
 
+// createdSince is the condition under which a client row was created after the
+// job's list of clients was made: then somebody else has got the key of a client
+// on the list. It is empty if the map does not say when clients are created, and
+// NULL for a client of whom nobody knows.
+//
+// A column of dates or of timestamps without time zone leaves some hours, or the
+// whole day, open. An erasure then leaves the client alone. A merge does not: it
+// runs at once, and its sources are often duplicates made a minute ago.
+func (t *text) createdSince(alias string, merge bool) string {
+	col := t.client.Column(t.m.Client.CreatedAt)
+	if col == nil {
+		return ""
+	}
+	own, listed := ident(alias, col.Name), t.arg(Arg{Kind: ArgListed})+"::timestamptz"
+	switch {
+	case !col.localTime():
+		return own + " > " + listed
+	case merge:
+		// The first time zone in which a day begins; POSIX counts westwards.
+		latest := fmt.Sprintf("(%s AT TIME ZONE 'Etc/GMT-14')", listed)
+		if col.Base == "date" {
+			latest += "::date"
+		}
+		return own + " > " + latest
+	case col.Base == "date":
+		return own + " >= " + t.localTime(col, listed)
+	}
+	return own + " > " + t.localTime(col, listed)
+}
+
 // exists is the condition that the client aliased c has a row, aliased t, for
 // which cond holds.
 func (t *text) exists(l link, cond string) string {
@@ -117,8 +145,7 @@ func (t *text) exists(l link, cond string) string {
 
 // guardCases writes the WHEN branches that name the guard that holds for the
 // client aliased c.
-func (t *text) guardCases(key string) {
-	t.add("    WHEN %s THEN %s\n", t.isProfile(key), literal(jobs.CodeAnonymousProfile))
+func (t *text) guardCases() {
 	for _, g := range t.guards {
 		cond := t.guardHolds(g)
 		if g.Overridable {

@@ -113,11 +113,16 @@ func (m *Merge) Statements() []Statement {
 
 // lockTargetStatement locks the target, so that nobody erases it meanwhile. New
 // references to it are still possible. A target that another transaction has
-// locked is not returned; the merge is tried again later.
+// locked is not returned; the merge is tried again later. The statement says
+// whether somebody else has got the target's key since the merge was asked for.
 func (em mergeEmitter) lockTargetStatement() Statement {
 	t := em.text()
-	t.add("SELECT %s::text\nFROM %s AS \"c\"\nWHERE %s\nFOR NO KEY UPDATE SKIP LOCKED",
-		ident("c", em.key.Name), em.client.ident(), t.isTarget("c"))
+	newer := t.createdSince("c", true)
+	if newer == "" {
+		newer = "false"
+	}
+	t.add("SELECT coalesce(%s, false)\nFROM %s AS \"c\"\nWHERE %s\nFOR NO KEY UPDATE SKIP LOCKED",
+		newer, em.client.ident(), t.isTarget("c"))
 	return t.statement("target: lock", em.name(em.client))
 }
 
@@ -133,6 +138,9 @@ func (em mergeEmitter) sourceGuardsStatement() Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
 	t.add("SELECT %s::text,\n  CASE\n    WHEN %s THEN %s\n", key, t.isProfile(key), literal(jobs.CodeAnonymousProfile))
+	if newer := t.createdSince("c", true); newer != "" {
+		t.add("    WHEN %s THEN %s\n", newer, literal(jobs.CodeKeyReused))
+	}
 	for _, g := range em.guards {
 		if em.movesAway(g) {
 			continue

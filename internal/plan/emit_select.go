@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/oubli/oubli/jobs"
 )
 
 // Candidates lists a tenant's clients who were not active in any of the named
@@ -19,8 +21,8 @@ func (em emitter) candidatesStatement(kinds []string, includeNew bool) Statement
 	t := em.text()
 	key := ident("c", em.key.Name)
 	cutoff := func() string { return t.arg(Arg{Kind: ArgCutoff}) + "::timestamptz" } // a parameter only if used
-	t.add("SELECT %s::text AS key,\n  CASE\n", key)
-	t.guardCases(key)
+	t.add("SELECT %s::text AS key,\n  CASE\n    WHEN %s THEN %s\n", key, t.isProfile(key), literal(jobs.CodeAnonymousProfile))
+	t.guardCases()
 	t.add("    ELSE ''\n  END AS code,\n  row_number() OVER (ORDER BY %s) - 1 AS n\nFROM %s AS \"c\"\nWHERE %s\n  AND NOT %s",
 		key, em.client.ident(), t.andTenant("c", "true"), t.isProfile(key))
 	if created := em.m.Client.CreatedAt; created != "" && !includeNew {

@@ -21,8 +21,8 @@ type Statement struct {
 	Place     Place // what to name when such a row exists
 }
 
-// Arg is where a parameter's value comes from. All but ArgCutoff, ArgNow,
-// ArgFirstKept, ArgLimit and ArgSlot travel as text or text[] and are cast in
+// Arg is where a parameter's value comes from. All but ArgCutoff, ArgListed,
+// ArgNow, ArgFirstKept, ArgLimit and ArgSlot travel as text or text[] and are cast in
 // the statement.
 type Arg struct {
 	Kind ArgKind
@@ -49,6 +49,7 @@ const (
 	ArgOverride   ArgKind = "override"   // text[]: guards that are overridden
 	ArgCutoff     ArgKind = "cutoff"     // timestamptz or NULL: activity since then is a reason to skip
 	ArgActivities ArgKind = "activities" // text[]: kinds of activity that count; none: all
+	ArgListed     ArgKind = "listed"     // timestamptz: when the job's list of clients was made
 	ArgNow        ArgKind = "now"        // timestamptz
 	ArgFirstKept  ArgKind = "first kept" // date: the earliest day that a retention rule still keeps in the tenant's country
 	ArgTimeZone   ArgKind = "time zone"  // text: the tenant's
