@@ -63,6 +63,10 @@ bench: build ## measure erasing against what one would write by hand; QUICK=1, R
 bench-flat: build ## measure one job of 10,000, 100,000 and a million clients; wants 40 GB of disk
 	go run ./internal/bench/erasing -flat -clients $(if $(QUICK),300000,3000000) -erase $(if $(QUICK),30000,100000) -json bin/bench-flat.json
 
+.PHONY: bench-single
+bench-single: build ## measure erasures of one client each; PROFILE=1 for what each statement costs
+	go run ./internal/bench/erasing -single -clients $(if $(QUICK),10000,40000) -runs $(RUNS) -only '$(ONLY)' -json bin/bench-single.json $(if $(PROFILE),-profile) $(BENCHFLAGS)
+
 .PHONY: bench-select
 bench-select: ## measure selecting, previewing and confirming; QUICK=1 for a small one
 	@mkdir -p bin

@@ -100,6 +100,42 @@ func TestEveryContenderErasesAndOubliHasTheEffectOfTheHandWritten(t *testing.T) 
 	}
 }
 
+func TestErasuresOfOneClientEachAreMeasuredFromThePostToTheMail(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts a durable server and copies databases")
+	}
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openProgram(t.Context(), self, asOubli+"=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.close() })
+	s := size{clients: minClients, erase: 100, runs: 1, single: true, only: regexp.MustCompile(`^(loop over clients|oubli, one at a time|asynq, empty tasks)$`)}
+	l, err := openLab(t.Context(), s, t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.close() })
+	r, err := l.measure(t.Context(), p, contenders(p, s), keeper{}.write)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Results) != 3 {
+		t.Fatalf("%d results of 3", len(r.Results))
+	}
+	flood := r.Results[1]
+	if x := flood.Single; flood.Clients != 100 || x == nil || x.PostMS.N != 100 || x.FinishedMS.N != 100 || x.FinishedMS.Min < x.PostMS.Min/2 || x.Mails <= 0 || x.Accepted <= x.Finished || x.WALBytes < 1000 {
+		t.Errorf("%+v, %+v", flood, x)
+	}
+	if err := r.print(t.Output()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestADifferenceOfOneRowIsFound(t *testing.T) {
 	t.Parallel()
 	a := contents{"clients": {0: {3, "17"}, 4: {1, "5"}}, "invoices": {0: {2, "9"}}}

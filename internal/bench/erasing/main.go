@@ -26,6 +26,7 @@ type size struct {
 	runs           int
 	verbose        bool
 	flat           bool           // one tenant's jobs of every size, instead
+	single         bool           // erasures of one client each, instead
 	profile        bool           // count what each statement costs
 	only           *regexp.Regexp // contenders whose names it finds
 }
@@ -40,6 +41,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.BoolVar(&s.verbose, "v", false, "tell how long each statement of the hand-written transaction takes")
 	flags.BoolVar(&s.profile, "profile", false, "print what each statement costs; wants pg_stat_statements")
 	flags.BoolVar(&s.flat, "flat", false, "measure one job of 10,000, of 100,000, and of all of one tenant's inactive clients instead: -clients 3000000 has a million of them")
+	flags.BoolVar(&s.single, "single", false, "measure erasures of one client each instead")
 	only := flags.String("only", "", "a regular expression: only contenders whose names it finds")
 	file := flags.String("json", "", "file to write the figures to, after every contender")
 	chart := flags.String("svg", "", "file to draw the figures into, after every contender")
@@ -49,6 +51,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	if s.erase == 0 {
 		s.erase = s.clients / 10
+		if s.single {
+			s.erase = min(s.erase, 3000)
+		}
 	}
 	var err error
 	s.only, err = regexp.Compile(*only)

@@ -35,8 +35,11 @@ const idle = 10 * time.Second
 
 // contenders lists the entries of a run.
 func contenders(p *program, s size) []entry {
-	if s.flat {
+	switch {
+	case s.flat:
 		return flatEntries(p)
+	case s.single:
+		return singleEntries(p, s)
 	}
 	sample := s.scale(20 * time.Second)
 	direct := func(c *clone) string { return c.url() }
@@ -213,7 +216,7 @@ func (l *lab) count(ctx context.Context, c *clone, sql string, args ...any) (n i
 // effect compares what oubli has left with what the hand-written transaction
 // has left of the same clients.
 func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[string]contents) error {
-	if x.Beside != nil || x.Sample || x.Name == "ON DELETE CASCADE" {
+	if x.Beside != nil || x.Single != nil || x.Sample || x.Name == "ON DELETE CASCADE" {
 		return nil
 	}
 	if effects[x.ClientSet] == nil && x.Name != nameByHand {
@@ -247,6 +250,9 @@ func (x *result) sentence() string {
 	}
 	if x.ChunkMS != nil {
 		s += fmt.Sprintf("; %d chunks of about %d clients, %.0f ms, p99 %.0f; request %.0f ms; %.0f MiB, %.1f s of CPU", x.ChunkMS.N, x.ChunkClients, x.ChunkMS.Median, x.ChunkMS.P99, x.AcceptMS, x.PeakMiB, x.CPUSeconds)
+	}
+	if x.Single != nil {
+		s += fmt.Sprintf("; worker %.1f s of CPU", x.CPUSeconds) + x.Single.sentence()
 	}
 	if x.Retries > 0 {
 		s += fmt.Sprintf("; %d batches given back", x.Retries)

@@ -42,6 +42,7 @@ type result struct {
 	Retries      int              `json:"batches_given_back,omitempty"`
 
 	Control *control `json:"control,omitempty"`
+	Single  *single  `json:"single,omitempty"` // of erasures of one client each
 
 	Effect string  `json:"effect,omitempty"` // compared with the hand-written transaction's
 	Beside *beside `json:"beside,omitempty"`
@@ -123,6 +124,9 @@ func (r *report) median(like *result) *result {
 func (r *report) print(out io.Writer) error {
 	fmt.Fprintf(out, "\n%d clients, %d of them erased; %s, %d CPUs, %s, %s; %d run(s), the middle one of each\n\n",
 		r.Clients, r.Erased, r.Machine.PostgreSQL, r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.Runs)
+	if slices.ContainsFunc(r.Results, func(x *result) bool { return x.Single != nil }) {
+		return r.printSingle(out)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "contender\tclients/s\tratio\trows/s\tWAL, MiB\tCPU ms/client\tlongest, ms\tp50\tp99\taccept, ms\tMiB\tbookings p99: idle\tbeside, ms\t/s\teffect\t")
 	for _, x := range r.Medians {
