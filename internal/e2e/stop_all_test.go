@@ -44,14 +44,14 @@ func sendSlowly(t *testing.T, service *app.Service) {
 	fmt.Fprint(conn, "{")
 }
 
-// profile begins a CPU profile of a minute and returns once it runs; the channel
-// is closed when it has ended.
-func profile(t *testing.T, service *app.Service) (ended chan struct{}) {
+// profile begins a profile or a trace of a minute and returns once the function
+// of net/http/pprof runs; the channel is closed when it has ended.
+func profile(t *testing.T, service *app.Service, path, function string) (ended chan struct{}) {
 	t.Helper()
 	ended = make(chan struct{})
 	go func() {
 		defer close(ended)
-		resp, err := http.Get("http://" + service.OpsAddr + "/debug/pprof/profile?seconds=60")
+		resp, err := http.Get("http://" + service.OpsAddr + path + "?seconds=60")
 		if err == nil {
 			_, _ = io.Copy(io.Discard, resp.Body)
 			_ = resp.Body.Close()
@@ -59,7 +59,7 @@ func profile(t *testing.T, service *app.Service) (ended chan struct{}) {
 	}()
 	bookingdb.Wait(t, "the profile to run", func() bool {
 		_, stacks := look(t, service, "/debug/pprof/goroutine?debug=2")
-		return strings.Contains(stacks, "pprof.Profile(")
+		return strings.Contains(stacks, function+"(")
 	})
 	return ended
 }
@@ -74,7 +74,8 @@ func TestNothingThatHangsKeepsAServiceFromStoppingInTime(t *testing.T) {
 	mustErase(t, admin(t, service, "1"), apiclient.Erasure{ClientIDs: asked})
 	g.await(t)
 	sendSlowly(t, service)
-	profiled := profile(t, service)
+	profiled := profile(t, service, "/debug/pprof/profile", "pprof.Profile")
+	traced := profile(t, service, "/debug/pprof/trace", "pprof.Trace")
 	if err := s.redisClient(t).Do(t.Context(), "CLIENT", "PAUSE", "120000", "ALL").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -92,10 +93,12 @@ func TestNothingThatHangsKeepsAServiceFromStoppingInTime(t *testing.T) {
 	case <-bound:
 		t.Fatalf("the service has not stopped within %s", promised)
 	}
-	select {
-	case <-profiled:
-	case <-bound:
-		t.Error("the profile goes on")
+	for what, ended := range map[string]chan struct{}{"profile": profiled, "trace": traced} {
+		select {
+		case <-ended:
+		case <-bound:
+			t.Errorf("the %s goes on", what)
+		}
 	}
 	if n := s.Int(t, `SELECT count(*) FROM oubli.tasks WHERE kind = 'batch' AND state = 'pending' AND lease_until IS NULL AND failures = 0 AND crashes = 0`); n != 1 {
 		t.Errorf("the batch was not given back: %s", s.Strings(t, "SELECT t::text FROM oubli.tasks t"))

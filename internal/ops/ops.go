@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/http/pprof"
 	"time"
 
 	"github.com/hibiken/asynq"
@@ -89,11 +88,7 @@ func New(o Options) (*Handler, error) {
 		MaxRequestsInFlight: 3,
 		Timeout:             15 * time.Second,
 	}))
-	protected.HandleFunc("GET /debug/pprof/", pprof.Index)
-	protected.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
-	protected.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
-	protected.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
-	protected.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
+	protected.Handle("GET /debug/pprof/", profiles())
 	protected.Handle("GET /{$}", indexPage(o.DashboardWritable))
 
 	public := http.NewServeMux()
@@ -112,8 +107,8 @@ func (h *Handler) Close() error {
 }
 
 // NewServer serves a handler of [New] on addr. Writing an answer may take two
-// minutes, because a profile takes as long as its request says. Reading has the
-// same limit, because net/http cancels a request when its read timeout ends.
+// minutes, because a profile may run for one. Reading has the same limit, because
+// net/http cancels a request when its read timeout ends.
 func NewServer(handler http.Handler, addr string) *http.Server {
 	return &http.Server{
 		Addr:              addr,
