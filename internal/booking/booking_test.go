@@ -15,10 +15,11 @@ import (
 
 var now = time.Date(2026, time.March, 18, 11, 30, 0, 0, time.UTC)
 
-// few is a database that is loaded with its constraints on.
+// few is a database small enough to be loaded with its constraints in place.
 var few = testdb.Template{Name: "booking_few", Build: build(600)}
 
-// many is one for which they are dropped and made again.
+// many is a database large enough that Seed drops the constraints and creates
+// them again.
 var many = testdb.Template{Name: "booking_many", Build: build(2_000)}
 
 func build(clients int) func(context.Context, *pgxpool.Pool) error {
@@ -62,9 +63,9 @@ func mustColumn[T any](t *testing.T, db *pgxpool.Pool, sql string, args ...any) 
 	return all
 }
 
-// mustErase does to clients by hand what the map says, as far as these tests
-// need it: their rows go or stand on their studio's new anonymous profiles, one
-// for each client.
+// mustErase erases clients with hand-written statements that follow the map, as
+// far as these tests need it: each client's rows are deleted, or moved to a new
+// anonymous profile of the studio.
 func mustErase(t *testing.T, db *pgxpool.Pool, ids []int64) {
 	t.Helper()
 	mustExec(t, db, `CREATE TABLE successor AS
@@ -90,8 +91,8 @@ func mustErase(t *testing.T, db *pgxpool.Pool, ids []int64) {
 	}
 }
 
-// someIDs is every tenth client: among them some who share a class, an address
-// or a recommendation with others.
+// someIDs returns every tenth client. Some of them share a class or an address
+// with others, or were recommended by them.
 func someIDs(t *testing.T, db *pgxpool.Pool) []int64 {
 	t.Helper()
 	return mustColumn[int64](t, db, "SELECT id FROM clients WHERE id % 10 = 3 ORDER BY id")

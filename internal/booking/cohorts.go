@@ -12,42 +12,45 @@ const (
 	// cohortSize is how many clients join a studio at about the same time and
 	// attend its classes together.
 	cohortSize = 48
-	// waveCohorts cohorts share their stretch of ids, so that neighbouring ids
-	// belong to different studios, as they would in life.
-	waveCohorts = 64
+	// chunkCohorts is how many cohorts the ids of one chunk of clients alternate
+	// between, so that consecutive ids belong to different studios, as in a real
+	// database.
+	chunkCohorts = 64
 
 	// history is how long ago the first clients joined: long enough for some
 	// invoices to be past any retention period.
 	history = 12 * 365 * day
-	// dormant is how long the inactive have not been seen, at the least. A few
-	// days more than a year, so that a demo does not depend on the hour.
-	dormant = 372 * day
-	// classSpan is for how long a cohort attends its first classes together.
+	// inactiveFor is the shortest time since an inactive client's last
+	// appointment. It is a few days longer than a year, so that a demo does not
+	// depend on the hour.
+	inactiveFor = 372 * day
+	// classSpan is the time during which a cohort attends its first classes.
 	classSpan = 90 * day
 
 	classMin, classMax = 6, 12
 )
 
-// cohort is clients who joined one studio at about the same time. That they
-// share classes, whether they stayed or not, is what makes an erasure meet the
-// unique key on session and client.
+// cohort is a group of clients who joined one studio at about the same time.
+// They share classes, and some of them become inactive: an erasure of those meets
+// the unique key on session and client.
 type cohort struct {
 	studio  *studio
 	joined  time.Time
 	members []*person
 }
 
-// cohortsOf is how many cohorts n clients make.
+// cohortsOf returns how many cohorts n clients are divided into.
 func (g *generator) cohortsOf(n int) int { return (n + g.size - 1) / g.size }
 
-// open begins cohort number c of the total. Cohorts come in the order of joining,
-// and more of them lately than in the beginning.
-func (g *generator) open(c, total int) *cohort {
+// newCohort makes cohort number c of the total. Cohorts are in the order of
+// joining; more of them are recent than old.
+func (g *generator) newCohort(c, total int) *cohort {
 	r := g.rng
 	u := (float64(c) + r.Float64()) / float64(total)
 	ago := 20*day + time.Duration(float64(history)*math.Pow(1-u, 1.3))
-	// Every studio gets a cohort; after that the first studios are the big ones,
-	// by the same shares whatever the seed.
+	// The first cohorts go to one studio each, so that every studio has clients.
+	// The first studios get most of the others. The shares do not depend on the
+	// seed.
 	s := c
 	if n := len(g.studios); c >= n {
 		_, place := math.Modf(float64(c) * (math.Sqrt(5) - 1) / 2)
@@ -56,14 +59,14 @@ func (g *generator) open(c, total int) *cohort {
 	return &cohort{studio: g.studios[s], joined: g.now.Add(-ago)}
 }
 
-// settled is when the cohort's first classes are over.
-func (c *cohort) settled(now time.Time) time.Time {
+// firstClassesEnd is when the cohort's first classes are over.
+func (c *cohort) firstClassesEnd(now time.Time) time.Time {
 	return earlier(c.joined.Add(classSpan), now.Add(-day))
 }
 
-// classes seats the cohort in its sessions: three rounds for everyone soon after
-// joining, and one or two for those who are still active, up to three weeks from
-// now.
+// classes makes the cohort's class sessions and participations: three rounds for
+// all members soon after joining, and one or two for those who are still active,
+// up to three weeks from now.
 func (g *generator) classes(c *cohort) {
 	var active []*person
 	for _, p := range c.members {
@@ -72,7 +75,7 @@ func (g *generator) classes(c *cohort) {
 		}
 	}
 	for range 3 {
-		g.round(c, c.members, c.joined, c.settled(g.now))
+		g.round(c, c.members, c.joined, c.firstClassesEnd(g.now))
 	}
 	from := later(c.joined, g.now.Add(-330*day))
 	for range 1 + g.rng.IntN(2) {
@@ -80,7 +83,7 @@ func (g *generator) classes(c *cohort) {
 	}
 }
 
-// round splits the people into sessions of classMin to classMax participants, as
+// round divides people among sessions of classMin to classMax participants, as
 // far as their number allows.
 func (g *generator) round(c *cohort, people []*person, from, to time.Time) {
 	r := g.rng
@@ -127,8 +130,8 @@ func between(r *rand.Rand, from, to time.Time) time.Time {
 	return from.Add(time.Duration(r.Int64N(int64(to.Sub(from))))).Truncate(time.Second)
 }
 
-// businessHour moves a time to a quarter of an hour of the same day (UTC) at
-// which a studio is open.
+// businessHour returns a random quarter of an hour in a studio's opening hours on
+// the same day (UTC).
 func businessHour(r *rand.Rand, t time.Time) time.Time {
 	return t.Truncate(day).Add(7*time.Hour + time.Duration(r.IntN(44))*15*time.Minute)
 }

@@ -1,7 +1,7 @@
--- Uniqueness, keys between tables and the indexes that serve them. No key
--- cascades: a product that cares for its numbers wants a refused DELETE, not a
--- silent one. Every referencing column leads an index, because PostgreSQL scans
--- the referencing table at each DELETE of a referenced row.
+-- Unique constraints, foreign keys and their indexes. No foreign key cascades: a
+-- DELETE that would remove rows of another table is refused. Every referencing
+-- column is the first of an index, because PostgreSQL searches the referencing
+-- table at each DELETE of a referenced row.
 
 ALTER TABLE clients ADD CONSTRAINT clients_studio_id_email_key UNIQUE (studio_id, email);
 ALTER TABLE participations ADD CONSTRAINT participations_session_id_client_id_key UNIQUE (session_id, client_id);

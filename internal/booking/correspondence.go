@@ -6,16 +6,15 @@ import (
 	"time"
 )
 
-// messageMonths is for how long messages are kept, and so how many monthly
+// messageMonths is how many months messages are kept, and so how many monthly
 // partitions there are before the current one.
 const messageMonths = 24
 
-// correspondence writes what was noted about the client, sent to them and agreed
-// with them, and what the application logged of it.
+// correspondence writes the client's notes, messages, consents and audit log.
 func (g *generator) correspondence(p *person) error {
 	r, say := g.rng, &p.studio.country.phrases
 	for range r.IntN(3) {
-		g.add(clientNotes, p.id, pick(r, p.studio.staff), p.says(r, say.note), between(r, p.created, p.seen))
+		g.add(clientNotes, p.id, pick(r, p.studio.staff), p.phrase(r, say.note), between(r, p.created, p.seen))
 	}
 	from := later(p.created, firstMessage(g.now))
 	for range r.IntN(3) {
@@ -48,8 +47,8 @@ func (g *generator) message(p *person, at time.Time) {
 	}
 }
 
-// audit quotes the client in JSON, as audit logs do. The row points to the
-// client by a type and a number only.
+// audit writes rows of the audit log, which have personal data in JSON and refer
+// to the client only by a type and a number.
 func (g *generator) audit(p *person) error {
 	type change struct {
 		From any `json:"from"`
@@ -75,7 +74,7 @@ func (g *generator) audit(p *person) error {
 	return nil
 }
 
-// firstMessage is the first moment of the month from which messages are kept.
+// firstMessage is the start of the first month from which messages are kept.
 func firstMessage(now time.Time) time.Time {
 	return time.Date(now.Year(), now.Month()-messageMonths, 1, 0, 0, 0, 0, time.UTC)
 }

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// country is what a studio's clients there look like.
+// country is what the generator picks names, addresses and texts from for the
+// studios of one country.
 type country struct {
 	code, locale, timezone string
 	studios                []string
@@ -20,14 +21,15 @@ type country struct {
 
 type city struct{ postal, name string }
 
-// phrases are free texts; %s is the client's surname, or for a greeting the
-// whole name.
+// phrases are free texts; %s is replaced with the client's surname, or in a
+// greeting and in terms with the whole name.
 type phrases struct {
 	profile, appointment, comment, note, subject, greeting []string
 	membership, terms                                      string
 }
 
-// countries come round in this order as studios are added.
+// countries are given to studios in this order, again from the first when all
+// are used.
 var countries = []*country{&france, &germany, &britain, &austria}
 
 var france = country{
@@ -137,12 +139,13 @@ var britain = country{
 
 func pick[T any](r *rand.Rand, from []T) T { return from[r.IntN(len(from))] }
 
-// chance is true once in a hundred times percent.
+// chance is true with a probability of this many per cent.
 func chance(r *rand.Rand, percent float64) bool { return r.Float64()*100 < percent }
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// mailbox turns a name into what stands before the @.
+// mailbox replaces letters of a name that do not belong in front of the @ of an
+// e-mail address.
 var mailbox = strings.NewReplacer(
 	"À", "a", "Ä", "ae", "Ö", "oe", "Ü", "ue", "É", "e",
 	"à", "a", "â", "a", "ä", "ae", "ç", "c", "é", "e", "è", "e", "ê", "e", "ë", "e",

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// generator makes up a database, a stretch of clients at a time. Everything it
-// does is decided by its seed and by now.
+// generator generates a database, one chunk of clients at a time. All that it
+// does depends only on its seed and on now.
 type generator struct {
 	rng     *rand.Rand
 	source  *rand.PCG
@@ -17,12 +17,12 @@ type generator struct {
 	size    int // of a cohort
 	clients int
 	studios []*studio
-	ids     [len(tables)]int64 // the last one given out
+	ids     [len(tables)]int64 // the last id of each table
 	rows    rows
 	sum     Summary
 
-	cohort, cohorts int // the next one's number, and how many there will be
-	done            int // clients made up
+	cohort, cohorts int // the next cohort's number, and how many there will be
+	done            int // clients generated
 }
 
 func newGenerator(o Options) *generator {
@@ -33,41 +33,42 @@ func newGenerator(o Options) *generator {
 		seed:    o.Seed,
 		now:     o.Now.UTC().Truncate(time.Second),
 		clients: o.Clients,
-		// Small databases get small cohorts, so that every studio has some.
+		// In a small database cohorts are small, so that every studio has some.
 		size: max(1, min(cohortSize, o.Clients/(3*o.Studios))),
 	}
-	for left := o.Clients; left > 0; left -= g.waveSize() {
-		g.cohorts += g.cohortsOf(min(left, g.waveSize()))
+	for left := o.Clients; left > 0; left -= g.chunkSize() {
+		g.cohorts += g.cohortsOf(min(left, g.chunkSize()))
 	}
 	for n := range o.Studios {
-		g.openStudio(n)
+		g.addStudio(n)
 	}
 	return g
 }
 
-// chapter is one of the things that are made up about a cohort or a client.
-type chapter uint64
+// step is one of the steps in which a cohort or a client is generated.
+type step uint64
 
 const (
-	opening chapter = iota + 1
-	joining
-	attending
-	living
+	cohortStep step = iota + 1
+	clientStep
+	classesStep
+	historyStep
 )
 
-// begin lets chance start anew for a chapter about number n. What one of them
-// takes from chance, which depends on now, then changes nothing for the others:
-// another day gives much the same database.
-func (g *generator) begin(c chapter, n int64) { g.source.Seed(g.seed, uint64(c)<<56|uint64(n)) }
+// reseed starts a new sequence of random numbers for a step of cohort or client
+// n. How many numbers a step uses depends on now; with a sequence of its own, it
+// cannot change the steps after it. So the database is nearly the same on another
+// day.
+func (g *generator) reseed(s step, n int64) { g.source.Seed(g.seed, uint64(s)<<56|uint64(n)) }
 
-func (g *generator) waveSize() int { return waveCohorts * g.size }
+func (g *generator) chunkSize() int { return chunkCohorts * g.size }
 
 func (g *generator) nextID(t table) int64 {
 	g.ids[t]++
 	return g.ids[t]
 }
 
-// add writes a row under the table's next id, and returns that.
+// add writes a row with the table's next id, and returns the id.
 func (g *generator) add(t table, values ...any) int64 {
 	id := g.nextID(t)
 	g.put(t, id, values...)
@@ -79,7 +80,7 @@ func (g *generator) put(t table, id int64, values ...any) {
 	g.rows[t] = append(g.rows[t], append(append(row, id), values...))
 }
 
-func (g *generator) openStudio(n int) {
+func (g *generator) addStudio(n int) {
 	at := countries[n%len(countries)]
 	nth := n / len(countries)
 	s := &studio{country: at, name: at.studios[nth%len(at.studios)]}
@@ -100,11 +101,11 @@ func (g *generator) openStudio(n int) {
 	g.studios = append(g.studios, s)
 }
 
-// wave makes up the next stretch of clients with all that belongs to them, and
-// returns the rows since the last call; they are valid until the next one. At
-// the end done is true, and there are no more rows.
-func (g *generator) wave() (_ *rows, done bool, err error) {
-	n := min(g.clients-g.done, g.waveSize())
+// nextChunk generates the next clients with all their rows, and returns the rows
+// since the last call; they are valid until the next call. After the last chunk
+// done is true, and there are no rows.
+func (g *generator) nextChunk() (_ *rows, done bool, err error) {
+	n := min(g.clients-g.done, g.chunkSize())
 	if n == 0 {
 		return nil, true, nil
 	}
@@ -115,21 +116,21 @@ func (g *generator) wave() (_ *rows, done bool, err error) {
 	}
 	cohorts := make([]*cohort, g.cohortsOf(n))
 	for i := range cohorts {
-		g.begin(opening, int64(g.cohort+i))
-		cohorts[i] = g.open(g.cohort+i, g.cohorts)
+		g.reseed(cohortStep, int64(g.cohort+i))
+		cohorts[i] = g.newCohort(g.cohort+i, g.cohorts)
 	}
 	for i := range n {
 		id := g.nextID(clients)
-		g.begin(joining, id)
-		g.join(cohorts[i%len(cohorts)], id)
+		g.reseed(clientStep, id)
+		g.client(cohorts[i%len(cohorts)], id)
 	}
 	for i, c := range cohorts {
-		g.begin(attending, int64(g.cohort+i))
+		g.reseed(classesStep, int64(g.cohort+i))
 		g.classes(c)
 		for _, p := range c.members {
-			g.begin(living, p.id)
-			g.visits(p)
-			g.bills(p)
+			g.reseed(historyStep, p.id)
+			g.appointments(p)
+			g.invoices(p)
 			if err := g.correspondence(p); err != nil {
 				return nil, false, err
 			}

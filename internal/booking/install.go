@@ -26,11 +26,12 @@ type DB interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// Map is the map for this schema, as it would stand in a product's oubli.yaml.
+// Map returns the map for this schema, as a product would have it in its
+// oubli.yaml.
 func Map() []byte { return append([]byte(nil), mapYAML...) }
 
-// Install creates the tables, keys and indexes in schema public, or nothing at
-// all. The database must not have them yet.
+// Install creates the tables, keys and indexes in schema public, in one
+// transaction. The database must not have them yet.
 func Install(ctx context.Context, db DB) error {
 	return inPublic(ctx, db, "install the booking schema", func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, schemaSQL+constraintsSQL)
@@ -38,8 +39,8 @@ func Install(ctx context.Context, db DB) error {
 	})
 }
 
-// inPublic runs f in one transaction in which a bare name means schema public,
-// whatever the role's search path is.
+// inPublic runs f in one transaction in which names without a schema are in
+// schema public, whatever the role's search path is.
 func inPublic(ctx context.Context, db DB, op string, f func(pgx.Tx) error) error {
 	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL search_path = public"); err != nil {

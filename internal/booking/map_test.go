@@ -25,7 +25,7 @@ func TestTheMapCoversTheSchema(t *testing.T) {
 		t.Error(err)
 	}
 	for _, w := range plan.Warnings(m, catalog) {
-		t.Errorf("a warning: %s", w)
+		t.Errorf("unexpected warning: %s", w)
 	}
 }
 

@@ -13,25 +13,25 @@ const (
 	onsets = "bcdfghjklmnprstvwxyz"
 	vowels = "aeiou"
 
-	// Every marker begins with this; no name, street or text of the generator
-	// has it followed by four syllables.
+	// Every marker begins with this. In no other text of the generator do four
+	// syllables follow it.
 	markerPrefix = "vez"
 )
 
-// MarkerPattern finds the markers of any client in a text, as a PostgreSQL
-// regular expression to be matched without regard to case.
+// MarkerPattern is a PostgreSQL regular expression that finds the markers of all
+// clients in a text. Match it without regard to case.
 const MarkerPattern = `vez(?:[b-df-hj-npr-tv-z][aeiou]){4}|ext\. [0-9]{8}|2001:db8:[0-9a-f:]+`
 
-// Marker is the syllables by which every trace of a client can be found, such
-// as "vezkimudapo": the second half of the surname, and therefore in the e-mail
-// address and wherever a name is written; part of the street; and in every free
-// text and JSON value about the client. It is lower case, names begin it with a
-// capital: search without regard to case. It panics unless 0 < clientID <
-// [MaxClients].
+// Marker returns the syllables by which every trace of a client can be found,
+// such as "vezkimudapo". They are the second half of the surname, and so in the
+// e-mail address and wherever the name is written; part of the street; and in
+// every free text and JSON value about the client. Search without regard to case:
+// the marker is lower case, but in names it begins with a capital. Marker panics
+// unless 0 < clientID < [MaxClients].
 func Marker(clientID int64) string {
-	mustBeMarkable(clientID)
-	// Multiplying by a number prime to 100⁴ keeps markers distinct and makes
-	// those of neighbours look nothing alike.
+	mustHaveMarker(clientID)
+	// The factor has no divisor in common with 100⁴, so markers are distinct; and
+	// the markers of consecutive ids look different.
 	n := clientID * 38_196_601 % MaxClients
 	b := []byte(markerPrefix)
 	for range 4 {
@@ -42,23 +42,23 @@ func Marker(clientID int64) string {
 	return string(b)
 }
 
-// Markers is everything that stands for one client alone: [Marker], the
-// extension of the telephone number, and the IP address. A first name, a date of
-// birth and a postcode carry none; they stand in no row without one.
+// Markers returns all values that only one client has: [Marker], the extension
+// of the telephone number, and the IP address. First name, date of birth and
+// postcode contain no marker, but each row that has one of them has a marker too.
 func Markers(clientID int64) []string {
 	return []string{Marker(clientID), extension(clientID), address(clientID).String()}
 }
 
-// extension tells apart the many clients who have to share the few telephone
-// numbers that exist for fiction.
+// extension distinguishes the telephone numbers of clients: there are only a few
+// numbers for fiction.
 func extension(clientID int64) string {
-	mustBeMarkable(clientID)
+	mustHaveMarker(clientID)
 	return fmt.Sprintf("ext. %08d", clientID)
 }
 
-// address is out of the block for documentation (RFC 3849).
+// address is an IP address of the block for documentation (RFC 3849).
 func address(clientID int64) netip.Addr {
-	mustBeMarkable(clientID)
+	mustHaveMarker(clientID)
 	ip := [16]byte{0x20, 0x01, 0x0d, 0xb8}
 	for i := range 4 {
 		ip[15-i] = byte(clientID >> (8 * i))
@@ -66,7 +66,7 @@ func address(clientID int64) netip.Addr {
 	return netip.AddrFrom16(ip)
 }
 
-func mustBeMarkable(clientID int64) {
+func mustHaveMarker(clientID int64) {
 	if clientID <= 0 || clientID >= MaxClients {
 		panic(fmt.Sprintf("booking: client %d has no marker", clientID))
 	}

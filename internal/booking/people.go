@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// studio is a studio while its clients are being made up.
+// studio is a studio while its clients are generated.
 type studio struct {
 	id       int64
 	name     string
 	country  *country
 	staff    []int64
 	clients  int64
-	invoices int // the last invoice's number
+	invoices int // the number of the last invoice
 }
 
-// person is a client while their rows are being made up.
+// person is a client while their rows are generated.
 type person struct {
 	id          int64
 	studio      *studio
@@ -36,7 +36,7 @@ type person struct {
 	classes     []class
 }
 
-// class is a participation that an invoice may name.
+// class is a participation that a line of an invoice may refer to.
 type class struct {
 	id    int64
 	title string
@@ -45,22 +45,23 @@ type class struct {
 
 func (p *person) name() string { return p.first + " " + p.last }
 
-// says is one of the phrases about the client.
-func (p *person) says(r *rand.Rand, of []string) string {
+// phrase returns one of the phrases, with the client's surname.
+func (p *person) phrase(r *rand.Rand, of []string) string {
 	return strings.Replace(pick(r, of), "%s", p.last, 1)
 }
 
-// sometimes is a phrase about so many per cent of clients, otherwise NULL.
+// sometimes returns a phrase with a probability of this many per cent, otherwise
+// NULL.
 func (p *person) sometimes(r *rand.Rand, percent float64, of []string) any {
 	if !chance(r, percent) {
 		return nil
 	}
-	return p.says(r, of)
+	return p.phrase(r, of)
 }
 
-// join makes up one more client of the cohort and writes the client's row and
-// address; the rest of their rows follow when the cohort is complete.
-func (g *generator) join(c *cohort, id int64) {
+// client generates one more client of the cohort and writes the client's row and
+// address. The client's other rows are written when the cohort is complete.
+func (g *generator) client(c *cohort, id int64) {
 	r, at := g.rng, c.studio.country
 	p := &person{id: id, studio: c.studio, marker: Marker(id), first: pick(r, at.first)}
 	family := pick(r, at.family)
@@ -74,7 +75,7 @@ func (g *generator) join(c *cohort, id int64) {
 	}
 	p.created = between(r, c.joined.Add(-180*day), c.joined)
 	g.lastSeen(c, p)
-	g.house(c, p)
+	g.address(c, p)
 
 	var birth, referrer, group any
 	if chance(r, 70) {
@@ -104,24 +105,25 @@ func (g *generator) join(c *cohort, id int64) {
 	c.studio.clients++
 }
 
-// lastSeen decides who drifted away. Nobody does before the cohort's first
-// classes are over, so that no class is younger than its participant's last visit.
+// lastSeen decides whether the client is inactive, and since when. The last
+// appointment is never before the end of the cohort's first classes: an inactive
+// client has no class after the last appointment.
 func (g *generator) lastSeen(c *cohort, p *person) {
 	r := g.rng
-	settled := c.settled(g.now)
-	if gone := g.now.Add(-dormant); settled.Before(gone) && chance(r, 46) {
+	first := c.firstClassesEnd(g.now)
+	if last := g.now.Add(-inactiveFor); first.Before(last) && chance(r, 46) {
 		p.inactive = true
-		p.seen = businessHour(r, between(r, settled, gone))
+		p.seen = businessHour(r, between(r, first, last))
 		g.sum.Inactive++
 		return
 	}
-	p.seen = businessHour(r, between(r, later(settled, g.now.Add(-355*day)), g.now.Add(-day)))
+	p.seen = businessHour(r, between(r, later(first, g.now.Add(-355*day)), g.now.Add(-day)))
 }
 
-// house gives most clients an address of their own, and some a household's,
-// which erasing one of its members must leave to the others. A household's
-// street carries nobody's marker, since it stays when one of them goes.
-func (g *generator) house(c *cohort, p *person) {
+// address gives most clients an address of their own, and some the address of a
+// household, which must stay as long as one of its members does. The street of a
+// household contains no marker, because it stays when one member is erased.
+func (g *generator) address(c *cohort, p *person) {
 	r, at := g.rng, c.studio.country
 	if n := len(c.members); n > 0 && c.members[n-1].household && chance(r, 75) {
 		q := c.members[n-1]
@@ -139,12 +141,12 @@ func (g *generator) house(c *cohort, p *person) {
 	p.addressID = g.add(addresses, p.street, p.city.postal, p.city.name, at.code)
 }
 
-// visits writes the client's appointments.
-func (g *generator) visits(p *person) {
+// appointments writes the client's appointments and membership.
+func (g *generator) appointments(p *person) {
 	r, at := g.rng, p.studio.country
 	n := 1 + r.IntN(15)
 	if p.inactive && chance(r, 3) {
-		n = 0 // came to classes only
+		n = 0 // attended only classes
 	}
 	for k := range n {
 		when := p.seen
@@ -158,12 +160,12 @@ func (g *generator) visits(p *person) {
 		case chance(r, 8):
 			status = "no_show"
 		}
-		g.visit(p, when, status)
+		g.appointment(p, when, status)
 	}
 	if !p.inactive && chance(r, 10) {
 		g.sum.FutureAppointment++
 		for range 1 + r.IntN(2) {
-			g.visit(p, businessHour(r, between(r, g.now.Add(2*day), g.now.Add(44*day))), "booked")
+			g.appointment(p, businessHour(r, between(r, g.now.Add(2*day), g.now.Add(44*day))), "booked")
 		}
 	}
 	if n > 0 && chance(r, 15) {
@@ -176,15 +178,14 @@ func (g *generator) visits(p *person) {
 	}
 }
 
-func (g *generator) visit(p *person, when time.Time, status string) {
+func (g *generator) appointment(p *person, when time.Time, status string) {
 	r, at := g.rng, p.studio.country
 	g.add(appointments, p.studio.id, p.id, when, status, pick(r, at.services), p.name(),
 		int64(2500+500*r.IntN(14)), p.sometimes(r, 20, at.phrases.appointment))
 }
 
-// bills writes the client's invoices. A line names a class that was attended,
-// or a service.
-func (g *generator) bills(p *person) {
+// invoices writes the client's invoices. A line is for a class or for a service.
+func (g *generator) invoices(p *person) {
 	r := g.rng
 	n := r.IntN(5)
 	if chance(r, 1.5) {

@@ -7,8 +7,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// StudioTotals is the numbers of one studio that an erasure must not change.
-// Two of them can be compared with ==. Money is in cents.
+// StudioTotals are the numbers of one studio that an erasure must not change. Two
+// StudioTotals can be compared with ==. Money is in cents.
 type StudioTotals struct {
 	StudioID                                      int64
 	Name, Country                                 string
@@ -18,15 +18,15 @@ type StudioTotals struct {
 	Invoices, InvoiceCents                        int64
 	InvoiceLines, InvoiceLineCents                int64
 
-	// Checksum is over counts and sums per day and status, those of
-	// participations per session as well.
+	// Checksum covers counts and sums by day and status, and for participations
+	// also by session.
 	Checksum string
 }
 
-// Totals is the numbers of every studio, in the order of ids, from one snapshot.
-// They are the same before and after an erasure.
+// Totals returns the numbers of every studio in the order of ids, from one
+// snapshot. They are the same before and after an erasure.
 func Totals(ctx context.Context, db DB) ([]StudioTotals, error) {
-	// The days are those of UTC: a session's time zone must not move a sum.
+	// Days are in UTC, so that the database session's time zone changes no sum.
 	const query = `
 		WITH per_day AS (
 			SELECT studio_id, 'appointment' AS kind, (starts_at AT TIME ZONE 'UTC')::date::text AS part, status,

@@ -42,7 +42,7 @@ func mustDigest(t *testing.T, db *pgxpool.Pool, erased []int64) []booking.TableD
 	return digest
 }
 
-func TestTotalsAreThoseOfTheTables(t *testing.T) {
+func TestTotalsAreTheSumsOfTheTables(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, few)
 	totals := mustTotals(t, db)
@@ -70,7 +70,7 @@ func TestTotalsAreThoseOfTheTables(t *testing.T) {
 	}
 }
 
-func TestTotalsNoticeWhatSumsDoNot(t *testing.T) {
+func TestTheChecksumNoticesChangesThatLeaveTheSumsEqual(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
 		"an appointment on another day": "UPDATE appointments SET starts_at = starts_at + interval '1 day' WHERE id = 1",
@@ -94,7 +94,7 @@ func TestTotalsNoticeWhatSumsDoNot(t *testing.T) {
 	}
 }
 
-func TestTracesAreFoundInEveryColumnThatTellsOfAClient(t *testing.T) {
+func TestTracesAreFoundInEveryColumnWithDataOfAClient(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, few)
 	mustExec(t, db, `CREATE TABLE "Odd ""things"" 'here'" (bin bytea, list text[], j json, x int4range)`)
@@ -116,16 +116,16 @@ func TestTracesAreFoundInEveryColumnThatTellsOfAClient(t *testing.T) {
 		delete(found, column)
 	}
 	for column := range found {
-		t.Errorf("traces in %s, which this test does not know", column)
+		t.Errorf("traces in %s, which is not in this test's list", column)
 	}
 	if n := mustTraces(t, db, all...)["clients.last_name"]; n != 600 {
-		t.Errorf("%d surnames bear a marker, want 600", n)
+		t.Errorf("%d surnames contain a marker, want 600", n)
 	}
 	if found := mustTraces(t, db, 601, 99_999_999); len(found) > 0 {
 		t.Errorf("traces of clients who do not exist: %v", found)
 	}
 	if found := mustTraces(t, db); len(found) > 0 {
-		t.Errorf("traces of nobody: %v", found)
+		t.Errorf("traces although no client was asked for: %v", found)
 	}
 }
 
@@ -175,12 +175,12 @@ func TestAnErasureByHandLeavesTracesInRetainedColumnsOnly(t *testing.T) {
 	}
 	for i, d := range mustDigest(t, db, ids) {
 		if d != others[i] {
-			t.Errorf("the untouched changed: %+v, %+v", others[i], d)
+			t.Errorf("rows of clients who were not erased changed: %+v, %+v", others[i], d)
 		}
 	}
 }
 
-func TestTheDigestNoticesABystander(t *testing.T) {
+func TestTheDigestNoticesAChangeToAnotherClient(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, few)
 	ids := someIDs(t, db)
@@ -215,7 +215,7 @@ func TestTheDigestNoticesABystander(t *testing.T) {
 	}
 }
 
-func TestTheDigestKnowsEveryTable(t *testing.T) {
+func TestTheDigestCoversEveryTable(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, few)
 	var known []string

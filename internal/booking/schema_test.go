@@ -21,14 +21,14 @@ func TestEveryForeignKeyIsServedByAnIndexAndNoneCascades(t *testing.T) {
 	for _, key := range mustColumn[string](t, db, bare) {
 		t.Errorf("%s cascades, is not valid, or no index leads with its column", key)
 	}
-	// The control: the query above sees an index that is missing.
+	// Control: the query above finds a missing index.
 	mustExec(t, db, "DROP INDEX appointments_client_id_starts_at_idx")
 	if found := mustColumn[string](t, db, bare); len(found) != 1 {
 		t.Errorf("without an index on appointments.client_id: found %v", found)
 	}
 }
 
-func TestALargeLoadPutsBackWhatItDropped(t *testing.T) {
+func TestALargeLoadCreatesAgainWhatItDropped(t *testing.T) {
 	t.Parallel()
 	const objects = `
 		SELECT conrelid::regclass || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint
@@ -44,7 +44,7 @@ func TestALargeLoadPutsBackWhatItDropped(t *testing.T) {
 	got := mustColumn[string](t, testdb.New(t, many), objects)
 	for _, o := range want {
 		if !slices.Contains(got, o) {
-			t.Errorf("gone: %s", o)
+			t.Errorf("not created again: %s", o)
 		}
 	}
 	if len(got) != len(want) {

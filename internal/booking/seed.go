@@ -12,22 +12,24 @@ import (
 
 // Options says what Seed writes.
 type Options struct {
-	// Seed decides everything: the same seed, sizes and Now write the same rows.
+	// Seed is the seed of the random numbers: the same Seed, sizes and Now give the
+	// same rows.
 	Seed uint64
-	// Studios is how many; 0 means 4, one for each country. At most Clients.
+	// Studios is how many studios there are; 0 means 4, one for each country. At
+	// most Clients.
 	Studios int
-	// Clients of all studios together; 0 means 20,000, fewer than [MaxClients].
+	// Clients is how many clients all studios have together; 0 means 20,000. It must
+	// be less than [MaxClients].
 	Clients int
-	// Now is the moment that past and future are seen from; zero means the
-	// current time.
+	// Now separates past from future; zero means the current time.
 	Now time.Time
-	// Progress, when set, is told from time to time how many clients have been
-	// written. Indexes and statistics are made after the last one.
+	// Progress, when set, is called from time to time with the number of clients
+	// written. Indexes and statistics are created after the last call.
 	Progress func(done, total int64)
 }
 
-// bulkFrom is the number of clients from which it is faster to load without
-// secondary indexes and foreign keys, and to make them afterwards.
+// bulkFrom is the number of clients from which it is faster to create secondary
+// indexes and foreign keys after the load.
 const bulkFrom = 2_000
 
 func (o Options) validate() (Options, error) {
@@ -67,10 +69,10 @@ type Studio struct {
 	Clients       int64
 }
 
-// Seed fills an installed, empty database: about 24 rows for each client, over a
-// third of them inactive for more than a year, some of every kind that a guard
-// holds back. It does so in one transaction, streams (memory does not grow with
-// the number of clients), and ends with the planner's statistics.
+// Seed fills an installed, empty database with about 24 rows for each client.
+// More than a third of the clients have been inactive for over a year, and every
+// guard holds for some. Seed writes in one transaction; memory does not grow with
+// the number of clients. Last, it updates the planner's statistics.
 func Seed(ctx context.Context, db DB, o Options) (Summary, error) {
 	o, err := o.validate()
 	if err != nil {
@@ -109,7 +111,7 @@ func (g *generator) load(ctx context.Context, tx pgx.Tx, o Options) error {
 		}
 	}
 	for {
-		rows, done, err := g.wave()
+		rows, done, err := g.nextChunk()
 		if err != nil {
 			return err
 		}
@@ -143,8 +145,8 @@ func (r *rows) copy(ctx context.Context, tx pgx.Tx) error {
 	return nil
 }
 
-// Partitions is the SQL that makes the months of messages, from the first that
-// is kept to the next.
+// Partitions returns the SQL that creates the monthly partitions of messages,
+// from the first month that is kept to next month.
 func Partitions(now time.Time) string {
 	var b strings.Builder
 	month := firstMessage(now)
@@ -157,15 +159,16 @@ func Partitions(now time.Time) string {
 	return b.String()
 }
 
-// AddConstraints makes the keys and indexes after a bulk load.
+// AddConstraints creates the keys and indexes after a bulk load.
 func AddConstraints(ctx context.Context, tx pgx.Tx) error {
-	// The default of 64 MB makes index builds of millions of rows spill.
+	// With the default of 64 MB, indexes over millions of rows are built on disk.
 	_, err := tx.Exec(ctx, "SET LOCAL maintenance_work_mem = '256MB';"+constraintsSQL)
 	return err
 }
 
-// DropConstraints undoes constraints.sql, whatever it has come to hold, so that
-// a bulk load need not keep it up row by row.
+// DropConstraints drops what constraints.sql creates, so that a bulk load need
+// not update indexes and check keys row by row. It reads the names from the
+// catalog.
 func DropConstraints(ctx context.Context, tx pgx.Tx) error {
 	const statements = `
 		SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname)
@@ -192,8 +195,8 @@ func DropConstraints(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-// advanceSequences lets the application's next rows follow those written with
-// ids of their own.
+// advanceSequences sets the sequences to the last ids written, so that the
+// application's next rows get the ids after them.
 func (g *generator) advanceSequences(ctx context.Context, tx pgx.Tx) error {
 	var b pgx.Batch
 	for t := range tables {

@@ -43,8 +43,8 @@ func TestTheSameSeedWritesTheSameRows(t *testing.T) {
 	}
 }
 
-// A test that passes today must not fail on some other day for its data.
-func TestAnotherDayGivesMuchTheSameClients(t *testing.T) {
+// A test that passes today must not fail on another day because its data changed.
+func TestClientsAreNearlyTheSameOnAnotherDay(t *testing.T) {
 	t.Parallel()
 	const who = "SELECT string_agg(concat_ws(' ', id, studio_id, first_name, last_name, email, phone, address_id, group_name, balance_cents, legal_hold, referred_by), E'\\n' ORDER BY id) FROM clients"
 	const what = "SELECT (SELECT count(*) FROM appointments) + (SELECT count(*) FROM invoices) + (SELECT count(*) FROM messages) + (SELECT count(*) FROM participations)"
@@ -70,12 +70,12 @@ func TestAnotherDayGivesMuchTheSameClients(t *testing.T) {
 			clients, least, most = text, rows, rows
 		}
 		if text != clients {
-			t.Errorf("%s later the clients are others", later)
+			t.Errorf("%s later the clients are different", later)
 		}
 		least, most = min(least, rows), max(most, rows)
 	}
 	if most-least > least/50 {
-		t.Errorf("they have from %d to %d rows, depending on the day", least, most)
+		t.Errorf("the number of rows goes from %d to %d, depending on the day", least, most)
 	}
 }
 
@@ -85,19 +85,19 @@ func TestSeedCountsWhatItWrote(t *testing.T) {
 	if err := booking.Install(t.Context(), db); err != nil {
 		t.Fatal(err)
 	}
-	var told []int64
+	var reported []int64
 	sum, err := booking.Seed(t.Context(), db, booking.Options{Seed: 3, Clients: 1_500, Studios: 3, Now: now,
 		Progress: func(done, total int64) {
 			if total != 1_500 {
 				t.Errorf("progress of %d, want 1500", total)
 			}
-			told = append(told, done)
+			reported = append(reported, done)
 		}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.IsSorted(told) || len(told) == 0 || told[len(told)-1] != 1_500 {
-		t.Errorf("progress went %v, want it to end with 1500", told)
+	if !slices.IsSorted(reported) || len(reported) == 0 || reported[len(reported)-1] != 1_500 {
+		t.Errorf("progress was %v, want it to end with 1500", reported)
 	}
 	for _, c := range []struct {
 		what string
@@ -137,7 +137,7 @@ func TestClassesAreOfOneStudioAndOfUsualSize(t *testing.T) {
 		SELECT FROM participations p JOIN clients c ON c.id = p.client_id JOIN class_sessions s ON s.id = p.session_id
 		GROUP BY s.id HAVING count(*) NOT BETWEEN 6 AND 12 OR bool_or(c.studio_id <> s.studio_id)) AS odd`)
 	if odd > 0 {
-		t.Errorf("%d classes have fewer than 6 or more than 12 participants, or strangers", odd)
+		t.Errorf("%d classes have fewer than 6 or more than 12 participants, or clients of another studio", odd)
 	}
 	shared := mustScan[int64](t, db, `SELECT count(*) FROM (
 		SELECT FROM participations p WHERE NOT EXISTS (

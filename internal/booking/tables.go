@@ -1,6 +1,7 @@
 package booking
 
-// table is a place in tables, which is in an order that foreign keys allow.
+// table is an index of tables. They are in an order in which foreign keys allow to
+// fill them.
 type table int
 
 const (
@@ -21,8 +22,8 @@ const (
 	auditLog
 )
 
-// tables names each table and the columns that the generator writes, in the
-// order in which its rows hold them. The first is always the id.
+// tables names each table and the columns that the generator writes, in the order
+// of its rows. The first is always the id.
 var tables = [...]struct {
 	name    string
 	columns []string
@@ -44,5 +45,5 @@ var tables = [...]struct {
 	auditLog:       {"audit_log", []string{"id", "occurred_at", "subject_type", "subject_id", "action", "data"}},
 }
 
-// rows are the rows of one stretch of clients, in tables' order and columns.
+// rows are the rows of one chunk of clients, for each of tables.
 type rows [len(tables)][][]any

@@ -9,23 +9,23 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Trace is a column that still tells of somebody.
+// Trace is a column that still contains data of a client.
 type Trace struct {
 	Table, Column string
 	Count         int64 // rows
 }
 
 // Retained reports whether the trace is in a column that the map keeps for as
-// long as tax law asks. Once the retention period is over, it is a finding too.
+// long as tax law requires. After the retention period such a trace is wrong too.
 func (t Trace) Retained() bool {
 	return t.Table == "invoices" && slices.Contains([]string{"billing_name", "billing_address", "billing_email"}, t.Column)
 }
 
 // Traces searches every column of every table and materialized view of schema
 // public, as the catalog lists them, for the [Markers] of the given clients, and
-// returns where they are, in the order of names. Whatever the type, its text is
-// searched; numbers, booleans, dates and times are passed over, since their text
-// cannot hold a marker.
+// returns where they are, in the order of names. It searches the text form of
+// every type, except numbers, booleans, dates and times, whose text cannot contain
+// a marker.
 func Traces(ctx context.Context, db DB, clientIDs []int64) ([]Trace, error) {
 	wanted := make([]string, 0, 3*len(clientIDs))
 	for _, id := range clientIDs {
@@ -53,9 +53,9 @@ func Traces(ctx context.Context, db DB, clientIDs []int64) ([]Trace, error) {
 	return traces, nil
 }
 
-// searches is one statement for each table, which takes the pattern of all
-// markers and those that are wanted. Extracting first and comparing afterwards
-// costs the same for one client and for thousands.
+// searches returns one statement for each table. Its parameters are the pattern
+// of all markers, and the markers that are wanted. The statement extracts all
+// markers and then compares, which costs the same for one client and for thousands.
 func searches(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	const columns = `
 		SELECT c.relname, a.attname, a.atttypid = 'bytea'::regtype
@@ -92,7 +92,7 @@ func searches(ctx context.Context, tx pgx.Tx) ([]string, error) {
 			of = table
 		}
 		text := "t." + pgx.Identifier{column}.Sanitize()
-		if binary { // its text form is hexadecimal, in which no marker shows
+		if binary { // its text form is hexadecimal, which would hide a marker
 			text = "encode(" + text + ", 'escape')"
 		}
 		values = append(values, fmt.Sprintf("(%s, %s::text)", literal(column), text))
@@ -102,5 +102,5 @@ func searches(ctx context.Context, tx pgx.Tx) ([]string, error) {
 	return searches, err
 }
 
-// literal is a name as an SQL string. Names come from the catalog.
+// literal returns a name as an SQL string.
 func literal(name string) string { return "'" + strings.ReplaceAll(name, "'", "''") + "'::text" }
