@@ -15,11 +15,12 @@ var byHandSQL string
 const byHandTables = `
 	SET LOCAL work_mem = '256MB'; SET LOCAL jit = off;
 	CREATE TEMP TABLE wanted (id bigint) ON COMMIT DROP;
-	CREATE TEMP TABLE doomed (id bigint PRIMARY KEY, studio_id bigint, address_id bigint) ON COMMIT DROP;
-	CREATE TEMP TABLE seats (id bigint, studio_id bigint, slot bigint) ON COMMIT DROP;
+	CREATE TEMP TABLE erased (id bigint PRIMARY KEY, studio_id bigint, address_id bigint) ON COMMIT DROP;
+	CREATE TEMP TABLE assignments (id bigint, studio_id bigint, slot bigint) ON COMMIT DROP;
 	CREATE TEMP TABLE profiles (studio_id bigint, slot bigint, id bigint, label text, years int, PRIMARY KEY (studio_id, slot)) ON COMMIT DROP`
 
-// byHand is contender (a): one transaction, as good as a person makes it.
+// byHand is contender (a): one transaction with the hand-written statements of
+// byhand.sql.
 func byHand(ctx context.Context, c *clone, who *clientSet, r *result) error {
 	conn, err := pgx.Connect(ctx, c.url())
 	if err != nil {

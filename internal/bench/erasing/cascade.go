@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// cascading makes every foreign key that refers to a client, or to what belongs
-// to one, take its rows along. NOT VALID spares reading tables that hold what
-// the keys before them made sure of.
+// cascading lists statements that replace every foreign key to a client, or to
+// what belongs to a client, with one that cascades. NOT VALID avoids reading the
+// tables: the foreign keys before have already checked their rows.
 const cascading = `
 	SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', c.conrelid::regclass, c.conname),
 	  format('ALTER TABLE %s ADD CONSTRAINT %I %s ON DELETE %s %s', c.conrelid::regclass, c.conname, pg_get_constraintdef(c.oid),
@@ -20,7 +20,7 @@ const cascading = `
 	FROM pg_constraint AS c JOIN pg_class AS r ON r.oid = c.conrelid
 	WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid IN ('clients'::regclass, 'invoices'::regclass, 'participations'::regclass)`
 
-// prepareCascade gives a copy such keys.
+// prepareCascade makes the foreign keys of a copy cascade.
 func prepareCascade(ctx context.Context, c *clone) error {
 	conn, err := pgx.Connect(ctx, c.url())
 	if err != nil {
@@ -45,7 +45,7 @@ func prepareCascade(ctx context.Context, c *clone) error {
 	return nil
 }
 
-// countBelongings is how many rows a cascade will take along.
+// countBelongings counts the rows that a cascade will delete or change.
 const countBelongings = `
 	SELECT (SELECT count(*) FROM clients WHERE id = ANY($1)) + (SELECT count(*) FROM clients WHERE referred_by = ANY($1))
 	  + (SELECT count(*) FROM appointments WHERE client_id = ANY($1)) + (SELECT count(*) FROM participations WHERE client_id = ANY($1))
@@ -53,9 +53,9 @@ const countBelongings = `
 	  + (SELECT count(*) FROM client_notes WHERE client_id = ANY($1)) + (SELECT count(*) FROM messages WHERE client_id = ANY($1))
 	  + (SELECT count(*) FROM memberships WHERE client_id = ANY($1)) + (SELECT count(*) FROM consents WHERE client_id = ANY($1))`
 
-// cascade is contender (c): one DELETE, and the foreign keys take along what
-// belongs to the clients, the studio's numbers with it. Addresses and the audit
-// log, to which no such key leads, stay.
+// cascade is contender (c): one DELETE, after which foreign keys delete all that
+// belongs to the clients, also what the studio's totals need. Addresses and the
+// audit log stay, because they have no foreign key to a client.
 func cascade(ctx context.Context, c *clone, who *clientSet, r *result) error {
 	conn, err := pgx.Connect(ctx, c.url())
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 const (
 	barsFrom, barsWide = 330, 420
 	barHigh, barStep   = 16, 24
-	topRoom            = 34
+	titleHigh          = 34
 )
 
 // bar is one line of a chart.
@@ -21,8 +21,8 @@ type bar struct {
 	ours  bool
 }
 
-// chart draws clients a second and the p99 of the bookings, as one picture
-// that reads on light and dark pages.
+// chart draws clients erased a second and the p99 of the bookings as one SVG,
+// legible on light and dark pages.
 func (r *report) chart() string {
 	var pace, live []bar
 	for _, x := range r.Medians {
@@ -42,17 +42,17 @@ func (r *report) chart() string {
 		b.value, b.note = x.Beside.DuringMS.P99, fmt.Sprintf("%.1f ms", x.Beside.DuringMS.P99)
 		live = append(live, b)
 	}
-	high := topRoom + barStep*len(pace)
-	whole := high
+	high := titleHigh + barStep*len(pace)
+	total := high
 	if len(live) > 0 {
-		whole += topRoom + barStep*len(live)
+		total += titleHigh + barStep*len(live)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 %d" font-family="system-ui, sans-serif" font-size="12">`+"\n", whole+10)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 %d" font-family="system-ui, sans-serif" font-size="12">`+"\n", total+10)
 	b.WriteString(`<rect width="100%" height="100%" fill="#ffffff"/>` + "\n")
 	bars(&b, 0, fmt.Sprintf("Clients erased a second, %d of %d", r.Erased, r.Clients), pace, func(v float64) float64 { return v })
 	if len(live) > 0 {
-		// Half a minute beside ten milliseconds wants a logarithm.
+		// Values go from ten milliseconds to half a minute.
 		bars(&b, high, "p99 of a booking meanwhile (logarithmic)", live, func(v float64) float64 { return math.Log10(1 + v) })
 	}
 	b.WriteString("</svg>\n")
@@ -66,7 +66,7 @@ func bars(b *strings.Builder, top int, title string, all []bar, scale func(float
 	}
 	fmt.Fprintf(b, `<text x="10" y="%d" font-weight="600" fill="#1f2933">%s</text>`+"\n", top+22, html.EscapeString(title))
 	for i, x := range all {
-		y, wide, color := top+topRoom+barStep*i, 0.0, "#9aa5b1"
+		y, wide, color := top+titleHigh+barStep*i, 0.0, "#9aa5b1"
 		if most > 0 {
 			wide = barsWide * scale(x.value) / most
 		}

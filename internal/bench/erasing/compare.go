@@ -11,16 +11,16 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// What may differ between two ways of erasing the same clients: which of a
-// tenant's anonymous profiles a kept row stands on, the profiles themselves
-// (their ids, and how many there are), when rows were last updated, and the
-// control schema. All else is held against each other row by row.
+// Two ways of erasing the same clients may differ in these: to which of a tenant's
+// anonymous profiles a row moves, the profiles themselves (their ids, and how many
+// there are), when rows were last updated, and the control schema. All else is
+// compared row by row.
 
-// contents are hashes of a database's rows, summed up by table and stretches of
-// a thousand ids.
-type contents map[string]map[int64]stretch
+// contents are hashes of a database's rows, added up by table and by range of a
+// thousand ids.
+type contents map[string]map[int64]idRange
 
-type stretch struct {
+type idRange struct {
 	rows int64
 	hash string
 }
@@ -57,7 +57,7 @@ func read(ctx context.Context, url string) (_ contents, err error) {
 	return all, nil
 }
 
-func hash(ctx context.Context, conn *pgx.Conn, table string, columns []string) (map[int64]stretch, error) {
+func hash(ctx context.Context, conn *pgx.Conn, table string, columns []string) (map[int64]idRange, error) {
 	var values []string
 	from, where := pgx.Identifier{table}.Sanitize()+" AS t", ""
 	for _, c := range columns {
@@ -79,9 +79,9 @@ func hash(ctx context.Context, conn *pgx.Conn, table string, columns []string) (
 	if err != nil {
 		return nil, err
 	}
-	found := map[int64]stretch{}
+	found := map[int64]idRange{}
 	var at int64
-	var s stretch
+	var s idRange
 	_, err = pgx.ForEachRow(rows, []any{&at, &s.rows, &s.hash}, func() error {
 		found[at] = s
 		return nil
@@ -89,7 +89,7 @@ func hash(ctx context.Context, conn *pgx.Conn, table string, columns []string) (
 	return found, err
 }
 
-// compare says where two databases differ; nil when nowhere.
+// compare says where two databases differ; nil when they do not.
 func compare(a, b contents) error {
 	var errs []error
 	for _, table := range slices.Sorted(maps.Keys(a)) {
@@ -103,7 +103,7 @@ func compare(a, b contents) error {
 			}
 		}
 		if differ > 0 {
-			errs = append(errs, fmt.Errorf("%s: %d stretches of a thousand ids differ, the first from %d: %+v and %+v", table, differ, first*1000, a[table][first], b[table][first]))
+			errs = append(errs, fmt.Errorf("%s: %d ranges of a thousand ids differ, the first from %d: %+v and %+v", table, differ, first*1000, a[table][first], b[table][first]))
 		}
 	}
 	if len(a) != len(b) {
@@ -112,7 +112,7 @@ func compare(a, b contents) error {
 	return errors.Join(errs...)
 }
 
-func both(a, b map[int64]stretch) map[int64]bool {
+func both(a, b map[int64]idRange) map[int64]bool {
 	keys := map[int64]bool{}
 	for k := range a {
 		keys[k] = true

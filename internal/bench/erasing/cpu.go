@@ -14,14 +14,14 @@ import (
 // tick is the unit in which Linux counts CPU time in /proc.
 const tick = time.Second / 100
 
-// stat reads what proc(5) says of a process: its parent and the CPU time that
-// it and the children that it has waited for have taken.
+// stat reads the parent of a process, and the CPU time that the process and its
+// ended children have used; see proc(5).
 func stat(pid string) (parent string, cpu time.Duration, ok bool) {
 	raw, err := os.ReadFile(filepath.Join("/proc", pid, "stat"))
 	if err != nil {
 		return "", 0, false
 	}
-	// The name, in parentheses, may hold anything.
+	// The name, in parentheses, may contain any character.
 	f := strings.Fields(string(raw[strings.LastIndexByte(string(raw), ')')+1:]))
 	if len(f) < 15 {
 		return "", 0, false
@@ -33,15 +33,15 @@ func stat(pid string) (parent string, cpu time.Duration, ok bool) {
 	return f[1], cpu, true
 }
 
-// serverCPU is the CPU time that the server and all its processes have taken so
+// serverCPU is the CPU time that the server and all its processes have used so
 // far; 0 where the system has no /proc.
 func (l *lab) serverCPU(ctx context.Context) time.Duration {
 	postmaster, _, ok := stat(strconv.Itoa(int(l.admin.PgConn().PID())))
 	if !ok {
 		return 0
 	}
-	// A process that ends meanwhile becomes part of its parent's account: then
-	// the sum is drawn up anew.
+	// When a process ends meanwhile, its time is added to its parent's: then start
+	// the sum again.
 	for {
 		_, own, _ := stat(postmaster)
 		total := own
@@ -57,9 +57,9 @@ func (l *lab) serverCPU(ctx context.Context) time.Duration {
 	}
 }
 
-// waits looks a hundred times a second at what oubli's or the contender's
-// sessions wait for, until stop, and gives shares of all looks at sessions that
-// had something to do or were in a transaction.
+// waits samples a hundred times a second, until stop, what the contender's
+// sessions wait for. It returns how often it saw each state and wait event of
+// sessions that were not idle.
 func (l *lab) waits(ctx context.Context, stop <-chan struct{}) map[string]int {
 	seen := map[string]int{}
 	conn, err := pgx.Connect(ctx, l.pg.URL("postgres"))

@@ -17,8 +17,8 @@ import (
 	"github.com/oubli/oubli/internal/cli"
 )
 
-// The test binary is the oubli that the benchmark measures, when it is asked
-// to be.
+// With asOubli in its environment, the test binary is the oubli that the benchmark
+// measures.
 func TestMain(m *testing.M) {
 	if os.Getenv(asOubli) != "" {
 		ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -40,7 +40,7 @@ func withoutKey(environ []string) (rest []string) {
 	return rest
 }
 
-func TestEveryContenderErasesAndOubliHasTheEffectOfTheHandWritten(t *testing.T) {
+func TestEveryContenderErasesAndOubliHasTheSameEffectAsTheHandWrittenTransaction(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it starts a durable server and copies databases")
 	}
@@ -74,13 +74,13 @@ func TestEveryContenderErasesAndOubliHasTheEffectOfTheHandWritten(t *testing.T) 
 			t.Errorf("%s: %+v", x.Name, x)
 		}
 		if ours && x.Beside == nil && (x.Effect == "" || x.Ratio <= 0) {
-			t.Errorf("%s, %s was not compared with the hand-written: %+v", x.Name, x.ClientSet, x)
+			t.Errorf("%s, %s was not compared with the hand-written transaction: %+v", x.Name, x.ClientSet, x)
 		}
 		if ours && (x.ChunkMS == nil || x.ChunkMS.N == 0 || x.AcceptMS <= 0) {
 			t.Errorf("%s has no chunks: %+v", x.Name, x)
 		}
 		if x.Beside != nil && (x.Beside.IdleMS.N == 0 || x.Beside.DuringMS.N == 0) {
-			t.Errorf("beside %s no bookings came: %+v", x.Name, x.Beside)
+			t.Errorf("no bookings were measured during %s: %+v", x.Name, x.Beside)
 		}
 	}
 	var read report
@@ -92,7 +92,7 @@ func TestEveryContenderErasesAndOubliHasTheEffectOfTheHandWritten(t *testing.T) 
 		if _, err := chart.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			t.Fatalf("the chart is no XML: %v", err)
+			t.Fatalf("the chart is not XML: %v", err)
 		}
 	}
 	if err := r.print(t.Output()); err != nil {

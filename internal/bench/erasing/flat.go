@@ -9,8 +9,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// flatEntries are jobs of one tenant, each ten times the one before: clients a
-// second and memory are to stay the same.
+// flatEntries are jobs of one tenant, each about ten times as large as the one
+// before. Clients a second and memory should be the same for all.
 func flatEntries(p *program) []entry {
 	return []entry{
 		{name: "oubli, 10,000 in one job", one: true, first: 10_000, prepare: p.prepare, do: p.erase(setup{slots: 2})},
@@ -19,8 +19,8 @@ func flatEntries(p *program) []entry {
 	}
 }
 
-// followInactive erases the biggest tenant's clients who have not been there
-// for a year, through a selection as an administrator makes it.
+// followInactive erases the largest tenant's clients who have had no appointment
+// for a year, with a selection as an administrator makes it.
 func (p *program) followInactive(ctx context.Context, api *apiclient.Client, r *result) error {
 	mails := len(p.inbox.Mails())
 	sel, err := api.CreateSelection(ctx, apiclient.Selection{TenantID: "1", Period: "P1Y"})

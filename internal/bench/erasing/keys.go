@@ -7,15 +7,15 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// clientSet is the clients whom every contender of a comparison erases, by tenant.
+// clientSet is the clients whom every contender of a comparison erases.
 type clientSet struct {
 	name   string // "several tenants" or "one tenant"
 	ids    []int64
 	tenant []int64 // of each id
 }
 
-// clientSets picks clients who have not been there for a year and whom no guard
-// holds, by chance: n of the biggest studio, and n of all the others.
+// clientSets picks clients at random who have had no appointment for a year and
+// for whom no guard holds: n of the largest studio, and n of all others.
 func clientSets(ctx context.Context, url string, n int) (several, one *clientSet, err error) {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -52,13 +52,13 @@ func clientSets(ctx context.Context, url string, n int) (several, one *clientSet
 	return several, one, err
 }
 
-// part is the set without its first clients.
+// part is at most n clients of the set, without the first ones.
 func (c *clientSet) part(from, n int) *clientSet {
 	to := min(from+n, len(c.ids))
 	return &clientSet{c.name, c.ids[from:to], c.tenant[from:to]}
 }
 
-// requests are the clients of the set, tenant by tenant.
+// requests returns one request for each tenant of the set.
 func (c *clientSet) requests() []request {
 	var all []request
 	for i, id := range c.ids {
@@ -71,7 +71,7 @@ func (c *clientSet) requests() []request {
 	return all
 }
 
-// request is what one HTTP request asks for.
+// request is the contents of one HTTP request.
 type request struct {
 	tenant int64
 	keys   []string

@@ -14,7 +14,7 @@ import (
 	"github.com/oubli/oubli/internal/local"
 )
 
-// lab is a server with a seeded database that is only ever copied.
+// lab is a server with a seeded database. Contenders work on copies of it.
 type lab struct {
 	pg    *local.Postgres
 	admin *pgx.Conn
@@ -25,9 +25,9 @@ type lab struct {
 	seeded time.Duration
 }
 
-// settings leave every contender the same: no checkpoint falls into a run, for
-// each begins after one, and segments of the log are there from the start.
-// Autovacuum is on, as it is in life; a copy begins without anything for it.
+// settings give every contender the same conditions: a run starts right after a
+// checkpoint and has no other, and segments of the write-ahead log exist from the
+// start. Autovacuum is on, as in production; a new copy has nothing to vacuum.
 var settings = map[string]string{
 	"max_wal_size":              "12GB",
 	"min_wal_size":              "4GB",
@@ -35,7 +35,7 @@ var settings = map[string]string{
 	"max_locks_per_transaction": "256",
 }
 
-// whileSeeding trades durability for speed until the data is there.
+// whileSeeding gives up durability for speed until the data is written.
 const whileSeeding = `
 	ALTER SYSTEM SET fsync = off;
 	ALTER SYSTEM SET wal_level = minimal;
@@ -95,7 +95,7 @@ func (l *lab) restart(ctx context.Context) error {
 	return l.pg.Start(ctx)
 }
 
-// once runs one statement on a connection of its own.
+// once runs one statement on a new connection.
 func (l *lab) once(ctx context.Context, sql string) error {
 	conn, err := pgx.Connect(ctx, l.pg.URL("postgres"))
 	if err != nil {
@@ -113,7 +113,7 @@ func (l *lab) say(format string, args ...any) {
 	fmt.Fprintf(l.log, "%s  %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// clone is a database like the pristine one.
+// clone is a copy of the pristine database.
 type clone struct {
 	*lab
 	name string
@@ -121,8 +121,8 @@ type clone struct {
 
 func (c *clone) url() string { return c.pg.URL(c.name) }
 
-// clone makes one, in place of the copy before it, so that the disk never holds
-// more than two databases.
+// clone makes a copy and drops the one before it, so that the disk never has more
+// than two databases.
 func (l *lab) clone(ctx context.Context) (*clone, error) {
 	const name = "copy"
 	if err := l.drop(ctx, name); err != nil {
@@ -134,7 +134,7 @@ func (l *lab) clone(ctx context.Context) (*clone, error) {
 		return nil, err
 	}
 	if version >= 150000 {
-		strategy = " STRATEGY file_copy" // the other one goes through the log
+		strategy = " STRATEGY file_copy" // the other one writes all to the write-ahead log
 	}
 	if _, err := l.admin.Exec(ctx, "CREATE DATABASE "+name+" TEMPLATE "+pristine+strategy); err != nil {
 		return nil, fmt.Errorf("copy the database: %w", err)
@@ -147,7 +147,7 @@ func (l *lab) drop(ctx context.Context, name string) error {
 	return err
 }
 
-// wal is how many bytes f writes to the server's log.
+// wal returns how many bytes f writes to the write-ahead log.
 func (l *lab) wal(ctx context.Context, f func() error) (int64, error) {
 	var before, after int64
 	const position = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"

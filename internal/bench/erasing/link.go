@@ -10,8 +10,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// link is a way to the server that takes a millisecond there and back, as
-// between two machines of one data centre's zones.
+// link is a proxy to the server with a round trip of one millisecond, as between
+// two zones of a data centre.
 type link struct {
 	proxy *toxiproxy.Proxy
 }
@@ -26,15 +26,15 @@ func openLink(upstream string) (*link, error) {
 	if err := p.Start(); err != nil {
 		return nil, fmt.Errorf("start the slow link: %w", err)
 	}
-	// On the way back only: the proxy counts in whole milliseconds.
+	// Only the answers wait, because the proxy takes whole milliseconds.
 	if _, err := p.Toxics.AddToxicJson(strings.NewReader(`{"name": "millisecond", "type": "latency", "stream": "downstream", "attributes": {"latency": 1}}`)); err != nil {
 		p.Stop()
-		return nil, fmt.Errorf("slow the link down: %w", err)
+		return nil, fmt.Errorf("add latency to the link: %w", err)
 	}
 	return &link{p}, nil
 }
 
-// through is a URL of the same database by way of the link.
+// through returns a URL of the same database through the link.
 func (l *link) through(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

@@ -9,9 +9,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// The statements that an ORM's callbacks run for one client. It is a kind
-// loop: each association is one statement and not one for each row, only
-// participations go one by one, because they may collide.
+// The statements that an ORM's callbacks run for one client. The loop is better
+// than many: it has one statement for each association, not for each row. Only
+// participations are changed one by one, because they may conflict.
 var (
 	loopBefore = []string{
 		"SELECT id, studio_id, first_name, last_name, email, address_id FROM clients WHERE id = $1 FOR UPDATE",
@@ -31,8 +31,8 @@ var (
 	}
 )
 
-// loop is contender (b): client after client, a transaction each. A sample
-// tells its pace, for a hundred thousand would take an hour.
+// loop is contender (b): client after client, one transaction each. It stops after
+// a sample, because a hundred thousand clients would take an hour.
 func loop(url func(*clone) string, from int, most time.Duration) contender {
 	return func(ctx context.Context, c *clone, who *clientSet, r *result) error {
 		who = who.part(from, len(who.ids)/2)
@@ -141,7 +141,7 @@ func (l *looper) assignProfiles(ctx context.Context, id, studio int64) error {
 
 func (l *looper) profile(ctx context.Context, studio int64, slot int) (int64, error) {
 	if slot > len(l.profiles[studio]) {
-		return 0, errors.New("a slot was left out")
+		return 0, errors.New("the slots before this one have no profile")
 	}
 	if slot == len(l.profiles[studio]) {
 		var id int64

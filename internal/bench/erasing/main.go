@@ -20,7 +20,7 @@ func main() {
 	os.Exit(code)
 }
 
-// size is how much of what is measured.
+// size is how much is measured, and what.
 type size struct {
 	clients, erase int
 	runs           int
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// minClients is the least database in which every studio has some to erase.
+// minClients is the smallest number with which every studio has clients to erase.
 const minClients = 2000
 
 func bench(ctx context.Context, s size, path string, keep keeper, stdout, stderr io.Writer) (err error) {
@@ -89,7 +89,7 @@ func bench(ctx context.Context, s size, path string, keep keeper, stdout, stderr
 	return err
 }
 
-// keeper writes what there is so far, so that a run that is cut off is not lost.
+// keeper writes the results so far, so that an interrupted run is not lost.
 type keeper struct{ json, svg string }
 
 func (k keeper) write(r *report) error {

@@ -11,15 +11,16 @@ import (
 	"github.com/oubli/oubli/internal/bench/figures"
 )
 
-// contender erases a set of clients from a copy, and fills in what it alone knows.
+// contender erases a set of clients from a copy, and sets those fields of the
+// result that only it knows.
 type contender func(ctx context.Context, c *clone, who *clientSet, r *result) error
 
-// entry is a contender's place in a run.
+// entry is a contender and the conditions under which it runs.
 type entry struct {
 	name    string
-	one     bool // of the one tenant; else of several
-	beside  bool // bookings come in meanwhile
-	first   int  // only so many of the set; 0: all
+	one     bool // clients of one tenant; otherwise of several
+	beside  bool // during bookings
+	first   int  // only this many clients of the set; 0: all
 	again   bool // on the copy of the entry before
 	prepare func(ctx context.Context, c *clone) error
 	do      contender
@@ -30,7 +31,7 @@ const (
 	besideBookings = ", beside bookings"
 )
 
-// idle is how long bookings are alone before the contender begins.
+// idle is how long bookings run alone before the contender begins.
 const idle = 10 * time.Second
 
 // contenders lists the entries of a run.
@@ -62,7 +63,7 @@ func contenders(p *program, s size) []entry {
 	}
 }
 
-// scale is for how long something is looked at: less in a small run.
+// scale shortens a time of measurement for a small run.
 func (s size) scale(full time.Duration) time.Duration {
 	switch {
 	case s.clients >= 500_000:
@@ -73,8 +74,7 @@ func (s size) scale(full time.Duration) time.Duration {
 	return full / 8
 }
 
-// measure runs every entry as often as asked, and begins each run one further
-// on, so that none is always the first or the last.
+// measure runs all entries as often as asked, and calls keep after each.
 func (l *lab) measure(ctx context.Context, p *program, entries []entry, keep func(*report) error) (*report, error) {
 	r := &report{Machine: figures.ThisMachine(l.pg), Started: time.Now(), Clients: l.size.clients, Erased: l.size.erase, Runs: l.size.runs, SeedSeconds: l.seeded.Seconds()}
 	several, one, err := clientSets(ctx, l.pg.URL(pristine), l.size.erase)
@@ -89,7 +89,7 @@ func (l *lab) measure(ctx context.Context, p *program, entries []entry, keep fun
 	effects := map[string]contents{} // of the hand-written transaction, by set of clients
 	var c *clone
 	for run := range l.size.runs {
-		before := -1 // the entry whose copy is still there
+		before := -1 // the entry that ran on the present copy
 		for i := range entries {
 			t := entries[i]
 			if !l.size.only.MatchString(t.name) {
@@ -180,7 +180,7 @@ func (l *lab) run(ctx context.Context, t entry, c *clone, who *clientSet) (_ *re
 	return x, err
 }
 
-// beside lets bookings come in before and while f runs.
+// beside makes bookings before f and while f runs.
 func (l *lab) beside(ctx context.Context, c *clone, who *clientSet, x *result, f func() error) error {
 	live, err := openTraffic(ctx, c.url(), who, l.size.clients)
 	if err != nil {
@@ -213,8 +213,8 @@ func (l *lab) count(ctx context.Context, c *clone, sql string, args ...any) (n i
 	return n, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
 }
 
-// effect compares what oubli has left with what the hand-written transaction
-// has left of the same clients.
+// effect compares the rows after oubli's erasure with those after the hand-written
+// transaction on the same clients.
 func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[string]contents) error {
 	if x.Beside != nil || x.Single != nil || x.Sample || x.Name == "ON DELETE CASCADE" {
 		return nil
@@ -223,7 +223,7 @@ func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[strin
 		return nil // nothing to compare with
 	}
 	if effects[x.ClientSet] != nil && x.Run > 1 {
-		return nil // it was the same the first time
+		return nil // it was compared in the first run
 	}
 	l.say("reading every row …")
 	found, err := read(ctx, c.url())
@@ -235,13 +235,13 @@ func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[strin
 		return nil
 	}
 	if err := compare(effects[x.ClientSet], found); err != nil {
-		return fmt.Errorf("the effect differs from that of the hand-written transaction:\n%w", err)
+		return fmt.Errorf("the effect is not the same as that of the hand-written transaction:\n%w", err)
 	}
 	x.Effect = fmt.Sprintf("same %d rows", found.rows())
 	return nil
 }
 
-// sentence is a result while others are still to come.
+// sentence describes one result, for the log.
 func (x *result) sentence() string {
 	s := fmt.Sprintf("%s, %s: %d clients in %.1f s, %.0f/s, %.0f MiB of WAL, %.2f ms of the server's CPU a client, longest transaction %.0f ms",
 		x.Name, x.ClientSet, x.Clients, x.Seconds, x.PerSecond, float64(x.WALBytes)/(1<<20), 1000*x.ServerCPU/float64(max(x.Clients, 1)), x.LongestMS)

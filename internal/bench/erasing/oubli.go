@@ -26,11 +26,11 @@ import (
 // authSecret signs the benchmark's tokens.
 const authSecret = "a secret of the benchmark, 32 bytes and more"
 
-// program is the oubli to measure, and the servers beside PostgreSQL that it
-// needs.
+// program is the oubli to measure, and the servers that it needs besides
+// PostgreSQL.
 type program struct {
 	path  string
-	env   []string // further ones, for every command
+	env   []string // more variables, for every command
 	redis *local.Redis
 	inbox *local.Inbox
 	dir   string
@@ -172,8 +172,8 @@ func (s *process) ready(ctx context.Context) (api string, err error) {
 	}
 }
 
-// end stops the process in order, and gives its peak of memory in MiB and the
-// CPU time that it took.
+// end stops the process with SIGTERM, and returns its peak of memory in MiB and
+// the CPU time that it used.
 func (s *process) end() (peak float64, cpu time.Duration, err error) {
 	_, peak = figures.Resident(s.cmd.Process.Pid)
 	s.stop()
@@ -192,11 +192,11 @@ type setup struct {
 	slots    int
 	settings []string
 	url      func(*clone) string
-	inactive bool          // everybody of the biggest tenant who is, instead of the set
-	most     time.Duration // after which the job is cancelled and counted as far as it came; 0: never
+	inactive bool          // erase all inactive clients of the largest tenant, not the set
+	most     time.Duration // then cancel the jobs, and count the clients erased so far; 0: never
 }
 
-// prepareOubli adds the control schema to a copy.
+// prepare adds the control schema to a copy.
 func (p *program) prepare(ctx context.Context, c *clone) error {
 	if _, err := p.run(ctx, c.url(), "migrate"); err != nil {
 		return err
@@ -247,12 +247,12 @@ func (p *program) erase(s setup) contender {
 	}
 }
 
-// follow asks for the erasures and waits for the last mail.
+// follow requests the erasures and waits for the last mail.
 func (p *program) follow(ctx context.Context, api *apiclient.Client, who *clientSet, r *result, most time.Duration) error {
 	mails := len(p.inbox.Mails())
 	requests := who.requests()
 	var all []jobs.Job
-	r.restart() // what came before was starting processes
+	r.restart() // do not count the start of the processes
 	for _, q := range requests {
 		began := time.Now()
 		j, err := api.CreateErasure(ctx, apiclient.Erasure{TenantID: strconv.FormatInt(q.tenant, 10), ClientIDs: q.keys, Reason: jobs.SubjectRequest}, "")

@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// With -profile the server counts what each statement costs. That costs
-// something itself, so figures to publish are taken without.
+// With -profile the server records the cost of each statement. Recording has a
+// cost too, so measure figures to publish without it.
 
-// control is what of a contender's work was spent on the control tables, as
-// shares of all that its statements took and logged.
+// control is the part of a contender's work that was spent on the control tables,
+// as shares of the time that its statements took and of the log that they wrote.
 type control struct {
 	TimeShare float64 `json:"time_share"`
 	WALShare  float64 `json:"wal_share"`
@@ -26,13 +26,13 @@ func (l *lab) resetProfile(ctx context.Context) error {
 	return err
 }
 
-// ours finds the statements on the control tables. BEGIN, COMMIT, settings and
-// advisory locks are oubli's protocol too.
+// ours finds the statements on the control tables, and the rest of oubli's
+// protocol: BEGIN, COMMIT, settings and advisory locks.
 const ours = `(query ~ 'oubli\.(tasks|jobs|exceptions|idempotency|selections|stale|retention)' OR query ~* '^(begin|commit|rollback)' OR query ~ 'set_config|advisory|pg_catalog')
   AND query !~ 'anonymous_profiles'`
 
-// readProfile prints the statements that took longest, and sums up the control
-// plane's.
+// readProfile prints the statements that took longest, and adds up those on the
+// control tables.
 func (l *lab) readProfile(ctx context.Context, x *result) error {
 	const of = ` FROM pg_stat_statements AS s JOIN pg_database AS d ON d.oid = s.dbid WHERE d.datname = 'copy'`
 	x.Control = &control{}

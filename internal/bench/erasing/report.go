@@ -16,23 +16,23 @@ type result struct {
 	start   time.Time
 	took    time.Duration
 	stopped bool
-	booked  bool // somebody of them may have booked and be spared by a guard
+	booked  bool // clients may have booked meanwhile, so that a guard holds for them
 
 	Run        int     `json:"run"`
 	Name       string  `json:"name"`
 	ClientSet  string  `json:"client_set"`
 	Clients    int     `json:"clients"`
-	Sample     bool    `json:"sample"` // not all were erased; the pace is that of those who were
+	Sample     bool    `json:"sample"` // not all were erased; the rate is that of those who were
 	Rows       int64   `json:"rows"`
 	Seconds    float64 `json:"seconds"`
 	PerSecond  float64 `json:"clients_per_second"`
 	RowsPerSec float64 `json:"rows_per_second"`
 	Ratio      float64 `json:"ratio"` // to the hand-written transaction of this run on the same clients
 	WALBytes   int64   `json:"wal_bytes"`
-	ServerCPU  float64 `json:"server_cpu_seconds"` // with all that ran beside
+	ServerCPU  float64 `json:"server_cpu_seconds"` // bookings included
 	LongestMS  float64 `json:"longest_transaction_ms"`
 
-	// Of oubli.
+	// For oubli only.
 	ChunkMS      *figures.Figures `json:"chunk_ms,omitempty"`
 	ChunkClients int              `json:"chunk_clients_median,omitempty"`
 	AcceptMS     float64          `json:"longest_request_ms,omitempty"`
@@ -68,14 +68,14 @@ type report struct {
 	Machine     figures.Machine `json:"machine"`
 	Started     time.Time       `json:"started"`
 	Clients     int             `json:"clients"` // in the database
-	Erased      int             `json:"erased"`  // asked of each contender
+	Erased      int             `json:"erased"`  // by each contender
 	Runs        int             `json:"runs"`
 	SeedSeconds float64         `json:"seed_seconds"`
 	Results     []*result       `json:"results"`
 	Medians     []*result       `json:"medians"`
 }
 
-// add takes in a result, and sets it against the hand-written transaction.
+// add adds a result and computes the medians again.
 func (r *report) add(x *result) {
 	r.Results = append(r.Results, x)
 	r.Medians = nil
@@ -88,7 +88,8 @@ func (r *report) add(x *result) {
 	}
 }
 
-func (r *report) settle() {
+// setRatios compares every result with the hand-written transaction of its run.
+func (r *report) setRatios() {
 	for _, x := range r.Results {
 		for _, a := range r.Results {
 			if a.Run == x.Run && a.ClientSet == x.ClientSet && a.Name == nameByHand && (a.Beside == nil) && x.Beside == nil {
@@ -101,11 +102,11 @@ func (r *report) settle() {
 	}
 }
 
-// median is the run of a contender that is in the middle by pace, whole: its
-// figures belong together. Only the ratio is the middle one of its own kind,
-// because each belongs to two contenders.
+// median returns the contender's run whose clients a second are the median: all
+// its figures are from this one run. Only the ratio is a median of its own, because
+// a ratio compares two contenders.
 func (r *report) median(like *result) *result {
-	r.settle()
+	r.setRatios()
 	var same []*result
 	for _, x := range r.Results {
 		if x.Name == like.Name && x.ClientSet == like.ClientSet {

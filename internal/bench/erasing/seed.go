@@ -16,8 +16,8 @@ import (
 //go:embed seed.sql
 var seedSQL string
 
-// seed fills a database with the booking product's tables, set by set: a
-// minute or two for a million clients.
+// seed fills a database with the booking product's tables, one statement for each:
+// a minute or two for a million clients.
 func seed(ctx context.Context, url string, clients int, say func(string, ...any)) error {
 	conn, err := pgx.Connect(ctx, url)
 	if err != nil {
@@ -51,8 +51,8 @@ func seed(ctx context.Context, url string, clients int, say func(string, ...any)
 	return err
 }
 
-// fill loads one table. It is emptied first, because PostgreSQL with wal_level
-// minimal logs no rows of a table that the transaction has emptied itself.
+// fill fills one table. It truncates the table first: with wal_level minimal,
+// PostgreSQL logs no rows of a table that the same transaction has truncated.
 func fill(ctx context.Context, conn *pgx.Conn, part section, clients int) error {
 	return pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
 		for _, sql := range []string{
@@ -69,10 +69,10 @@ func fill(ctx context.Context, conn *pgx.Conn, part section, clients int) error 
 	})
 }
 
-// section is a stretch of an SQL file and the table that it is about.
+// section is a part of an SQL file and the table that it is about.
 type section struct{ name, sql string }
 
-// sections cuts a file at lines that begin with mark and a table's name.
+// sections splits a file at lines that begin with mark and a table's name.
 func sections(file, mark string) []section {
 	var all []section
 	for _, part := range strings.Split("\n"+file, "\n"+mark)[1:] {
@@ -83,5 +83,5 @@ func sections(file, mark string) []section {
 	return all
 }
 
-// splitSQL cuts statements apart that hold no semicolon inside.
+// splitSQL splits statements that contain no semicolon.
 func splitSQL(sql string) []string { return strings.Split(sql, ";") }

@@ -1,7 +1,8 @@
--- One statement a table, each cut off at its "-- table:" line. :clients is how
--- many there are. Rows lie as nine years of use leave them: in the order of
--- their days, so that what belongs to one client lies far apart. A client comes
--- every six weeks for a year after joining, and then no more.
+-- One statement for each table, after a line that begins with "-- table:".
+-- :clients is replaced with the number of clients. Rows are stored as after nine
+-- years of use: in the order of their dates, so that the rows of one client are far
+-- apart. A client has an appointment every six weeks for a year after joining, and
+-- then no more.
 
 -- table: studios
 INSERT INTO studios (id, name, country, locale, timezone, created_at)
@@ -18,9 +19,9 @@ INSERT INTO addresses (id, street, postal_code, city, country)
 SELECT i, 'Lindenweg ' || i % 200, lpad((i % 90000)::text, 5, '0'), 'Musterstadt', 'DE'
 FROM generate_series(1, :clients) AS i;
 
--- Studio 1 has two clients of five, 19 others share the rest. One client in ten
--- lives with the one before, one in twenty was recommended by another of the
--- studio's.
+-- Studio 1 has two fifths of the clients, 19 other studios have the others. One
+-- client in ten has the address of the client before, one in twenty was recommended
+-- by another client of the studio.
 -- table: clients
 INSERT INTO clients (id, studio_id, first_name, last_name, email, phone, birth_date, address_id, notes, group_name, balance_cents, legal_hold, referred_by, created_at, updated_at)
 SELECT i, CASE WHEN i % 5 < 2 THEN 1 ELSE 2 + (i / 5 * 3 + i % 5) % 19 END,
@@ -40,7 +41,7 @@ FROM (
   FROM generate_series(0, 8 * :clients::bigint - 1) AS g) AS g
 ORDER BY g;
 
--- Ten come to a class.
+-- A class has ten participants.
 -- table: class_sessions
 INSERT INTO class_sessions (id, studio_id, staff_id, title, starts_at, capacity)
 SELECT studio_id * 100000000 + q, studio_id, studio_id, 'Mat class', now() - interval '9 years' + q * (interval '9 years' / n), 12

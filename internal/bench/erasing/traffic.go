@@ -14,13 +14,14 @@ import (
 )
 
 const (
-	perSecond   = 400 // what the booking product is asked for
+	perSecond   = 400 // requests to the booking product
 	connections = 16  // of its pool
 )
 
-// traffic is a booking product at work: it reads calendars and clients, books,
-// and signs up for classes, at a steady pace. One in fifty of its clients is
-// among those whom the contender erases: people do come back on the day.
+// traffic is the load of a booking product: it reads calendars and clients, makes
+// bookings and adds participants to classes, at a constant rate. One request in
+// fifty is for a client whom the contender erases: in production, too, a client may
+// come back on that day.
 type traffic struct {
 	conns []*pgx.Conn
 	who   []int64 // to be erased
@@ -28,10 +29,10 @@ type traffic struct {
 
 	start   time.Time
 	next    atomic.Int64
-	until   atomic.Int64 // nanoseconds after start; what is due later is not done
+	until   atomic.Int64 // nanoseconds after start; requests due later are not made
 	done    sync.WaitGroup
 	mu      sync.Mutex
-	took    []time.Duration // from the moment at which it was due
+	took    []time.Duration // from the time at which each was due
 	due     []time.Duration // after start
 	refused int
 	err     error
@@ -64,7 +65,7 @@ func (t *traffic) begin(ctx context.Context) {
 	}
 }
 
-// end lets everything that is due come to its end.
+// end waits for all requests that are due.
 func (t *traffic) end() error {
 	t.until.Store(int64(time.Since(t.start)))
 	t.done.Wait()
@@ -86,7 +87,7 @@ func (t *traffic) serve(ctx context.Context, conn *pgx.Conn) {
 			return
 		}
 		err := t.one(ctx, conn, n)
-		refused := gone(err)
+		refused := clientErased(err)
 		t.mu.Lock()
 		t.took, t.due = append(t.took, time.Since(t.start.Add(due))), append(t.due, due)
 		if refused {
@@ -101,13 +102,13 @@ func (t *traffic) serve(ctx context.Context, conn *pgx.Conn) {
 	}
 }
 
-// gone reports whether a booking was refused because its client is erased.
-func gone(err error) bool {
+// clientErased reports whether a booking was refused because its client is erased.
+func clientErased(err error) bool {
 	pg, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && pg.Code == "23503"
 }
 
-// one does the n-th thing.
+// one makes request number n.
 func (t *traffic) one(ctx context.Context, conn *pgx.Conn, n int64) error {
 	client := 1 + n*104729%t.all
 	if n%50 == 0 {
@@ -130,16 +131,17 @@ func (t *traffic) one(ctx context.Context, conn *pgx.Conn, n int64) error {
 	return err
 }
 
-// beside is what the booking product noticed.
+// beside is how long the booking product's requests took.
 type beside struct {
 	IdleMS   figures.Figures `json:"idle_ms"`
 	DuringMS figures.Figures `json:"during_ms"`
 	IdleRate float64         `json:"idle_per_second"`
-	Rate     float64         `json:"per_second"` // that came to an end while the contender worked
+	Rate     float64         `json:"per_second"` // requests that ended while the contender worked
 	Refused  int             `json:"refused"`    // bookings of clients who were erased
 }
 
-// sum tells what was due from a to b apart from what was due until quiet.
+// sum separates the requests that were due from a to b from those that were due
+// before quiet.
 func (t *traffic) sum(quiet, a, b time.Duration) beside {
 	var idle, during []time.Duration
 	ended := 0

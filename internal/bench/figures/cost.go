@@ -7,32 +7,32 @@ import (
 	"time"
 )
 
-// Cost is what erasing one client takes, and with it what many take. The
-// figures of docs/scaling.md come from it.
+// Cost is what erasing one client costs. The figures of docs/scaling.md are
+// computed from it.
 type Cost struct {
-	PerSecond float64 // clients that one database lets go, at two slots on two cores
+	PerSecond float64 // clients erased in one database, with two slots on two cores
 	Rows      float64 // changed, for each client
 	WAL       float64 // bytes, for each client
 	WorkerCPU float64 // milliseconds of a worker's CPU, for each client
 	Kept      float64 // bytes that stay in schema oubli, for each client
-	Batch     float64 // clients of one task, for which at most one hint travels
+	Batch     float64 // clients of one task; at most one hint is sent for each task
 }
 
-// Load is clients over databases that are alike.
+// Load is a number of clients in a number of equal databases.
 type Load struct{ Clients, Databases float64 }
 
-// Needs is what a load takes when all databases are worked on at once.
+// Needs is what a load needs when all databases are worked on at once.
 type Needs struct {
 	Each     float64       // clients of one database
-	Time     time.Duration // until the last is erased
+	Time     time.Duration // until the last client is erased
 	WALEach  float64       // bytes that each database logs
 	KeptEach float64       // bytes that stay in each
 	Slots    float64       // worker slots, of all workers together
-	Cores    float64       // that the workers keep busy
-	Hints    float64       // a second, through all of Redis
+	Cores    float64       // that the workers use
+	Hints    float64       // a second, in all queues
 }
 
-// Of is what a load takes.
+// Of returns what a load needs.
 func (c Cost) Of(l Load) Needs {
 	each := l.Clients / l.Databases
 	return Needs{
@@ -43,7 +43,7 @@ func (c Cost) Of(l Load) Needs {
 	}
 }
 
-// Table is the loads as the lines of a table in Markdown.
+// Table returns the needs of loads as a table in Markdown.
 func (c Cost) Table(loads []Load) string {
 	var b strings.Builder
 	b.WriteString("| clients | databases | clients each | time | WAL each | kept each | worker slots | worker cores | hints/s |\n|---|---|---|---|---|---|---|---|---|\n")

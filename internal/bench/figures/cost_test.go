@@ -10,8 +10,8 @@ import (
 	"github.com/oubli/oubli/internal/golden"
 )
 
-// measured is what docs/performance.md says of one client. To redo the
-// arithmetic for another database, put its figures here and run
+// measured is what docs/performance.md says of one client. To compute the table for
+// another database, write its figures here and run
 //
 //	go test ./internal/bench/figures -run Scaling -update
 var measured = Cost{PerSecond: 2800, Rows: 21, WAL: 33 << 10, WorkerCPU: 0.03, Kept: 200, Batch: 1000}
@@ -20,7 +20,7 @@ var loads = []Load{{1e4, 1}, {1e5, 1}, {1e6, 1}, {1e7, 1}, {1e7, 10}, {1e7, 100}
 
 const scaling = "../../../docs/scaling.md"
 
-func TestTheTableOfScalingIsThatOfTheArithmetic(t *testing.T) {
+func TestTheTableOfScalingIsComputedFromTheMeasuredCost(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile(scaling)
 	if err != nil {
@@ -37,7 +37,7 @@ func TestTheTableOfScalingIsThatOfTheArithmetic(t *testing.T) {
 	golden.Part(t, scaling, string(page[from:to]), want, string(page[:from])+want+string(page[to:]))
 }
 
-// near leaves room for the last digits of binary fractions.
+// near allows for rounding errors.
 func near(a, b float64) bool { return math.Abs(a-b) <= 1e-9*math.Abs(b) }
 
 func TestTenTimesTheClientsTakeTenTimesAsLongOrTenTimesTheDatabases(t *testing.T) {

@@ -1,3 +1,3 @@
 // Package figures is what the benchmarks share: a durable server to measure on,
-// and durations and memory summed up alike.
+// and statistics of durations and memory.
 package figures

@@ -20,7 +20,7 @@ type Figures struct {
 	Max    float64 `json:"max"`
 }
 
-// Spread sums up durations.
+// Spread computes the figures of durations.
 func Spread(took []time.Duration) Figures {
 	n := len(took)
 	if n == 0 {
@@ -44,8 +44,8 @@ func ThisMachine(pg *local.Postgres) Machine {
 	return Machine{CPUs: runtime.NumCPU(), System: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(), PostgreSQL: pg.String()}
 }
 
-// StartPostgres starts a server as durable as a production one, because a
-// commit that waits for no disk would flatter every figure.
+// StartPostgres starts a server that is as durable as in production: if commits did
+// not wait for the disk, every figure would be too good.
 func StartPostgres(ctx context.Context, stderr io.Writer, o local.PostgresOptions) (*local.Postgres, error) {
 	o.Durable = true
 	pg, err := local.StartPostgres(ctx, o)

@@ -20,15 +20,15 @@ func TestFiguresAreTakenByNearestRank(t *testing.T) {
 	}
 }
 
-func TestMemoryIsThatOfTheProcessNamed(t *testing.T) {
+func TestMemoryIsReadForTheGivenProcess(t *testing.T) {
 	t.Parallel()
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Skip("no /proc here")
 	}
 	if now, peak := Resident(os.Getpid()); now <= 0 || peak < now/2 {
-		t.Errorf("this process has %f MiB and had %f", now, peak)
+		t.Errorf("this process has %f MiB, and at its peak %f", now, peak)
 	}
 	if now, peak := Resident(1 << 30); now != 0 || peak != 0 {
-		t.Errorf("a process that is none has %f MiB and had %f", now, peak)
+		t.Errorf("a process that does not exist has %f MiB, and at its peak %f", now, peak)
 	}
 }

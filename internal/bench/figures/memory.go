@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Resident reads a process's memory in MiB: now and at its peak since it began,
-// or since ForgetPeak. Both are 0 where the system has no /proc.
+// Resident reads a process's memory in MiB: now, and at its peak since the start or
+// since ForgetPeak. Both are 0 where the system has no /proc.
 func Resident(pid int) (now, peak float64) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/status")
 	if err != nil {
@@ -29,9 +29,8 @@ func Resident(pid int) (now, peak float64) {
 	return field("VmRSS"), field("VmHWM")
 }
 
-// ForgetPeak starts a new peak of this process, see proc(5) on clear_refs.
-// Where that is not allowed, the peak is the process's from its start and so
-// says too much.
+// ForgetPeak resets the peak of this process; see proc(5) on clear_refs. Where that
+// is not allowed, the peak is the one since the process started, and so too large.
 func ForgetPeak() {
 	debug.FreeOSMemory()
 	_ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0)

@@ -14,15 +14,15 @@ type choice struct {
 	columns []string
 }
 
-// choices ends with what the booking schema has, so that the rest is measured
-// on the schema as it is.
+// choices ends with the indexes of the booking schema, so that the later
+// measurements are made with those.
 var choices = []choice{
 	{"(client_id)", []string{"(client_id)", "(studio_id, starts_at)"}},
 	{"(client_id), (studio_id, starts_at) INCLUDE (client_id)", []string{"(client_id)", "(studio_id, starts_at) INCLUDE (client_id)"}},
 	{"(client_id, starts_at)", []string{"(client_id, starts_at)", "(studio_id, starts_at)"}},
 }
 
-// install replaces the indexes, and says how many MiB the new ones have.
+// install replaces the indexes, and returns the size of the new ones in MiB.
 func (c choice) install(ctx context.Context, db *pgx.Conn) (mib float64, err error) {
 	rows, err := db.Query(ctx, `SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index WHERE indrelid = 'appointments'::regclass AND NOT indisprimary`)
 	if err != nil {

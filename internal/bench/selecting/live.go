@@ -8,19 +8,19 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// every is the pace of the bookings that come in beside what is measured.
+// every is the time from one booking to the next during a measurement.
 const every = 10 * time.Millisecond
 
-// insertBooking books one of the studio's active clients, so that no candidate
-// of a selection becomes active by it.
+// insertBooking makes a booking for a client who is active anyway, so that no
+// candidate of a selection becomes active.
 const insertBooking = `
 	INSERT INTO appointments (studio_id, client_id, starts_at, status, service, client_name, price_cents)
 	VALUES (1, $1, now() + '3 days', 'booked', 'Reformer', 'Bench', 4500)`
 
-// live is a booking product at work on a connection of its own.
+// live makes the bookings of a booking product on a connection of its own.
 type live struct {
 	conn    *pgx.Conn
-	clients []int64 // who book
+	clients []int64 // for whom bookings are made
 	booked  int
 }
 
@@ -30,13 +30,13 @@ func openLive(ctx context.Context, url string) (*live, error) {
 		return nil, err
 	}
 	l := &live{conn: conn}
-	// The newest clients have joined within the year and are never candidates.
+	// Clients who joined less than a year ago are never candidates.
 	rows, err := conn.Query(ctx, "SELECT id FROM clients WHERE created_at > now() - interval '11 months' ORDER BY id DESC LIMIT 500")
 	if err == nil {
 		l.clients, err = pgx.CollectRows(rows, pgx.RowTo[int64])
 	}
 	if err == nil && len(l.clients) == 0 {
-		err = errors.New("nobody has joined within the year: seed more clients")
+		err = errors.New("no client joined less than a year ago: seed more clients")
 	}
 	if err != nil {
 		return nil, errors.Join(err, conn.Close(context.WithoutCancel(ctx)))
@@ -46,9 +46,8 @@ func openLive(ctx context.Context, url string) (*live, error) {
 
 func (l *live) close() error { return l.conn.Close(context.Background()) }
 
-// during books at a steady pace while f runs, and gives how long each booking
-// took from the moment at which it was due: one that had to wait for the
-// connection has waited too.
+// during makes bookings at a constant rate while f runs, and returns how long each
+// took from the time at which it was due: waiting for the connection counts too.
 func (l *live) during(ctx context.Context, f func() error) ([]time.Duration, error) {
 	done, finished := make(chan struct{}), make(chan error, 1)
 	var took []time.Duration

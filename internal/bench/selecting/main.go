@@ -61,7 +61,7 @@ func bench(ctx context.Context, clients int, file string, stdout, stderr io.Writ
 	if err := prepare(ctx, url, clients, stderr); err != nil {
 		return err
 	}
-	// What seeding leaves on the heap is not the store's.
+	// Memory that seeding used must not count as the store's.
 	debug.FreeOSMemory()
 	b := bencher{url: url, clients: clients, plan: fullPlan, log: stderr}
 	report, err := b.measure(ctx)

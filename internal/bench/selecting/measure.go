@@ -20,7 +20,7 @@ import (
 
 const (
 	seed       = 1
-	minClients = 1000 // fewer give no middle and no end to the preview
+	minClients = 1000 // with fewer, the preview's first, middle and last pages overlap
 	tenant     = "1"
 )
 
@@ -80,7 +80,8 @@ func (b *bencher) steps(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		// The catalog has changed; reading it anew is no part of selecting.
+		// The catalog has changed. Read it again now, because that is not a part of
+		// selecting.
 		if err := b.store.Cover(ctx); err != nil {
 			return err
 		}
@@ -90,7 +91,7 @@ func (b *bencher) steps(ctx context.Context) error {
 		}
 		b.r.Indexes = append(b.r.Indexes, indexFigures{Name: c.Name, MiB: mib, SelectMS: figures.Spread(took)})
 	}
-	b.say("bookings alone for %s, then beside selecting …", b.idle)
+	b.say("bookings alone for %s, then while selecting …", b.idle)
 	idle, err := b.live.during(ctx, func() error { return pause(ctx, b.idle) })
 	if err != nil {
 		return err
@@ -112,8 +113,8 @@ func (b *bencher) steps(ctx context.Context) error {
 	return b.preview(ctx, made)
 }
 
-// selections makes several, one after the other. All must hold the same
-// clients: bookings come from others, and nothing is erased.
+// selections makes n selections, one after the other. All must have the same number
+// of clients: bookings are made for others, and nothing is erased.
 func (b *bencher) selections(ctx context.Context, n int) (took []time.Duration, made []jobs.Selection, err error) {
 	for range n {
 		start := time.Now()
@@ -141,10 +142,11 @@ func candidates(sel jobs.Selection) int {
 	return n
 }
 
-// preview looks at pages of the selections, unticks, looks again, and confirms.
+// preview reads pages of the selections, unticks clients, reads pages again, and
+// confirms.
 func (b *bencher) preview(ctx context.Context, made []jobs.Selection) error {
 	b.say("reading pages, unticking %d, confirming …", b.untick)
-	if _, err := b.pages(ctx, made[0].ID, 2); err != nil { // a first look, as warm as later ones
+	if _, err := b.pages(ctx, made[0].ID, 2); err != nil { // fill caches before measuring
 		return err
 	}
 	var err error
@@ -198,8 +200,8 @@ func (b *bencher) preview(ctx context.Context, made []jobs.Selection) error {
 	return nil
 }
 
-// pages reads full pages at the beginning, in the middle and at the end, in
-// turns, so that noise strikes all three alike.
+// pages reads full pages at the beginning, in the middle and at the end. It
+// alternates between them, so that noise affects all three equally.
 func (b *bencher) pages(ctx context.Context, id string, n int) ([]pageFigures, error) {
 	at := []pageFigures{{Where: "beginning", From: 0}, {Where: "middle", From: b.r.Candidates / 2}, {Where: "end", From: b.r.Candidates - b.pageSize}}
 	took := make([][]time.Duration, len(at))

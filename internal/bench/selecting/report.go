@@ -17,12 +17,12 @@ type report struct {
 	Clients      int             `json:"clients"` // of the one studio
 	Appointments int             `json:"appointments"`
 	Candidates   int             `json:"candidates"` // inactive for a year
-	Selected     int             `json:"selected"`   // of them, those that no guard holds
+	Selected     int             `json:"selected"`   // of them, those for whom no guard holds
 	Accepted     int             `json:"accepted"`   // after unticking
 	SeedSeconds  float64         `json:"seed_seconds"`
 
 	Indexes  []indexFigures  `json:"indexes"`
-	SelectMS figures.Figures `json:"select_ms"` // on the schema as it is, with bookings beside it
+	SelectMS figures.Figures `json:"select_ms"` // on the booking schema, during bookings
 
 	Pages         []pageFigures   `json:"pages"`
 	PagesUnticked []pageFigures   `json:"pages_unticked"`
@@ -33,7 +33,7 @@ type report struct {
 	BookingIdleMS      figures.Figures `json:"booking_idle_ms"`
 	BookingSelectingMS figures.Figures `json:"booking_selecting_ms"`
 
-	// This process's, with the load generator in it; 0 where not measured.
+	// Memory of this process, load generator included; 0 where not measured.
 	MemoryBeforeMiB   float64 `json:"memory_before_mib"`
 	MemorySelectedMiB float64 `json:"memory_selected_peak_mib"`
 	MemoryAcceptedMiB float64 `json:"memory_accepted_peak_mib"`

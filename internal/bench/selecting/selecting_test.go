@@ -8,7 +8,7 @@ import (
 	"github.com/oubli/oubli/internal/testdb"
 )
 
-func TestTheBenchmarkTakesEveryStepAndCountsAsTheDatabaseDoes(t *testing.T) {
+func TestTheBenchmarkMeasuresEveryStepAndItsCountsAreThoseOfTheDatabase(t *testing.T) {
 	t.Parallel()
 	const clients = 2000
 	db := testdb.New(t)
