@@ -1,17 +1,17 @@
 package model
 
-// action is one thing that can happen: a statement, the end of a transaction,
-// or a fault.
+// action is one thing that can happen: a statement, the end of a transaction, or a
+// fault.
 type action struct {
 	says    string   // {w} a worker, {t} a task, {j} a job, {n} a number
 	mirrors []string // functions and statements of packages repository and worker
-	over    [2]over  // what its arguments range over
-	outside bool     // a fault, or something else that the protocol must not count on
+	over    [2]over  // the range of each argument
+	outside bool     // a fault, or something else that the protocol must not rely on
 	// do changes s and reports true, or leaves it as it is and reports false.
 	do func(r *run, s *state, a, b int) bool
 }
 
-// over is what an argument of an action ranges over.
+// over is the range of an argument of an action.
 type over uint8
 
 const (
@@ -20,7 +20,7 @@ const (
 	eachTask
 	eachJob
 	eachOrphan
-	eachCommit // that a server's crash can take back, and none
+	eachCommit // the numbers of commits that a server's crash can lose, 0 included
 )
 
 var actions = []action{
@@ -86,10 +86,10 @@ var actions = []action{
 	{"the database server crashes and loses its latest commits: {n}", nil, [2]over{eachCommit}, true, crashServer},
 	{"Redis loses all hints", nil, [2]over{}, true, loseHints},
 	{"{t} is marked, and its hint is lost", []string{"dispatchSQL"}, [2]over{eachTask}, true, dispatchLost},
-	{"an old hint of {t} comes again", nil, [2]over{eachTask}, true, repeatHint},
+	{"an old hint of {t} is delivered again", nil, [2]over{eachTask}, true, repeatHint},
 }
 
-// size is how many values an argument takes.
+// size is how many values an argument has.
 func (r *run) size(o over, s *state) int {
 	switch o {
 	case eachWorker:

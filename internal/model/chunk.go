@@ -2,7 +2,8 @@ package model
 
 import "github.com/oubli/oubli/jobs"
 
-// beginChunk is the fence: it waits for whoever holds the task's row.
+// beginChunk is the fence: it waits until no other transaction locks the task's
+// row.
 func beginChunk(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if me.doing != between || r.tasks[me.task].kind == jobs.MailTask || me.position == r.tasks[me.task].keys {
@@ -22,8 +23,8 @@ func beginChunk(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// holds mirrors the fence: the claim is the latest, and the task stands where
-// the worker believes it to.
+// holds mirrors the fence: the claim is the latest, and the task's position is the
+// one that the worker believes.
 func (r *run) holds(s *state, w *worker) bool {
 	row := &s.db.tasks[w.task]
 	if w.stale || row.state != taskRunning {
@@ -33,7 +34,7 @@ func (r *run) holds(s *state, w *worker) bool {
 }
 
 // lockAndErase takes all locks that the chunk needs and writes. A client whom
-// another transaction has locked is left for later. What is judged comes from a
+// another transaction has locked is left for later. The client is judged on a
 // snapshot that is newer than the locks.
 func lockAndErase(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
@@ -62,39 +63,38 @@ func lockTimeout(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// locksAreFree says whether the tenant's advisory lock can be had, shared for a
-// batch and alone for all others, and the lane's.
+// locksAreFree reports whether the transaction can take the advisory locks of the
+// tenant and of the lane. A batch takes the tenant's shared, all others exclusively.
 func (r *run) locksAreFree(s *state, me *worker) bool {
 	free := true
 	s.transactions(func(o *worker) {
 		if o == me || !o.usesProfiles() || r.profilesOf(o) != r.profilesOf(me) {
 			return
 		}
-		free = free && (r.Without.TenantLock || !r.alone(o) && !r.alone(me))
+		free = free && (r.Without.TenantLock || !r.exclusive(o) && !r.exclusive(me))
 		free = free && !(r.locksLane(o) && r.locksLane(me) && o.lane == me.lane)
 	})
 	return free
 }
 
-// alone says whether a transaction takes the tenant's lock for itself. Such a
-// one has no lane and uses all profiles.
-func (r *run) alone(w *worker) bool {
+// exclusive reports whether a transaction takes the tenant's lock exclusively. Such
+// a transaction has no lane and uses all profiles.
+func (r *run) exclusive(w *worker) bool {
 	if w.doing == lookingAgain {
 		return !r.Without.LookLock
 	}
 	return r.tasks[w.task].kind == jobs.MergeTask
 }
 
-// locksLane says whether a transaction locks its lane until its end.
+// locksLane reports whether a transaction locks its lane until its end.
 func (r *run) locksLane(w *worker) bool {
 	return !r.Without.LaneLock && w.lane > 0 && w.doing != lookingAgain
 }
 
-// usesProfiles says whether rows may come to stand on anonymous profiles by
-// this transaction.
+// usesProfiles reports whether a transaction may move rows to anonymous profiles.
 func (w *worker) usesProfiles() bool { return w.doing == erasing || w.doing == lookingAgain }
 
-// profilesOf names those whose profiles a transaction uses.
+// profilesOf returns whose profiles a transaction uses.
 func (r *run) profilesOf(w *worker) uint8 {
 	if w.doing == lookingAgain {
 		return r.tasks[r.tasksOf(w.task)[0]].profiles
@@ -102,8 +102,8 @@ func (r *run) profilesOf(w *worker) uint8 {
 	return r.tasks[w.task].profiles
 }
 
-// slots is the set of profiles that rows of a transaction may come to stand on
-// where a unique constraint keeps them apart: those of its lane, or all.
+// slots is the set of profiles to which a transaction may move rows that a unique
+// constraint does not allow on one profile: those of its lane, or all.
 func (r *run) slots(w *worker) (set uint8) {
 	if w.lane == 0 {
 		return 1<<8 - 1
@@ -135,8 +135,9 @@ func commitChunk(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// recordChunk commits a chunk. recordSQL has a condition of its own and writes
-// sums that the worker has computed; who erases is decided by the client's row.
+// recordChunk commits a chunk. recordSQL has a condition of its own, and writes
+// sums that the worker has computed. The lock of the client's row decides which
+// transaction erases the client.
 func (r *run) recordChunk(s *state, w *worker) {
 	s.commit(false, func(db *database) {
 		row := &db.tasks[w.task]
@@ -155,9 +156,9 @@ func (r *run) recordChunk(s *state, w *worker) {
 		}
 		row.expired = false
 		if w.deferred {
-			rest := row.keys[w.position:r.tasks[w.task].keys]
-			copy(rest, rest[1:])
-			rest[len(rest)-1] = w.next
+			remaining := row.keys[w.position:r.tasks[w.task].keys]
+			copy(remaining, remaining[1:])
+			remaining[len(remaining)-1] = w.next
 			return
 		}
 		row.position, row.erased = w.position+1, w.erased

@@ -2,15 +2,16 @@ package model
 
 import "github.com/oubli/oubli/jobs"
 
-// runnable mirrors the condition of that name: batches of jobs that are open
-// and not held up, and all mails.
+// runnable mirrors the condition of that name: batches of jobs that are scheduled
+// or running, and all mails.
 func (r *run) runnable(s *state, t int) bool {
 	state := s.db.jobs[r.tasks[t].job].state
 	return r.tasks[t].kind == jobs.MailTask || state == scheduled || state == running
 }
 
-// due says whether the dispatcher would mark a task: no more of those who share
-// profiles are out than they have lanes. A row that is locked is passed over.
+// due reports whether the dispatcher would mark a task: of the tasks that share
+// profiles, no more are dispatched or running than there are lanes. The dispatcher
+// skips a locked row.
 func (r *run) due(s *state, t int) bool {
 	row := &s.db.tasks[t]
 	if row.state != taskPending || row.dispatched || !r.runnable(s, t) || r.taskLocked(s, t) {
@@ -27,7 +28,7 @@ func (r *run) due(s *state, t int) bool {
 	return r.tasks[t].kind == jobs.MailTask || out < r.Lanes
 }
 
-const mostHints = 2 // of one task in Redis; more would change nothing
+const mostHints = 2 // of one task in Redis; more would have no other effect
 
 func dispatch(r *run, s *state, t, _ int) bool {
 	if !r.due(s, t) || s.hints[t] == mostHints {
@@ -71,7 +72,7 @@ func undispatch(r *run, s *state, t, _ int) bool {
 	return true
 }
 
-// lanesOf names those whose lanes a task takes.
+// lanesOf returns whose lanes a task takes.
 func (r *run) lanesOf(t int) uint8 {
 	if r.Without.LaneOfProfile {
 		return r.tasks[t].tenant
@@ -93,9 +94,9 @@ func (r *run) freeLane(s *state, t int) uint8 {
 	return 0
 }
 
-// claim mirrors claimTaskSQL: a task that is pending, or whose lease ran out and
-// whose row nobody locks; a batch only when a lane is free. Who claims makes
-// every earlier claim stale. Without a row to claim, a batch or merge loses its
+// claim mirrors claimTaskSQL: it claims a task that is pending, or whose lease ran
+// out and whose row is not locked; a batch only if a lane is free. Every earlier
+// claim becomes stale. If the task cannot be claimed, a batch or merge loses its
 // mark.
 func (r *run) claim(s *state, w, t int) {
 	row, f := &s.db.tasks[t], r.tasks[t]
@@ -133,7 +134,7 @@ func (r *run) claim(s *state, w, t int) {
 	r.believe(s, &s.workers[w])
 }
 
-// believe lets a worker know what a task's row says of its progress.
+// believe copies a task's progress from its row to what the worker believes.
 func (r *run) believe(s *state, w *worker) {
 	row := &s.db.tasks[w.task]
 	w.position, w.erased, w.next = row.position, row.erased, nobody
@@ -151,8 +152,8 @@ func claimHinted(r *run, s *state, w, t int) bool {
 	return true
 }
 
-// claimUnhinted is a worker's that has just done a batch, or that is cut off
-// from the queues.
+// claimUnhinted is the claim of a worker that has just finished a batch, or that
+// cannot reach Redis.
 func claimUnhinted(r *run, s *state, w, t int) bool {
 	if !r.NoQueues || s.workers[w].doing != idle || s.db.tasks[t].state != taskPending || r.tasks[t].kind == jobs.MailTask {
 		return false
@@ -171,11 +172,11 @@ func recoverTask(r *run, s *state, t, _ int) bool {
 	return true
 }
 
-// release makes a task pending, and lets go of lane, lease and mark.
+// release makes a task pending, without lane, lease and mark.
 func (t *task) release() { t.state, t.lane, t.expired, t.dispatched = taskPending, 0, false, false }
 
-// yield gives a task back between chunks, if others wait for a worker or for a
-// lane. What is small yields to nothing big.
+// yield gives a task back between chunks if others wait for a worker or for a lane.
+// A small job does not yield to a large one.
 func yield(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if me.doing != between || r.tasks[me.task].kind == jobs.MailTask ||
@@ -201,7 +202,7 @@ func yield(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// giveBack does nothing to a task that is no longer the worker's.
+// giveBack does not change a task that another worker has claimed since.
 func giveBack(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if me.doing != givingBack || r.taskLocked(s, int(me.task)) {
@@ -223,5 +224,5 @@ func stopBetween(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// durable says whether commits, those of chunks apart, wait for the disk.
+// durable reports whether commits wait for the disk, except those of chunks.
 func (r *run) durable() bool { return !r.Without.Durable }

@@ -9,29 +9,29 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Result is what a run has found.
+// Result is what Explore has found.
 type Result struct {
-	States, Steps int    // reached, and taken between them
+	States, Steps int    // states reached, and steps between them
 	Broken        string // the invariant that does not hold; "" when all do
-	Trace         string // a shortest way to the violation, a line for each step
-	Cut           bool   // the limit was reached; the states beyond were not looked at
+	Trace         string // a shortest list of steps to the violation, one a line
+	Cut           bool   // the limit was reached; further states were not visited
 }
 
-// node is a state that was reached, kept as the step that first led to it.
+// node is a state that was reached, stored as the step that first led to it.
 type node struct {
 	from   int32
 	action uint8
 	a, b   uint8
 }
 
-// Explore visits the states that a Setup can reach, at most limit of them, until
-// one breaks an invariant.
+// Explore visits the states that a Setup can reach, at most limit of them, until an
+// invariant does not hold.
 func Explore(setup Setup, limit int) Result {
 	r, first := newRun(setup)
 	first.canonical(setup.Workers)
 	seeds := [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
-	// Two hashes stand for a state: that two states have both in common does not
-	// happen among any number of them that fits into memory.
+	// A state is identified by two hashes: among as many states as fit into memory,
+	// no two have both hashes in common.
 	digest := func(s *state) [2]uint64 {
 		return [2]uint64{maphash.Comparable(seeds[0], *s), maphash.Comparable(seeds[1], *s)}
 	}
@@ -92,13 +92,13 @@ func Explore(setup Setup, limit int) Result {
 		return res
 	}
 	if stuck := withoutEnd(own, ends); stuck >= 0 {
-		res.Broken, res.Trace = NoWayOut, r.trace(path(nodes, stuck))
+		res.Broken, res.Trace = CannotEnd, r.trace(path(nodes, stuck))
 	}
 	return res
 }
 
 // successors calls visit for each state to which one step leads, until visit
-// says that it has seen enough. Then it reports false.
+// returns false. Then it returns false too.
 func (r *run) successors(s *state, visit func(to *state, step node, outside bool) bool) bool {
 	scratch := *s
 	for i := range actions {
@@ -119,8 +119,8 @@ func (r *run) successors(s *state, visit func(to *state, step node, outside bool
 	return true
 }
 
-// withoutEnd finds the first state from which no steps of the protocol's own
-// lead to one where everything is done; -1 when there is none.
+// withoutEnd finds the first state from which the protocol's own steps cannot reach
+// a state in which everything is done; -1 when there is none.
 func withoutEnd(own [][2]int32, ends []bool) int32 {
 	slices.SortFunc(own, func(a, b [2]int32) int { return int(a[1]) - int(b[1]) })
 	begin := make([]int32, len(ends)+1) // of the steps that lead to each state
@@ -130,7 +130,7 @@ func withoutEnd(own [][2]int32, ends []bool) int32 {
 	for i := range ends {
 		begin[i+1] += begin[i]
 	}
-	good := slices.Clone(ends)
+	canEnd := slices.Clone(ends)
 	var todo []int32
 	for i, end := range ends {
 		if end {
@@ -141,16 +141,16 @@ func withoutEnd(own [][2]int32, ends []bool) int32 {
 		to := todo[len(todo)-1]
 		todo = todo[:len(todo)-1]
 		for _, step := range own[begin[to]:begin[to+1]] {
-			if from := step[0]; !good[from] {
-				good[from] = true
+			if from := step[0]; !canEnd[from] {
+				canEnd[from] = true
 				todo = append(todo, from)
 			}
 		}
 	}
-	return int32(slices.Index(good, false))
+	return int32(slices.Index(canEnd, false))
 }
 
-// path lists the steps from the first state to one that was reached.
+// path lists the steps from the first state to a reached one.
 func path(nodes []node, to int32) (steps []node) {
 	for n := to; nodes[n].from >= 0; n = nodes[n].from {
 		steps = append(steps, nodes[n])
@@ -159,12 +159,12 @@ func path(nodes []node, to int32) (steps []node) {
 	return steps
 }
 
-// trace takes the steps once more and says what each does. Workers keep their
-// names, although states forget them.
+// trace takes the steps again and says what each does. Workers keep their names,
+// although their order in a state changes.
 func (r *run) trace(steps []node) string {
 	var out strings.Builder
 	_, s := newRun(r.Setup)
-	at := s.canonical(r.Workers) // where worker A, B, C stands in the state
+	at := s.canonical(r.Workers) // the index of worker A, B, C in the state
 	for n, step := range steps {
 		act := &actions[step.action]
 		fmt.Fprintf(&out, "%3d  %s", n+1, r.say(&s, act, int(step.a), int(step.b), at))
@@ -185,7 +185,7 @@ func (r *run) trace(steps []node) string {
 	return out.String()
 }
 
-// say fills in an action's text before it is taken.
+// say fills in the text of an action that will be taken next.
 func (r *run) say(s *state, act *action, a, b int, at [maxWorkers]int) string {
 	task := -1
 	var pairs []string
@@ -218,7 +218,7 @@ func (r *run) say(s *state, act *action, a, b int, at [maxWorkers]int) string {
 	return strings.NewReplacer(pairs...).Replace(act.says)
 }
 
-// describe prints where everything stands.
+// describe prints the state of all jobs, tasks and workers.
 func (r *run) describe(out *strings.Builder, s *state, at [maxWorkers]int) {
 	for j := range r.Jobs {
 		fmt.Fprintf(out, "     job %d of tenant %s: %s\n", j+1, r.Jobs[j].Tenant, s.db.jobs[j].state.is())

@@ -34,13 +34,13 @@ func faults(n int, kinds ...faultKind) (all [faultKinds]int) {
 	return all
 }
 
-// Each setup asks one question of the protocol; none asks all, which would take
-// more states than there is time for.
+// Each setup tries some of the faults and features together. All of them at once
+// would have too many states.
 var setups = map[string]Setup{
 	"two batches end at the same moment": {
 		Jobs: []Job{erasure("a", 1, []int{0}, []int{1})}, Workers: 2, Lanes: 2,
 		Faults: faults(1, workerDies, leaseRunsOut, commitBreaks)},
-	"one batch is fought over": {
+	"several workers claim one batch": {
 		Jobs: []Job{erasure("a", 1, []int{0, 1})}, Workers: 2, Lanes: 2, NoQueues: true,
 		Faults: faults(1, workerDies, leaseRunsOut, commitBreaks, processStops, hintRepeats)},
 	"the database server crashes": {
@@ -61,7 +61,7 @@ var setups = map[string]Setup{
 	"operators pause, block and cancel": {
 		Jobs: []Job{erasure("a", 1, []int{0}, []int{1})}, Workers: 2, Lanes: 2,
 		Faults: faults(1, jobPauses, jobBlocks, jobCancelled, workerDies)},
-	"one worker, two tenants, and Redis forgets": {
+	"one worker, two tenants, and Redis loses hints": {
 		Jobs: []Job{erasure("a", 1, []int{0, 1}), small(erasure("b", 0, []int{2}))}, Workers: 1, Lanes: 1,
 		Faults: faults(1, hintsLost, hintRepeats, workerDies)},
 	"a small job waits for the lane of a big one": {
@@ -73,7 +73,7 @@ var setups = map[string]Setup{
 }
 
 var largeSetups = map[string]Setup{
-	"two batches end at the same moment, twice the trouble": {
+	"two batches end at the same moment, with twice the faults": {
 		Jobs: []Job{erasure("a", 1, []int{0, 1}, []int{2})}, Workers: 3, Lanes: 2,
 		Faults: faults(2, workerDies, leaseRunsOut, commitBreaks)},
 	"the database server crashes twice": {
@@ -83,7 +83,7 @@ var largeSetups = map[string]Setup{
 		Jobs:           []Job{erasure("a", 0, []int{0, 1}), erasure("b", 0, []int{2}), merge("b", 3)},
 		NoTenantColumn: true, SecondLooks: true, Workers: 3, Lanes: 2,
 		Faults: faults(1, workerDies, leaseRunsOut)},
-	"everybody interferes with one batch": {
+	"all faults happen to one batch": {
 		Jobs: []Job{erasure("a", 1, []int{0, 1})}, Workers: 2, Lanes: 2, NoQueues: true,
 		Faults: faults(1, workerDies, leaseRunsOut, processStops, commitBreaks, serverCrashes,
 			hintsLost, hintRepeats, jobPauses, jobBlocks, jobCancelled)},
@@ -120,26 +120,26 @@ func holds(t *testing.T, setup Setup, limit int) {
 	t.Logf("%d states, %d steps between them", res.States, res.Steps)
 }
 
-// TestTheModelBites takes one protection away after the other. A model that
-// finds nothing then would prove nothing when it finds nothing above.
-func TestTheModelBites(t *testing.T) {
+// Each control removes one protection. If the model found no violation then, it
+// would prove nothing when it finds none in the protocol.
+func TestTheModelFindsAViolationWhenAProtectionIsRemoved(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		setup   string
 		without Without
 		broken  []string
 	}{
-		"without the fence":                         {"one batch is fought over", Without{Fence: true}, []string{StaleCommit}},
+		"without the fence":                         {"several workers claim one batch", Without{Fence: true}, []string{StaleCommit}},
 		"when the fence does not compare positions": {"the database server crashes", Without{Position: true}, []string{WrongOutcome, WrongSum}},
 		"with lanes of the token's tenant": {
 			"two tokens, and no tenant column", Without{LaneOfProfile: true, LaneLock: true}, []string{SharedProfile}},
-		"with second looks in the first lane":        {"second looks beside a merge", Without{LookLock: true}, []string{SharedProfile}},
-		"without the tenant's lock":                  {"a merge beside two batches", Without{TenantLock: true}, []string{SharedProfile}},
-		"when one statement waits and looks":         {"two batches end at the same moment", Without{SeparateCheck: true}, []string{NotEnded}},
-		"when no commit waits for the disk":          {"the database server crashes", Without{Durable: true}, []string{MailEarly}},
-		"without the mail's fence":                   {"a mail is recorded or sent again", Without{MailFence: true}, []string{MailTooMany}},
-		"when nobody looks for hints that are gone":  {"one worker, two tenants, and Redis forgets", Without{Resend: true}, []string{NoWayOut}},
-		"when nobody takes over what a dead one had": {"one batch is fought over", Without{Recover: true}, []string{NoWayOut}},
+		"with second looks in the first lane":      {"second looks beside a merge", Without{LookLock: true}, []string{SharedProfile}},
+		"without the tenant's lock":                {"a merge beside two batches", Without{TenantLock: true}, []string{SharedProfile}},
+		"when one statement waits and reads tasks": {"two batches end at the same moment", Without{SeparateCheck: true}, []string{NotEnded}},
+		"when no commit waits for the disk":        {"the database server crashes", Without{Durable: true}, []string{MailEarly}},
+		"without the mail's fence":                 {"a mail is recorded or sent again", Without{MailFence: true}, []string{MailTooMany}},
+		"when lost hints are not sent again":       {"one worker, two tenants, and Redis loses hints", Without{Resend: true}, []string{CannotEnd}},
+		"when tasks without a lease stay claimed":  {"several workers claim one batch", Without{Recover: true}, []string{CannotEnd}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -154,9 +154,9 @@ func TestTheModelBites(t *testing.T) {
 	}
 }
 
-// TestEitherOfLaneAndLockKeepsProfilesApart shows that lanes are for speed and
-// the lock for safety: a lane that was given twice makes chunks wait, no more.
-func TestEitherOfLaneAndLockKeepsProfilesApart(t *testing.T) {
+// Lanes are for speed and the lock is for safety: if two tasks have the same lane,
+// their chunks wait for each other, and nothing else happens.
+func TestLanesAloneAndTheirLocksAloneKeepProfilesApart(t *testing.T) {
 	t.Parallel()
 	for _, without := range []Without{{LaneOfProfile: true}, {LaneLock: true}} {
 		setup := setups["two tokens, and no tenant column"]
@@ -165,8 +165,8 @@ func TestEitherOfLaneAndLockKeepsProfilesApart(t *testing.T) {
 	}
 }
 
-// notTaken are the steps of a protection taken away, and the safety net under
-// transactions that already see to it.
+// notTaken are the steps that exist only without a protection, and one that repeats
+// what other transactions have already done.
 var notTaken = []string{
 	"{w} reads the tasks in the statement that ends the job of {t}",
 	"{w} commits {t} and, if it saw no open task, the end of its job",
@@ -200,9 +200,9 @@ func TestEveryActionIsTaken(t *testing.T) {
 	}
 }
 
-// TestWhatTheModelMirrorsExists fails when a function or a statement that the
-// model mirrors has another name, or is gone. Whoever changes one looks whether
-// the model has to change too.
+// TestWhatTheModelMirrorsExists fails when a function or a statement that the model
+// mirrors is renamed or removed. If you change one, check whether the model has to
+// change too.
 func TestWhatTheModelMirrorsExists(t *testing.T) {
 	t.Parallel()
 	declared := map[string]bool{}
@@ -232,7 +232,7 @@ func TestWhatTheModelMirrorsExists(t *testing.T) {
 	}
 }
 
-// names are those of functions, of methods as Type.Method, and of constants.
+// names returns the names of functions, of methods as Type.Method, and of constants.
 func names(d ast.Decl) (all []string) {
 	switch d := d.(type) {
 	case *ast.FuncDecl:

@@ -1,7 +1,7 @@
 package model
 
-// abandon leaves an open transaction to the server, which does not know yet
-// that its client is gone. It reports false when the state has no room.
+// abandon makes an open transaction an orphan: the server does not know yet that
+// its client is gone. It returns false when the state has no room for another.
 func (s *state) abandon(w *worker, committing bool) bool {
 	if !w.doing.inTransaction() {
 		return true
@@ -15,8 +15,8 @@ func (s *state) abandon(w *worker, committing bool) bool {
 	return false
 }
 
-// excuse allows one more copy of a mail that may have been accepted without a
-// record of it.
+// excuse allows one more copy of a mail that may have been accepted without being
+// recorded.
 func (s *state) excuse(w *worker) {
 	if w.doing == accepted || w.doing == unsure {
 		s.excused[w.task]++
@@ -34,7 +34,7 @@ func killWorker(_ *run, s *state, w, _ int) bool {
 	return true
 }
 
-// held says whether a living worker has the latest claim on a task.
+// held reports whether a living worker has the latest claim on a task.
 func (s *state) held(t int) bool {
 	for _, w := range s.workers {
 		if w.doing != idle && w.doing != lookingAgain && int(w.task) == t && !w.stale {
@@ -53,7 +53,8 @@ func expireHeld(_ *run, s *state, t, _ int) bool {
 	return s.fault(leaseRunsOut)
 }
 
-// expire lets time pass, which is no commit.
+// expire lets the lease run out. Time passes also in the states to which a crash
+// can return.
 func (s *state) expire(t int) bool {
 	if s.db.tasks[t].state != taskRunning || s.db.tasks[t].expired {
 		return false
@@ -65,7 +66,8 @@ func (s *state) expire(t int) bool {
 	return true
 }
 
-// stopProcess is a process that goes on later and finds its transaction gone.
+// stopProcess is a process that continues later and finds that its transaction was
+// rolled back.
 func stopProcess(_ *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if !me.doing.inTransaction() || !s.fault(processStops) {
@@ -76,7 +78,7 @@ func stopProcess(_ *run, s *state, w, _ int) bool {
 	return true
 }
 
-// afterRollback is what a worker does that has lost its transaction.
+// afterRollback is what a worker does after it has lost its transaction.
 func (w *worker) afterRollback() {
 	switch w.doing {
 	case accepted:
@@ -88,7 +90,7 @@ func (w *worker) afterRollback() {
 	}
 }
 
-// breakCommit leaves open whether the server got as far as to commit.
+// breakCommit leaves open whether the server has committed.
 func breakCommit(_ *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	switch me.doing {
@@ -130,8 +132,8 @@ func abortOrphan(_ *run, s *state, o, _ int) bool {
 	return true
 }
 
-// crashServer ends all transactions and loses the latest commits that had not
-// reached the disk: none, the last, the last two.
+// crashServer ends all transactions and loses the given number of the latest
+// commits, which were not on disk yet.
 func crashServer(_ *run, s *state, lost, _ int) bool {
 	if s.left[serverCrashes] == 0 {
 		return false

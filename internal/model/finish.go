@@ -16,7 +16,7 @@ func finishTask(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// lockJob waits for whoever holds the job's row.
+// lockJob waits until no other transaction locks the job's row.
 func lockJob(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if me.doing != finishing || r.Without.SeparateCheck || r.jobLocked(s, r.tasks[me.task].job) {
@@ -26,9 +26,9 @@ func lockJob(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// commitFinish sees the tasks by a statement that begins under the job's lock.
-// What happens between that statement and the COMMIT can open no task and end
-// none of this job, so that the two are one step.
+// commitFinish reads the tasks with a statement that begins under the job's lock.
+// Nothing that happens between that statement and the COMMIT can open or end a task
+// of this job, so the two are one step.
 func commitFinish(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if me.doing != ending {
@@ -50,8 +50,8 @@ func (r *run) recordFinish(s *state, w *worker) {
 	})
 }
 
-// readTasksEarly and commitFinishEarly are what would be if one statement both
-// looked for open tasks and waited for the job's row.
+// readTasksEarly and commitFinishEarly are the protocol with one statement that both
+// looks for open tasks and waits for the job's row.
 func readTasksEarly(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if me.doing != finishing || !r.Without.SeparateCheck {
@@ -74,7 +74,7 @@ func commitFinishEarly(r *run, s *state, w, _ int) bool {
 	return true
 }
 
-// endJob ends a job none of whose tasks is open, unless it has ended.
+// endJob ends a job if none of its tasks is open and it has not ended.
 func (r *run) endJob(db *database, j uint8, look bool) {
 	if db.jobs[j].state.final() {
 		return
@@ -87,7 +87,7 @@ func (r *run) endJob(db *database, j uint8, look bool) {
 	r.close(db, j, jobs.EndState(r.counts(db, j)))
 }
 
-// counts adds up the outcomes of a job.
+// counts returns the outcomes of a job, added up.
 func (r *run) counts(db *database, j uint8) (k jobs.Counts) {
 	for _, t := range r.tasksOf(j) {
 		k.Erased += int(db.tasks[t].erased)
@@ -129,7 +129,7 @@ func tidy(r *run, s *state, j, _ int) bool {
 	return true
 }
 
-// beginCancel reads the job first, and refuses when it has ended.
+// beginCancel reads the job first, and refuses if it has ended.
 func beginCancel(_ *run, s *state, j, _ int) bool {
 	if s.operator.cancelling || !s.db.jobs[j].state.canBecome(cancelled) || !s.fault(jobCancelled) {
 		return false
@@ -138,7 +138,8 @@ func beginCancel(_ *run, s *state, j, _ int) bool {
 	return true
 }
 
-// cancelTask waits for whoever holds the task's row, and reads it again then.
+// cancelTask waits until no other transaction locks the task's row, and then reads
+// it again.
 func cancelTask(r *run, s *state, _, _ int) bool {
 	if !s.operator.cancelling {
 		return false
@@ -155,7 +156,7 @@ func cancelTask(r *run, s *state, _, _ int) bool {
 	return true
 }
 
-// commitCancel undoes everything when the job has ended meanwhile.
+// commitCancel rolls back if the job has ended meanwhile.
 func commitCancel(r *run, s *state, _, _ int) bool {
 	o := s.operator
 	if !o.cancelling || int(o.next) < len(r.tasksOf(o.job)) || r.jobLocked(s, o.job) {
@@ -184,7 +185,7 @@ func resumeJob(r *run, s *state, j, _ int) bool {
 	return !r.jobLocked(s, uint8(j)) && s.db.jobs[j].state == paused && r.setJob(s, j, running)
 }
 
-// blockJob leaves a job alone that does not run.
+// blockJob changes only a running job.
 func blockJob(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if me.doing != between || r.tasks[me.task].kind == jobs.MailTask || r.jobLocked(s, r.tasks[me.task].job) || !s.fault(jobBlocks) {

@@ -2,28 +2,28 @@ package model
 
 import "github.com/oubli/oubli/jobs"
 
-// What a violation is called.
+// The names of violations.
 const (
 	SharedProfile = "two transactions of running tasks use one anonymous profile"
 	TenantNotHeld = "a merge or a second look runs beside other work on its tenant"
 	StaleCommit   = "a claim that is not the latest commits a chunk"
 	ErasedTwice   = "one client is erased twice"
-	WrongOutcome  = "an outcome says something else than what became of the client"
+	WrongOutcome  = "an outcome is not what became of the client"
 	WrongSum      = "the outcomes of a task do not add up to its position"
 	EndedTwice    = "a job ends twice"
 	EndedEarly    = "a job has ended although a task of it is open"
 	NotEnded      = "a job has not ended although none of its tasks is open"
 	IllegalEnd    = "a job ends from a state that does not allow it"
 	MailedTwice   = "a job has two mails for one recipient"
-	MailTooMany   = "a mail was sent again although nothing had happened to the first"
-	MailEarly     = "a mail tells of a job that has not ended"
-	MailWrong     = "a mail tells of other figures than the database"
-	NoWayOut      = "the jobs cannot end any more, even if no further fault comes"
+	MailTooMany   = "a mail was sent again although no fault could have lost the record of the first"
+	MailEarly     = "a mail reports the end of a job that has not ended"
+	MailWrong     = "a mail has other figures than the database"
+	CannotEnd     = "the jobs cannot end any more, even without another fault"
 )
 
-// violated names an invariant that a state breaks; "" when it breaks none.
+// violated returns an invariant that does not hold in a state; "" when all hold.
 func (r *run) violated(s *state) string {
-	for _, check := range []func(*state) string{r.profilesKeptApart, r.outcomesAreTrue, r.jobsEndWithTheirTasks, r.mailsTellTheTruth} {
+	for _, check := range []func(*state) string{r.profilesKeptApart, r.outcomesAreTrue, r.jobsEndWithTheirTasks, r.mailsAreTrue} {
 		if broken := check(s); broken != "" {
 			return broken
 		}
@@ -44,7 +44,7 @@ func (r *run) profilesKeptApart(s *state) (broken string) {
 			}
 			if r.slots(o)&r.slots(w) != 0 {
 				broken = SharedProfile
-			} else if r.alone(o) || r.alone(w) {
+			} else if r.exclusive(o) || r.exclusive(w) {
 				broken = TenantNotHeld
 			}
 		}
@@ -64,7 +64,7 @@ func (r *run) outcomesAreTrue(s *state) string {
 		for i, client := range row.keys[:f.keys] {
 			switch mine := s.db.erased[client] == uint8(1+t); {
 			case mine && i >= int(row.position):
-				return WrongOutcome // erased, and nobody was told
+				return WrongOutcome // erased, but still pending
 			case mine:
 				erased++
 			}
@@ -94,7 +94,7 @@ func (r *run) jobsEndWithTheirTasks(s *state) string {
 	return ""
 }
 
-func (r *run) mailsTellTheTruth(s *state) string {
+func (r *run) mailsAreTrue(s *state) string {
 	for t, f := range r.tasks {
 		if f.kind != jobs.MailTask || s.sent[t] == 0 {
 			continue
@@ -102,7 +102,7 @@ func (r *run) mailsTellTheTruth(s *state) string {
 		switch {
 		case !s.db.jobs[f.job].state.final():
 			return MailEarly
-		case int(s.told[t]) != r.counts(&s.db, f.job).Erased:
+		case int(s.mailed[t]) != r.counts(&s.db, f.job).Erased:
 			return MailWrong
 		case s.sent[t] > 1+s.excused[t]:
 			return MailTooMany
@@ -111,8 +111,8 @@ func (r *run) mailsTellTheTruth(s *state) string {
 	return ""
 }
 
-// ended says whether everything has been done: the jobs have ended, their mails
-// are sent, and they were looked at again.
+// ended reports whether everything is done: the jobs have ended, their mails are
+// sent, and their second looks are done.
 func (r *run) ended(s *state) bool {
 	for j := range r.Jobs {
 		if !s.db.jobs[j].state.final() || s.db.jobs[j].look {

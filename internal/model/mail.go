@@ -2,7 +2,7 @@ package model
 
 import "github.com/oubli/oubli/jobs"
 
-// beginMail is the fence of a mail. A claim that is not the latest ends here.
+// beginMail is the fence of a mail: a claim that is not the latest stops here.
 func beginMail(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
 	if me.doing != between || r.tasks[me.task].kind != jobs.MailTask || !r.Without.MailFence && r.taskLocked(s, int(me.task)) {
@@ -23,7 +23,7 @@ func sendMail(r *run, s *state, w, _ int) bool {
 	}
 	me.doing = accepted
 	s.sent[me.task]++
-	s.told[me.task] = uint8(r.counts(&s.db, r.tasks[me.task].job).Erased)
+	s.mailed[me.task] = uint8(r.counts(&s.db, r.tasks[me.task].job).Erased)
 	return true
 }
 
@@ -64,7 +64,7 @@ func stopRecording(_ *run, s *state, w, _ int) bool {
 	return true
 }
 
-// beginLook locks the look's row and the tenant, and writes.
+// beginLook locks the row of the second look and the tenant, and writes.
 func beginLook(r *run, s *state, w, j int) bool {
 	if s.workers[w].doing != idle || !s.db.jobs[j].look {
 		return false

@@ -7,7 +7,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Bounds of a state, which is one flat value so that it can be hashed.
+// The limits of a state. A state has arrays and no slices, so that it can be
+// compared and hashed.
 const (
 	maxJobs    = 3
 	maxTasks   = 6
@@ -18,18 +19,18 @@ const (
 	maxHistory = 3
 )
 
-// state is everything that decides what can happen next.
+// state is all that decides what can happen next.
 type state struct {
 	db       database
-	history  [maxHistory]database // what a server's crash can go back to, the latest first
-	depth    uint8                // how much of history is in use
+	history  [maxHistory]database // the states to which a server's crash can return, the latest first
+	depth    uint8                // how many elements of history are used
 	workers  [maxWorkers]worker
 	orphans  [maxOrphans]orphan
 	operator session
 	hints    [maxTasks]uint8 // in Redis, by task
 	sent     [maxTasks]uint8 // copies of a mail that the mail server accepted
 	excused  [maxTasks]uint8 // faults that may have lost the record of an accepted copy
-	told     [maxTasks]uint8 // clients erased, as the latest copy says
+	mailed   [maxTasks]uint8 // clients erased, according to the latest copy
 	left     [faultKinds]uint8
 }
 
@@ -43,7 +44,7 @@ type database struct {
 // job is a row of oubli.jobs, with its row of oubli.second_looks.
 type job struct {
 	state jobState
-	ends  uint8 // times that it was ended
+	ends  uint8 // how often it was ended
 	look  bool  // a second look is due
 }
 
@@ -54,12 +55,12 @@ type task struct {
 	position   uint8
 	erased     uint8
 	notFound   uint8
-	keys       [maxKeys]uint8 // what is deferred goes to the end
+	keys       [maxKeys]uint8 // deferred clients move to the end
 	expired    bool           // lease_until has passed
 	dispatched bool
 }
 
-// jobState is an index into jobs.States, so that a state stays flat.
+// jobState is an index into jobs.States, because a state is hashed.
 type jobState uint8
 
 func stateOf(s jobs.State) jobState { return jobState(slices.Index(jobs.States(), s)) }
@@ -101,26 +102,26 @@ type worker struct {
 	position uint8 // as the worker believes
 	next     uint8 // client at that position, as the worker believes; nobody at the end
 	erased   uint8 // counted so far, as the worker believes
-	deferred bool  // the chunk leaves its client for later: somebody else has it locked
+	deferred bool  // the chunk leaves its client for later: another transaction has it locked
 	missing  bool  // the chunk found no such client
-	sawOpen  bool  // SeparateCheck taken away: what the waiting statement has seen
+	sawOpen  bool  // without SeparateCheck: the waiting statement has seen an open task
 }
 
 const nobody = 255
 
-// doing is where a worker stands. From fenced on a transaction is open.
+// doing is the step that a worker is at. From fenced on a transaction is open.
 type doing uint8
 
 const (
 	idle       doing = iota
 	between          // it has a claim and no transaction
-	givingBack       // after trouble
-	unsure           // a mail was accepted, and whether that is recorded is unknown
+	givingBack       // it gives its task back
+	unsure           // a mail was accepted, and it is unknown whether that was recorded
 
-	fenced       // chunk: the task's row is locked; the tenant's lock is wanted
+	fenced       // chunk: the task's row is locked; it waits for the tenant's lock
 	erasing      // chunk: everything is locked and written
-	finishing    // the task is done, its row locked; the job's row is wanted
-	sawTasks     // SeparateCheck taken away: as finishing, with the tasks already read
+	finishing    // the task is done, its row locked; it waits for the job's row
+	sawTasks     // without SeparateCheck: as finishing, and the tasks are already read
 	ending       // the job's row is locked too
 	dialogue     // mail: the task's row is locked, the mail not yet accepted
 	accepted     // mail: accepted, not yet recorded
@@ -136,7 +137,7 @@ type orphan struct {
 	committing bool // COMMIT had been sent
 }
 
-// session is an operator's cancellation, which locks task after task.
+// session is an operator's cancellation, which locks one task after another.
 type session struct {
 	cancelling bool
 	job        uint8
@@ -144,28 +145,28 @@ type session struct {
 	locked     uint8 // bit set of tasks
 }
 
-// run is a Setup with what follows from it.
+// run is a Setup, and what is derived from it.
 type run struct {
 	Setup
 	tasks   []fixed
 	tenants []string
 	lanes   uint8
-	broken  string // set by an action that did what must never be done
+	broken  string // set by an action that violates an invariant
 }
 
-// fixed is what never changes of a task.
+// fixed is the part of a task that never changes.
 type fixed struct {
 	kind     jobs.TaskKind
 	job      uint8
 	queue    jobs.Queue
 	tenant   uint8 // index into run.tenants
-	profiles uint8 // whose anonymous profiles it uses: index into run.tenants, or everybodys
+	profiles uint8 // whose anonymous profiles it uses: index into run.tenants, or shared
 	keys     uint8 // how many
 	no       int   // within the job and kind, from 1
 }
 
-// everybodys are the profiles of a database of one tenant.
-const everybodys = 255
+// shared stands for the profiles of a database without a tenant column.
+const shared = 255
 
 func newRun(setup Setup) (*run, state) {
 	r := &run{Setup: setup, lanes: uint8(setup.Lanes)}
@@ -179,7 +180,7 @@ func newRun(setup Setup) (*run, state) {
 		}
 		f.profiles = f.tenant
 		if setup.NoTenantColumn {
-			f.profiles = everybodys
+			f.profiles = shared
 		}
 		if len(r.tasks) == maxTasks || len(r.tenants) > 4 {
 			panic("model: too many tasks or tenants")
@@ -219,7 +220,7 @@ func newRun(setup Setup) (*run, state) {
 	return r, s
 }
 
-// tasksOf lists the tasks of a job, mails apart.
+// tasksOf lists the tasks of a job, without mails.
 func (r *run) tasksOf(j uint8) (tasks []int) {
 	for t, f := range r.tasks {
 		if f.job == j && f.kind != jobs.MailTask {
@@ -243,7 +244,7 @@ func (s *state) transactions(f func(w *worker)) {
 	}
 }
 
-// locksTask says whether a transaction holds the row of its task.
+// locksTask reports whether a transaction locks the row of its task.
 func (r *run) locksTask(w *worker) bool {
 	switch w.doing {
 	case fenced, erasing:
@@ -256,34 +257,34 @@ func (r *run) locksTask(w *worker) bool {
 	return false
 }
 
-// taskLocked says whether anybody holds the row of task t.
+// taskLocked reports whether the row of task t is locked.
 func (r *run) taskLocked(s *state, t int) bool {
 	locked := s.operator.cancelling && s.operator.locked&(1<<t) != 0
 	s.transactions(func(w *worker) { locked = locked || int(w.task) == t && r.locksTask(w) })
 	return locked
 }
 
-// jobLocked says whether anybody holds the row of job j.
+// jobLocked reports whether the row of job j is locked.
 func (r *run) jobLocked(s *state, j uint8) bool {
 	locked := false
 	s.transactions(func(w *worker) { locked = locked || w.doing == ending && r.tasks[w.task].job == j })
 	return locked
 }
 
-// commit makes the database what change makes of it. What waits for the disk
-// takes all earlier commits there with it.
+// commit changes the database. A durable commit waits until it and all earlier
+// commits are on disk.
 func (s *state) commit(durable bool, change func(db *database)) {
 	if durable {
 		s.history, s.depth = [maxHistory]database{}, 0
 	} else if s.left[serverCrashes] > 0 {
-		copy(s.history[1:], s.history[:maxHistory-1]) // what falls off the end has reached the disk by itself
+		copy(s.history[1:], s.history[:maxHistory-1]) // the oldest commit has reached the disk by now
 		s.history[0] = s.db
 		s.depth = min(s.depth+1, maxHistory)
 	}
 	change(&s.db)
 }
 
-// fault takes one of the faults that are left, if there is one.
+// fault uses up one of the faults that are left, if there is one.
 func (s *state) fault(k faultKind) bool {
 	if s.left[k] == 0 {
 		return false
@@ -295,8 +296,8 @@ func (s *state) fault(k faultKind) bool {
 	return true
 }
 
-// canonical sorts workers and orphans, which are interchangeable, and returns
-// where each worker has gone.
+// canonical sorts workers and orphans, which are interchangeable, and returns the
+// new index of each worker.
 func (s *state) canonical(workers int) (to [maxWorkers]int) {
 	type numbered struct {
 		worker
