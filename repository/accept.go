@@ -54,7 +54,7 @@ INSERT INTO oubli.jobs (id, kind, tenant_id, state, reason, cutoff, activities, 
   notify, locale, country, tenant_locale, requested, not_before, dry_run, listed_at)
 VALUES ($1, 'erasure', $2, 'scheduled', $3, coalesce($14::timestamptz, CASE WHEN $3 = 'inactivity' THEN now() END), $15, $4, $5, $6,
   $7, $8, $9, $10, $11,
-  nullif(greatest(coalesce($12::timestamptz, now() + $13::interval), now()), now()), $16, $17)
+  nullif(CASE WHEN $12::timestamptz > now() THEN $12::timestamptz ELSE now() + greatest($13::interval, '0') END, now()), $16, $17)
 RETURNING coalesce(not_before, now())`
 
 func (s *Store) insertErasure(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.ErasureRequest, keys []string) (jobs.Job, error) {

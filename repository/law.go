@@ -17,17 +17,14 @@ import (
 // readLaw reads what decides for how long a tenant's records are kept. It reads
 // the tenant's row anew each time, so that a corrected country counts at once.
 func (s *Store) readLaw(ctx context.Context, p *plan.Plan, tenant string) (*jobs.Law, error) {
-	now := s.opts.Today()
+	l := &jobs.Law{}
 	if p.Law.SQL == "" {
-		// The tenant's time zone is unknown: take a day only when it has begun in
-		// every time zone.
-		return &jobs.Law{Today: jobs.Date{Time: day(now.In(time.FixedZone("", -12*60*60)))}}, nil
+		return l, s.readEarliestDay(ctx, &l.Today)
 	}
-	args, err := bind(lawParams{forTenant(p, tenant), now}, p.Law)
+	args, err := bind(lawParams{forTenant(p, tenant), s.playedTime()}, p.Law)
 	if err != nil {
 		return nil, err
 	}
-	l := &jobs.Law{}
 	err = s.pool.QueryRow(ctx, p.Law.SQL, args...).Scan(&l.Country, &l.FiscalYearEnd, &l.TimeZone, &l.Today.Time)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -57,9 +54,20 @@ func (s *Store) addLaw(ctx context.Context, p *plan.Plan, c *jobs.Claim) error {
 	return nil
 }
 
-// day is a point in time as the day that its clock shows.
-func day(t time.Time) time.Time {
-	return time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC)
+// readEarliestDay reads the day for a tenant whose time zone is unknown: one that
+// has begun in every time zone.
+func (s *Store) readEarliestDay(ctx context.Context, today *jobs.Date) error {
+	return s.pool.QueryRow(ctx, "SELECT (coalesce($1::timestamptz, now()) AT TIME ZONE 'Etc/GMT+12')::date", s.playedTime()).Scan(&today.Time)
+}
+
+// playedTime is the time that a demo or a test plays; nil: the database's clock
+// decides.
+func (s *Store) playedTime() *time.Time {
+	if s.opts.Today == nil {
+		return nil
+	}
+	now := s.opts.Today()
+	return &now
 }
 
 // timeZone is the zone that decides on what day something happened. Without

@@ -93,7 +93,7 @@ func (c clientParams) value(a plan.Arg) (any, error) {
 // lawParams are for the statement that reads which law applies to a tenant.
 type lawParams struct {
 	tenantParams
-	now time.Time
+	now *time.Time // nil: the database's clock says
 }
 
 func (l lawParams) value(a plan.Arg) (any, error) {

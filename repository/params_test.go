@@ -23,7 +23,7 @@ func whole() map[string]params {
 	sweep := sweepParams{clients, labels{m, "de"}, retention{m, law}}
 	first := "row"
 	return map[string]params{
-		"tenantParams": forTenant(p, "1"), "clientParams": clients, "lawParams": lawParams{forTenant(p, "1"), time.Now()},
+		"tenantParams": forTenant(p, "1"), "clientParams": clients, "lawParams": lawParams{forTenant(p, "1"), new(time.Time)},
 		"selectionParams": selectionParams{forTenant(p, "1"), time.Now(), law}, "profileParams": forProfile(p, c, 2),
 		"profileCountParams": profileCountParams{clients, []string{"7"}}, "judgeParams": judge, "writeParams": write,
 		"mergeParams judging": mergeParams[judgeParams]{judge, "2"}, "mergeParams writing": mergeParams[writeParams]{write, "2"},

@@ -38,7 +38,10 @@ type Options struct {
 	// the database; 0: no limit.
 	MaxReplicaLag int64
 	MaxActive     int
-	Today         func() time.Time // the clock that decides when a retention period ends; time.Now
+	// Today, when set, says what time it is instead of the database's clock, which
+	// decides when a retention period ends. It is for demos and tests: the clock of
+	// a process may be wrong, and rows are cleared by it.
+	Today func() time.Time
 	// Failpoint, when set, is called at places where a crash is most dangerous,
 	// with the place's name. Tests kill the process there.
 	Failpoint func(name string)
@@ -67,9 +70,6 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.MaxConns == 0 {
 		o.MaxConns = 8
-	}
-	if o.Today == nil {
-		o.Today = time.Now
 	}
 	if o.Failpoint == nil {
 		o.Failpoint = func(string) {}

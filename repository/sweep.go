@@ -75,9 +75,9 @@ func (s *Store) tenantsToSweep(ctx context.Context, p *plan.Plan) ([]string, err
 	rows, err := s.pool.Query(ctx, `
 		SELECT tenant_id FROM oubli.anonymous_profiles GROUP BY tenant_id
 		HAVING cardinality($1::text[]) > (SELECT count(DISTINCT r.name) FROM oubli.retention_sweeps AS r
-		  WHERE r.tenant_id = anonymous_profiles.tenant_id AND r.name = ANY($1) AND r.day <= ($2::timestamptz AT TIME ZONE 'Etc/GMT-14')::date
-		    AND CASE WHEN r.finished_at IS NULL THEN greatest(r.run_at, r.lease_until) > now() ELSE r.next_at > $2 END)
-		ORDER BY tenant_id`, sweepNames(p), s.opts.Today())
+		  WHERE r.tenant_id = anonymous_profiles.tenant_id AND r.name = ANY($1) AND r.day <= (coalesce($2::timestamptz, now()) AT TIME ZONE 'Etc/GMT-14')::date
+		    AND CASE WHEN r.finished_at IS NULL THEN greatest(r.run_at, r.lease_until) > now() ELSE r.next_at > coalesce($2, now()) END)
+		ORDER BY tenant_id`, sweepNames(p), s.playedTime())
 	if err != nil {
 		return nil, pgfault.Wrap("find tenants to sweep", err)
 	}
@@ -128,6 +128,9 @@ func (w *sweep) addTotals(done map[string]*jobs.Swept) {
 // the sweep, which is tried again later.
 func (w *sweep) run(ctx context.Context) error {
 	err := w.prepare(ctx)
+	if w.day.IsZero() { // the database does not answer
+		return err
+	}
 	mine, claimErr := w.claim(ctx)
 	if claimErr != nil || !mine {
 		return claimErr
@@ -146,9 +149,10 @@ func (w *sweep) run(ctx context.Context) error {
 // prepare reads the tenant's law, its language and its anonymous profiles.
 func (w *sweep) prepare(ctx context.Context) (err error) {
 	if w.law, err = w.readLaw(ctx, w.plan, w.tenant); err != nil {
-		// The tenant's day is unknown: take one that has begun in every time zone.
-		w.law, w.day = nil, day(w.opts.Today().In(time.FixedZone("", -12*60*60)))
-		return pgfault.Wrap("prepare sweep", err)
+		var today jobs.Date
+		unknown := w.readEarliestDay(ctx, &today)
+		w.law, w.day = nil, today.Time
+		return pgfault.Wrap("prepare sweep", cmp.Or(err, unknown))
 	}
 	w.day = w.law.Today.Time
 	w.params, err = w.sweepParams(ctx, w.plan, w.tenant, w.law)

@@ -110,7 +110,8 @@ func (b *erasureRequest) readNotBefore(r *reader) {
 	}
 }
 
-// request returns what the caller asks for. A not_before in the past is ignored.
+// request returns what the caller asks for. Whether not_before has passed is for
+// the database's clock to say; this process's only bounds it.
 func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (jobs.ErasureRequest, *Problem) {
 	req := jobs.ErasureRequest{
 		TenantID:    tenant,
@@ -127,10 +128,10 @@ func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (j
 	if b.ExpectedCount != nil {
 		req.ExpectedCount = *b.ExpectedCount
 	}
-	switch {
-	case b.NotBefore.After(now.Add(maxDelay)):
+	if b.NotBefore.After(now.Add(maxDelay)) {
 		return req, invalid(Fault{Code: "bad_value", Detail: "This may be at most one year ahead.", Pointer: "/not_before"})
-	case b.NotBefore.After(now):
+	}
+	if !b.NotBefore.IsZero() {
 		req.NotBefore = b.NotBefore.UTC()
 	}
 	return req, nil

@@ -61,7 +61,7 @@ func TestARequestArrivesAsItWasMeant(t *testing.T) {
 		{"numbers stay exact", `{"client_ids":[9007199254740993,-1,0,9223372036854775807,-9223372036854775808,"007","1e3"],"reason":"inactivity"}`,
 			jobs.ErasureRequest{ClientIDs: []string{"9007199254740993", "-1", "0", "9223372036854775807", "-9223372036854775808", "007", "1e3"}, Reason: jobs.Inactivity, Notify: owner}},
 		{"a time that has passed", `{"client_ids":["a"],"reason":"inactivity","not_before":"2001-01-01T00:00:00+02:00"}`,
-			jobs.ErasureRequest{ClientIDs: []string{"a"}, Reason: jobs.Inactivity, Notify: owner}},
+			jobs.ErasureRequest{ClientIDs: []string{"a"}, Reason: jobs.Inactivity, Notify: owner, NotBefore: time.Date(2000, 12, 31, 22, 0, 0, 0, time.UTC)}},
 		{"SQL is a key like any other", `{"client_ids":["'; DROP TABLE clients; --"],"reason":"inactivity"}`,
 			jobs.ErasureRequest{ClientIDs: []string{"'; DROP TABLE clients; --"}, Reason: jobs.Inactivity, Notify: owner}},
 		{"escapes are read", `{"client\u005fids":["\u0061\u00e9"],"reason":"inactivity"}`,

@@ -25,13 +25,13 @@ func (em emitter) tenantStatement() Statement {
 // lawStatement reads what decides how long a tenant's records are kept and, by its
 // time zone, since when a client is active. Without a time zone, the tenant's date
 // is the earliest on earth, so that records are cleared too late rather than too
-// early.
+// early. The day is that of the database's clock: a process's may be wrong.
 func (em emitter) lawStatement() Statement {
 	if em.tenantTable == nil || !em.needsLaw() {
 		return Statement{}
 	}
 	m, t := em.m.Tenant, em.text()
-	t.add("SELECT %s, %s, %s, (%s::timestamptz AT TIME ZONE coalesce(nullif(%s, ''), 'Etc/GMT+12'))::date\n"+
+	t.add("SELECT %s, %s, %s, (coalesce(%s::timestamptz, now()) AT TIME ZONE coalesce(nullif(%s, ''), 'Etc/GMT+12'))::date\n"+
 		"FROM %s AS \"s\"\nWHERE %s::text = %s::text",
 		tenantText(m.Country), tenantText(m.FiscalYearEnd), tenantText(m.TimeZone), t.arg(Arg{Kind: ArgNow}), tenantText(m.TimeZone),
 		em.tenantTable.ident(), ident("s", m.Key), t.arg(Arg{Kind: ArgTenant}))

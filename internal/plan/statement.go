@@ -50,7 +50,7 @@ const (
 	ArgCutoff     ArgKind = "cutoff"     // timestamptz or NULL: activity since then is a reason to skip
 	ArgActivities ArgKind = "activities" // text[]: kinds of activity that count; none: all
 	ArgListed     ArgKind = "listed"     // timestamptz: when the job's list of clients was made
-	ArgNow        ArgKind = "now"        // timestamptz
+	ArgNow        ArgKind = "now"        // timestamptz instead of the database's clock; NULL, but for a demo and for tests
 	ArgFirstKept  ArgKind = "first kept" // date: the earliest day that a retention rule still keeps in the tenant's country
 	ArgTimeZone   ArgKind = "time zone"  // text: the tenant's
 	// ArgActivityZone is text: the tenant's time zone or, if nobody says which, the
