@@ -182,8 +182,8 @@ func refusedRows(err error) (code string, ofRows bool) {
 	if !pgfault.Raised(pg) && (pg.Code == "26000" || pg.Code == "42P05" || pg.Code == "42501" && pg.Where == "") {
 		return "", false // our own statement lacks the right
 	}
-	if pg.ConstraintName != "" {
-		return pg.Code + ":" + pg.ConstraintName, true
+	if name := pgfault.Constraint(pg); name != "" {
+		return pg.Code + ":" + name, true
 	}
 	return pg.Code, true
 }

@@ -45,7 +45,7 @@ func Wrap(op string, err error) error {
 		// SQLSTATE's class.
 		cause := fmt.Errorf("cannot connect to PostgreSQL: %s", connectionFault(err))
 		if answered {
-			cause = fmt.Errorf("cannot connect to PostgreSQL: SQLSTATE %s", pg.Code)
+			cause = fmt.Errorf("cannot connect to PostgreSQL: %s", refusedLogin(pg.Code))
 		}
 		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: op, Err: cause}
 	}
@@ -53,7 +53,7 @@ func Wrap(op string, err error) error {
 		return &jobs.Error{Kind: Kind(pg.Code), Code: codeOf(pg), Msg: op, Err: errors.New(Describe(pg))}
 	}
 	if _, ok := errors.AsType[*pgconn.ParseConfigError](err); ok {
-		return &jobs.Error{Kind: jobs.Invalid, Code: "bad_database_url", Msg: op + ": the database URL cannot be read"}
+		return &jobs.Error{Kind: jobs.Invalid, Code: "bad_database_url", Msg: op + ": " + unreadableURL(err)}
 	}
 	if misread(err) {
 		return faultOfProgram(op, err)
@@ -110,6 +110,9 @@ func connectionFault(err error) string {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		return "no such host"
 	}
+	if s := tlsFault(err); s != "" {
+		return s
+	}
 	if slow, ok := errors.AsType[net.Error](err); ok && slow.Timeout() {
 		return "no answer in time"
 	}
@@ -163,14 +166,42 @@ func rootOf(err error) error {
 // quotes nothing else.
 func Describe(pg *pgconn.PgError) string {
 	s := "SQLSTATE " + pg.Code
-	if pg.TableName != "" {
+	if pg.TableName != "" && namesAreReal(pg) {
 		s += " on " + pg.TableName
 	}
-	if pg.ConstraintName != "" {
-		s += " " + pg.ConstraintName
+	if name := Constraint(pg); name != "" {
+		s += " " + name
 	}
 	return s
 }
+
+// Constraint is the constraint that an error violates; empty without one.
+func Constraint(pg *pgconn.PgError) string {
+	if !namesAreReal(pg) {
+		return ""
+	}
+	return pg.ConstraintName
+}
+
+// checkers are the functions of the server that report a violated constraint.
+var checkers = map[string]bool{
+	"_bt_check_unique":                     true,
+	"check_exclusion_or_unique_constraint": true,
+	"comparetup_index_btree":               true,
+	"comparetup_index_btree_tiebreak":      true,
+	"ExecConstraints":                      true,
+	"ReportNotNullViolationError":          true,
+	"ExecPartitionCheckEmitError":          true,
+	"ExecEvalConstraintNotNull":            true,
+	"ExecEvalConstraintCheck":              true,
+	"domain_check_input":                   true,
+	"ri_ReportViolation":                   true,
+}
+
+// namesAreReal reports whether the names in an error are names of tables and
+// constraints. A function of the application may raise an error whose table and
+// constraint are any text, such as the name of a client.
+func namesAreReal(pg *pgconn.PgError) bool { return checkers[pg.Routine] }
 
 func codeOf(pg *pgconn.PgError) string {
 	switch {
@@ -183,8 +214,8 @@ func codeOf(pg *pgconn.PgError) string {
 	case strings.HasPrefix(pg.Code, "42"):
 		return jobs.CodeSchema
 	}
-	if pg.ConstraintName != "" {
-		return pg.Code + ":" + pg.ConstraintName
+	if name := Constraint(pg); name != "" {
+		return pg.Code + ":" + name
 	}
 	return pg.Code
 }
