@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/hibiken/asynq"
 	"github.com/prometheus/client_golang/prometheus"
@@ -361,12 +362,30 @@ func (s *Service) poolStats() ops.PoolStats {
 		Waits: st.EmptyAcquireCount(), Waited: st.EmptyAcquireWaitTime()}
 }
 
+// pingRedis checks that Redis answers and takes writes. A replica, a Redis that is
+// full and one that cannot save to its disk answer a ping.
 func (s *Service) pingRedis(ctx context.Context) error {
-	if err := s.redis.Ping(ctx).Err(); err != nil {
-		return &jobs.Error{Kind: jobs.Unavailable, Msg: "Redis does not answer", Err: err}
+	err := s.redis.Set(ctx, writableKey, 1, time.Minute).Err()
+	if err == nil {
+		return nil
 	}
-	return nil
+	msg := "Redis does not answer"
+	for prefix, why := range map[string]string{
+		"READONLY": "it is a replica; OUBLI_REDIS_URL has to name the primary",
+		"OOM":      "it has reached maxmemory",
+		"MISCONF":  "it cannot save to its disk",
+		"NOPERM":   "the user's ACL lacks SET on asynq:*",
+	} {
+		if redis.HasErrorPrefix(err, prefix) {
+			msg = "Redis takes no writes: " + why
+		}
+	}
+	return &jobs.Error{Kind: jobs.Unavailable, Msg: msg, Err: err}
 }
+
+// writableKey is written to see whether Redis takes writes. It starts as the keys
+// of asynq do, so that an ACL for these suffices.
+const writableKey = "asynq:oubli:writable"
 
 // serve listens and serves until the service stops.
 func (s *Service) serve(name, addr string, srv *http.Server) (string, error) {
