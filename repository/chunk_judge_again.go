@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -86,6 +87,9 @@ func equalPointers[T any](a, b *T, equal func(a, b T) bool) bool {
 func judgingConfig(cfg *pgxpool.Config, o Options) *pgxpool.Config {
 	cfg.MaxConns = max(1, o.MaxConns/2)
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if err := pgsession.Set(ctx, conn); err != nil {
+			return err
+		}
 		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false),
 			set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false)`,
 			milliseconds(o.LockTimeout), milliseconds(statementTimeout))

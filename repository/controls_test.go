@@ -2,6 +2,7 @@ package repository_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/oubli/oubli/internal/bookingdb"
@@ -144,5 +145,20 @@ func TestARetryTakesTheSkippedAndTheFailedAndIsMadeOnce(t *testing.T) {
 	}
 	if _, err := s.Retry(t.Context(), "1", again.ID, jobs.Caller{}); jobs.KindOf(err) != jobs.Conflict {
 		t.Errorf("nothing to retry: %v, want a conflict", err)
+	}
+}
+
+// A standby and a database that an operator has made read-only answer every ping.
+func TestAPingNamesADatabaseThatTakesNoWrites(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 10)
+	s := open(t, db)
+	if err := s.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	db.Exec(t, `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$`)
+	err := open(t, db).Ping(t.Context())
+	if jobs.KindOf(err) != jobs.Unavailable || !strings.Contains(err.Error(), "default_transaction_read_only is on") {
+		t.Errorf("got %v, want the setting's name", err)
 	}
 }

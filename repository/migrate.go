@@ -12,7 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/oubli/oubli/internal/pgfault"
-	"github.com/oubli/oubli/internal/schema"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -66,7 +66,7 @@ func loadMigrations(fsys fs.FS, dir string) ([]migration, error) {
 }
 
 func migrateTo(ctx context.Context, url string, known []migration) (from, to int32, err error) {
-	conn, err := schema.Connect(ctx, url)
+	conn, err := pgsession.Connect(ctx, url, "oubli migrate")
 	if err != nil {
 		return 0, 0, err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -116,12 +117,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, pgfault.Wrap("read database URL", err)
 	}
 	cfg.MaxConns = opts.MaxConns
-	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	if cfg.ConnConfig.RuntimeParams["application_name"] == "" {
-		cfg.ConnConfig.RuntimeParams["application_name"] = "oubli"
-	}
+	pgsession.Prepare(cfg.ConnConfig, "oubli")
 	cfg.MaxConnIdleTime = time.Minute
-	cfg.AfterConnect = durable
+	cfg.AfterConnect = pgsession.Set
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, pgfault.Wrap("open database", err)
@@ -141,14 +139,6 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	return s, nil
 }
 
-// durable turns synchronous_commit on if the server's settings turn it off: a mail
-// must not report what a crash of the server can undo. Chunks turn it off again
-// for themselves.
-func durable(ctx context.Context, conn *pgx.Conn) error {
-	_, err := conn.Exec(ctx, "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'")
-	return err
-}
-
 // Close closes the pools. It waits for connections in use.
 func (s *Store) Close() {
 	s.pool.Close()
@@ -158,9 +148,22 @@ func (s *Store) Close() {
 // PoolStat says how the connections are used.
 func (s *Store) PoolStat() *pgxpool.Stat { return s.pool.Stat() }
 
-// Ping reports whether the database answers.
+// Ping reports whether the database answers and takes writes.
 func (s *Store) Ping(ctx context.Context) error {
-	return pgfault.Wrap("the database does not answer", s.pool.Ping(ctx))
+	var standby, readOnly bool
+	const sql = "SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only') = 'on'"
+	if err := s.pool.QueryRow(ctx, sql).Scan(&standby, &readOnly); err != nil {
+		return pgfault.Acquire("the database does not answer", err)
+	}
+	switch {
+	case standby:
+		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable,
+			Msg: "the database takes no writes: the server is a standby; OUBLI_DATABASE_URL has to name the primary"}
+	case readOnly:
+		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable,
+			Msg: "the database takes no writes: default_transaction_read_only is on for this role, database or server"}
+	}
+	return nil
 }
 
 func (s *Store) checkVersion(ctx context.Context) error {

@@ -35,7 +35,7 @@ var rules = []rule{
 	{"jobs", nil, none, "jobs is the vocabulary of everybody else and imports the standard library only"},
 	{"config", []string{"internal/loopback"}, anything,
 		"config reads the environment and knows no package that uses it, so that internal/app alone connects the two"},
-	{"repository", []string{"jobs", "internal/schema", "internal/pgfault", "internal/plan", "internal/erasuremap"}, anything,
+	{"repository", []string{"jobs", "internal/schema", "internal/pgsession", "internal/pgfault", "internal/plan", "internal/erasuremap"}, anything,
 		"adapters never import each other: what they share is in jobs"},
 	{"worker", []string{"jobs"}, []string{
 		"github.com/hibiken/asynq", "github.com/redis/go-redis/v9", "github.com/rs/zerolog", "go.opentelemetry.io/otel/...",
@@ -52,13 +52,15 @@ var rules = []rule{
 	{"internal/apiclient", []string{"jobs"}, none, "the client of the HTTP API speaks HTTP and the vocabulary, as any other client would"},
 	{"internal/plan", []string{"jobs", "internal/erasuremap"}, []string{"github.com/jackc/pgx/v5"},
 		"plan is pure: of the driver it may use the quoting of identifiers, and nothing that connects"},
+	{"internal/pgsession", []string{"jobs", "internal/pgfault"}, []string{"github.com/jackc/pgx/v5/..."},
+		"it opens connections and knows no statement that runs on them"},
 	{"internal/pgfault", []string{"jobs"}, []string{"github.com/jackc/pgx/v5/..."},
 		"it translates errors of the driver and knows no statement"},
 	{"internal/schema", []string{
-		"jobs", "internal/pgfault", "internal/plan", "internal/erasuremap", "internal/mapinit",
+		"jobs", "internal/pgsession", "internal/pgfault", "internal/plan", "internal/erasuremap", "internal/mapinit",
 	}, []string{"github.com/jackc/pgx/v5/..."}, "it reads somebody's database and knows nothing of the control tables"},
 	{"internal/scrub", []string{
-		"jobs", "repository", "internal/schema", "internal/pgfault", "internal/plan", "internal/erasuremap",
+		"jobs", "repository", "internal/schema", "internal/pgsession", "internal/pgfault", "internal/plan", "internal/erasuremap",
 	}, []string{"github.com/jackc/pgx/v5/..."}, "it goes on where the store's notes of what was erased end, and serves only the command line"},
 	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/plan"}, []string{"github.com/jackc/pgx/v5"},
 		"mapinit is pure, as plan is"},

@@ -10,17 +10,9 @@ import (
 
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 )
-
-// Connect opens one connection to a database.
-func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return nil, pgfault.Wrap("connect to database", err)
-	}
-	return conn, nil
-}
 
 // Compile makes a plan from a map and a database: it reads the catalog, lets
 // PostgreSQL check the map's expressions, and notes which other tables they read.
@@ -29,10 +21,6 @@ func Connect(ctx context.Context, url string) (*pgx.Conn, error) {
 func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
 	var cat *plan.Catalog
 	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
-		// JIT compilation of this query takes seconds, and it runs once.
-		if _, err := tx.Exec(ctx, "SET LOCAL jit = off"); err != nil {
-			return err
-		}
 		cat, err = ReadCatalog(ctx, tx)
 		return err
 	})
@@ -62,7 +50,7 @@ func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan
 // Check is [Compile] for people: it also returns warnings. It changes nothing in
 // the database.
 func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan.Gaps, []plan.Warning, error) {
-	conn, err := Connect(ctx, url)
+	conn, err := pgsession.Connect(ctx, url, "oubli check")
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -78,6 +66,9 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 	warnings := append(plan.Warnings(m, cat), published...)
 	if p != nil && p.Merge != nil {
 		warnings = append(warnings, p.Merge.Warnings()...)
+	}
+	if why := pgsession.Untested(conn); why != "" {
+		warnings = append(warnings, plan.Warning{Table: "server", Why: why, Fix: "update oubli, or try it on a copy first"})
 	}
 	slices.SortStableFunc(warnings, func(a, b plan.Warning) int { return strings.Compare(a.Table, b.Table) })
 	return p, gaps, warnings, nil

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oubli/oubli/internal/mapinit"
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -28,29 +29,26 @@ const (
 // leave the database, and texts that spell a word of the question: the name of
 // one of the database's own tables, or a key inside JSON such as "email".
 func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, *mapinit.Facts, error) {
-	conn, err := Connect(ctx, url)
+	conn, err := pgsession.Connect(ctx, url, "oubli map init")
 	if err != nil {
 		return nil, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	_, err = conn.Exec(ctx, fmt.Sprintf("SET default_transaction_read_only = on; SET statement_timeout = %d", surveyTimeout.Milliseconds()))
+	var cat *plan.Catalog
+	var facts *mapinit.Facts
+	err = reading(ctx, conn, surveyTimeout, func(tx pgx.Tx) (err error) {
+		if cat, err = ReadCatalog(ctx, tx); err != nil {
+			return err
+		}
+		facts, err = readFacts(ctx, tx)
+		return err
+	})
 	if err != nil {
 		return nil, nil, pgfault.Wrap("survey", err)
-	}
-	cat, err := ReadCatalog(ctx, conn)
-	if err != nil {
-		return nil, nil, err
 	}
 	questions, client, err := mapinit.Questions(cat, o)
 	if err != nil {
 		return nil, nil, err
-	}
-	facts, err := readFacts(ctx, conn)
-	if err != nil {
-		return nil, nil, err
-	}
-	if _, err := conn.Exec(ctx, fmt.Sprintf("SET statement_timeout = %d", sampleTimeout.Milliseconds())); err != nil {
-		return nil, nil, pgfault.Wrap("survey", err)
 	}
 	for _, q := range questions {
 		a, err := answer(ctx, conn, q, client)
@@ -113,25 +111,36 @@ var unanswered = regexp.MustCompile(`^(42501|57014|55000|55P03|22.{3})$`)
 // answer samples rows to answer one question.
 func answer(ctx context.Context, conn *pgx.Conn, q mapinit.Question, client mapinit.Client) (mapinit.Answer, error) {
 	a := mapinit.Answer{Question: q}
-	var err error
-	switch q.Kind {
-	case mapinit.AskReference:
-		err = conn.QueryRow(ctx, referenceSQL(q, client)).Scan(&a.Sampled, &a.Distinct, &a.Hits)
-	case mapinit.AskPair:
-		err = readSpellings(ctx, conn, &a, pairSQL(q, client), q.Words)
-	case mapinit.AskKeys:
-		err = readSpellings(ctx, conn, &a, keysSQL(q), q.Words, append(append([]string{}, q.Words...), q.Within...))
-	default:
-		return a, fmt.Errorf("sample: unknown question %s", q.Kind)
-	}
+	err := reading(ctx, conn, sampleTimeout, func(tx pgx.Tx) error {
+		switch q.Kind {
+		case mapinit.AskReference:
+			return tx.QueryRow(ctx, referenceSQL(q, client)).Scan(&a.Sampled, &a.Distinct, &a.Hits)
+		case mapinit.AskPair:
+			return readSpellings(ctx, tx, &a, pairSQL(q, client), q.Words)
+		case mapinit.AskKeys:
+			return readSpellings(ctx, tx, &a, keysSQL(q), q.Words, append(append([]string{}, q.Words...), q.Within...))
+		}
+		return fmt.Errorf("sample: unknown question %s", q.Kind)
+	})
 	if state := pgfault.State(err); err != nil && unanswered.MatchString(state) {
 		return mapinit.Answer{Question: q, Unread: true}, nil
 	}
 	return a, pgfault.Wrap("sample "+q.Schema+"."+q.Table, err)
 }
 
-func readSpellings(ctx context.Context, conn *pgx.Conn, a *mapinit.Answer, sql string, args ...any) error {
-	rows, err := conn.Query(ctx, sql, args...)
+// reading runs f in a read-only transaction whose statements are limited. The limit
+// ends with the transaction, so that a pooler's session keeps nothing of it.
+func reading(ctx context.Context, conn *pgx.Conn, limit time.Duration, f func(pgx.Tx) error) error {
+	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", limit.Milliseconds())); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
+func readSpellings(ctx context.Context, tx pgx.Tx, a *mapinit.Answer, sql string, args ...any) error {
+	rows, err := tx.Query(ctx, sql, args...)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
-	"github.com/oubli/oubli/internal/schema"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/jobs"
 	"github.com/oubli/oubli/repository"
 )
@@ -332,7 +332,7 @@ func (s *Scrubber) reportProgress(ctx context.Context, table string, progress fu
 		if sleep(ctx, time.Second) != nil { // most tables need less
 			return
 		}
-		conn, err := schema.Connect(ctx, s.url)
+		conn, err := pgsession.Connect(ctx, s.url, "oubli scrub")
 		if err != nil {
 			return
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
@@ -31,15 +32,15 @@ func Open(ctx context.Context, url string, m *erasuremap.Map) (*Scrubber, error)
 	if err != nil {
 		return nil, pgfault.Wrap("read database URL", err)
 	}
-	cfg.RuntimeParams["application_name"] = "oubli scrub"
+	pgsession.Prepare(cfg, "oubli scrub")
 	// On cancellation, wait until the server has received the cancel request.
 	// Otherwise this process could end first, and the table would stay locked.
 	cfg.BuildContextWatcherHandler = func(c *pgconn.PgConn) ctxwatch.Handler {
 		return &pgconn.CancelRequestContextWatcherHandler{Conn: c, DeadlineDelay: 10 * time.Second}
 	}
-	conn, err := pgx.ConnectConfig(ctx, cfg)
+	conn, err := pgsession.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, pgfault.Wrap("connect to database", err)
+		return nil, err
 	}
 	s := &Scrubber{url: url, conn: conn}
 	if err := s.prepare(ctx, m); err != nil {
