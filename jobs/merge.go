@@ -33,8 +33,8 @@ const (
 // MergeTerms is what a merge asks of each of its sources.
 type MergeTerms struct {
 	// Target is the key of the client that takes over. It is empty for the
-	// anonymous profile, and once the job has ended: which client went into
-	// which other is kept by nobody.
+	// anonymous profile, and once the job has ended. Only second looks know for
+	// thirty days which client went into which other.
 	Target       string       `json:"target,omitempty"`
 	Anonymous    bool         `json:"anonymous"`
 	DeleteSource bool         `json:"delete_source"`

@@ -3,7 +3,6 @@ package repository
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -49,7 +48,7 @@ func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
 	if err != nil || open || j.state.Final() {
 		return err
 	}
-	return j.close(ctx, tx, jobs.EndState)
+	return j.close(ctx, tx, s.writesLate(), jobs.EndState)
 }
 
 // lockedJob is a job whose row is locked, with the fields that close needs.
@@ -69,8 +68,9 @@ func lockJob(ctx context.Context, tx pgx.Tx, id string) (lockedJob, error) {
 }
 
 // close ends the job and stores its report in one mail task for each recipient.
-// No task of the job may be open.
-func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Counts) jobs.State) error {
+// No task of the job may be open. looks says that rows may be written about its
+// clients after these were erased.
+func (j lockedJob) close(ctx context.Context, tx pgx.Tx, looks bool, stateFor func(jobs.Counts) jobs.State) error {
 	job, err := readJob(ctx, tx, j.kind, jobs.AnyTenant, j.id)
 	if err != nil {
 		return err
@@ -78,6 +78,12 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 	end := stateFor(job.Counts)
 	if !j.state.CanBecome(end) {
 		return illegal(j.state, end)
+	}
+	erased := job.Counts.Erased+job.Counts.ErasedRetained > 0 && !job.DryRun
+	if erased && looks {
+		if err := j.scheduleSecondLook(ctx, tx); err != nil { // as long as a merge knows its target
+			return err
+		}
 	}
 	var finished time.Time
 	err = tx.QueryRow(ctx, `
@@ -87,8 +93,8 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, stateFor func(jobs.Coun
 	if err != nil {
 		return err
 	}
-	if job.Counts.Erased+job.Counts.ErasedRetained > 0 && !job.DryRun {
-		if err := errors.Join(recordResidue(ctx, tx, &j.id), j.scheduleSecondLook(ctx, tx)); err != nil {
+	if erased {
+		if err := recordResidue(ctx, tx, &j.id); err != nil {
 			return err
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,36 +13,66 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// scheduleSecondLook records that rows of the job's erased clients are looked for
-// once more. A transaction that inserts a row with a foreign key to a client waits
-// for the client's lock, and fails once the client is gone. But a transaction that
-// had read the client before the chunk began can still insert a soft reference,
-// because nothing checks it.
-func (j lockedJob) scheduleSecondLook(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, `
-		INSERT INTO oubli.second_looks (job_id, open)
-		SELECT id, ARRAY(SELECT virtualtransaction FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND pid <> pg_backend_pid())
-		FROM oubli.jobs WHERE id = $1 AND (kind = 'erasure' OR (merge ->> 'anonymous')::boolean AND (merge ->> 'delete_source')::boolean)`, j.id)
-	return err
-}
-
 const (
-	// openTransactionWait is how long a second look waits for transactions that
+	// openTransactionWait is how long the first look waits for transactions that
 	// were open when the job ended. It is limited because transaction numbers
 	// start again after a restore.
 	openTransactionWait = "1 hour"
-	// secondLookRetry is how long a second look that fails is tried again.
-	secondLookRetry = "1 day"
+	// dailyLooks is for how long after a job rows about its clients are looked for
+	// once a day.
+	dailyLooks = "30 days"
+	// lookTries is how often rows that the database refuses to erase are tried
+	// again, a pause apart, before the look goes on without them; rows that other
+	// sessions lock for lookLockPatience at least. From then on they are tried once
+	// a day.
+	lookTries        = 5
+	lookLockPatience = "10 minutes"
 )
 
-// nextLookSQL locks the job that has waited longest for its second look.
+// writesLate reports whether rows about clients may be written after these were
+// erased, as far as this process knows.
+func (s *Store) writesLate() bool {
+	p := s.plan.Load()
+	return p == nil || len(p.Erase) == 0 || len(p.LateRows.Erase) > 0
+}
+
+// scheduleSecondLook records, before the job ends, that rows about its erased
+// clients are looked for afterwards. A transaction that inserts a row with a
+// foreign key to a client waits for the client's lock, and fails once the client
+// is gone. But a transaction that had read the client before the chunk began can
+// still insert a soft reference, because nothing checks it. So can, later, an
+// application that remembers the client's key.
+//
+// Of a merge into a client the look keeps the target, because late rows move
+// there.
+func (j lockedJob) scheduleSecondLook(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO oubli.second_looks (job_id, open, merge)
+		SELECT id, ARRAY(`+openTransactions+`), CASE WHEN kind = 'merge' AND NOT (merge ->> 'anonymous')::boolean THEN merge END
+		FROM oubli.jobs WHERE id = $1 AND (kind = 'erasure' OR (merge ->> 'delete_source')::boolean)`, j.id)
+	return err
+}
+
+// openTransactions lists the transactions that are open in this database. The
+// database's own background work writes no rows about clients.
+const openTransactions = `SELECT l.virtualtransaction FROM pg_locks AS l JOIN pg_stat_activity AS a ON a.pid = l.pid
+  WHERE l.locktype = 'virtualxid' AND l.granted AND l.pid <> pg_backend_pid()
+    AND a.datid = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND a.backend_type IS DISTINCT FROM 'autovacuum worker' AND a.backend_type IS DISTINCT FROM 'walsender'`
+
+// nextLookSQL locks the job whose look was due at $1; first looks come before others,
+// because mails wait for them. A first look waits until every transaction has
+// ended that was open at the end of the job; a transaction that was prepared for
+// a two-phase commit has no other name than its number.
 const nextLookSQL = `
-SELECT l.job_id::text, l.batch, j.tenant_id, j.country, j.tenant_locale, l.since < now() - interval '` + secondLookRetry + `'
+WITH open AS MATERIALIZED (SELECT ARRAY(` + openTransactions + `) AS ids)
+SELECT l.job_id::text, l.pass, l.batch, l.only_refused, l.next_at, l.merge, j.tenant_id, j.country, j.tenant_locale
 FROM oubli.second_looks AS l JOIN oubli.jobs AS j ON j.id = l.job_id
-WHERE l.since <= now() - $1::interval AND (l.tried IS NULL OR l.tried <= now() - $1::interval)
-  AND (l.since < now() - interval '` + openTransactionWait + `' OR l.xid < pg_snapshot_xmin(pg_current_snapshot()) AND NOT EXISTS (
-    SELECT FROM pg_locks WHERE locktype = 'virtualxid' AND granted AND virtualtransaction = ANY(l.open)))
-ORDER BY l.since LIMIT 1
+WHERE l.next_at <= $1
+  AND (l.pass > 1 OR l.since < now() - interval '` + openTransactionWait + `'
+    OR NOT l.open && (SELECT ids FROM open) AND NOT EXISTS (
+      SELECT FROM pg_prepared_xacts AS x WHERE x.database = current_database() AND age(x.transaction) >= age(l.xid::xid)))
+ORDER BY l.pass > 1, l.next_at LIMIT 1
 FOR UPDATE OF l SKIP LOCKED`
 
 // nextBatchSQL lists the erased clients of the job's next batch.
@@ -55,27 +84,50 @@ FROM oubli.tasks AS t
 WHERE t.job_id = $1 AND t.kind <> 'mail' AND t.number > $2
 ORDER BY t.number LIMIT 1`
 
-// RunSecondLooks erases rows that were written about clients while they were being
-// erased. It runs a pause after the end of their job, and returns how many rows of
-// which tables it erased. A second look that fails is tried again after a pause,
-// for a day.
-func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
-	all := map[string]int64{}
+// nextRefusedSQL lists clients whose rows this pass has not tried again yet.
+const nextRefusedSQL = `
+SELECT coalesce(array_agg(client_id), '{}') FROM (
+  SELECT client_id FROM oubli.late_rows WHERE job_id = $1 AND tried < $2 ORDER BY client_id LIMIT 1000) AS r`
+
+// secondLook is a job whose second look is due, and its next batch.
+type secondLook struct {
+	jobs.Claim
+	pass        int
+	onlyRefused bool
+	nextAt      time.Time
+}
+
+const dueLooksSQL = `
+SELECT coalesce($1, now()), EXISTS (SELECT FROM oubli.second_looks WHERE next_at <= coalesce($1, now())),
+  EXISTS (SELECT FROM oubli.second_looks WHERE tried IS NOT NULL)`
+
+// RunSecondLooks erases rows that were written about clients after these were
+// erased, or moves them to the target of a merge. It looks when the transactions
+// have ended that were open at the end of the job, a pause later, and then once a
+// day. Rows that the database refuses to erase keep no others.
+func (s *Store) RunSecondLooks(ctx context.Context) (jobs.LateRows, error) {
+	all := jobs.LateRows{Erased: map[string]int64{}, Refused: map[string]int{}}
+	var round *time.Time // when it began: what is postponed in this round is for a later one
 	for again := 0; ; {
 		var due, failed bool
-		err := s.pool.QueryRow(ctx, `SELECT count(*) > 0, coalesce(bool_or(tried IS NOT NULL), false)
-			FROM oubli.second_looks WHERE since <= now() - $1::interval`, s.opts.Pause).Scan(&due, &failed)
-		if err != nil || !due {
+		err := s.pool.QueryRow(ctx, dueLooksSQL, round).Scan(&round, &due, &failed)
+		if err != nil {
 			return all, pgfault.Wrap("find second looks", err)
+		}
+		if last := s.looks.Load(); !due && failed && last != nil { // between two tries, repeat the last error
+			return all, *last
+		}
+		if !due {
+			return all, nil
 		}
 		p, err := s.covered(ctx)
 		if err != nil {
 			return all, err
 		}
 		look := &secondLook{}
-		var rows map[string]int64
+		var found jobs.LateRows
 		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, func(tx pgx.Tx) (err error) {
-			rows, err = s.lookAtBatch(ctx, tx, p, look)
+			found, err = s.lookAtBatch(ctx, tx, p, look, *round)
 			return err
 		})
 		want, need := errors.AsType[*needProfiles](err)
@@ -83,166 +135,158 @@ func (s *Store) RunSecondLooks(ctx context.Context) (map[string]int64, error) {
 			err = s.makeProfiles(ctx, p, &look.Claim, want.slots)
 		}
 		switch {
-		case errors.Is(err, errTenantBusy): // not a failure, so the look is not given up after a day
-			if _, err := s.pool.Exec(ctx, postponeLookSQL, look.JobID); err != nil {
-				return all, pgfault.Wrap("postpone second look", err)
+		case errors.Is(err, errTenantBusy): // not a failure
+			if err := s.postponeLook(ctx, look, false); err != nil {
+				return all, err
 			}
-			continue
 		case errors.Is(err, errStalePlan), need && err == nil:
 			if again++; again > chunkTries {
 				return all, errUnsteady
 			}
-			continue
 		case err != nil && ctx.Err() != nil: // this process stops; the second look did not fail
 			return all, pgfault.Wrap("second look", err)
 		case err != nil && look.JobID != "":
-			err = s.postponeLook(ctx, look, pgfault.Wrap("second look", err))
+			err = fmt.Errorf("second look at job %s is postponed: %w", look.JobID, pgfault.Wrap("second look", err))
 			s.looks.Store(&err)
-			return all, err
+			return all, errors.Join(err, s.postponeLook(ctx, look, true))
 		case err != nil:
 			return all, pgfault.Wrap("second look", err)
-		case look.JobID == "":
-			if last := s.looks.Load(); last != nil && failed { // between two tries, repeat the last error
-				return all, *last
-			}
+		case look.JobID == "": // what is due waits for open transactions
 			return all, nil
 		}
-		for table, n := range rows {
-			all[table] += n
-		}
+		all.Add(found)
 	}
 }
-
-// secondLook is a job whose second look is due, and its next batch.
-type secondLook struct {
-	jobs.Claim
-	old bool // secondLookRetry is over
-}
-
-// postponeLookSQL lets a second look be tried again after a pause.
-const postponeLookSQL = "UPDATE oubli.second_looks SET tried = now() WHERE job_id = $1"
 
 // errTenantBusy says that other work of the tenant holds its lock.
 var errTenantBusy = errors.New("other work holds the tenant's lock")
 
-// postponeLook lets a second look that failed be tried again after a pause, or
-// gives it up when it is old.
-func (s *Store) postponeLook(ctx context.Context, look *secondLook, cause error) error {
+// postponeLook lets a look be tried again after a pause. It is never given up: as
+// long as it fails, the metrics of its loop and the log say so.
+func (s *Store) postponeLook(ctx context.Context, look *secondLook, failed bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	sql, what := postponeLookSQL, "postponed"
-	if look.old {
-		sql, what = "DELETE FROM oubli.second_looks WHERE job_id = $1", "given up"
-	}
-	_, err := s.pool.Exec(ctx, sql, look.JobID)
-	return errors.Join(fmt.Errorf("second look at job %s is %s: %w", look.JobID, what, cause), pgfault.Wrap("postpone second look", err))
+	_, err := s.pool.Exec(ctx, `
+		UPDATE oubli.second_looks SET next_at = now() + $2::interval, tried = CASE WHEN $3 THEN now() END
+		WHERE job_id = $1`, look.JobID, s.opts.Pause, failed)
+	return pgfault.Wrap("postpone second look", err)
 }
 
-// lookAtBatch runs the second look at one batch, or ends the second look of a job
-// that has no more batches. When no job is due, look.JobID stays empty.
-func (s *Store) lookAtBatch(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook) (map[string]int64, error) {
+// lookAtBatch looks at one batch of the job that is due, or ends its look when
+// there are no more. When no job is due, look.JobID stays empty.
+func (s *Store) lookAtBatch(
+	ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook, round time.Time,
+) (jobs.LateRows, error) {
 	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
 		milliseconds(s.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
-		return nil, err
+		return jobs.LateRows{}, err
 	}
-	err := tx.QueryRow(ctx, nextLookSQL, s.opts.Pause).
-		Scan(&look.JobID, &look.Number, &look.TenantID, &look.Terms.Country, &look.Terms.Locale, &look.old)
+	err := tx.QueryRow(ctx, nextLookSQL, round).Scan(&look.JobID, &look.pass, &look.Number, &look.onlyRefused, &look.nextAt,
+		&look.Terms.Merge, &look.TenantID, &look.Terms.Country, &look.Terms.Locale)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
+		return jobs.LateRows{}, nil
 	}
 	if err != nil {
-		return nil, err
+		return jobs.LateRows{}, err
 	}
-	err = tx.QueryRow(ctx, nextBatchSQL, look.JobID, look.Number).Scan(&look.Number, &look.Keys)
-	if errors.Is(err, pgx.ErrNoRows) || err == nil && len(p.EraseLateRows) == 0 {
-		_, err = tx.Exec(ctx, "DELETE FROM oubli.second_looks WHERE job_id = $1", look.JobID)
-		return nil, err
-	}
+	more, err := look.readBatch(ctx, tx)
 	if err != nil {
-		return nil, err
+		return jobs.LateRows{}, err
 	}
-	// Only a claim has a lane. A look holds the tenant's lock alone instead, as a
-	// merge does, and may use every profile.
-	_, err = tx.Exec(ctx, lockTenantSQL, profileOwner(p.Map, look.TenantID))
-	if pgfault.Is(err, "55P03") { // lock_not_available
-		return nil, errTenantBusy
+	if !more || len(p.LateRows.Erase) == 0 {
+		return s.endLook(ctx, tx, p, look)
 	}
-	if err != nil {
-		return nil, err
+	e := &lateErasure{Store: s, tx: tx, plan: p, claim: &look.Claim, erased: map[string]int64{}}
+	if err := e.eraseLateRows(ctx); err != nil {
+		return jobs.LateRows{}, err
 	}
-	rows, err := s.eraseLateRows(ctx, tx, p, &look.Claim)
-	if err != nil {
-		return nil, err
+	if err := look.recordRefused(ctx, tx, e.refused); err != nil {
+		return jobs.LateRows{}, err
 	}
-	_, err = tx.Exec(ctx, "UPDATE oubli.second_looks SET batch = $2 WHERE job_id = $1", look.JobID, look.Number)
-	return rows, err
+	_, err = tx.Exec(ctx, "UPDATE oubli.second_looks SET batch = $2, tried = NULL WHERE job_id = $1", look.JobID, look.Number)
+	return jobs.LateRows{Erased: e.erased}, err
 }
 
-// eraseLateRows erases rows that refer to these clients, who are gone. A key that
-// belongs to a new client by now is left alone: after the statements a query lists
-// the keys in use; if there are any, the statements are rolled back and run again
-// without them. The query comes last, so that it sees the row of every new client
-// of whom the statements saw a row.
-func (s *Store) eraseLateRows(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.Claim) (map[string]int64, error) {
-	if err := s.addLaw(ctx, p, c); err != nil {
-		return nil, err
+// readBatch reads the clients of the next batch. It reports whether there is one.
+func (l *secondLook) readBatch(ctx context.Context, tx pgx.Tx) (more bool, err error) {
+	if l.onlyRefused {
+		err := tx.QueryRow(ctx, nextRefusedSQL, l.JobID, l.nextAt).Scan(&l.Keys)
+		return len(l.Keys) > 0, err
 	}
-	profiles, err := liveProfiles(ctx, tx, p, c.TenantID)
-	if err != nil {
-		return nil, err
+	err = tx.QueryRow(ctx, nextBatchSQL, l.JobID, l.Number).Scan(&l.Number, &l.Keys)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil
 	}
-	if profiles[1] == "" && plan.UsesSharedProfile(p.EraseLateRows) {
-		return nil, &needProfiles{[]int{1}}
-	}
-	ch, lane := chunk{plan: p, claim: c, keys: c.Keys, writes: p.EraseLateRows}, s.lane(profiles, c.Lane)
-	for {
-		if _, err := tx.Exec(ctx, "savepoint late"); err != nil {
-			return nil, err
-		}
-		late := changes{statements: ch.writes, params: ch.writeParams(ch.keys, profiles[1], lane, nil), clients: len(ch.keys)}
-		rows, err := runPlan(ctx, tx.Conn(), p, late)
-		if pgfault.Is(err, needProfilesState) {
-			err = &needProfiles{s.moreSlots(len(lane), c.Lane)}
-		}
-		if err != nil {
-			return nil, err
-		}
-		inUse, err := keysInUse(ctx, tx, ch)
-		if err != nil {
-			return nil, err
-		}
-		if before := len(ch.keys); len(inUse) > 0 {
-			ch.keys = slices.DeleteFunc(slices.Clone(ch.keys), func(k string) bool { return slices.Contains(inUse, k) })
-			if len(ch.keys) == before {
-				return nil, &jobs.Error{Kind: jobs.Internal, Code: "internal",
-					Msg: "the statement for keys in use returned keys that it was not asked about"}
-			}
-			if _, err := tx.Exec(ctx, "rollback to savepoint late"); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		for table, n := range rows {
-			if n == 0 {
-				delete(rows, table)
-			}
-		}
-		if len(rows) > 0 {
-			err = recordResidue(ctx, tx, nil)
-		}
-		return rows, err
-	}
+	return err == nil, err
 }
 
-// keysInUse lists those of the keys that belong to a client.
-func keysInUse(ctx context.Context, tx pgx.Tx, ch chunk) ([]string, error) {
-	args, err := bind(ch.clients(ch.keys), ch.plan.KeysInUse)
-	if err != nil {
-		return nil, err
+// recordRefused records clients of the batch whose rows the database refuses to
+// erase, and takes others back that it refused before.
+func (l *secondLook) recordRefused(ctx context.Context, tx pgx.Tx, refused []jobs.Exception) error {
+	keys, codes, details := make([]string, len(refused)), make([]string, len(refused)), make([]string, len(refused))
+	for i, r := range refused {
+		keys[i], codes[i], details[i] = r.ClientID, r.Code, r.Detail
 	}
-	rows, err := tx.Query(ctx, ch.plan.KeysInUse.SQL, args...)
-	if err != nil {
-		return nil, err
+	_, err := tx.Exec(ctx, "DELETE FROM oubli.late_rows WHERE job_id = $1 AND client_id = ANY($2) AND client_id <> ALL($3)",
+		l.JobID, l.Keys, keys)
+	if err == nil && len(refused) > 0 {
+		_, err = tx.Exec(ctx, `
+			INSERT INTO oubli.late_rows AS r (job_id, client_id, code, detail)
+			SELECT $1, * FROM unnest($2::text[], $3::text[], $4::text[])
+			ON CONFLICT (job_id, client_id) DO UPDATE
+			SET code = excluded.code, detail = excluded.detail, tries = r.tries + 1, tried = clock_timestamp()`,
+			l.JobID, keys, codes, details)
 	}
-	return pgx.CollectRows(rows, pgx.RowTo[string])
+	return err
+}
+
+// giveUpSQL gives up, for the day, clients that have been tried often enough, and
+// reports them by code.
+const giveUpSQL = `
+WITH over AS (
+  UPDATE oubli.late_rows SET given_up = true
+  WHERE job_id = $1 AND NOT given_up AND tries >= $2
+    AND (code NOT LIKE '40%' AND code NOT LIKE '55P03%' OR since < now() - interval '` + lookLockPatience + `')
+  RETURNING code)
+SELECT code, count(*) FROM over GROUP BY code`
+
+// endLook ends a look at all of a job's clients. While there are rows that the
+// database refuses to erase, it is not over: these are tried again first.
+func (s *Store) endLook(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook) (jobs.LateRows, error) {
+	over := jobs.LateRows{Refused: map[string]int{}}
+	if len(p.LateRows.Erase) == 0 {
+		_, err := tx.Exec(ctx, "DELETE FROM oubli.second_looks WHERE job_id = $1", look.JobID)
+		return over, err
+	}
+	rows, err := tx.Query(ctx, giveUpSQL, look.JobID, lookTries)
+	if err != nil {
+		return over, err
+	}
+	var code string
+	var n int
+	if _, err := pgx.ForEachRow(rows, []any{&code, &n}, func() error { over.Refused[code] = n; return nil }); err != nil {
+		return over, err
+	}
+	var again, left bool
+	err = tx.QueryRow(ctx, "SELECT coalesce(bool_or(NOT given_up), false), count(*) > 0 FROM oubli.late_rows WHERE job_id = $1",
+		look.JobID).Scan(&again, &left)
+	if err != nil {
+		return over, err
+	}
+	if again {
+		_, err := tx.Exec(ctx, `
+			UPDATE oubli.second_looks SET only_refused = true, next_at = now() + $2::interval, tried = NULL
+			WHERE job_id = $1`, look.JobID, s.opts.Pause)
+		return over, err
+	}
+	// The second look is a pause later, all others a day. In the end only what is
+	// refused is tried again, until nothing is.
+	_, err = tx.Exec(ctx, `
+		WITH ended AS (
+		  DELETE FROM oubli.second_looks WHERE job_id = $1 AND NOT $3 AND since < now() - interval '`+dailyLooks+`' RETURNING 1)
+		UPDATE oubli.second_looks SET pass = pass + 1, batch = 0, tried = NULL,
+		  only_refused = since < now() - interval '`+dailyLooks+`',
+		  next_at = CASE pass WHEN 1 THEN now() + $2::interval ELSE now() + interval '1 day' END
+		WHERE job_id = $1 AND NOT EXISTS (SELECT FROM ended)`, look.JobID, s.opts.Pause, left)
+	return over, err
 }

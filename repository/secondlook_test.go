@@ -19,8 +19,8 @@ const writeOf = "INSERT INTO audit_log (subject_type, subject_id, action, data) 
 
 func looksAgain(t *testing.T, s *repository.Store, want map[string]int64) {
 	t.Helper()
-	if rows, err := s.RunSecondLooks(t.Context()); err != nil || !maps.Equal(rows, want) {
-		t.Errorf("the second look finds %v, %v, want %v", rows, err, want)
+	if found, err := s.RunSecondLooks(t.Context()); err != nil || !maps.Equal(found.Erased, want) {
+		t.Errorf("the second look finds %v, %v, want %v", found.Erased, err, want)
 	}
 }
 
@@ -30,11 +30,11 @@ func looksUntil(t *testing.T, s *repository.Store, want map[string]int64) {
 	t.Helper()
 	found := map[string]int64{}
 	bookingdb.Wait(t, "the second look", func() bool {
-		rows, err := s.RunSecondLooks(t.Context())
+		late, err := s.RunSecondLooks(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for table, n := range rows {
+		for table, n := range late.Erased {
 			found[table] += n
 		}
 		return len(found) > 0
@@ -85,11 +85,23 @@ func TestWhatIsWrittenOfClientsWhileTheyAreErasedIsErasedToo(t *testing.T) {
 	}
 	db.NoTraces(t, keys[:4])
 
-	// Once is enough.
-	db.Exec(t, writeOf, "Client", keys)
+	// Looked for again a pause later, and then once a day.
+	again := func() { db.Exec(t, "UPDATE oubli.second_looks SET next_at = now()") }
+	for range 2 {
+		db.Exec(t, writeOf, "Client", keys)
+		again()
+		looksUntil(t, s, map[string]int64{"audit_log": 4})
+	}
 	looksAgain(t, s, map[string]int64{})
-	if n := db.Int(t, "SELECT count(*) FROM oubli.second_looks"); n != 0 || written(t, db) != 13 {
-		t.Errorf("%d jobs are still to be looked at, %d late rows", n, written(t, db))
+	if n := db.Int(t, "SELECT count(*) FROM oubli.second_looks WHERE next_at > now() + interval '23 hours'"); n != 1 {
+		t.Errorf("%d looks wait for the next day, want 1", n)
+	}
+
+	// In the end they are looked for no more.
+	db.Exec(t, "UPDATE oubli.second_looks SET since = now() - interval '31 days', next_at = now()")
+	looksAgain(t, s, map[string]int64{})
+	if n := db.Int(t, "SELECT count(*) FROM oubli.second_looks"); n != 0 {
+		t.Errorf("after thirty days %d jobs are still looked at", n)
 	}
 }
 
@@ -109,27 +121,43 @@ func TestAKeyThatIsSomebodysAgainIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestOfMergesOnlyThoseIntoNobodyAreLookedAtAgain(t *testing.T) {
+func TestLateRowsOfAMergesSourceGoWhereItsOtherRowsWent(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
 	s := open(t, db, impatient)
-	keys := db.Clients(t, 1, 4)
+	keys := db.Clients(t, 1, 6)
 	strangers(t, db, keys...)
-	for target, sources := range map[string][]string{"": keys[:1], keys[1]: keys[2:3]} {
-		if j := merge(t, s, db, mergeRequest("1", target, sources, keepTarget)); j.State != jobs.Completed {
+	tx := begin(t, db.Pool, "SELECT FROM clients")
+	for target, source := range map[string]string{"": keys[0], keys[1]: keys[2], keys[4]: keys[5]} {
+		if j := merge(t, s, db, mergeRequest("1", target, []string{source}, keepTarget)); j.State != jobs.Completed {
 			t.Fatalf("the merge into %q: %s, %v", target, j.State, j.Exceptions)
 		}
 	}
-	if j := merge(t, s, db, mergeRequest("1", "", keys[3:], keepSource)); j.State != jobs.Completed {
+	if j := merge(t, s, db, mergeRequest("1", "", keys[3:4], keepSource)); j.State != jobs.Completed {
 		t.Fatalf("the merge that leaves its source: %s, %v", j.State, j.Exceptions)
 	}
-	db.Exec(t, writeOf, "Client", keys)
-	looksUntil(t, s, map[string]int64{"audit_log": 1})
-	left := db.Strings(t, `SELECT subject_id::text FROM audit_log WHERE action = 'late'
-		ORDER BY array_position($1::text[], subject_id::text)`, keys)
-	if !slices.Equal(left, keys[1:]) {
-		t.Errorf("late rows are left of %v, want %v", left, keys[1:])
+	// One target is merged itself, the other one erased.
+	if j := merge(t, s, db, mergeRequest("1", keys[3], keys[1:2], keepTarget)); j.State != jobs.Completed {
+		t.Fatalf("the merge of a target: %s, %v", j.State, j.Exceptions)
+	}
+	accept(t, s, "1", keys[4:5])
+	work(t, s, 1)
+	if _, err := tx.Exec(t.Context(), writeOf, "Client", keys); err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	bookingdb.Wait(t, "the looks to end", func() bool {
+		if _, err := s.RunSecondLooks(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return db.Int(t, "SELECT count(*) FROM oubli.second_looks WHERE pass < 3") == 0
+	})
+	left := db.Strings(t, "SELECT subject_id::text FROM audit_log WHERE action = 'late'")
+	if !slices.Equal(left, []string{keys[3], keys[3], keys[3]}) { // its own, and those of both who went into it
+		t.Errorf("late rows are left of %v, want three of %s", left, keys[3])
 	}
 }
 
@@ -245,35 +273,116 @@ tables:
 	}
 }
 
-// A look that cannot end well is tried for a day and then given up, and says so
-// all the while.
-func TestALookThatFailsIsGivenUpInTheEnd(t *testing.T) {
-	t.Parallel()
-	s := newShape(t, noTenant+`tables:
+// refusingLetters raises an SQLSTATE for letters of these clients. letters have no
+// foreign key.
+func refusingLetters(t *testing.T, state, which string) *shape {
+	t.Helper()
+	return newShape(t, noTenant+`tables:
   - {table: letters, reference: client_id, erase: delete}
 triggers:
   - {name: refuse, table: letters, because: "a test"}
 `, lettersSQL+`DROP TABLE pages;
 		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 		BEGIN
-		  RAISE EXCEPTION 'no' USING ERRCODE = '23503';
+		  IF `+which+` THEN
+		    RAISE EXCEPTION 'vezno' USING ERRCODE = '`+state+`';
+		  END IF;
+		  RETURN OLD;
 		END $$;
 		CREATE TRIGGER refuse BEFORE DELETE ON letters FOR EACH ROW EXECUTE FUNCTION refuse()`, impatient)
+}
+
+// looksUntilGivenUp looks until nothing is left to be tried before tomorrow, and
+// returns what was given up.
+func looksUntilGivenUp(t *testing.T, s *shape) map[string]int {
+	t.Helper()
+	refused := map[string]int{}
+	bookingdb.Wait(t, "the look to be over", func() bool {
+		late, err := s.store.RunSecondLooks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for code, n := range late.Refused {
+			refused[code] += n
+		}
+		s.Exec(t, "UPDATE oubli.late_rows SET since = since - interval '1 minute'") // five pauses of the default
+		return s.Int(t, "SELECT count(*) FROM oubli.second_looks WHERE pass < 3") == 0
+	})
+	return refused
+}
+
+// statesOfAnyClass are SQLSTATEs of classes that usually mean data, rights, the
+// infrastructure, or locks.
+var statesOfAnyClass = []string{
+	"P0001", "23514", "42501", "42P01", "26000", "53200", "58P01", "40001", "57014", "55P03", "25006", "08000", "XX000",
+}
+
+// A trigger can raise any SQLSTATE for the rows of one client or of all: others'
+// are erased, these are named, tried again every day, and erased in the end.
+func TestARowThatRaisesAnyStateCostsASecondLookItselfOnly(t *testing.T) {
+	t.Parallel()
+	for _, state := range statesOfAnyClass {
+		for name, c := range map[string]struct {
+			which string
+			left  int
+		}{"one": {"OLD.client_id = 3", 1}, "all": {"true", 8}} {
+			t.Run(state+" of "+name, func(t *testing.T) {
+				t.Parallel()
+				s := refusingLetters(t, state, c.which)
+				s.eraseAll(t, "1", keys(1, 8)...)
+				s.Exec(t, "INSERT INTO letters SELECT n, n, 'dear client' FROM generate_series(1, 8) AS n")
+				refused := looksUntilGivenUp(t, s)
+				if !maps.Equal(refused, map[string]int{state: c.left}) {
+					t.Errorf("given up are %v, want %d clients with %s", refused, c.left, state)
+				}
+				if n := s.Int(t, "SELECT count(*) FROM letters"); n != c.left {
+					t.Errorf("%d letters are left, want %d", n, c.left)
+				}
+				s.Exec(t, `
+					DROP TRIGGER refuse ON letters;
+					UPDATE oubli.second_looks SET next_at = now(), since = now() - interval '40 days'`)
+				bookingdb.Wait(t, "the next day's look", func() bool {
+					if _, err := s.store.RunSecondLooks(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					return s.Int(t, "SELECT (SELECT count(*) FROM letters) + (SELECT count(*) FROM oubli.second_looks)") == 0
+				})
+			})
+		}
+	}
+}
+
+func TestASecondLookProvesWhatItErases(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, noTenant+`tables:
+  - {table: letters, reference: client_id, erase: delete}
+triggers:
+  - {name: hold, table: letters, because: "a test"}
+`, lettersSQL+`DROP TABLE pages;
+		CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$
+		BEGIN
+		  IF OLD.client_id = 1 THEN
+		    RETURN NULL;
+		  END IF;
+		  RETURN OLD;
+		END $$;
+		CREATE TRIGGER hold BEFORE DELETE ON letters FOR EACH ROW EXECUTE FUNCTION hold()`, impatient)
 	s.eraseAll(t, "1", "1", "2")
-	s.Exec(t, "INSERT INTO letters VALUES (1, 1, 'dear client')")
-	refused := func(how string) {
-		t.Helper()
-		bookingdb.Wait(t, "the look to be "+how, func() bool {
-			_, err := s.store.RunSecondLooks(t.Context())
-			return err != nil && strings.Contains(err.Error(), how) && strings.Contains(err.Error(), "23503")
-		})
-	}
-	refused("postponed")
-	s.Exec(t, "UPDATE oubli.second_looks SET tried = now() + interval '1 hour'")
-	if _, err := s.store.RunSecondLooks(t.Context()); err == nil {
-		t.Error("between two tries all seems well")
-	}
-	s.Exec(t, "UPDATE oubli.second_looks SET tried = NULL, since = since - interval '25 hours'")
-	refused("given up")
-	looksAgain(t, s.store, map[string]int64{})
+	s.Exec(t, "INSERT INTO letters VALUES (1, 1, 'dear client'), (2, 2, 'dear client')")
+	looksUntilGivenUp(t, s)
+	s.is(t, "SELECT client_id, code, detail, given_up FROM oubli.late_rows", "1 not_erased letters.client_id (triggers and rules: hold) t")
+	s.is(t, "SELECT client_id FROM letters", "1")
+}
+
+// The discriminator decides whose a row is. Without one it may be the client's.
+func TestALateRowThatNoEntryCoversIsNamed(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, noTenant+`tables:
+  - {table: letters, reference: client_id, where: "body <> 'supplier'", erase: delete}
+`, lettersSQL+"DROP TABLE pages", impatient)
+	s.eraseAll(t, "1", "1", "2", "3")
+	s.Exec(t, "INSERT INTO letters VALUES (1, 1, 'client'), (2, 2, 'supplier'), (3, 3, NULL)")
+	looksUntilGivenUp(t, s)
+	s.is(t, "SELECT client_id, code, detail FROM oubli.late_rows", "3 not_erased letters.client_id")
+	s.is(t, "SELECT client_id FROM letters ORDER BY 1", "2", "3")
 }

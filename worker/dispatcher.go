@@ -276,12 +276,17 @@ func (p *Dispatcher) sweepRetained(ctx context.Context) error {
 	return err
 }
 
-// runSecondLooks erases rows that other transactions wrote about clients while
-// these were erased.
+// runSecondLooks erases rows that were written about clients after these were
+// erased.
 func (p *Dispatcher) runSecondLooks(ctx context.Context) error {
-	erased, err := p.o.Maintenance.RunSecondLooks(ctx)
-	for table, rows := range erased {
-		p.o.Log.Info().Str("table", table).Int64("rows", rows).Msg("rows were written about clients while these were erased; erased the rows too")
+	found, err := p.o.Maintenance.RunSecondLooks(ctx)
+	for table, rows := range found.Erased {
+		p.o.Log.Info().Str("table", table).Int64("rows", rows).
+			Msg("rows were written about clients while these were erased; erased the rows too")
+	}
+	for code, clients := range found.Refused {
+		p.o.Log.Error().Str("code", code).Int("clients", clients).
+			Msg("rows were written about erased clients, and the database refuses to erase them")
 	}
 	return err
 }

@@ -26,7 +26,7 @@ type Maintenance interface {
 	Unblock(ctx context.Context) (int, error)
 	RefreshViews(ctx context.Context) error
 	RefreshStatistics(ctx context.Context) error
-	RunSecondLooks(ctx context.Context) (rows map[string]int64, err error)
+	RunSecondLooks(ctx context.Context) (jobs.LateRows, error)
 	SweepRetained(ctx context.Context) ([]jobs.Swept, error)
 }
 

@@ -62,7 +62,7 @@ var actions = []action{
 	{"{w} commits that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, commitMail},
 	{"{w} tries again to record that {t} was sent", []string{"finishMailSQL"}, [2]over{eachWorker}, false, recordMail},
 	{"{w} stops trying to record that {t} was sent: its lease is over", []string{"Store.Deliver"}, [2]over{eachWorker}, false, stopRecording},
-	{"{w} begins the second look at job {j}", []string{"lockTenantSQL", "Store.RunSecondLooks", "Store.eraseLateRows"},
+	{"{w} begins the second look at job {j}", []string{"lockTenantSQL", "Store.RunSecondLooks", "lateErasure.eraseLateRows"},
 		[2]over{eachWorker, eachJob}, false, beginLook},
 	{"{w} commits its second look", []string{"Store.lookAtBatch"}, [2]over{eachWorker}, false, commitLook},
 

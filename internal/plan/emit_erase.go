@@ -9,7 +9,7 @@ import (
 
 // eraseStatements are what a chunk runs for the clients that it erases.
 func (em emitter) eraseStatements() []Statement {
-	all := append(em.relatedRowStatements(), em.remainderStatements()...)
+	all := append(em.relatedRowStatements(everyEntry), em.remainderStatements()...)
 	all = append(all, em.clientRowStatement())
 	for _, e := range em.entries {
 		if e.owned() {
@@ -19,30 +19,17 @@ func (em emitter) eraseStatements() []Statement {
 	return all
 }
 
-// relatedRowStatements are those for the rows that refer to clients.
-func (em emitter) relatedRowStatements() []Statement {
+// relatedRowStatements are those for the rows that refer to clients by certain
+// entries.
+func (em emitter) relatedRowStatements(which func(*entry) bool) []Statement {
 	var all []Statement
 	for i, e := range em.eraseOrder {
+		if !which(e) {
+			continue
+		}
 		all = append(all, em.entryStatements(e)...)
 		if last := !slices.ContainsFunc(em.eraseOrder[i+1:], func(o *entry) bool { return em.sameReference(o, e) }); last {
 			all = append(all, em.childRemainder(e)...)
-		}
-	}
-	return all
-}
-
-// lateRowStatements are those for soft references and for rows that belong to
-// them: whoever writes a soft reference takes no lock on the client's row, and so
-// may write it after the client was erased. Where a client's row stays there are
-// none, since it could not be told whether the client is in use again.
-func (em emitter) lateRowStatements() []Statement {
-	if em.m.Client.Erase != erasuremap.DeleteClient {
-		return nil
-	}
-	var all []Statement
-	for _, e := range em.eraseOrder {
-		if e.mayComeLate {
-			all = append(all, em.entryStatements(e)...)
 		}
 	}
 	return all

@@ -34,6 +34,11 @@ type Merge struct {
 	// profile.
 	UsesSharedProfile bool
 	Proof             Proof // of a merge that deletes its source
+
+	// For rows of a source that are written after it is gone, in this order.
+	// DropLateRows runs only where the target wins conflicts.
+	DeleteLateRows, DropLateRows, MoveLateRows []Statement
+	ProofLateRows                              Proof
 }
 
 // Conflict counts rows of the source that cannot be moved as they are.
@@ -70,6 +75,7 @@ func (em mergeEmitter) merge(refused Gaps) *Merge {
 	m.FillAndEraseSource = em.eraseSourceStatements(em.fillStatement(true))
 	m.UsesSharedProfile = UsesSharedProfile(m.EraseSource)
 	m.Proof = em.mergeProof()
+	em.addLateRows(m)
 	return m
 }
 
@@ -82,7 +88,7 @@ func (m *Merge) All() []Statement {
 	if m.FillTarget.SQL != "" {
 		all = append(all, m.FillTarget)
 	}
-	return all
+	return slices.Concat(all, m.DeleteLateRows, m.DropLateRows, m.ProofLateRows.before(), m.MoveLateRows, m.ProofLateRows.after())
 }
 
 // Refuse refuses merges under this map, because PostgreSQL refuses one of their

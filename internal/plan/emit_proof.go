@@ -166,16 +166,13 @@ func (em emitter) proof(keepsClients bool) Proof {
 
 func (em emitter) fullProof(keepsClients bool) Proof {
 	pe := &proofEmitter{emitter: em}
-	pe.captureEntries(func(*entry) bool { return true })
+	pe.captureEntries(everyEntry)
 	if !keepsClients {
 		pe.captureClients()
 	}
-	p := Proof{Writes: em.writesStatement(), Tables: em.insertMeanings()}
-	for i := range pe.captures {
-		p.Captures = append(p.Captures, pe.captureStatement(i))
-	}
-	p.Absorb = pe.absorbStatements()
-	p.Probes = pe.probes()
+	p := Proof{Writes: em.writesStatement(), Tables: em.insertMeanings(), Captures: pe.captureStatements()}
+	p.Absorb = pe.absorbStatements(everyEntry)
+	p.Probes = pe.probes(everyEntry)
 	if !keepsClients {
 		p.Probes = append(p.Probes, pe.clientProbes()...)
 	}
@@ -190,28 +187,46 @@ func (em mergeEmitter) mergeProof() Proof {
 		return Proof{}
 	}
 	pe := &proofEmitter{emitter: em.emitter}
-	erased := func(e *entry) bool { return e.Merge == erasuremap.Delete || e.staysBehind() }
-	pe.captureEntries(erased)
+	pe.captureEntries(erasedByMerge)
 	pe.captureClients()
-	p := Proof{}
-	for i := range pe.captures {
-		p.Captures = append(p.Captures, pe.captureStatement(i))
-	}
-	for i, e := range pe.entries {
-		switch {
-		case e.owned():
-			p.Probes = append(p.Probes, pe.ownedProbe(e))
-			continue
-		case !e.through() && pe.firstWithReference(i) && !pe.mayStay(e):
-			p.Probes = append(p.Probes, pe.referenceProbe(e))
-		}
-		if erased(e) {
-			gone := e.Merge == erasuremap.Delete || e.Erase == erasuremap.Delete
-			p.Probes = append(p.Probes, pe.rowProbes(pe.captureOf(e), gone, e.allRules())...)
-		}
-	}
+	p := Proof{Captures: pe.captureStatements(), Probes: pe.mergeProbes(everyEntry)}
 	p.Probes = append(p.Probes, pe.clientProbes()...)
 	return p
+}
+
+func everyEntry(*entry) bool { return true }
+
+// erasedByMerge reports whether a merge that deletes its source erases rows of the
+// entry.
+func erasedByMerge(e *entry) bool { return e.Merge == erasuremap.Delete || e.staysBehind() }
+
+// mergeProbes look at the rows of a merge's source.
+func (pe *proofEmitter) mergeProbes(which func(*entry) bool) []Statement {
+	var all []Statement
+	for i, e := range pe.entries {
+		switch {
+		case !which(e):
+			continue
+		case e.owned():
+			all = append(all, pe.ownedProbe(e))
+			continue
+		case !e.through() && pe.firstWithReference(i) && !pe.mayStay(e):
+			all = append(all, pe.referenceProbe(e))
+		}
+		if erasedByMerge(e) {
+			gone := e.Merge == erasuremap.Delete || e.Erase == erasuremap.Delete
+			all = append(all, pe.rowProbes(pe.captureOf(e), gone, e.allRules())...)
+		}
+	}
+	return all
+}
+
+func (pe *proofEmitter) captureStatements() []Capture {
+	var all []Capture
+	for i := range pe.captures {
+		all = append(all, pe.captureStatement(i))
+	}
+	return all
 }
 
 func (pe *proofEmitter) captureEntries(which func(*entry) bool) {
@@ -349,9 +364,12 @@ func (pe *proofEmitter) ofCapturedParent(t *text, e *entry) string {
 
 // absorbStatements erase once more, rows that go through a parent also by what the
 // parent captured: the parent itself belongs to nobody by now.
-func (pe *proofEmitter) absorbStatements() []Statement {
+func (pe *proofEmitter) absorbStatements(which func(*entry) bool) []Statement {
 	var all []Statement
 	for _, e := range pe.eraseOrder {
+		if !which(e) {
+			continue
+		}
 		all = append(all, pe.entryStatements(e)...)
 		if !e.through() {
 			continue
@@ -377,9 +395,12 @@ func (pe *proofEmitter) absorbStatements() []Statement {
 }
 
 // probes look at the rows that refer to clients.
-func (pe *proofEmitter) probes() []Statement {
+func (pe *proofEmitter) probes(which func(*entry) bool) []Statement {
 	var all []Statement
 	for i, e := range pe.entries {
+		if !which(e) {
+			continue
+		}
 		if e.owned() {
 			all = append(all, pe.ownedProbe(e))
 			continue

@@ -39,12 +39,13 @@ type Plan struct {
 
 	Erase             []Statement // in order
 	EraseRelatedRows  []Statement // Erase without the clients' own rows and the rows that these point to, for a merge that keeps its source
-	EraseLateRows     []Statement // Erase for rows that may be written after their client is gone: no foreign key refuses them
 	UsesSharedProfile bool        // Erase reassigns rows to slot 1, which must exist
 
 	// Proof of Erase, and of EraseRelatedRows, which leaves the clients' own rows.
 	Proof            Proof
 	ProofRelatedRows Proof
+
+	LateRows LateRows // rows that may be written after their client is gone: no foreign key refuses them
 
 	LiveProfiles  Statement   // → (slot, key) of those that still are as they were made
 	NewProfile    Statement   // inserts one anonymous profile → (key, what client.anonymous wrote as jsonb)
@@ -102,7 +103,7 @@ func (p *Plan) All() []Statement {
 	if len(p.Erase) == 0 {
 		return nil
 	}
-	all := slices.Concat([]Statement{p.Tenant, p.FindClients}, p.Statements(), p.CountProfiles,
+	all := slices.Concat([]Statement{p.Tenant, p.FindClients}, p.Statements(), p.LateRows.All(), p.CountProfiles,
 		[]Statement{p.LiveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
 }
