@@ -9,18 +9,24 @@ import (
 
 // Words in table names, singular, in English, French and German.
 var (
-	historyWords = setOf(`audit audits history histories log logs auditlog auditlogs version versions trail journal changelog changes revision revisions outbox inbox queue webhook webhooks
+	historyWords = setOf(`audit audits history histories log logs auditlog auditlogs version versions trail journal
+		changelog changes revision revisions outbox inbox queue webhook webhooks
 		historique historiques protokoll protokolle verlauf historie aenderungen`)
-	satelliteWords = setOf(`note consent token device message notification preference photo picture comment review document login push newsletter email phone address tag
+	satelliteWords = setOf(`note consent token device message notification preference photo picture comment review
+		document login push newsletter email phone address tag
 		file attachment waiver form response survey feedback favorite favourite cart search verification credential identity reminder sms
-		card paymentmethod guardian emergencycontact measurement assessment avatar setting bookmark wishlist otp mandate passwordreset optin campaignrecipient
+		card paymentmethod guardian emergencycontact measurement assessment avatar setting bookmark wishlist otp mandate
+		passwordreset optin campaignrecipient
 		consentement jeton appareil preference adresse favori panier commentaire relance remarque mandat
-		notiz einwilligung geraet nachricht einstellung dokument adresse favorit warenkorb erinnerung benachrichtigung bemerkung lastschriftmandat`)
-	visitWords = setOf(`appointment booking participation attendance visit checkin reservation lesson class course workout treatment consultation event
+		notiz einwilligung geraet nachricht einstellung dokument adresse favorit warenkorb erinnerung benachrichtigung
+		bemerkung lastschriftmandat`)
+	visitWords = setOf(`appointment booking participation attendance visit checkin reservation lesson class course
+		workout treatment consultation event
 		registration enrollment enrolment signup attendee waitlist waitinglist rental
 		rendezvous rdv seance cours inscription presence visite soin
 		termin buchung teilnahme anwesenheit besuch kurs stunde behandlung anmeldung belegung warteliste`)
-	moneyWords = setOf(`invoice payment order sale transaction refund receipt creditnote voucher giftcard charge payout ledger commission tip purchase checkout deposit
+	moneyWords = setOf(`invoice payment order sale transaction refund receipt creditnote voucher giftcard charge payout
+		ledger commission tip purchase checkout deposit
 		facture paiement commande vente remboursement avoir boncadeau encaissement acompte
 		rechnung zahlung bestellung verkauf erstattung gutschrift gutschein quittung beleg umsatz anzahlung`)
 	contractWords = setOf(`membership subscription contract pass package plan
@@ -30,14 +36,18 @@ var (
 	invoiceWords = setOf(`invoice creditnote receipt bill facture avoir rechnung gutschrift quittung beleg`)
 	sessionWords = setOf(`session sitzung`)
 	consentWords = setOf(`consent optin consentement einwilligung`)
-	staffWords   = setOf(`staff employee trainer teacher instructor coach practitioner provider resource personnel employe salarie formateur moniteur praticien mitarbeiter trainerin lehrer therapeut angestellte`)
+	staffWords   = setOf(`staff employee trainer teacher instructor coach practitioner provider resource personnel
+		employe salarie formateur moniteur praticien mitarbeiter trainerin lehrer therapeut angestellte`)
 	accountWords = setOf(`user account login utilisateur compte benutzer konto`)
 	ownedWords   = setOf(`profile person individual location place identite personne coordonnees profil`)
-	amountWords  = setOf(`amount price total subtotal cents paid fee cost tax vat net gross quantity qty montant prix tva quantite ttc ht betrag preis summe mwst gebuehr menge`)
-	startWords   = setOf(`starts start startsat startat startson startdate starttime startedat begins beginsat begin scheduledat scheduledfor scheduledon bookedfor occursat visitedat checkedinat attendedat date day
+	amountWords  = setOf(`amount price total subtotal cents paid fee cost tax vat net gross quantity qty montant prix tva
+		quantite ttc ht betrag preis summe mwst gebuehr menge`)
+	startWords = setOf(`starts start startsat startat startson startdate starttime startedat begins beginsat begin
+		scheduledat scheduledfor scheduledon bookedfor occursat visitedat checkedinat attendedat date day
 		debut datedebut debutle jour
 		beginn startzeit datum termin tag`)
-	issuedWords = setOf(`issuedon issuedat issuedate invoicedate invoicedon billedat billedon dateofissue documentdate datefacture datefacturation dateemission emisele rechnungsdatum belegdatum ausgestelltam`)
+	issuedWords = setOf(`issuedon issuedat issuedate invoicedate invoicedon billedat billedon dateofissue documentdate
+		datefacture datefacturation dateemission emisele rechnungsdatum belegdatum ausgestelltam`)
 )
 
 // endsIn reports whether the last word of a table's name, or its last two words

@@ -48,7 +48,8 @@ func (p *proposal) billed(r *plan.Relation, c *plan.Column) bool {
 		return false
 	}
 	list := words(c.Name)
-	return p.concept(r, c).personal() || recognise(c.Name) != harmless && among(list, setOf("billing billto bill recipient buyer customer client facturation destinataire acheteur rechnungsempfaenger empfaenger kunde"))
+	return p.concept(r, c).personal() || recognise(c.Name) != harmless && among(list, setOf("billing billto bill recipient buyer "+
+		"customer client facturation destinataire acheteur rechnungsempfaenger empfaenger kunde"))
 }
 
 // rule proposes what becomes of one column of a kept row.

@@ -112,7 +112,8 @@ func Questions(cat *plan.Catalog, o Options) ([]Question, Client, error) {
 				}
 			case isForeign(r, col.Name) || r == p.client && col.Name == p.key.Name:
 			case typeColumn(r, col) != "":
-				ask(Question{Kind: AskPair, Column: col.Name, TypeColumn: typeColumn(r, col), TypeTable: contentTypes(r, typeColumn(r, col)), Words: names})
+				typed := typeColumn(r, col)
+				ask(Question{Kind: AskPair, Column: col.Name, TypeColumn: typed, TypeTable: contentTypes(r, typed), Words: names})
 			case p.couldRefer(r, col):
 				ask(Question{Kind: AskReference, Column: col.Name})
 			}

@@ -16,7 +16,8 @@ type guard struct {
 }
 
 var (
-	holdWords    = setOf(`legalhold litigationhold donotdelete donoterase erasureblocked retentionhold blocked locked nepaseffacer gele loeschsperre sperre gesperrt`)
+	holdWords = setOf(`legalhold litigationhold donotdelete donoterase erasureblocked retentionhold blocked locked
+		nepaseffacer gele loeschsperre sperre gesperrt`)
 	balanceWords = setOf(`balance balancecents accountbalance credit debt outstanding openamount solde soldecents saldo kontostand guthaben`)
 	statusWords  = setOf(`status state etat statut zustand`)
 	openLabels   = setOf(`open unpaid due pending overdue issued sent offen unbezahlt faellig ouverte impayee impaye`)

@@ -57,7 +57,12 @@ func TestHostileNamesComeThroughYAMLUnchanged(t *testing.T) {
 		t.Errorf("the draft speaks of %d questions, the loader asks %d:\n%v\n%s", draft.Todos, len(problems), err, draft.YAML)
 	}
 	// Whoever keeps every row and every text has a map that names what there is.
-	answered := strings.NewReplacer("\"bookings of\"\n    erase: TODO", "\"bookings of\"\n    erase: keep", "erase: TODO", "erase: reassign", "where: TODO", `where: "true"`, ": TODO", ": keep").Replace(draft.YAML)
+	answered := strings.NewReplacer(
+		"\"bookings of\"\n    erase: TODO", "\"bookings of\"\n    erase: keep",
+		"erase: TODO", "erase: reassign",
+		"where: TODO", `where: "true"`,
+		": TODO", ": keep",
+	).Replace(draft.YAML)
 	m, err := erasuremap.Parse("answered", []byte(answered))
 	if err != nil {
 		t.Fatalf("%v\n%s", err, answered)

@@ -9,7 +9,8 @@ import (
 )
 
 // anonymousFlags are the names of booleans that mark an anonymous profile.
-var anonymousFlags = setOf(`isanonymous anonymous isanonymized anonymized estanonyme anonyme anonymise istanonym anonym anonymisiert isplaceholder placeholder isdummy`)
+var anonymousFlags = setOf(`isanonymous anonymous isanonymized anonymized estanonyme anonyme anonymise istanonym
+	anonym anonymisiert isplaceholder placeholder isdummy`)
 
 // profile proposes the values of an anonymous profile: those of columns that
 // must have a value, and the name that people will see in the calendar.
@@ -133,7 +134,9 @@ func (p *proposal) fill() []string {
 		if c.Generated || !blank || slices.Contains(p.nameColumns(), c.Name) {
 			continue
 		}
-		if owned || p.concept(p.client, c).personal() && p.concept(p.client, c) != network && !isForeign(p.client, c.Name) && (isText(c) || isTime(c) || c.Category == "E") && !looksLikeReference(c.Name) {
+		personal := p.concept(p.client, c).personal() && p.concept(p.client, c) != network && !isForeign(p.client, c.Name) &&
+			(isText(c) || isTime(c) || c.Category == "E") && !looksLikeReference(c.Name)
+		if owned || personal {
 			list = append(list, c.Name)
 		}
 	}

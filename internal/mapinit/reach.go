@@ -251,7 +251,8 @@ func (p *proposal) owned() {
 		switch {
 		case mentions(list, staffWords):
 		case mentions(list, accountWords):
-			p.unclear = append(p.unclear, fmt.Sprintf("%s points to %s, which looks like logins: if each login belongs to one client, add {table: %s, owned_by: %s, erase: delete}",
+			p.unclear = append(p.unclear, fmt.Sprintf("%s points to %s, which looks like logins: "+
+				"if each login belongs to one client, add {table: %s, owned_by: %s, erase: delete}",
 				own, p.name(parent), scalar(p.name(parent)), scalar(own)))
 		case personal:
 			p.rows = append(p.rows, &rows{rel: parent, ownedBy: own, erase: erase})

@@ -47,44 +47,59 @@ var dictionary = map[concept]wordSet{
 	bank: setOf(`iban bic swift bankaccount accountnumber routingnumber cardnumber creditcard lastfour accountholder cardholder sortcode
 		rib comptebancaire numerodecarte cartebancaire titulaire
 		kontonummer kontoinhaber bankverbindung kreditkarte kartennummer blz bankleitzahl`),
-	identity: setOf(`ssn passport passportnumber nationalid nationalidnumber idcard idnumber taxid taxnumber vatnumber vatid driverlicense driverslicense
+	identity: setOf(`ssn passport passportnumber nationalid nationalidnumber idcard idnumber taxid taxnumber vatnumber
+		vatid driverlicense driverslicense
 		insurancenumber insuranceid socialsecurity socialsecuritynumber membernumber
 		passeport numerosecu numerosecuritesociale securitesociale nir cni pieceidentite numerotva
 		steuernummer steuerid ausweis ausweisnummer personalausweis reisepass versichertennummer sozialversicherungsnummer ustid`),
-	health: setOf(`health allergies allergy medical diagnosis injury injuries medication medications disability pregnancy pregnant weight height bloodtype
+	health: setOf(`health allergies allergy medical diagnosis injury injuries medication medications disability pregnancy
+		pregnant weight height bloodtype
 		sante allergie antecedents medicaux traitement poids taille blessure blessures groupesanguin handicap grossesse
 		gesundheit diagnose anamnese medikamente krankheit verletzung verletzungen gewicht groesse koerpergroesse allergien schwanger`),
 	gender: setOf(`gender sex pronouns nationality religion ethnicity maritalstatus salutation honorific
 		genre sexe civilite nationalite etatcivil titrecivilite
 		geschlecht anrede staatsangehoerigkeit nationalitaet familienstand konfession`),
-	network: setOf(`ip ipaddress ipaddr remoteaddr remoteip useragent browser deviceid macaddress fingerprint cookie referer referrer adresseip ipadresse`),
+	network: setOf(`ip ipaddress ipaddr remoteaddr remoteip useragent browser deviceid macaddress fingerprint cookie
+		referer referrer adresseip ipadresse`),
 	portrait: setOf(`photo avatar picture portrait signature selfie profilephoto profilepicture photourl avatarurl
 		photographie image foto bild profilbild unterschrift`),
 	social: setOf(`instagram facebook twitter linkedin tiktok snapchat telegram skype website homepage siteweb webseite`),
-	address: setOf(`address street streetaddress addressline streetname housenumber zip zipcode postcode postalcode city town suburb neighborhood lat lng latitude longitude coordinates geolocation
+	address: setOf(`address street streetaddress addressline streetname housenumber zip zipcode postcode postalcode city
+		town suburb neighborhood lat lng latitude longitude coordinates geolocation
 		adresse rue ville codepostal cp complementadresse lignedadresse adressepostale commune
 		anschrift strasse hausnummer plz postleitzahl ort wohnort stadt postanschrift`),
 	firstName: setOf(`firstname givenname forename fname middlename prenom prenoms vorname vornamen rufname zweitname`),
 	lastName: setOf(`lastname surname familyname lname maidenname secondname nomdefamille nomfamille nomdenaissance nomdejeunefille nomusage
 		nachname familienname geburtsname zuname`),
-	fullName: setOf(`fullname displayname realname nickname legalname preferredname contactname billto soldto shipto nomcomplet nometprenom surnom raisonsociale
+	fullName: setOf(`fullname displayname realname nickname legalname preferredname contactname billto soldto shipto
+		nomcomplet nometprenom surnom raisonsociale
 		vollername vollstaendigername anzeigename spitzname kuenstlername`),
-	login:    setOf(`username login loginname handle userid screenname identifiant pseudo pseudonyme nomutilisateur benutzername anmeldename benutzer`),
-	secret:   setOf(`password passwordhash passworddigest encryptedpassword passwd token accesstoken refreshtoken resettoken secret apikey otp otpsecret pin salt session sessionid motdepasse mdp jeton passwort kennwort geheimnis`),
+	login: setOf(`username login loginname handle userid screenname identifiant pseudo pseudonyme nomutilisateur
+		benutzername anmeldename benutzer`),
+	secret: setOf(`password passwordhash passworddigest encryptedpassword passwd token accesstoken refreshtoken
+		resettoken secret apikey otp otpsecret pin salt session sessionid motdepasse mdp jeton passwort kennwort geheimnis`),
 	someName: setOf(`name nom bezeichnung`),
-	freeText: setOf(`note notes comment comments remark remarks message messages body text content contents memo memos observation observations feedback review answer answers reason question subject bio biography about annotation annotations transcript caption
+	freeText: setOf(`note notes comment comments remark remarks message messages body text content contents memo memos
+		observation observations feedback review answer answers reason question subject bio biography about annotation
+		annotations transcript caption
 		remarque remarques commentaire commentaires message corps contenu objet motif avis reponse texte
-		bemerkung bemerkungen notiz notizen kommentar kommentare anmerkung anmerkungen hinweis hinweise nachricht inhalt betreff grund antwort freitext`),
-	harmless: setOf(`status state kind type currency locale language lang timezone tz number no nr code sku color colour unit uom method provider slug channel gateway level role country countrycode category version format mode frequency interval action event class model scope visibility priority
+		bemerkung bemerkungen notiz notizen kommentar kommentare anmerkung anmerkungen hinweis hinweise nachricht inhalt
+		betreff grund antwort freitext`),
+	harmless: setOf(`status state kind type currency locale language lang timezone tz number no nr code sku color colour
+		unit uom method provider slug channel gateway level role country countrycode category version format mode frequency
+		interval action event class model scope visibility priority
 		statut etat devise numero langue couleur unite methode pays categorie fuseauhoraire reference
 		zustand art typ waehrung sprache nummer farbe einheit land kategorie zeitzone belegnummer rechnungsnummer`),
 }
 
 // persons are words for people who may be clients. A name next to such a word is
 // a person's name.
-var persons = setOf(`client customer patient guest member contact attendee recipient participant invitee person user student buyer purchaser holder payer payee subscriber visitor shopper billing billto shipto owner sender author emergency parent guardian
+var persons = setOf(`client customer patient guest member contact attendee recipient participant invitee person user
+	student buyer purchaser holder payer payee subscriber visitor shopper billing billto shipto owner sender author
+	emergency parent guardian
 	cliente destinataire facturation invite adherent adherente membre usager eleve payeur acheteur abonne visiteur expediteur auteur
-	kunde kunden kundin gast mitglied teilnehmer teilnehmerin empfaenger besteller inhaber zahler absender person schueler besucher rechnungsempfaenger`)
+	kunde kunden kundin gast mitglied teilnehmer teilnehmerin empfaenger besteller inhaber zahler absender person
+	schueler besucher rechnungsempfaenger`)
 
 // clientWords are the words that may name a reference to the client.
 var clientWords = setOf(`client customer patient guest member contact attendee recipient participant invitee person visitor
@@ -141,7 +156,8 @@ func nameOf(list []string, otherwise concept) concept {
 			if !ok {
 				continue
 			}
-			if persons[before] || before == "" && (i > 0 && persons[list[i-1]] || slices.ContainsFunc(list[i+1:], func(w string) bool { return persons[w] })) {
+			isPerson := func(w string) bool { return persons[w] }
+			if persons[before] || before == "" && (i > 0 && persons[list[i-1]] || slices.ContainsFunc(list[i+1:], isPerson)) {
 				return fullName
 			}
 		}
@@ -176,7 +192,8 @@ func personalKeys() []string {
 
 // structuralKeys are common JSON keys whose values are objects.
 func structuralKeys() []string {
-	list := strings.Fields(`data attributes changes before after old new previous current payload meta metadata details info profile object record from to params value values`)
+	list := strings.Fields(`data attributes changes before after old new previous current payload meta metadata details info
+		profile object record from to params value values`)
 	for w := range persons {
 		list = append(list, w)
 	}

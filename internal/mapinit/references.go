@@ -99,7 +99,8 @@ func typeColumn(r *plan.Relation, c *plan.Column) string {
 	stem := strings.Join(list[:len(list)-1], "")
 	for i := range r.Columns {
 		other := &r.Columns[i]
-		if (isText(other) || other.Category == "E" && !other.Array) && slices.Contains([]string{stem + "type", stem + "class", stem + "kind", stem + "model", stem + "typ"}, joined(other.Name)) {
+		names := []string{stem + "type", stem + "class", stem + "kind", stem + "model", stem + "typ"}
+		if (isText(other) || other.Category == "E" && !other.Array) && slices.Contains(names, joined(other.Name)) {
 			return other.Name
 		}
 	}
@@ -160,6 +161,8 @@ func typeWord(text string) string {
 // clients_history: its rows contain the client's key.
 func (p *proposal) shadow(r *plan.Relation) bool {
 	list, own := words(r.Name), words(p.client.Name)
+	name, client := strings.Join(list, ""), strings.Join(own, "")
 	return r != p.client && r.Column(p.key.Name) != nil && among(list, historyWords) &&
-		(strings.HasPrefix(strings.Join(list, ""), strings.Join(own, "")) || strings.HasPrefix(strings.Join(list, ""), strings.Join(singular(own), "")) || strings.HasSuffix(strings.Join(list, ""), strings.Join(own, "")))
+		(strings.HasPrefix(name, client) || strings.HasPrefix(name, strings.Join(singular(own), "")) ||
+			strings.HasSuffix(name, client))
 }

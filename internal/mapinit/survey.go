@@ -52,7 +52,8 @@ func begin(cat *plan.Catalog, o Options, facts *Facts) (*proposal, error) {
 }
 
 // tenantWords are words for tables of tenants.
-var tenantWords = setOf(`studio tenant account organization organisation company business salon gym shop store practice workspace site club center centre firm venue clinic box brand franchise franchisee merchant
+var tenantWords = setOf(`studio tenant account organization organisation company business salon gym shop store
+	practice workspace site club center centre firm venue clinic box brand franchise franchisee merchant
 	entreprise societe cabinet enseigne etablissement agence boutique locataire
 	mandant betrieb unternehmen firma filiale praxis verein geschaeft laden kette`)
 
@@ -98,7 +99,8 @@ func (p *proposal) findTenant(given string) {
 	stem := strings.Join(referenceStem(p.tenantColumn), "")
 	for i := range p.cat.Relations {
 		r := &p.cat.Relations[i]
-		if r.Kind != "m" && len(r.PrimaryKey) == 1 && stem != "" && (strings.Join(singular(words(r.Name)), "") == stem || joined(r.Name) == stem) {
+		if r.Kind != "m" && len(r.PrimaryKey) == 1 && stem != "" &&
+			(strings.Join(singular(words(r.Name)), "") == stem || joined(r.Name) == stem) {
 			p.tenantTable, p.tenantKey = r, r.PrimaryKey[0]
 			return
 		}
@@ -168,10 +170,12 @@ var (
 	countryNames = setOf(`country countrycode land landcode laendercode pays codepays`)
 	localeNames  = setOf(`locale localecode language languagecode lang langue codelangue sprache sprachcode defaultlocale defaultlanguage`)
 	zoneNames    = setOf(`timezone timezonename tz tzname zeitzone fuseau fuseauhoraire`)
-	createdNames = setOf(`createdat created createdon createdate creationdate datecreated insertedat datejoined joinedat registeredat signupat signedupat addedat
+	createdNames = setOf(`createdat created createdon createdate creationdate datecreated insertedat datejoined joinedat
+		registeredat signupat signedupat addedat
 		creele datecreation datedecreation dateinscription inscritle
 		erstelltam angelegtam erfasstam registriertam anlagedatum erstelldatum`)
-	deletedNames = setOf(`deletedat deletedon deleted isdeleted datedeleted discardedat archivedat removedat supprimele datesuppression geloeschtam geloescht`)
+	deletedNames = setOf(`deletedat deletedon deleted isdeleted datedeleted discardedat archivedat removedat supprimele
+		datesuppression geloeschtam geloescht`)
 )
 
 func isText(c *plan.Column) bool  { return c.Category == "S" && !c.Array }

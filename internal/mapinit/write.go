@@ -32,15 +32,18 @@ func Write(cat *plan.Catalog, facts *Facts, o Options) (Draft, error) {
 	body.trim()
 	n := body.todos()
 	s := &yamlWriter{}
-	s.say(0, "This map says where a client's personal data is in this database and what erasing does with it. `oubli map init` proposed it from the names, types and keys of tables and columns, and from counts in sampled rows. Read every line.")
+	s.say(0, "This map says where a client's personal data is in this database and what erasing does with it. `oubli map init` "+
+		"proposed it from the names, types and keys of tables and columns, and from counts in sampled rows. Read every line.")
 	s.lines = append(s.lines, line{text: "#", own: true})
 	switch n {
 	case 0:
 		s.say(0, "No question is open. `oubli check` compares the map with the schema and reports what is missing.")
 	case 1:
-		s.say(0, "One line says TODO. `oubli check` refuses the map until it is answered. Then it compares the map with the schema and reports what is missing.")
+		s.say(0, "One line says TODO. `oubli check` refuses the map until it is answered. "+
+			"Then it compares the map with the schema and reports what is missing.")
 	default:
-		s.say(0, "%d lines say TODO. `oubli check` refuses the map until they are answered. Then it compares the map with the schema and reports what is missing.", n)
+		s.say(0, "%d lines say TODO. `oubli check` refuses the map until they are answered. "+
+			"Then it compares the map with the schema and reports what is missing.", n)
 	}
 	s.putf(0, "version: 1")
 	s.blank()
@@ -50,12 +53,14 @@ func Write(cat *plan.Catalog, facts *Facts, o Options) (Draft, error) {
 
 func (p *proposal) writeTenant(s *yamlWriter) {
 	if p.tenantColumn == "" {
-		s.say(0, "No tenant was found: every row of %s is a client of the same controller. If that is wrong, write for instance:", p.name(p.client))
+		s.say(0, "No tenant was found: every row of %s is a client of the same controller. "+
+			"If that is wrong, write for instance:", p.name(p.client))
 		s.quote(0, "tenant: {table: studios, key: id, country: country, locale: locale}")
 		s.quote(0, "client: {…, tenant: studio_id}")
 		return
 	}
-	s.say(0, "One row of this table is one tenant (controller). The data of two tenants is never mixed. The country decides how long invoices are kept; the locale is the language of mails and labels.")
+	s.say(0, "One row of this table is one tenant (controller). The data of two tenants is never mixed. "+
+		"The country decides how long invoices are kept; the locale is the language of mails and labels.")
 	s.putf(0, "tenant:")
 	if p.tenantTable == nil {
 		s.put(1, "table: "+todo, "the table that "+p.tenantColumn+" refers to")
@@ -108,7 +113,8 @@ func (p *proposal) writeClient(s *yamlWriter) {
 	s.blank()
 	p.sayClientColumns(s)
 	s.blank()
-	s.say(1, "Rows that are kept must refer to a client. They refer to an anonymous profile of the tenant, which all erased clients share, so that nobody can tell which rows were one person's. These are the values that it is inserted with.")
+	s.say(1, "Rows that are kept must refer to a client. They refer to an anonymous profile of the tenant, which all erased "+
+		"clients share, so that nobody can tell which rows were one person's. These are the values that it is inserted with.")
 	if profile := p.profile(); len(profile) > 0 {
 		s.putf(1, "anonymous:")
 		writeRules(s, 2, profile)
@@ -156,7 +162,8 @@ func paths(a *Answer) []string {
 }
 
 func (p *proposal) writeGuards(s *yamlWriter) {
-	s.say(0, "While one of these conditions is true, a client is not erased but reported as skipped, with the guard's name as the reason. Guards are checked again once the client's row is locked.")
+	s.say(0, "While one of these conditions is true, a client is not erased but reported as skipped, with the guard's name as the "+
+		"reason. Guards are checked again once the client's row is locked.")
 	list := p.guards()
 	if len(list) == 0 {
 		s.say(0, "None was found; for instance:")
@@ -184,7 +191,8 @@ func (p *proposal) writeGuards(s *yamlWriter) {
 }
 
 func (p *proposal) writeActivity(s *yamlWriter) {
-	s.say(0, "Rows that make a client active. A selection of inactive clients leaves out every client with such a row since the cutoff. A cancelled visit counts too: somebody booked it.")
+	s.say(0, "Rows that make a client active. A selection of inactive clients leaves out every client with such a row since the "+
+		"cutoff. A cancelled visit counts too: somebody booked it.")
 	visits := p.visits()
 	if len(visits) == 0 {
 		s.say(0, "None was found. Without one, clients cannot be selected by inactivity. For instance:")
@@ -227,7 +235,8 @@ func (p *proposal) writeTriggers(s *yamlWriter) {
 	if len(list) == 0 {
 		return
 	}
-	s.say(0, "Triggers also fire during an erasure. One that writes a history would copy the data that is being erased. Listing a trigger here confirms that you know what it does.")
+	s.say(0, "Triggers also fire during an erasure. One that writes a history would copy the data that is being erased. "+
+		"Listing a trigger here confirms that you know what it does.")
 	s.putf(0, "triggers:")
 	for _, e := range list {
 		s.put(1, fmt.Sprintf("- {name: %s, table: %s, because: %s}", scalar(e.name), scalar(e.table), todo), e.note)
@@ -259,7 +268,8 @@ func (p *proposal) writeRetention(s *yamlWriter) {
 	if !slices.ContainsFunc(p.rows, func(e *rows) bool { return e.retain != nil }) {
 		return
 	}
-	s.say(0, "How long the columns under `retain` are kept. After that, a daily sweep applies their rules. The law of the tenant's country sets the years: look them up, or ask an accountant.")
+	s.say(0, "How long the columns under `retain` are kept. After that, a daily sweep applies their rules. "+
+		"The law of the tenant's country sets the years: look them up, or ask an accountant.")
 	s.putf(0, "retention:")
 	s.putf(1, "invoice:")
 	s.put(2, "clock: end_of_year", "or issue_date, or end_of_fiscal_year")

@@ -20,7 +20,8 @@ var plainScalar = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z
 
 // scalar writes text so that YAML reads the same text back.
 func scalar(text string) string {
-	if plainScalar.MatchString(text) && !slices.Contains([]string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"}, strings.ToLower(text)) {
+	other := []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"} // what YAML reads as no text
+	if plainScalar.MatchString(text) && !slices.Contains(other, strings.ToLower(text)) {
 		return text
 	}
 	if strings.Contains(text, `"`) && strings.IndexFunc(text, unicode.IsControl) < 0 {
@@ -55,7 +56,10 @@ func scalars(list []string) string {
 var plainSQL = regexp.MustCompile(`^[a-z_][a-z0-9_]*$`)
 
 // reserved are the reserved words of PostgreSQL that may be names of columns.
-var reserved = setOf(`all analyse analyze and any array as asc both case cast check collate column constraint create default desc distinct do else end except false for foreign from grant group having in initially into leading limit not null offset on only or order placing primary references returning select some table then to trailing true union unique user using variadic when where window with`)
+var reserved = setOf(`all analyse analyze and any array as asc both case cast check collate column constraint create
+	default desc distinct do else end except false for foreign from grant group having in initially into leading limit
+	not null offset on only or order placing primary references returning select some table then to trailing true union
+	unique user using variadic when where window with`)
 
 // column is a column's name inside an SQL expression of the map.
 func column(name string) string {

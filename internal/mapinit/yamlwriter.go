@@ -95,7 +95,9 @@ func (s *yamlWriter) String() string {
 func (s *yamlWriter) todos() int {
 	n := 0
 	for _, l := range s.lines {
-		if !l.own && (strings.HasSuffix(l.text, ": "+todo) || strings.Contains(l.text, ": "+todo+"}") || strings.Contains(l.text, ": "+todo+",")) {
+		open := strings.HasSuffix(l.text, ": "+todo) || strings.Contains(l.text, ": "+todo+"}") ||
+			strings.Contains(l.text, ": "+todo+",")
+		if !l.own && open {
 			n++
 		}
 	}
