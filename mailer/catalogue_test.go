@@ -74,12 +74,27 @@ func has(m map[string][]string, key string) bool { _, ok := m[key]; return ok }
 func TestSubjectsAndSentencesAreTheAgreedOnes(t *testing.T) {
 	t.Parallel()
 	for lang, want := range map[string][3]string{
-		"fr": {"Suppression de clients terminée", "Suppression de clients terminée, avec exceptions", "La suppression est terminée. Cette action est irréversible."},
-		"de": {"Kundenlöschung abgeschlossen", "Kundenlöschung abgeschlossen, mit Ausnahmen", "Die Löschung ist abgeschlossen und kann nicht rückgängig gemacht werden."},
+		"fr": {
+			"Suppression de clients terminée",
+			"Suppression de clients terminée, avec exceptions",
+			"La suppression est terminée. Cette action est irréversible."},
+		"de": {
+			"Kundenlöschung abgeschlossen",
+			"Kundenlöschung abgeschlossen, mit Ausnahmen",
+			"Die Löschung ist abgeschlossen und kann nicht rückgängig gemacht werden."},
 		"en": {"Client deletion complete", "Client deletion complete, with exceptions", "The deletion is complete. It cannot be undone."},
-		"es": {"Eliminación de clientes finalizada", "Eliminación de clientes finalizada, con excepciones", "La eliminación ha finalizado y no se puede deshacer."},
-		"it": {"Eliminazione dei clienti completata", "Eliminazione dei clienti completata, con eccezioni", "L'eliminazione è completata e non può essere annullata."},
-		"nl": {"Verwijdering van klanten voltooid", "Verwijdering van klanten voltooid, met uitzonderingen", "De verwijdering is voltooid en kan niet ongedaan worden gemaakt."},
+		"es": {
+			"Eliminación de clientes finalizada",
+			"Eliminación de clientes finalizada, con excepciones",
+			"La eliminación ha finalizado y no se puede deshacer."},
+		"it": {
+			"Eliminazione dei clienti completata",
+			"Eliminazione dei clienti completata, con eccezioni",
+			"L'eliminazione è completata e non può essere annullata."},
+		"nl": {
+			"Verwijdering van klanten voltooid",
+			"Verwijdering van klanten voltooid, met uitzonderingen",
+			"De verwijdering is voltooid en kan niet ongedaan worden gemaakt."},
 	} {
 		w := match(lang).of(jobs.Erasure)
 		if got := [3]string{w.subject(jobs.Completed), w.subject(jobs.CompletedWithExceptions), w.Done}; got != want {

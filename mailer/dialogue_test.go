@@ -76,13 +76,15 @@ func converse(c net.Conn) (commands []string) {
 // the dialogue with a server, or makes two mails of one.
 func FuzzDialogue(f *testing.F) {
 	s := startScribe(f)
-	m, err := New(Options{Host: "127.0.0.1", Port: s.listener.Addr().(*net.TCPAddr).Port, TLS: TLSNone, From: "oubli <no-reply@example.org>", HELO: "client.test"})
+	port := s.listener.Addr().(*net.TCPAddr).Port
+	m, err := New(Options{Host: "127.0.0.1", Port: port, TLS: TLSNone, From: "oubli <no-reply@example.org>", HELO: "client.test"})
 	if err != nil {
 		f.Fatal(err)
 	}
 	for _, to := range []string{
 		"marie@studio.example", "zoë@stúdio.example", `"a b"@example.org`, `"a>\r\nRCPT TO:<b@example.org"@example.org`, "a@b.example>\r\nDATA",
-		"a@b.example> SIZE=1", "=?utf-8?q?x=0D=0ARCPT?= <a@b.example>", "<a@b.example>", "@relay:a@b.example", "a@[127.0.0.1]", "a\u2028b@c.example", "a\u0085@b.example", "\"a\\\"b\"@c.example", ".", "a@b.example (.\r\n)",
+		"a@b.example> SIZE=1", "=?utf-8?q?x=0D=0ARCPT?= <a@b.example>", "<a@b.example>", "@relay:a@b.example", "a@[127.0.0.1]",
+		"a\u2028b@c.example", "a\u0085@b.example", "\"a\\\"b\"@c.example", ".", "a@b.example (.\r\n)",
 	} {
 		f.Add(to, "0197f3a2")
 	}
@@ -105,8 +107,10 @@ func FuzzDialogue(f *testing.F) {
 			utf8 = " SMTPUTF8"
 		}
 		got, at := <-s.heard, strings.LastIndexByte(parsed.Address, '@')
-		if len(got) != 5 || got[0] != "EHLO client.test" || !strings.HasPrefix(got[1], "MAIL FROM:<no-reply@example.org>") || strings.Contains(got[1], "SMTPUTF8") != (utf8 != "") ||
-			!strings.HasPrefix(got[2], "RCPT TO:<") || !strings.HasSuffix(got[2], parsed.Address[at:]+">") || got[3] != "DATA" || got[4] != "QUIT" {
+		if len(got) != 5 || got[0] != "EHLO client.test" ||
+			!strings.HasPrefix(got[1], "MAIL FROM:<no-reply@example.org>") || strings.Contains(got[1], "SMTPUTF8") != (utf8 != "") ||
+			!strings.HasPrefix(got[2], "RCPT TO:<") || !strings.HasSuffix(got[2], parsed.Address[at:]+">") ||
+			got[3] != "DATA" || got[4] != "QUIT" {
 			t.Fatalf("%q makes the dialogue\n%s", to, fmt.Sprintf("%q", got))
 		}
 	})

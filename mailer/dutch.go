@@ -7,7 +7,10 @@ var dutch = catalogue{
 
 	Date:     "{day} {month} {year}",
 	FirstDay: "1",
-	Months:   [12]string{"januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober", "november", "december"},
+	Months: [12]string{
+		"januari", "februari", "maart", "april", "mei", "juni", "juli", "augustus", "september", "oktober",
+		"november", "december",
+	},
 
 	Erasure: wording{
 		Complete:       "Verwijdering van klanten voltooid",
@@ -15,11 +18,12 @@ var dutch = catalogue{
 		Failed:         "Verwijdering van klanten mislukt",
 		Cancelled:      "Verwijdering van klanten geannuleerd",
 
-		Done:          "De verwijdering is voltooid en kan niet ongedaan worden gemaakt.",
-		DoneNone:      "De verwijdering is afgerond. Er is geen klant verwijderd.",
-		FailedSome:    "De verwijdering is voortijdig mislukt. Klanten die al verwijderd zijn, kunnen niet worden hersteld.",
-		FailedNone:    "De verwijdering is mislukt. Er is geen klant verwijderd.",
-		CancelledSome: "De verwijdering is voortijdig geannuleerd. Klanten die al verwijderd zijn, kunnen niet worden hersteld; alle andere zijn ongewijzigd.",
+		Done:       "De verwijdering is voltooid en kan niet ongedaan worden gemaakt.",
+		DoneNone:   "De verwijdering is afgerond. Er is geen klant verwijderd.",
+		FailedSome: "De verwijdering is voortijdig mislukt. Klanten die al verwijderd zijn, kunnen niet worden hersteld.",
+		FailedNone: "De verwijdering is mislukt. Er is geen klant verwijderd.",
+		CancelledSome: "De verwijdering is voortijdig geannuleerd. Klanten die al verwijderd zijn, kunnen niet worden hersteld; " +
+			"alle andere zijn ongewijzigd.",
 		CancelledNone: "De verwijdering is geannuleerd. Er is geen klant verwijderd.",
 
 		Sum: form{
@@ -52,11 +56,12 @@ var dutch = catalogue{
 		Failed:         "Samenvoeging van klanten mislukt",
 		Cancelled:      "Samenvoeging van klanten geannuleerd",
 
-		Done:          "De samenvoeging is voltooid en kan niet ongedaan worden gemaakt.",
-		DoneNone:      "De samenvoeging is afgerond. Er is geen klant samengevoegd.",
-		FailedSome:    "De samenvoeging is voortijdig mislukt. Klanten die al samengevoegd zijn, kunnen niet meer worden gescheiden.",
-		FailedNone:    "De samenvoeging is mislukt. Er is geen klant samengevoegd.",
-		CancelledSome: "De samenvoeging is voortijdig geannuleerd. Klanten die al samengevoegd zijn, kunnen niet meer worden gescheiden; alle andere zijn ongewijzigd.",
+		Done:       "De samenvoeging is voltooid en kan niet ongedaan worden gemaakt.",
+		DoneNone:   "De samenvoeging is afgerond. Er is geen klant samengevoegd.",
+		FailedSome: "De samenvoeging is voortijdig mislukt. Klanten die al samengevoegd zijn, kunnen niet meer worden gescheiden.",
+		FailedNone: "De samenvoeging is mislukt. Er is geen klant samengevoegd.",
+		CancelledSome: "De samenvoeging is voortijdig geannuleerd. " +
+			"Klanten die al samengevoegd zijn, kunnen niet meer worden gescheiden; alle andere zijn ongewijzigd.",
 		CancelledNone: "De samenvoeging is geannuleerd. Er is geen klant samengevoegd.",
 
 		Sum: form{
@@ -97,8 +102,10 @@ var dutch = catalogue{
 	SignIn:     "u wordt gevraagd in te loggen",
 
 	KeptSome: form{
-		One:   "Voor {n} klant vereist de wet dat enkele gegevens worden bewaard, zoals het adres op een factuur. Ze worden automatisch verwijderd zodra de termijn afloopt.",
-		Other: "Voor {n} klanten vereist de wet dat enkele gegevens worden bewaard, zoals het adres op een factuur. Ze worden automatisch verwijderd zodra de termijn afloopt.",
+		One: "Voor {n} klant vereist de wet dat enkele gegevens worden bewaard, zoals het adres op een factuur. " +
+			"Ze worden automatisch verwijderd zodra de termijn afloopt.",
+		Other: "Voor {n} klanten vereist de wet dat enkele gegevens worden bewaard, zoals het adres op een factuur. " +
+			"Ze worden automatisch verwijderd zodra de termijn afloopt.",
 	},
 	KeptUntil: "De laatste van deze termijnen eindigt op {date}.",
 
@@ -122,5 +129,6 @@ var dutch = catalogue{
 	Database:           "Geweigerd door de database (SQLSTATE {state})",
 	DatabaseConstraint: "Geweigerd door de database (SQLSTATE {state}, constraint {constraint})",
 
-	Footer: "Dit bericht is automatisch verzonden omdat dit adres is opgegeven om bericht te krijgen over het resultaat. Het bevat geen namen van klanten.",
+	Footer: "Dit bericht is automatisch verzonden omdat dit adres is opgegeven om bericht te krijgen over het resultaat. " +
+		"Het bevat geen namen van klanten.",
 }

@@ -7,7 +7,10 @@ var english = catalogue{
 
 	Date:     "{day} {month} {year}",
 	FirstDay: "1",
-	Months:   [12]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"},
+	Months: [12]string{
+		"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+		"December",
+	},
 
 	Erasure: wording{
 		Complete:       "Client deletion complete",
@@ -97,8 +100,10 @@ var english = catalogue{
 	SignIn:     "you will be asked to sign in",
 
 	KeptSome: form{
-		One:   "For {n} client, the law requires some data to be kept, such as the address on an invoice. It is removed automatically when its period ends.",
-		Other: "For {n} clients, the law requires some data to be kept, such as the address on an invoice. It is removed automatically when its period ends.",
+		One: "For {n} client, the law requires some data to be kept, such as the address on an invoice. " +
+			"It is removed automatically when its period ends.",
+		Other: "For {n} clients, the law requires some data to be kept, such as the address on an invoice. " +
+			"It is removed automatically when its period ends.",
 	},
 	KeptUntil: "The last of these periods ends on {date}.",
 
@@ -122,5 +127,6 @@ var english = catalogue{
 	Database:           "Refused by the database (SQLSTATE {state})",
 	DatabaseConstraint: "Refused by the database (SQLSTATE {state}, constraint {constraint})",
 
-	Footer: "This message was sent automatically because this address was listed to be notified when the job ends. It contains no client names.",
+	Footer: "This message was sent automatically because this address was listed to be notified when the job ends. " +
+		"It contains no client names.",
 }

@@ -38,7 +38,8 @@ var stageErrors = [...]struct{ refused, broke, code string }{
 	atSender:    {"the mail server refuses the sender", "the connection to the mail server was lost", "smtp_broken"},
 	atRecipient: {"the mail server refuses the recipient", "the connection to the mail server was lost", "smtp_broken"},
 	atMessage:   {"the mail server refuses the message", "the connection to the mail server was lost", "smtp_broken"},
-	atAnswer:    {"the mail server refuses the message", "the connection to the mail server was lost before it answered; it may have accepted the message", "smtp_in_doubt"},
+	atAnswer: {"the mail server refuses the message",
+		"the connection to the mail server was lost before it answered; it may have accepted the message", "smtp_in_doubt"},
 }
 
 var (

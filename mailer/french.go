@@ -5,9 +5,12 @@ import "github.com/oubli/oubli/jobs"
 var french = catalogue{
 	Language: "fr",
 
-	Date:           "{day} {month} {year}",
-	FirstDay:       "1er",
-	Months:         [12]string{"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre"},
+	Date:     "{day} {month} {year}",
+	FirstDay: "1er",
+	Months: [12]string{
+		"janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre",
+		"décembre",
+	},
 	ZeroIsSingular: true,
 
 	Erasure: wording{
@@ -16,11 +19,12 @@ var french = catalogue{
 		Failed:         "Échec de la suppression de clients",
 		Cancelled:      "Suppression de clients annulée",
 
-		Done:          "La suppression est terminée. Cette action est irréversible.",
-		DoneNone:      "La suppression est arrivée à son terme. Aucun client n'a été supprimé.",
-		FailedSome:    "La suppression a échoué avant son terme. Les clients déjà supprimés ne peuvent pas être rétablis.",
-		FailedNone:    "La suppression a échoué. Aucun client n'a été supprimé.",
-		CancelledSome: "La suppression a été annulée avant son terme. Les clients déjà supprimés ne peuvent pas être rétablis\u00a0; tous les autres sont inchangés.",
+		Done:       "La suppression est terminée. Cette action est irréversible.",
+		DoneNone:   "La suppression est arrivée à son terme. Aucun client n'a été supprimé.",
+		FailedSome: "La suppression a échoué avant son terme. Les clients déjà supprimés ne peuvent pas être rétablis.",
+		FailedNone: "La suppression a échoué. Aucun client n'a été supprimé.",
+		CancelledSome: "La suppression a été annulée avant son terme. Les clients déjà supprimés ne peuvent pas être rétablis\u00a0; " +
+			"tous les autres sont inchangés.",
 		CancelledNone: "La suppression a été annulée. Aucun client n'a été supprimé.",
 
 		Sum: form{
@@ -53,11 +57,12 @@ var french = catalogue{
 		Failed:         "Échec de la fusion de clients",
 		Cancelled:      "Fusion de clients annulée",
 
-		Done:          "La fusion est terminée. Cette action est irréversible.",
-		DoneNone:      "La fusion est arrivée à son terme. Aucun client n'a été fusionné.",
-		FailedSome:    "La fusion a échoué avant son terme. Les clients déjà fusionnés ne peuvent plus être séparés.",
-		FailedNone:    "La fusion a échoué. Aucun client n'a été fusionné.",
-		CancelledSome: "La fusion a été annulée avant son terme. Les clients déjà fusionnés ne peuvent plus être séparés\u00a0; tous les autres sont inchangés.",
+		Done:       "La fusion est terminée. Cette action est irréversible.",
+		DoneNone:   "La fusion est arrivée à son terme. Aucun client n'a été fusionné.",
+		FailedSome: "La fusion a échoué avant son terme. Les clients déjà fusionnés ne peuvent plus être séparés.",
+		FailedNone: "La fusion a échoué. Aucun client n'a été fusionné.",
+		CancelledSome: "La fusion a été annulée avant son terme. Les clients déjà fusionnés ne peuvent plus être séparés\u00a0; " +
+			"tous les autres sont inchangés.",
 		CancelledNone: "La fusion a été annulée. Aucun client n'a été fusionné.",
 
 		Sum: form{
@@ -98,8 +103,10 @@ var french = catalogue{
 	SignIn:     "une connexion vous sera demandée",
 
 	KeptSome: form{
-		One:   "Pour {n} client, la loi impose de conserver certaines données, par exemple l'adresse figurant sur une facture. Elles seront effacées automatiquement à la fin de la durée légale.",
-		Other: "Pour {n} clients, la loi impose de conserver certaines données, par exemple l'adresse figurant sur une facture. Elles seront effacées automatiquement à la fin de la durée légale.",
+		One: "Pour {n} client, la loi impose de conserver certaines données, par exemple l'adresse figurant sur une facture. " +
+			"Elles seront effacées automatiquement à la fin de la durée légale.",
+		Other: "Pour {n} clients, la loi impose de conserver certaines données, par exemple l'adresse figurant sur une facture. " +
+			"Elles seront effacées automatiquement à la fin de la durée légale.",
 	},
 	KeptUntil: "La dernière de ces durées prend fin le {date}.",
 
@@ -123,5 +130,6 @@ var french = catalogue{
 	Database:           "Refus de la base de données (SQLSTATE {state})",
 	DatabaseConstraint: "Refus de la base de données (SQLSTATE {state}, contrainte {constraint})",
 
-	Footer: "Le présent message a été envoyé automatiquement, car cette adresse a été indiquée pour être informée du résultat. Il ne contient aucun nom de client.",
+	Footer: "Le présent message a été envoyé automatiquement, car cette adresse a été indiquée pour être informée du résultat. " +
+		"Il ne contient aucun nom de client.",
 }

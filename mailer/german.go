@@ -7,7 +7,10 @@ var german = catalogue{
 
 	Date:     "{day}. {month} {year}",
 	FirstDay: "1",
-	Months:   [12]string{"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember"},
+	Months: [12]string{
+		"Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November",
+		"Dezember",
+	},
 
 	Erasure: wording{
 		Complete:       "Kundenlöschung abgeschlossen",
@@ -15,11 +18,12 @@ var german = catalogue{
 		Failed:         "Kundenlöschung fehlgeschlagen",
 		Cancelled:      "Kundenlöschung abgebrochen",
 
-		Done:          "Die Löschung ist abgeschlossen und kann nicht rückgängig gemacht werden.",
-		DoneNone:      "Die Löschung ist durchgelaufen. Es wurde kein Kunde gelöscht.",
-		FailedSome:    "Die Löschung ist vorzeitig fehlgeschlagen. Bereits gelöschte Kunden lassen sich nicht wiederherstellen.",
-		FailedNone:    "Die Löschung ist fehlgeschlagen. Es wurde kein Kunde gelöscht.",
-		CancelledSome: "Die Löschung wurde vorzeitig abgebrochen. Bereits gelöschte Kunden lassen sich nicht wiederherstellen; alle übrigen sind unverändert.",
+		Done:       "Die Löschung ist abgeschlossen und kann nicht rückgängig gemacht werden.",
+		DoneNone:   "Die Löschung ist durchgelaufen. Es wurde kein Kunde gelöscht.",
+		FailedSome: "Die Löschung ist vorzeitig fehlgeschlagen. Bereits gelöschte Kunden lassen sich nicht wiederherstellen.",
+		FailedNone: "Die Löschung ist fehlgeschlagen. Es wurde kein Kunde gelöscht.",
+		CancelledSome: "Die Löschung wurde vorzeitig abgebrochen. Bereits gelöschte Kunden lassen sich nicht wiederherstellen; " +
+			"alle übrigen sind unverändert.",
 		CancelledNone: "Die Löschung wurde abgebrochen. Es wurde kein Kunde gelöscht.",
 
 		Sum: form{
@@ -52,11 +56,12 @@ var german = catalogue{
 		Failed:         "Kundenzusammenführung fehlgeschlagen",
 		Cancelled:      "Kundenzusammenführung abgebrochen",
 
-		Done:          "Die Zusammenführung ist abgeschlossen und kann nicht rückgängig gemacht werden.",
-		DoneNone:      "Die Zusammenführung ist durchgelaufen. Es wurde kein Kunde zusammengeführt.",
-		FailedSome:    "Die Zusammenführung ist vorzeitig fehlgeschlagen. Bereits zusammengeführte Kunden lassen sich nicht wieder trennen.",
-		FailedNone:    "Die Zusammenführung ist fehlgeschlagen. Es wurde kein Kunde zusammengeführt.",
-		CancelledSome: "Die Zusammenführung wurde vorzeitig abgebrochen. Bereits zusammengeführte Kunden lassen sich nicht wieder trennen; alle übrigen sind unverändert.",
+		Done:       "Die Zusammenführung ist abgeschlossen und kann nicht rückgängig gemacht werden.",
+		DoneNone:   "Die Zusammenführung ist durchgelaufen. Es wurde kein Kunde zusammengeführt.",
+		FailedSome: "Die Zusammenführung ist vorzeitig fehlgeschlagen. Bereits zusammengeführte Kunden lassen sich nicht wieder trennen.",
+		FailedNone: "Die Zusammenführung ist fehlgeschlagen. Es wurde kein Kunde zusammengeführt.",
+		CancelledSome: "Die Zusammenführung wurde vorzeitig abgebrochen. " +
+			"Bereits zusammengeführte Kunden lassen sich nicht wieder trennen; alle übrigen sind unverändert.",
 		CancelledNone: "Die Zusammenführung wurde abgebrochen. Es wurde kein Kunde zusammengeführt.",
 
 		Sum: form{
@@ -97,8 +102,10 @@ var german = catalogue{
 	SignIn:     "Anmeldung erforderlich",
 
 	KeptSome: form{
-		One:   "Bei {n} Kunden verlangt das Gesetz, einzelne Daten aufzubewahren, zum Beispiel die Anschrift auf einer Rechnung. Nach Ablauf der Frist werden sie automatisch entfernt.",
-		Other: "Bei {n} Kunden verlangt das Gesetz, einzelne Daten aufzubewahren, zum Beispiel die Anschrift auf einer Rechnung. Nach Ablauf der Frist werden sie automatisch entfernt.",
+		One: "Bei {n} Kunden verlangt das Gesetz, einzelne Daten aufzubewahren, zum Beispiel die Anschrift auf einer Rechnung. " +
+			"Nach Ablauf der Frist werden sie automatisch entfernt.",
+		Other: "Bei {n} Kunden verlangt das Gesetz, einzelne Daten aufzubewahren, zum Beispiel die Anschrift auf einer Rechnung. " +
+			"Nach Ablauf der Frist werden sie automatisch entfernt.",
 	},
 	KeptUntil: "Die letzte dieser Fristen endet am {date}.",
 
@@ -122,5 +129,6 @@ var german = catalogue{
 	Database:           "Von der Datenbank abgelehnt (SQLSTATE {state})",
 	DatabaseConstraint: "Von der Datenbank abgelehnt (SQLSTATE {state}, Constraint {constraint})",
 
-	Footer: "Diese Nachricht wurde automatisch gesendet, weil diese Adresse über das Ende des Auftrags informiert werden soll. Sie enthält keine Kundennamen.",
+	Footer: "Diese Nachricht wurde automatisch gesendet, weil diese Adresse über das Ende des Auftrags informiert werden soll. " +
+		"Sie enthält keine Kundennamen.",
 }

@@ -7,7 +7,10 @@ var italian = catalogue{
 
 	Date:     "{day} {month} {year}",
 	FirstDay: "1º",
-	Months:   [12]string{"gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre", "ottobre", "novembre", "dicembre"},
+	Months: [12]string{
+		"gennaio", "febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre", "ottobre",
+		"novembre", "dicembre",
+	},
 
 	Erasure: wording{
 		Complete:       "Eliminazione dei clienti completata",
@@ -15,11 +18,12 @@ var italian = catalogue{
 		Failed:         "Eliminazione dei clienti non riuscita",
 		Cancelled:      "Eliminazione dei clienti annullata",
 
-		Done:          "L'eliminazione è completata e non può essere annullata.",
-		DoneNone:      "L'eliminazione è giunta al termine. Nessun cliente è stato eliminato.",
-		FailedSome:    "L'eliminazione si è interrotta per un errore prima del termine. I clienti già eliminati non possono essere ripristinati.",
-		FailedNone:    "L'eliminazione non è riuscita. Nessun cliente è stato eliminato.",
-		CancelledSome: "L'eliminazione è stata annullata prima del termine. I clienti già eliminati non possono essere ripristinati; tutti gli altri sono invariati.",
+		Done:       "L'eliminazione è completata e non può essere annullata.",
+		DoneNone:   "L'eliminazione è giunta al termine. Nessun cliente è stato eliminato.",
+		FailedSome: "L'eliminazione si è interrotta per un errore prima del termine. I clienti già eliminati non possono essere ripristinati.",
+		FailedNone: "L'eliminazione non è riuscita. Nessun cliente è stato eliminato.",
+		CancelledSome: "L'eliminazione è stata annullata prima del termine. I clienti già eliminati non possono essere ripristinati; " +
+			"tutti gli altri sono invariati.",
 		CancelledNone: "L'eliminazione è stata annullata. Nessun cliente è stato eliminato.",
 
 		Sum: form{
@@ -52,11 +56,12 @@ var italian = catalogue{
 		Failed:         "Unione dei clienti non riuscita",
 		Cancelled:      "Unione dei clienti annullata",
 
-		Done:          "L'unione è completata e non può essere annullata.",
-		DoneNone:      "L'unione è giunta al termine. Nessun cliente è stato unito.",
-		FailedSome:    "L'unione si è interrotta per un errore prima del termine. I clienti già uniti non possono più essere separati.",
-		FailedNone:    "L'unione non è riuscita. Nessun cliente è stato unito.",
-		CancelledSome: "L'unione è stata annullata prima del termine. I clienti già uniti non possono più essere separati; tutti gli altri sono invariati.",
+		Done:       "L'unione è completata e non può essere annullata.",
+		DoneNone:   "L'unione è giunta al termine. Nessun cliente è stato unito.",
+		FailedSome: "L'unione si è interrotta per un errore prima del termine. I clienti già uniti non possono più essere separati.",
+		FailedNone: "L'unione non è riuscita. Nessun cliente è stato unito.",
+		CancelledSome: "L'unione è stata annullata prima del termine. I clienti già uniti non possono più essere separati; " +
+			"tutti gli altri sono invariati.",
 		CancelledNone: "L'unione è stata annullata. Nessun cliente è stato unito.",
 
 		Sum: form{
@@ -97,8 +102,10 @@ var italian = catalogue{
 	SignIn:     "verrà richiesto l'accesso",
 
 	KeptSome: form{
-		One:   "Per {n} cliente la legge impone di conservare alcuni dati, ad esempio l'indirizzo su una fattura. Saranno rimossi automaticamente alla scadenza del termine.",
-		Other: "Per {n} clienti la legge impone di conservare alcuni dati, ad esempio l'indirizzo su una fattura. Saranno rimossi automaticamente alla scadenza del termine.",
+		One: "Per {n} cliente la legge impone di conservare alcuni dati, ad esempio l'indirizzo su una fattura. " +
+			"Saranno rimossi automaticamente alla scadenza del termine.",
+		Other: "Per {n} clienti la legge impone di conservare alcuni dati, ad esempio l'indirizzo su una fattura. " +
+			"Saranno rimossi automaticamente alla scadenza del termine.",
 	},
 	KeptUntil: "L'ultimo di questi termini scade il {date}.",
 
@@ -122,5 +129,6 @@ var italian = catalogue{
 	Database:           "Rifiutato dal database (SQLSTATE {state})",
 	DatabaseConstraint: "Rifiutato dal database (SQLSTATE {state}, vincolo {constraint})",
 
-	Footer: "Questo messaggio è stato inviato automaticamente perché questo indirizzo è stato indicato per conoscere l'esito dell'operazione. Non contiene nomi di clienti.",
+	Footer: "Questo messaggio è stato inviato automaticamente perché questo indirizzo è stato indicato per conoscere l'esito " +
+		"dell'operazione. Non contiene nomi di clienti.",
 }

@@ -80,14 +80,21 @@ func TestTheServersAnswerDecidesWhetherToTryAgain(t *testing.T) {
 		code   string
 		msg    string
 	}{
-		"recipient later":         {&server{rcpt: at(reply(450, 4, 2, 1))}, jobs.Unavailable, "smtp_450", "the mail server refuses the recipient (450 4.2.1)"},
-		"recipient never":         {&server{rcpt: at(reply(550, 5, 1, 1))}, jobs.Invalid, "smtp_550", "the mail server refuses the recipient (550 5.1.1)"},
-		"never, without status":   {&server{rcpt: at(reply(553))}, jobs.Invalid, "smtp_553", "the mail server refuses the recipient (553)"},
-		"message later":           {&server{data: atData(reply(451, 4, 3, 0))}, jobs.Unavailable, "smtp_451", "the mail server refuses the message (451 4.3.0)"},
-		"message never":           {&server{data: atData(reply(554, 5, 6, 0))}, jobs.Invalid, "smtp_554", "the mail server refuses the message (554 5.6.0)"},
-		"server closes down":      {&server{rcpt: at(reply(421, 4, 3, 2))}, jobs.Unavailable, "smtp_421", "the mail server refuses the recipient (421 4.3.2)"},
-		"sender not allowed":      {&server{mail: at(reply(553, 5, 7, 1))}, jobs.Unavailable, "smtp_553", "the mail server refuses the sender (553 5.7.1)"},
-		"login wanted, said late": {&server{rcpt: at(reply(530, 5, 7, 0))}, jobs.Unavailable, "smtp_530", "the mail server refuses the recipient (530 5.7.0)"},
+		"recipient later": {&server{rcpt: at(reply(450, 4, 2, 1))}, jobs.Unavailable,
+			"smtp_450", "the mail server refuses the recipient (450 4.2.1)"},
+		"recipient never": {&server{rcpt: at(reply(550, 5, 1, 1))}, jobs.Invalid,
+			"smtp_550", "the mail server refuses the recipient (550 5.1.1)"},
+		"never, without status": {&server{rcpt: at(reply(553))}, jobs.Invalid, "smtp_553", "the mail server refuses the recipient (553)"},
+		"message later": {&server{data: atData(reply(451, 4, 3, 0))}, jobs.Unavailable,
+			"smtp_451", "the mail server refuses the message (451 4.3.0)"},
+		"message never": {&server{data: atData(reply(554, 5, 6, 0))}, jobs.Invalid,
+			"smtp_554", "the mail server refuses the message (554 5.6.0)"},
+		"server closes down": {&server{rcpt: at(reply(421, 4, 3, 2))}, jobs.Unavailable,
+			"smtp_421", "the mail server refuses the recipient (421 4.3.2)"},
+		"sender not allowed": {&server{mail: at(reply(553, 5, 7, 1))}, jobs.Unavailable,
+			"smtp_553", "the mail server refuses the sender (553 5.7.1)"},
+		"login wanted, said late": {&server{rcpt: at(reply(530, 5, 7, 0))}, jobs.Unavailable,
+			"smtp_530", "the mail server refuses the recipient (530 5.7.0)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -107,8 +114,12 @@ func TestALostConnectionIsTriedAgain(t *testing.T) {
 		code   string
 	}{
 		"before the recipient": {&server{rcpt: drop}, "smtp_broken"},
-		"before the final dot": {&server{data: func(c *smtp.Conn, _ io.Reader) error { return drop(c) }}, "smtp_broken or smtp_in_doubt"}, // as the network buffers
-		"behind the final dot": {&server{data: func(c *smtp.Conn, r io.Reader) error { io.Copy(io.Discard, r); return drop(c) }}, "smtp_in_doubt"},
+		// Which of the two depends on how much the network buffers.
+		"before the final dot": {&server{data: func(c *smtp.Conn, _ io.Reader) error { return drop(c) }}, "smtp_broken or smtp_in_doubt"},
+		"behind the final dot": {&server{data: func(c *smtp.Conn, r io.Reader) error {
+			io.Copy(io.Discard, r)
+			return drop(c)
+		}}, "smtp_in_doubt"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -67,7 +67,14 @@ func (s *server) start(t *testing.T) *server {
 // mailer is a client of this server, without TLS unless the test asks for it.
 func (s *server) mailer(t *testing.T, change ...func(*Options)) *Mailer {
 	t.Helper()
-	o := Options{Host: s.host, Port: s.port, TLS: TLSNone, From: "oubli <no-reply@example.org>", PublicURL: "https://booking.example", HELO: "client.test"}
+	o := Options{
+		Host:      s.host,
+		Port:      s.port,
+		TLS:       TLSNone,
+		From:      "oubli <no-reply@example.org>",
+		PublicURL: "https://booking.example",
+		HELO:      "client.test",
+	}
 	for _, f := range change {
 		f(&o)
 	}

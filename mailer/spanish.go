@@ -7,7 +7,10 @@ var spanish = catalogue{
 
 	Date:     "{day} de {month} de {year}",
 	FirstDay: "1",
-	Months:   [12]string{"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre"},
+	Months: [12]string{
+		"enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre",
+		"noviembre", "diciembre",
+	},
 
 	Erasure: wording{
 		Complete:       "Eliminación de clientes finalizada",
@@ -15,11 +18,12 @@ var spanish = catalogue{
 		Failed:         "La eliminación de clientes ha fallado",
 		Cancelled:      "Eliminación de clientes cancelada",
 
-		Done:          "La eliminación ha finalizado y no se puede deshacer.",
-		DoneNone:      "La eliminación ha llegado a su fin. No se ha eliminado ningún cliente.",
-		FailedSome:    "La eliminación ha fallado antes de terminar. Los clientes ya eliminados no se pueden recuperar.",
-		FailedNone:    "La eliminación ha fallado. No se ha eliminado ningún cliente.",
-		CancelledSome: "La eliminación se ha cancelado antes de terminar. Los clientes ya eliminados no se pueden recuperar; todos los demás siguen sin cambios.",
+		Done:       "La eliminación ha finalizado y no se puede deshacer.",
+		DoneNone:   "La eliminación ha llegado a su fin. No se ha eliminado ningún cliente.",
+		FailedSome: "La eliminación ha fallado antes de terminar. Los clientes ya eliminados no se pueden recuperar.",
+		FailedNone: "La eliminación ha fallado. No se ha eliminado ningún cliente.",
+		CancelledSome: "La eliminación se ha cancelado antes de terminar. Los clientes ya eliminados no se pueden recuperar; " +
+			"todos los demás siguen sin cambios.",
 		CancelledNone: "La eliminación se ha cancelado. No se ha eliminado ningún cliente.",
 
 		Sum: form{
@@ -52,11 +56,12 @@ var spanish = catalogue{
 		Failed:         "La fusión de clientes ha fallado",
 		Cancelled:      "Fusión de clientes cancelada",
 
-		Done:          "La fusión ha finalizado y no se puede deshacer.",
-		DoneNone:      "La fusión ha llegado a su fin. No se ha fusionado ningún cliente.",
-		FailedSome:    "La fusión ha fallado antes de terminar. Los clientes ya fusionados no se pueden volver a separar.",
-		FailedNone:    "La fusión ha fallado. No se ha fusionado ningún cliente.",
-		CancelledSome: "La fusión se ha cancelado antes de terminar. Los clientes ya fusionados no se pueden volver a separar; todos los demás siguen sin cambios.",
+		Done:       "La fusión ha finalizado y no se puede deshacer.",
+		DoneNone:   "La fusión ha llegado a su fin. No se ha fusionado ningún cliente.",
+		FailedSome: "La fusión ha fallado antes de terminar. Los clientes ya fusionados no se pueden volver a separar.",
+		FailedNone: "La fusión ha fallado. No se ha fusionado ningún cliente.",
+		CancelledSome: "La fusión se ha cancelado antes de terminar. Los clientes ya fusionados no se pueden volver a separar; " +
+			"todos los demás siguen sin cambios.",
 		CancelledNone: "La fusión se ha cancelado. No se ha fusionado ningún cliente.",
 
 		Sum: form{
@@ -97,8 +102,10 @@ var spanish = catalogue{
 	SignIn:     "se le pedirá que inicie sesión",
 
 	KeptSome: form{
-		One:   "En el caso de {n} cliente, la ley obliga a conservar algunos datos, por ejemplo la dirección de una factura. Se borrarán automáticamente al terminar el plazo legal.",
-		Other: "En el caso de {n} clientes, la ley obliga a conservar algunos datos, por ejemplo la dirección de una factura. Se borrarán automáticamente al terminar el plazo legal.",
+		One: "En el caso de {n} cliente, la ley obliga a conservar algunos datos, por ejemplo la dirección de una factura. " +
+			"Se borrarán automáticamente al terminar el plazo legal.",
+		Other: "En el caso de {n} clientes, la ley obliga a conservar algunos datos, por ejemplo la dirección de una factura. " +
+			"Se borrarán automáticamente al terminar el plazo legal.",
 	},
 	KeptUntil: "El último de estos plazos termina el {date}.",
 
@@ -122,5 +129,6 @@ var spanish = catalogue{
 	Database:           "Rechazado por la base de datos (SQLSTATE {state})",
 	DatabaseConstraint: "Rechazado por la base de datos (SQLSTATE {state}, restricción {constraint})",
 
-	Footer: "Este mensaje se ha enviado automáticamente porque esta dirección se indicó para conocer el resultado de la tarea. No contiene nombres de clientes.",
+	Footer: "Este mensaje se ha enviado automáticamente porque esta dirección se indicó para conocer el resultado de la tarea. " +
+		"No contiene nombres de clientes.",
 }

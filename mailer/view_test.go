@@ -192,11 +192,14 @@ func TestAMailNeverClaimsAnEndThatDidNotHappen(t *testing.T) {
 				change   func(*jobs.ReportMail)
 				sentence string
 			}{
-				"cancelled half way":   {func(l *jobs.ReportMail) {}, words.CancelledSome},
-				"cancelled at once":    {func(l *jobs.ReportMail) { l.Counts = jobs.Counts{Pending: 7}; l.StartedAt = nil }, words.CancelledNone},
-				"failed altogether":    {func(l *jobs.ReportMail) { l.State = jobs.Failed; l.Counts = jobs.Counts{Failed: 7} }, words.FailedNone},
-				"failed half way":      {func(l *jobs.ReportMail) { l.State = jobs.Failed }, words.FailedSome},
-				"everybody was spared": {func(l *jobs.ReportMail) { l.State = jobs.CompletedWithExceptions; l.Counts = jobs.Counts{Skipped: 7} }, words.DoneNone},
+				"cancelled half way": {func(l *jobs.ReportMail) {}, words.CancelledSome},
+				"cancelled at once":  {func(l *jobs.ReportMail) { l.Counts = jobs.Counts{Pending: 7}; l.StartedAt = nil }, words.CancelledNone},
+				"failed altogether":  {func(l *jobs.ReportMail) { l.State = jobs.Failed; l.Counts = jobs.Counts{Failed: 7} }, words.FailedNone},
+				"failed half way":    {func(l *jobs.ReportMail) { l.State = jobs.Failed }, words.FailedSome},
+				"everybody was spared": {func(l *jobs.ReportMail) {
+					l.State = jobs.CompletedWithExceptions
+					l.Counts = jobs.Counts{Skipped: 7}
+				}, words.DoneNone},
 			} {
 				l := sample(w.Language, jobs.Cancelled)
 				l.Kind = kind
