@@ -29,17 +29,22 @@ type QueueSource interface {
 const collectTimeout = 5 * time.Second
 
 var (
-	descUp      = prometheus.NewDesc("oubli_source_up", "1 when the source (database or redis) has answered; while it is 0, the metrics read from it are missing.", []string{"source"}, nil)
+	descUp = prometheus.NewDesc("oubli_source_up",
+		"1 when the source (database or redis) has answered; while it is 0, the metrics read from it are missing.", []string{"source"}, nil)
 	descJobs    = prometheus.NewDesc("oubli_jobs", "Jobs by state.", []string{"state"}, nil)
 	descClients = prometheus.NewDesc("oubli_clients_total", "Clients by outcome, over all jobs.", []string{"outcome"}, nil)
 	descTasks   = prometheus.NewDesc("oubli_tasks", "Tasks by kind and state.", []string{"kind", "state"}, nil)
 	descMails   = prometheus.NewDesc("oubli_mails", "Mails by state.", []string{"state"}, nil)
 	descOldest  = prometheus.NewDesc("oubli_oldest_open_job_age_seconds", "Age of the oldest job that has not ended; 0 without one.", nil, nil)
-	descDue     = prometheus.NewDesc("oubli_oldest_due_batch_age_seconds", "Time that the oldest batch that is ready to run has waited for a worker; 0 without one.", nil, nil)
-	descMail    = prometheus.NewDesc("oubli_oldest_open_mail_age_seconds", "Time since the end of the oldest job whose mail has not been sent; 0 without one.", nil, nil)
-	descBlocked = prometheus.NewDesc("oubli_blocked_jobs", "Blocked jobs by reason: the table and column, or what an operator must fix. At most ten reasons.", []string{"reason"}, nil)
+	descDue     = prometheus.NewDesc("oubli_oldest_due_batch_age_seconds",
+		"Time that the oldest batch that is ready to run has waited for a worker; 0 without one.", nil, nil)
+	descMail = prometheus.NewDesc("oubli_oldest_open_mail_age_seconds",
+		"Time since the end of the oldest job whose mail has not been sent; 0 without one.", nil, nil)
+	descBlocked = prometheus.NewDesc("oubli_blocked_jobs",
+		"Blocked jobs by reason: the table and column, or what an operator must fix. At most ten reasons.", []string{"reason"}, nil)
 	descHints   = prometheus.NewDesc("oubli_queue_hints", "Hints in a queue by asynq's state.", []string{"queue", "state"}, nil)
-	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds", "Time that the oldest pending hint of a queue has waited.", []string{"queue"}, nil)
+	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds",
+		"Time that the oldest pending hint of a queue has waited.", []string{"queue"}, nil)
 )
 
 // Collector reads the metrics of the database and of the queues on each scrape.
@@ -58,7 +63,9 @@ func NewCollector(stats StatsSource, queues QueueSource, log zerolog.Logger) *Co
 
 // Describe sends the descriptions of the metrics.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descUp, descJobs, descClients, descTasks, descMails, descOldest, descDue, descMail, descBlocked, descHints, descLatency} {
+	for _, d := range []*prometheus.Desc{
+		descUp, descJobs, descClients, descTasks, descMails, descOldest, descDue, descMail, descBlocked, descHints, descLatency,
+	} {
 		out <- d
 	}
 }

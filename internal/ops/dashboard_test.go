@@ -18,7 +18,12 @@ func TestTheDashboardShowsIdsAndNothingElse(t *testing.T) {
 	enqueue(t, opt, jobs.Dispatch{TaskID: id, Kind: jobs.BatchTask, Queue: jobs.Bulk, No: 1})
 	c := asynq.NewClient(opt)
 	defer c.Close()
-	for _, payload := range []string{`{"name":"` + marker + `"}`, marker, `{"task_id":"` + marker + ` Vega"}`, `{"task_id":"x","name":"` + marker + `"}`} {
+	for _, payload := range []string{
+		`{"name":"` + marker + `"}`,
+		marker,
+		`{"task_id":"` + marker + ` Vega"}`,
+		`{"task_id":"x","name":"` + marker + `"}`,
+	} {
 		if _, err := c.Enqueue(asynq.NewTask("odd", []byte(payload)), asynq.Queue("bulk")); err != nil {
 			t.Fatal(err)
 		}

@@ -51,7 +51,9 @@ func TestReadinessNamesEachCheckAndNoValue(t *testing.T) {
 		}
 		for range 3 {
 			time.Sleep(2 * readyCache)
-			if code, body := ask(); code != 503 || !strings.Contains(body, `{"name":"database","status":"failing","cause":"failed; the log has the cause"}`) || strings.Contains(body, marker) {
+			code, body := ask()
+			if code != 503 || strings.Contains(body, marker) ||
+				!strings.Contains(body, `{"name":"database","status":"failing","cause":"failed; the log has the cause"}`) {
 				t.Errorf("got %d %s", code, body)
 			}
 		}
@@ -61,7 +63,8 @@ func TestReadinessNamesEachCheckAndNoValue(t *testing.T) {
 		var gaps error = &jobs.Error{Kind: jobs.Conflict, Msg: "the map does not cover clients.iban", Err: errors.New(marker)}
 		trouble.Store(&gaps)
 		time.Sleep(2 * readyCache)
-		if code, body := ask(); code != 503 || !strings.Contains(body, `"cause":"the map does not cover clients.iban"`) || strings.Contains(body, marker) {
+		code, body := ask()
+		if code != 503 || !strings.Contains(body, `"cause":"the map does not cover clients.iban"`) || strings.Contains(body, marker) {
 			t.Errorf("got %d %s", code, body)
 		}
 		trouble.Store(nil)

@@ -27,10 +27,12 @@ type Metrics struct {
 
 // eventNames are the name and the help of each event's counter.
 var eventNames = map[jobs.Event][2]string{
-	jobs.HintSent:     {"oubli_hints_sent_total", "Hints that were enqueued in Redis."},
-	jobs.HintResent:   {"oubli_hints_resent_total", "Hints that were missing in Redis and were sent again."},
-	jobs.LeaseExpired: {"oubli_leases_expired_total", "Tasks whose lease expired because their worker died or hung; another worker takes them."},
-	jobs.FenceLost:    {"oubli_fence_losses_total", "Times that a worker stopped because another worker has its task, or because its job was paused, blocked or cancelled."},
+	jobs.HintSent:   {"oubli_hints_sent_total", "Hints that were enqueued in Redis."},
+	jobs.HintResent: {"oubli_hints_resent_total", "Hints that were missing in Redis and were sent again."},
+	jobs.LeaseExpired: {"oubli_leases_expired_total",
+		"Tasks whose lease expired because their worker died or hung; another worker takes them."},
+	jobs.FenceLost: {"oubli_fence_losses_total",
+		"Times that a worker stopped because another worker has its task, or because its job was paused, blocked or cancelled."},
 	jobs.JobBlocked:   {"oubli_jobs_blocked_total", "Times that a worker blocked a job."},
 	jobs.JobUnblocked: {"oubli_jobs_unblocked_total", "Blocked jobs that were continued."},
 	jobs.ClientFailed: {"oubli_clients_given_up_total", "Clients that could not be erased and have the outcome failed."},
@@ -87,7 +89,9 @@ func NewMetrics(r prometheus.Registerer, version, goVersion string) (*Metrics, e
 	for _, reason := range []string{jobs.CodeContention, jobs.Unavailable.String()} {
 		m.retries.WithLabelValues(reason)
 	}
-	all := []prometheus.Collector{build, m.chunkSeconds, m.chunkClients, m.retries, m.loopFailures, m.loopSuccess, m.slots, m.requests, m.requestSeconds}
+	all := []prometheus.Collector{
+		build, m.chunkSeconds, m.chunkClients, m.retries, m.loopFailures, m.loopSuccess, m.slots, m.requests, m.requestSeconds,
+	}
 	for _, e := range jobs.Events() {
 		m.events[e] = prometheus.NewCounter(prometheus.CounterOpts{Name: eventNames[e][0], Help: eventNames[e][1]})
 		all = append(all, m.events[e])

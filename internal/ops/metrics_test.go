@@ -80,11 +80,14 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 		`oubli_mails{state="sent"} 1`, `oubli_mails{state="failed"} 0`, `oubli_oldest_open_job_age_seconds 90`,
 		`oubli_queue_hints{queue="bulk",state="pending"} 3`, `oubli_queue_hints{queue="interactive",state="pending"} 0`,
 		`oubli_queue_latency_seconds{queue="mail"} 0`, `oubli_queue_latency_seconds{queue="bulk"} `,
-		`oubli_chunk_seconds_bucket{le="0.1"} 1`, `oubli_chunk_seconds_bucket{le="0.05"} 0`, `oubli_chunk_clients_sum 100`, `oubli_batch_retries_total{reason="contention"} 1`, `oubli_batch_retries_total{reason="unavailable"} 0`,
-		`oubli_oldest_due_batch_age_seconds 80`, `oubli_oldest_open_mail_age_seconds 70`, `oubli_blocked_jobs{reason="the map does not cover public.clients.iban"} 2`,
+		`oubli_chunk_seconds_bucket{le="0.1"} 1`, `oubli_chunk_seconds_bucket{le="0.05"} 0`, `oubli_chunk_clients_sum 100`,
+		`oubli_batch_retries_total{reason="contention"} 1`, `oubli_batch_retries_total{reason="unavailable"} 0`,
+		`oubli_oldest_due_batch_age_seconds 80`, `oubli_oldest_open_mail_age_seconds 70`,
+		`oubli_blocked_jobs{reason="the map does not cover public.clients.iban"} 2`,
 		`oubli_leases_expired_total 3`, `oubli_fence_losses_total 0`, `oubli_hints_resent_total 0`, `oubli_worker_slots 4`,
 		`oubli_loop_failures_total{loop="dispatch"} 1`, `oubli_loop_last_success_timestamp_seconds{loop="dispatch"} 1.`,
-		`oubli_http_requests_total{method="POST",route="/v1/erasures",status="202"} 1`, `oubli_http_requests_total{method="GET",route="none",status="404"} 1`,
+		`oubli_http_requests_total{method="POST",route="/v1/erasures",status="202"} 1`,
+		`oubli_http_requests_total{method="GET",route="none",status="404"} 1`,
 		`oubli_http_request_seconds_count{route="/v1/erasures"} 1`, `oubli_build_info{go_version="go1.26",version="v1.2.3"} 1`,
 		`oubli_database_connections{state="in_use"} 3`, `oubli_database_connections{state="idle"} 2`, `oubli_database_connections_max 10`,
 		`oubli_database_waits_total 7`, `oubli_database_wait_seconds_total 1.5`,
@@ -118,7 +121,8 @@ func TestASourceThatIsDownLeavesTheOtherStanding(t *testing.T) {
 		collector  *Collector
 		has, lacks string
 	}{
-		{"database", NewCollector(fakeStats{err: errors.New("SQLSTATE 57P01 " + marker)}, mustInspector(t, opt), zerolog.Nop()), "oubli_queue_hints{", "oubli_jobs{"},
+		{"database", NewCollector(fakeStats{err: errors.New("SQLSTATE 57P01 " + marker)}, mustInspector(t, opt), zerolog.Nop()),
+			"oubli_queue_hints{", "oubli_jobs{"},
 		{"redis", NewCollector(fakeStats{}, unreachable{}, zerolog.Nop()), "oubli_jobs{", "oubli_queue_hints{"},
 	} {
 		registry := prometheus.NewRegistry()

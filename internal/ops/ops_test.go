@@ -84,7 +84,8 @@ func TestTheListenerStaysOnLoopbackWithoutAPassword(t *testing.T) {
 	t.Parallel()
 	for addr, loopback := range map[string]bool{
 		"127.0.0.1:9090": true, "127.8.9.1:0": true, "[::1]:9090": true, "localhost:9090": true,
-		":9090": false, "0.0.0.0:9090": false, "[::]:9090": false, "10.0.0.1:9090": false, "ops.example:9090": false, "localhost.example:9090": false,
+		":9090": false, "0.0.0.0:9090": false, "[::]:9090": false, "10.0.0.1:9090": false,
+		"ops.example:9090": false, "localhost.example:9090": false,
 	} {
 		for _, password := range []string{"", "secret"} {
 			h, err := New(Options{Addr: addr, Password: password, Redis: nowhere, Registry: prometheus.NewRegistry()})
@@ -108,7 +109,9 @@ func TestThePasswordOpensAllAndProbesNeedNone(t *testing.T) {
 	t.Parallel()
 	s := mustServe(t, Options{Addr: "0.0.0.0:9090", Password: "correct horse", Redis: nowhere})
 	for _, path := range []string{"/", "/monitoring", "/monitoring/api/queues", "/metrics", "/debug/pprof/", "/debug/pprof/cmdline", "/nix"} {
-		for _, headers := range [][]string{nil, {"Password: wrong"}, {"Password: correct horsE"}, {"Password: "}, {"Authorization: Bearer correct horse"}} {
+		for _, headers := range [][]string{
+			nil, {"Password: wrong"}, {"Password: correct horsE"}, {"Password: "}, {"Authorization: Bearer correct horse"},
+		} {
 			resp, body := mustAsk(t, s, "GET", path, headers...)
 			if resp.StatusCode != http.StatusUnauthorized || !strings.HasPrefix(resp.Header.Get("WWW-Authenticate"), "Basic ") {
 				t.Errorf("%s with %v: got %d %s", path, headers, resp.StatusCode, body)

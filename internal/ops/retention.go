@@ -15,12 +15,16 @@ type RetentionSource interface {
 }
 
 var (
-	descKept         = prometheus.NewDesc("oubli_retention_kept_rows", "Rows of erased clients with columns that are still kept by law.", []string{"table"}, nil)
-	descRetentionDue = prometheus.NewDesc("oubli_retention_due_rows", "Rows whose retention period has ended and that no sweep has cleared yet, as last counted.", []string{"table"}, nil)
-	descOverdue      = prometheus.NewDesc("oubli_retention_overdue_rows", "Due rows that the sweep of an earlier day should have cleared.", []string{"table"}, nil)
-	descRefused      = prometheus.NewDesc("oubli_retention_refused_rows", "Due rows that the database refuses to clear.", []string{"table"}, nil)
-	descCleared      = prometheus.NewDesc("oubli_retention_cleared_rows_total", "Rows that sweeps have cleared.", []string{"table"}, nil)
-	descSweepAge     = prometheus.NewDesc("oubli_retention_sweep_age_seconds", "Time since the last finished sweep of the tenant whose last sweep is longest ago. Sweeps are daily.", []string{"table"}, nil)
+	descKept = prometheus.NewDesc("oubli_retention_kept_rows",
+		"Rows of erased clients with columns that are still kept by law.", []string{"table"}, nil)
+	descRetentionDue = prometheus.NewDesc("oubli_retention_due_rows",
+		"Rows whose retention period has ended and that no sweep has cleared yet, as last counted.", []string{"table"}, nil)
+	descOverdue = prometheus.NewDesc("oubli_retention_overdue_rows",
+		"Due rows that the sweep of an earlier day should have cleared.", []string{"table"}, nil)
+	descRefused  = prometheus.NewDesc("oubli_retention_refused_rows", "Due rows that the database refuses to clear.", []string{"table"}, nil)
+	descCleared  = prometheus.NewDesc("oubli_retention_cleared_rows_total", "Rows that sweeps have cleared.", []string{"table"}, nil)
+	descSweepAge = prometheus.NewDesc("oubli_retention_sweep_age_seconds",
+		"Time since the last finished sweep of the tenant whose last sweep is longest ago. Sweeps are daily.", []string{"table"}, nil)
 )
 
 // RetentionCollector counts rows that are kept by law, by table, on each scrape.

@@ -31,7 +31,8 @@ func TestMetricsShowWhatTheLawKeepsByTable(t *testing.T) {
 	s := mustServe(t, Options{Redis: nowhere, Registry: registry})
 	_, text := mustAsk(t, s, "GET", "/metrics")
 	for _, want := range []string{
-		`oubli_retention_kept_rows{table="invoices"} 70`, `oubli_retention_due_rows{table="invoices"} 6`, `oubli_retention_overdue_rows{table="invoices"} 5`,
+		`oubli_retention_kept_rows{table="invoices"} 70`, `oubli_retention_due_rows{table="invoices"} 6`,
+		`oubli_retention_overdue_rows{table="invoices"} 5`,
 		`oubli_retention_refused_rows{table="invoices"} 4`, `oubli_retention_cleared_rows_total{table="invoices"} 300`,
 		`oubli_retention_sweep_age_seconds{table="invoices"} 5400`, `oubli_retention_kept_rows{table="receipts"} 0`,
 	} {
@@ -46,7 +47,8 @@ func TestMetricsOfRetentionAreLeftOutWithoutTheDatabase(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(NewRetentionCollector(archive{err: errors.New("SQLSTATE 57P01 " + marker)}, zerolog.Nop()))
 	s := mustServe(t, Options{Redis: nowhere, Registry: registry})
-	if resp, text := mustAsk(t, s, "GET", "/metrics"); resp.StatusCode != 200 || strings.Contains(text, "oubli_retention") || strings.Contains(text, marker) {
+	resp, text := mustAsk(t, s, "GET", "/metrics")
+	if resp.StatusCode != 200 || strings.Contains(text, "oubli_retention") || strings.Contains(text, marker) {
 		t.Errorf("got %d\n%s", resp.StatusCode, text)
 	}
 }
