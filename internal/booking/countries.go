@@ -34,12 +34,18 @@ var countries = []*country{&france, &germany, &britain, &austria}
 
 var france = country{
 	code: "FR", locale: "fr", timezone: "Europe/Paris",
-	studios: []string{"Atelier Pilates Bellecour", "Studio Souffle", "Salon Mirabelle", "Yoga des Quais", "Forme & Équilibre", "Le Tapis Rouge"},
+	studios: []string{
+		"Atelier Pilates Bellecour", "Studio Souffle", "Salon Mirabelle", "Yoga des Quais", "Forme & Équilibre",
+		"Le Tapis Rouge",
+	},
 	first: []string{"Camille", "Léa", "Manon", "Chloé", "Inès", "Hélène", "Nathalie", "Sandrine", "Amélie", "Aïcha", "Zoé", "Françoise",
 		"Lucas", "Hugo", "Théo", "Nicolas", "Julien", "Mathieu", "Antoine", "Sébastien", "Karim", "Olivier", "Rémi", "Gaël"},
 	family: []string{"Martin", "Bernard", "Dubois", "Moreau", "Laurent", "Lefèvre", "Michel", "Garcia", "Roux", "Fournier", "Girard", "Bonnet",
 		"Lambert", "Fontaine", "Rousseau", "Mercier", "Blanc", "Guérin", "Boyer", "Garnier", "Chevalier", "Benali", "Perrin", "Morin"},
-	cities: []city{{"75011", "Paris"}, {"69002", "Lyon"}, {"13006", "Marseille"}, {"33000", "Bordeaux"}, {"44000", "Nantes"}, {"67000", "Strasbourg"}, {"59800", "Lille"}},
+	cities: []city{
+		{"75011", "Paris"}, {"69002", "Lyon"}, {"13006", "Marseille"}, {"33000", "Bordeaux"}, {"44000", "Nantes"},
+		{"67000", "Strasbourg"}, {"59800", "Lille"},
+	},
 	street: func(r *rand.Rand, m string) string {
 		return fmt.Sprintf("%d %s %s", 1+r.IntN(180), pick(r, []string{"rue", "avenue", "impasse", "chemin de"}), capital(m))
 	},
@@ -51,13 +57,25 @@ var france = country{
 	services: []string{"Massage 60 min", "Pilates individuel", "Coupe et brushing", "Bilan forme", "Soin du visage", "Coaching 45 min"},
 	classes:  []string{"Yoga doux", "Pilates tapis", "Barre au sol", "HIIT du midi", "Stretching", "Méditation"},
 	phrases: phrases{
-		profile:     []string{"Mme/M. %s préfère le matin.", "Genou droit fragile, prévenir avant les sauts (%s).", "%s vient avec sa sœur un mardi sur deux."},
+		profile: []string{
+			"Mme/M. %s préfère le matin.",
+			"Genou droit fragile, prévenir avant les sauts (%s).",
+			"%s vient avec sa sœur un mardi sur deux.",
+		},
 		appointment: []string{"Appeler %s en cas de retard", "%s demande la cabine du fond", "Premier rendez-vous de %s"},
 		comment:     []string{"%s apporte son tapis", "Place près de la porte pour %s", "%s reprend après une pause"},
-		note:        []string{"Échange avec %s : douleurs au dos depuis l'hiver.", "%s souhaite un devis pour dix séances.", "Allergie aux huiles essentielles signalée par %s."},
-		subject:     []string{"Votre prochain rendez-vous", "On ne vous voit plus !", "Nouveaux horaires"},
-		greeting:    []string{"Bonjour %s, nous vous attendons demain.", "Bonjour %s, une séance vous est offerte.", "Bonjour %s, le planning change en septembre."},
-		membership:  "Abonnement mensuel", terms: "Conditions générales acceptées par %s",
+		note: []string{
+			"Échange avec %s : douleurs au dos depuis l'hiver.",
+			"%s souhaite un devis pour dix séances.",
+			"Allergie aux huiles essentielles signalée par %s.",
+		},
+		subject: []string{"Votre prochain rendez-vous", "On ne vous voit plus !", "Nouveaux horaires"},
+		greeting: []string{
+			"Bonjour %s, nous vous attendons demain.",
+			"Bonjour %s, une séance vous est offerte.",
+			"Bonjour %s, le planning change en septembre.",
+		},
+		membership: "Abonnement mensuel", terms: "Conditions générales acceptées par %s",
 	},
 }
 
@@ -65,7 +83,10 @@ var germany = country{
 	code: "DE", locale: "de", timezone: "Europe/Berlin",
 	studios: []string{"Yogaraum Ehrenfeld", "Kraftwerk Fitness", "Salon Schöneberg", "Pilates an der Isar", "Studio Hafenblick", "Ruhepol"},
 	first:   germanFirst, family: germanFamily,
-	cities: []city{{"10827", "Berlin"}, {"20359", "Hamburg"}, {"80469", "München"}, {"50823", "Köln"}, {"04109", "Leipzig"}, {"70178", "Stuttgart"}},
+	cities: []city{
+		{"10827", "Berlin"}, {"20359", "Hamburg"}, {"80469", "München"}, {"50823", "Köln"}, {"04109", "Leipzig"},
+		{"70178", "Stuttgart"},
+	},
 	street: germanStreet, phone: germanPhone,
 	services: germanServices, classes: germanClasses, phrases: german,
 }
@@ -83,21 +104,38 @@ var austria = country{
 var germanFirst = []string{"Anna", "Lena", "Sophie", "Katharina", "Jana", "Käthe", "Sabine", "Ursula", "Mareike", "Ayşe", "Helga", "Britta",
 	"Lukas", "Jonas", "Felix", "Stefan", "Jürgen", "Matthias", "Tobias", "Sören", "Emre", "Andreas", "Björn", "Uwe"}
 
-var germanFamily = []string{"Müller", "Schmidt", "Schneider", "Fischer", "Weber", "Wagner", "Becker", "Schäfer", "Koch", "Bauer", "Richter", "Klein",
-	"Wolf", "Schröder", "Neumann", "Schwarz", "Krüger", "Hofmann", "Lange", "Köhler", "Yilmaz", "Huber", "Gruber", "Weiß"}
+var germanFamily = []string{
+	"Müller", "Schmidt", "Schneider", "Fischer", "Weber", "Wagner", "Becker", "Schäfer", "Koch", "Bauer", "Richter", "Klein",
+	"Wolf", "Schröder", "Neumann", "Schwarz", "Krüger", "Hofmann", "Lange", "Köhler", "Yilmaz", "Huber", "Gruber", "Weiß",
+}
 
-var germanServices = []string{"Massage 60 Min.", "Personal Training", "Haarschnitt", "Gesichtsbehandlung", "Ernährungsberatung", "Physio-Check"}
+var germanServices = []string{
+	"Massage 60 Min.", "Personal Training", "Haarschnitt", "Gesichtsbehandlung", "Ernährungsberatung",
+	"Physio-Check",
+}
 
 var germanClasses = []string{"Hatha Yoga", "Rückenfit", "Spinning", "Pilates Matte", "Zirkeltraining", "Entspannung"}
 
 var german = phrases{
 	profile:     []string{"%s kommt lieber abends.", "Knie links operiert, bitte schonend (%s).", "%s zahlt bar und möchte eine Quittung."},
 	appointment: []string{"%s bei Verspätung anrufen", "%s möchte den ruhigen Raum", "Erster Termin von %s"},
-	comment:     []string{"%s bringt die eigene Matte mit", "%s steht auf der Warteliste für Donnerstag", "%s setzt nach einer Pause wieder ein"},
-	note:        []string{"Gespräch mit %s: Rückenschmerzen seit dem Winter.", "%s wünscht ein Angebot für zehn Termine.", "%s verträgt keine ätherischen Öle."},
-	subject:     []string{"Ihr nächster Termin", "Wir vermissen Sie!", "Neue Kurszeiten"},
-	greeting:    []string{"Guten Tag %s, wir freuen uns auf morgen.", "Guten Tag %s, eine Stunde geht auf uns.", "Guten Tag %s, ab September gelten neue Zeiten."},
-	membership:  "Monatsabo", terms: "AGB akzeptiert von %s",
+	comment: []string{
+		"%s bringt die eigene Matte mit",
+		"%s steht auf der Warteliste für Donnerstag",
+		"%s setzt nach einer Pause wieder ein",
+	},
+	note: []string{
+		"Gespräch mit %s: Rückenschmerzen seit dem Winter.",
+		"%s wünscht ein Angebot für zehn Termine.",
+		"%s verträgt keine ätherischen Öle.",
+	},
+	subject: []string{"Ihr nächster Termin", "Wir vermissen Sie!", "Neue Kurszeiten"},
+	greeting: []string{
+		"Guten Tag %s, wir freuen uns auf morgen.",
+		"Guten Tag %s, eine Stunde geht auf uns.",
+		"Guten Tag %s, ab September gelten neue Zeiten.",
+	},
+	membership: "Monatsabo", terms: "AGB akzeptiert von %s",
 }
 
 func germanStreet(r *rand.Rand, m string) string {
@@ -116,7 +154,10 @@ var britain = country{
 		"Oliver", "George", "Harry", "Jack", "Callum", "Mohammed", "Rhys", "Thomas", "Dylan", "Edward", "Ravi", "Angus"},
 	family: []string{"Smith", "Jones", "Taylor", "Brown", "Williams", "Wilson", "Johnson", "Davies", "Patel", "Wright", "Walker", "Thompson",
 		"Evans", "Hughes", "Clarke", "Hall", "Green", "Murphy", "Campbell", "Begum", "Fraser", "Pritchard", "Okafor", "Bell"},
-	cities: []city{{"M4 1HQ", "Manchester"}, {"BS8 4LJ", "Bristol"}, {"LS1 5DL", "Leeds"}, {"EH3 6HX", "Edinburgh"}, {"CF10 1DY", "Cardiff"}, {"E8 3PN", "London"}},
+	cities: []city{
+		{"M4 1HQ", "Manchester"}, {"BS8 4LJ", "Bristol"}, {"LS1 5DL", "Leeds"}, {"EH3 6HX", "Edinburgh"},
+		{"CF10 1DY", "Cardiff"}, {"E8 3PN", "London"},
+	},
 	street: func(r *rand.Rand, m string) string {
 		return fmt.Sprintf("%d %s %s", 1+r.IntN(160), capital(m), pick(r, []string{"Road", "Lane", "Terrace", "Close"}))
 	},
@@ -130,10 +171,14 @@ var britain = country{
 		profile:     []string{"%s prefers mornings.", "Weak left ankle, go easy on jumps (%s).", "%s comes with a friend every other Tuesday."},
 		appointment: []string{"Call %s if running late", "%s asked for the quiet room", "First visit of %s"},
 		comment:     []string{"%s brings their own mat", "Spot by the door for %s", "%s is back after a break"},
-		note:        []string{"Spoke with %s: back pain since the winter.", "%s would like a quote for ten sessions.", "%s reacts to essential oils."},
-		subject:     []string{"Your next appointment", "We miss you!", "New class times"},
-		greeting:    []string{"Hello %s, see you tomorrow.", "Hello %s, your next class is on us.", "Hello %s, class times change in September."},
-		membership:  "Monthly membership", terms: "Terms accepted by %s",
+		note: []string{
+			"Spoke with %s: back pain since the winter.",
+			"%s would like a quote for ten sessions.",
+			"%s reacts to essential oils.",
+		},
+		subject:    []string{"Your next appointment", "We miss you!", "New class times"},
+		greeting:   []string{"Hello %s, see you tomorrow.", "Hello %s, your next class is on us.", "Hello %s, class times change in September."},
+		membership: "Monthly membership", terms: "Terms accepted by %s",
 	},
 }
 

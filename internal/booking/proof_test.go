@@ -49,23 +49,31 @@ func TestTotalsAreTheSumsOfTheTables(t *testing.T) {
 	if len(totals) != 5 {
 		t.Fatalf("totals of %d studios, want 5", len(totals))
 	}
+	const (
+		appointments   = "FROM appointments WHERE studio_id = $1"
+		participations = "FROM participations JOIN class_sessions s ON s.id = session_id WHERE studio_id = $1"
+		invoices       = "FROM invoices WHERE studio_id = $1"
+		lines          = "FROM invoice_lines JOIN invoices i ON i.id = invoice_id WHERE studio_id = $1"
+	)
 	for _, s := range totals {
 		for sql, got := range map[string]int64{
-			"SELECT count(*) FROM appointments WHERE studio_id = $1":                                                                s.Appointments,
-			"SELECT sum(price_cents)::bigint FROM appointments WHERE studio_id = $1":                                                s.AppointmentCents,
-			"SELECT count(*) FROM participations JOIN class_sessions s ON s.id = session_id WHERE studio_id = $1":                   s.Participations,
-			"SELECT sum(price_cents)::bigint FROM participations JOIN class_sessions s ON s.id = session_id WHERE studio_id = $1":   s.ParticipationCents,
-			"SELECT sum(paid_cents)::bigint FROM participations JOIN class_sessions s ON s.id = session_id WHERE studio_id = $1":    s.PaidCents,
-			"SELECT count(DISTINCT session_id) FROM participations JOIN class_sessions s ON s.id = session_id WHERE studio_id = $1": s.Sessions,
-			"SELECT count(*) FROM invoices WHERE studio_id = $1":                                                                    s.Invoices,
-			"SELECT sum(total_cents)::bigint FROM invoices WHERE studio_id = $1":                                                    s.InvoiceCents,
-			"SELECT sum(amount_cents)::bigint FROM invoice_lines JOIN invoices i ON i.id = invoice_id WHERE studio_id = $1":         s.InvoiceCents,
-			"SELECT sum(amount_cents)::bigint FROM invoice_lines JOIN invoices i ON i.id = invoice_id WHERE i.studio_id = $1":       s.InvoiceLineCents,
-			"SELECT count(*) FROM invoice_lines JOIN invoices i ON i.id = invoice_id WHERE studio_id = $1":                          s.InvoiceLines,
+			"SELECT count(*) " + appointments:                     s.Appointments,
+			"SELECT sum(price_cents)::bigint " + appointments:     s.AppointmentCents,
+			"SELECT count(*) " + participations:                   s.Participations,
+			"SELECT sum(price_cents)::bigint " + participations:   s.ParticipationCents,
+			"SELECT sum(paid_cents)::bigint " + participations:    s.PaidCents,
+			"SELECT count(DISTINCT session_id) " + participations: s.Sessions,
+			"SELECT count(*) " + invoices:                         s.Invoices,
+			"SELECT sum(total_cents)::bigint " + invoices:         s.InvoiceCents,
+			"SELECT sum(amount_cents)::bigint " + lines:           s.InvoiceLineCents,
+			"SELECT count(*) " + lines:                            s.InvoiceLines,
 		} {
 			if want := mustScan[int64](t, db, sql, s.StudioID); got != want || want == 0 {
 				t.Errorf("studio %d: got %d, want %d: %s", s.StudioID, got, want, sql)
 			}
+		}
+		if s.InvoiceCents != s.InvoiceLineCents {
+			t.Errorf("studio %d: invoices of %d cents have lines of %d", s.StudioID, s.InvoiceCents, s.InvoiceLineCents)
 		}
 	}
 }
@@ -76,9 +84,15 @@ func TestTheChecksumNoticesChangesThatLeaveTheSumsEqual(t *testing.T) {
 		"an appointment on another day": "UPDATE appointments SET starts_at = starts_at + interval '1 day' WHERE id = 1",
 		"a participant in another class": `UPDATE participations SET session_id = (
 			SELECT o.id FROM class_sessions s JOIN class_sessions o ON o.studio_id = s.studio_id AND o.id > s.id WHERE s.id = session_id
-			  AND NOT EXISTS (SELECT FROM participations p WHERE p.session_id = o.id AND p.client_id = participations.client_id) LIMIT 1) WHERE id = 1`,
+			    AND NOT EXISTS (
+			      SELECT FROM participations p
+			      WHERE p.session_id = o.id AND p.client_id = participations.client_id) LIMIT 1) WHERE id = 1`,
 		"an invoice that became void": "UPDATE invoices SET status = 'void' WHERE id = (SELECT min(id) FROM invoices WHERE status = 'paid')",
-		"two prices swapped":          "UPDATE invoices SET total_cents = total_cents + CASE id WHEN 1 THEN 1 ELSE -1 END WHERE id IN (1, (SELECT id FROM invoices i WHERE studio_id = (SELECT studio_id FROM invoices WHERE id = 1) AND issued_on <> (SELECT issued_on FROM invoices WHERE id = 1) LIMIT 1))",
+		"two prices swapped": `UPDATE invoices SET total_cents = total_cents + CASE id WHEN 1 THEN 1 ELSE -1 END
+			WHERE id IN (1, (
+			  SELECT id FROM invoices i
+			  WHERE studio_id = (SELECT studio_id FROM invoices WHERE id = 1)
+			    AND issued_on <> (SELECT issued_on FROM invoices WHERE id = 1) LIMIT 1))`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,7 +112,8 @@ func TestTracesAreFoundInEveryColumnWithDataOfAClient(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, few)
 	mustExec(t, db, `CREATE TABLE "Odd ""things"" 'here'" (bin bytea, list text[], j json, x int4range)`)
-	mustExec(t, db, `INSERT INTO "Odd ""things"" 'here'" VALUES (convert_to($1, 'UTF8'), ARRAY['', upper($1)], json_build_array(json_build_object('k', $1::text)), NULL)`, booking.Marker(5))
+	mustExec(t, db, `INSERT INTO "Odd ""things"" 'here'" VALUES (
+		convert_to($1, 'UTF8'), ARRAY['', upper($1)], json_build_array(json_build_object('k', $1::text)), NULL)`, booking.Marker(5))
 	mustExec(t, db, "CREATE MATERIALIZED VIEW report AS SELECT upper(last_name) AS who FROM clients")
 	all := mustColumn[int64](t, db, "SELECT id FROM clients")
 	found := mustTraces(t, db, all...)
@@ -186,17 +201,20 @@ func TestTheDigestNoticesAChangeToAnotherClient(t *testing.T) {
 	ids := someIDs(t, db)
 	before := mustDigest(t, db, ids)
 	for table, sql := range map[string]string{
-		"clients":        "UPDATE clients SET notes = 'seen' WHERE id = (SELECT min(id) FROM clients WHERE id <> ALL ($1))",
-		"addresses":      "UPDATE addresses SET city = '' WHERE id = (SELECT min(address_id) FROM clients WHERE id <> ALL ($1))",
-		"appointments":   "UPDATE appointments SET note = 'seen' WHERE id = (SELECT min(id) FROM appointments WHERE client_id <> ALL ($1))",
-		"participations": "UPDATE participations SET paid_cents = 1 - sign(paid_cents) WHERE id = (SELECT min(id) FROM participations WHERE client_id <> ALL ($1))",
-		"invoices":       "UPDATE invoices SET billing_name = '' WHERE id = (SELECT min(id) FROM invoices WHERE client_id <> ALL ($1))",
-		"invoice_lines":  "DELETE FROM invoice_lines WHERE id = (SELECT min(l.id) FROM invoice_lines l JOIN invoices i ON i.id = invoice_id WHERE client_id <> ALL ($1))",
-		"client_notes":   "DELETE FROM client_notes WHERE id = (SELECT min(id) FROM client_notes WHERE client_id <> ALL ($1))",
-		"messages":       "DELETE FROM messages WHERE id = (SELECT min(id) FROM messages WHERE client_id <> ALL ($1))",
-		"consents":       "UPDATE consents SET ip = NULL WHERE id = (SELECT min(id) FROM consents WHERE client_id <> ALL ($1))",
-		"memberships":    "DELETE FROM memberships WHERE id = (SELECT min(id) FROM memberships WHERE client_id <> ALL ($1))",
-		"audit_log":      "UPDATE audit_log SET data = '{}' WHERE id = (SELECT min(id) FROM audit_log WHERE subject_type = 'Client' AND subject_id <> ALL ($1))",
+		"clients":      "UPDATE clients SET notes = 'seen' WHERE id = (SELECT min(id) FROM clients WHERE id <> ALL ($1))",
+		"addresses":    "UPDATE addresses SET city = '' WHERE id = (SELECT min(address_id) FROM clients WHERE id <> ALL ($1))",
+		"appointments": "UPDATE appointments SET note = 'seen' WHERE id = (SELECT min(id) FROM appointments WHERE client_id <> ALL ($1))",
+		"participations": `UPDATE participations SET paid_cents = 1 - sign(paid_cents)
+			WHERE id = (SELECT min(id) FROM participations WHERE client_id <> ALL ($1))`,
+		"invoices": "UPDATE invoices SET billing_name = '' WHERE id = (SELECT min(id) FROM invoices WHERE client_id <> ALL ($1))",
+		"invoice_lines": `DELETE FROM invoice_lines WHERE id = (
+			SELECT min(l.id) FROM invoice_lines l JOIN invoices i ON i.id = invoice_id WHERE client_id <> ALL ($1))`,
+		"client_notes": "DELETE FROM client_notes WHERE id = (SELECT min(id) FROM client_notes WHERE client_id <> ALL ($1))",
+		"messages":     "DELETE FROM messages WHERE id = (SELECT min(id) FROM messages WHERE client_id <> ALL ($1))",
+		"consents":     "UPDATE consents SET ip = NULL WHERE id = (SELECT min(id) FROM consents WHERE client_id <> ALL ($1))",
+		"memberships":  "DELETE FROM memberships WHERE id = (SELECT min(id) FROM memberships WHERE client_id <> ALL ($1))",
+		"audit_log": `UPDATE audit_log SET data = '{}' WHERE id = (
+			SELECT min(id) FROM audit_log WHERE subject_type = 'Client' AND subject_id <> ALL ($1))`,
 		"staff":          "UPDATE staff SET last_name = '' WHERE $1::bigint[] IS NOT NULL",
 		"services":       "UPDATE services SET minutes = minutes + 1 WHERE $1::bigint[] IS NOT NULL",
 		"class_sessions": "UPDATE class_sessions SET capacity = capacity + 1 WHERE $1::bigint[] IS NOT NULL",
@@ -222,7 +240,8 @@ func TestTheDigestCoversEveryTable(t *testing.T) {
 	for _, d := range mustDigest(t, db, nil) {
 		known = append(known, d.Table)
 	}
-	for _, table := range mustColumn[string](t, db, "SELECT relname::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition") {
+	for _, table := range mustColumn[string](t, db, `SELECT relname::text FROM pg_class
+		WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`) {
 		if !slices.Contains(known, table) {
 			t.Errorf("UntouchedDigest leaves out %s", table)
 		}

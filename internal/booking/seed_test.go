@@ -46,8 +46,10 @@ func TestTheSameSeedWritesTheSameRows(t *testing.T) {
 // A test that passes today must not fail on another day because its data changed.
 func TestClientsAreNearlyTheSameOnAnotherDay(t *testing.T) {
 	t.Parallel()
-	const who = "SELECT string_agg(concat_ws(' ', id, studio_id, first_name, last_name, email, phone, address_id, group_name, balance_cents, legal_hold, referred_by), E'\\n' ORDER BY id) FROM clients"
-	const what = "SELECT (SELECT count(*) FROM appointments) + (SELECT count(*) FROM invoices) + (SELECT count(*) FROM messages) + (SELECT count(*) FROM participations)"
+	const who = `SELECT string_agg(concat_ws(' ', id, studio_id, first_name, last_name, email, phone, address_id, group_name,
+		balance_cents, legal_hold, referred_by), E'\n' ORDER BY id) FROM clients`
+	const what = `SELECT (SELECT count(*) FROM appointments) + (SELECT count(*) FROM invoices)
+		+ (SELECT count(*) FROM messages) + (SELECT count(*) FROM participations)`
 	var clients string
 	var least, most int
 	for _, later := range []time.Duration{0, time.Hour, 24 * time.Hour, 45 * 24 * time.Hour} {
@@ -107,8 +109,10 @@ func TestSeedCountsWhatItWrote(t *testing.T) {
 		{"LegalHold", sum.LegalHold, "legal_hold"},
 		{"UnpaidBalance", sum.UnpaidBalance, "balance_cents <> 0"},
 		{"OpenInvoice", sum.OpenInvoice, "EXISTS (SELECT FROM invoices i WHERE i.client_id = c.id AND i.status = 'open')"},
-		{"FutureAppointment", sum.FutureAppointment, "EXISTS (SELECT FROM appointments a WHERE a.client_id = c.id AND a.starts_at > $1 AND a.status = 'booked')"},
-		{"Inactive", sum.Inactive, "NOT EXISTS (SELECT FROM appointments a WHERE a.client_id = c.id AND a.starts_at >= $1::timestamptz - interval '1 year')"},
+		{"FutureAppointment", sum.FutureAppointment, `EXISTS (
+			SELECT FROM appointments a WHERE a.client_id = c.id AND a.starts_at > $1 AND a.status = 'booked')`},
+		{"Inactive", sum.Inactive, `NOT EXISTS (
+			SELECT FROM appointments a WHERE a.client_id = c.id AND a.starts_at >= $1::timestamptz - interval '1 year')`},
 	} {
 		want := mustScan[int64](t, db, "SELECT count(*) FROM clients c WHERE $1::timestamptz IS NOT NULL AND "+c.want, now)
 		if c.got != want {
@@ -122,7 +126,8 @@ func TestSeedCountsWhatItWrote(t *testing.T) {
 		t.Errorf("%d of 1500 clients are inactive, want somewhat more than a third", sum.Inactive)
 	}
 	var rows int64
-	for _, table := range mustColumn[string](t, db, "SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition") {
+	for _, table := range mustColumn[string](t, db, `SELECT oid::regclass::text FROM pg_class
+		WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition`) {
 		rows += mustScan[int64](t, db, "SELECT count(*) FROM "+table)
 	}
 	if rows != sum.Rows {
@@ -155,7 +160,8 @@ func TestASeededDatabaseTakesTheNextClient(t *testing.T) {
 	if id != 601 {
 		t.Errorf("the client after 600 is %d, want 601", id)
 	}
-	mustExec(t, db, "INSERT INTO messages (client_id, sent_at, channel, recipient, body) VALUES ($1, $2, 'email', 'a@example.org', '')", id, now.AddDate(3, 0, 0))
+	mustExec(t, db, `INSERT INTO messages (client_id, sent_at, channel, recipient, body)
+		VALUES ($1, $2, 'email', 'a@example.org', '')`, id, now.AddDate(3, 0, 0))
 }
 
 func TestSeedRefusesWhatItCannotDo(t *testing.T) {

@@ -38,7 +38,8 @@ var untouched = []struct{ table, rows string }{
 	{"messages", `SELECT t::text FROM messages t JOIN others ON others.id = client_id`},
 	{"consents", `SELECT t::text FROM consents t JOIN others ON others.id = client_id`},
 	{"memberships", `SELECT t::text FROM memberships t JOIN others ON others.id = client_id`},
-	{"audit_log", `SELECT t::text FROM audit_log t LEFT JOIN others ON others.id = subject_id WHERE subject_type <> 'Client' OR others.id IS NOT NULL`},
+	{"audit_log", `SELECT t::text FROM audit_log t LEFT JOIN others ON others.id = subject_id
+		WHERE subject_type <> 'Client' OR others.id IS NOT NULL`},
 }
 
 // UntouchedDigest returns a checksum for each table over all rows that belong

@@ -49,7 +49,8 @@ func prepareCascade(ctx context.Context, c *clone) error {
 const countBelongings = `
 	SELECT (SELECT count(*) FROM clients WHERE id = ANY($1)) + (SELECT count(*) FROM clients WHERE referred_by = ANY($1))
 	  + (SELECT count(*) FROM appointments WHERE client_id = ANY($1)) + (SELECT count(*) FROM participations WHERE client_id = ANY($1))
-	  + (SELECT count(*) FROM invoices WHERE client_id = ANY($1)) + (SELECT count(*) FROM invoice_lines JOIN invoices AS i ON i.id = invoice_id WHERE client_id = ANY($1))
+	  + (SELECT count(*) FROM invoices WHERE client_id = ANY($1))
+	  + (SELECT count(*) FROM invoice_lines JOIN invoices AS i ON i.id = invoice_id WHERE client_id = ANY($1))
 	  + (SELECT count(*) FROM client_notes WHERE client_id = ANY($1)) + (SELECT count(*) FROM messages WHERE client_id = ANY($1))
 	  + (SELECT count(*) FROM memberships WHERE client_id = ANY($1)) + (SELECT count(*) FROM consents WHERE client_id = ANY($1))`
 

@@ -48,7 +48,8 @@ func (r *report) chart() string {
 		total += titleHigh + barStep*len(live)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 %d" font-family="system-ui, sans-serif" font-size="12">`+"\n", total+10)
+	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 %d"`+
+		` font-family="system-ui, sans-serif" font-size="12">`+"\n", total+10)
 	b.WriteString(`<rect width="100%" height="100%" fill="#ffffff"/>` + "\n")
 	bars(&b, 0, fmt.Sprintf("Clients erased a second, %d of %d", r.Erased, r.Clients), pace, func(v float64) float64 { return v })
 	if len(live) > 0 {

@@ -74,7 +74,8 @@ func hash(ctx context.Context, conn *pgx.Conn, table string, columns []string) (
 	if table == "clients" {
 		where = " WHERE NOT t.is_anonymous"
 	}
-	sql := fmt.Sprintf("SELECT t.id / 1000, count(*), sum(hashtextextended(ROW(%s)::text, 0)::numeric)::text FROM %s%s GROUP BY 1", strings.Join(values, ", "), from, where)
+	sql := fmt.Sprintf(`SELECT t.id / 1000, count(*), sum(hashtextextended(ROW(%s)::text, 0)::numeric)::text
+		FROM %s%s GROUP BY 1`, strings.Join(values, ", "), from, where)
 	rows, err := conn.Query(ctx, sql)
 	if err != nil {
 		return nil, err
@@ -103,7 +104,8 @@ func compare(a, b contents) error {
 			}
 		}
 		if differ > 0 {
-			errs = append(errs, fmt.Errorf("%s: %d ranges of a thousand ids differ, the first from %d: %+v and %+v", table, differ, first*1000, a[table][first], b[table][first]))
+			errs = append(errs, fmt.Errorf("%s: %d ranges of a thousand ids differ, the first from %d: %+v and %+v",
+				table, differ, first*1000, a[table][first], b[table][first]))
 		}
 	}
 	if len(a) != len(b) {

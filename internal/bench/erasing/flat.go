@@ -29,7 +29,12 @@ func (p *program) followInactive(ctx context.Context, api *apiclient.Client, r *
 	}
 	r.restart()
 	began := time.Now()
-	j, err := api.CreateErasure(ctx, apiclient.Erasure{TenantID: "1", SelectionID: sel.ID, ExpectedCount: &sel.Total, Reason: jobs.Inactivity}, "")
+	j, err := api.CreateErasure(ctx, apiclient.Erasure{
+		TenantID:      "1",
+		SelectionID:   sel.ID,
+		ExpectedCount: &sel.Total,
+		Reason:        jobs.Inactivity,
+	}, "")
 	if err != nil {
 		return err
 	}

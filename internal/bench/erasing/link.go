@@ -27,7 +27,8 @@ func openLink(upstream string) (*link, error) {
 		return nil, fmt.Errorf("start the slow link: %w", err)
 	}
 	// Only the answers wait, because the proxy takes whole milliseconds.
-	if _, err := p.Toxics.AddToxicJson(strings.NewReader(`{"name": "millisecond", "type": "latency", "stream": "downstream", "attributes": {"latency": 1}}`)); err != nil {
+	const slow = `{"name": "millisecond", "type": "latency", "stream": "downstream", "attributes": {"latency": 1}}`
+	if _, err := p.Toxics.AddToxicJson(strings.NewReader(slow)); err != nil {
 		p.Stop()
 		return nil, fmt.Errorf("add latency to the link: %w", err)
 	}

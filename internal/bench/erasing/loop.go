@@ -18,7 +18,8 @@ var (
 		"SELECT EXISTS (SELECT FROM appointments WHERE client_id = $1 AND starts_at > now() AND status = 'booked')",
 		"SELECT EXISTS (SELECT FROM invoices WHERE client_id = $1 AND status = 'open')",
 		"UPDATE clients SET referred_by = NULL WHERE referred_by = $1",
-		"UPDATE invoice_lines SET participation_id = NULL WHERE invoice_id IN (SELECT id FROM invoices WHERE client_id = $1) AND participation_id IS NOT NULL",
+		`UPDATE invoice_lines SET participation_id = NULL
+		WHERE invoice_id IN (SELECT id FROM invoices WHERE client_id = $1) AND participation_id IS NOT NULL`,
 		"DELETE FROM client_notes WHERE client_id = $1",
 		"DELETE FROM messages WHERE client_id = $1",
 		"DELETE FROM memberships WHERE client_id = $1",
@@ -116,7 +117,8 @@ func (l *looper) assignProfiles(ctx context.Context, id, studio int64) error {
 		return err
 	}
 	for _, s := range mine {
-		rows, err := l.conn.Query(ctx, "SELECT client_id FROM participations WHERE session_id = $1 AND client_id = ANY($2)", s.Session, l.profiles[studio])
+		rows, err := l.conn.Query(ctx, "SELECT client_id FROM participations WHERE session_id = $1 AND client_id = ANY($2)",
+			s.Session, l.profiles[studio])
 		if err != nil {
 			return err
 		}
@@ -145,7 +147,8 @@ func (l *looper) profile(ctx context.Context, studio int64, slot int) (int64, er
 	}
 	if slot == len(l.profiles[studio]) {
 		var id int64
-		err := l.conn.QueryRow(ctx, "INSERT INTO clients (studio_id, first_name, group_name, is_anonymous) VALUES ($1, 'Unknown client', 'Externe', true) RETURNING id", studio).Scan(&id)
+		err := l.conn.QueryRow(ctx, `INSERT INTO clients (studio_id, first_name, group_name, is_anonymous)
+			VALUES ($1, 'Unknown client', 'Externe', true) RETURNING id`, studio).Scan(&id)
 		if err != nil {
 			return 0, err
 		}

@@ -40,7 +40,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.IntVar(&s.runs, "runs", 1, "how often each contender runs, in entries")
 	flags.BoolVar(&s.verbose, "v", false, "tell how long each statement of the hand-written transaction takes")
 	flags.BoolVar(&s.profile, "profile", false, "print what each statement costs; wants pg_stat_statements")
-	flags.BoolVar(&s.flat, "flat", false, "measure one job of 10,000, of 100,000, and of all of one tenant's inactive clients instead: -clients 3000000 has a million of them")
+	flags.BoolVar(&s.flat, "flat", false, "measure one job of 10,000, of 100,000, and of all of one tenant's inactive clients "+
+		"instead: -clients 3000000 has a million of them")
 	flags.BoolVar(&s.single, "single", false, "measure erasures of one client each instead")
 	only := flags.String("only", "", "a regular expression: only contenders whose names it finds")
 	file := flags.String("json", "", "file to write the figures to, after every contender")
@@ -57,8 +58,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	var err error
 	s.only, err = regexp.Compile(*only)
-	if err != nil || flags.NArg() > 0 || s.clients < minClients || s.clients > 10_000_000 || s.erase < 100 || s.erase > min(s.clients/10, 100_000) || s.runs < 1 {
-		fmt.Fprintf(stderr, "erasing: want -clients %d..10000000, -erase 100..100000 and at most a tenth of them, -runs from 1, -only a regular expression, and no arguments\n", minClients)
+	if err != nil || flags.NArg() > 0 || s.clients < minClients || s.clients > 10_000_000 ||
+		s.erase < 100 || s.erase > min(s.clients/10, 100_000) || s.runs < 1 {
+		fmt.Fprintf(stderr, "erasing: want -clients %d..10000000, -erase 100..100000 and at most a tenth of them, -runs from 1, "+
+			"-only a regular expression, and no arguments\n", minClients)
 		return 2
 	}
 	if err := bench(ctx, s, *path, keeper{*file, *chart}, stdout, stderr); err != nil {

@@ -76,7 +76,14 @@ func (s size) scale(full time.Duration) time.Duration {
 
 // measure runs all entries as often as asked, and calls keep after each.
 func (l *lab) measure(ctx context.Context, p *program, entries []entry, keep func(*report) error) (*report, error) {
-	r := &report{Machine: figures.ThisMachine(l.pg), Started: time.Now(), Clients: l.size.clients, Erased: l.size.erase, Runs: l.size.runs, SeedSeconds: l.seeded.Seconds()}
+	r := &report{
+		Machine:     figures.ThisMachine(l.pg),
+		Started:     time.Now(),
+		Clients:     l.size.clients,
+		Erased:      l.size.erase,
+		Runs:        l.size.runs,
+		SeedSeconds: l.seeded.Seconds(),
+	}
 	several, one, err := clientSets(ctx, l.pg.URL(pristine), l.size.erase)
 	if err != nil {
 		return nil, err
@@ -243,13 +250,16 @@ func (l *lab) effect(ctx context.Context, c *clone, x *result, effects map[strin
 
 // sentence describes one result, for the log.
 func (x *result) sentence() string {
-	s := fmt.Sprintf("%s, %s: %d clients in %.1f s, %.0f/s, %.0f MiB of WAL, %.2f ms of the server's CPU a client, longest transaction %.0f ms",
-		x.Name, x.ClientSet, x.Clients, x.Seconds, x.PerSecond, float64(x.WALBytes)/(1<<20), 1000*x.ServerCPU/float64(max(x.Clients, 1)), x.LongestMS)
+	s := fmt.Sprintf("%s, %s: %d clients in %.1f s, %.0f/s, %.0f MiB of WAL, %.2f ms of the "+
+		"server's CPU a client, longest transaction %.0f ms",
+		x.Name, x.ClientSet, x.Clients, x.Seconds, x.PerSecond, float64(x.WALBytes)/(1<<20),
+		1000*x.ServerCPU/float64(max(x.Clients, 1)), x.LongestMS)
 	if x.Ratio > 0 {
 		s += fmt.Sprintf(", %.2f times the hand-written", x.Ratio)
 	}
 	if x.ChunkMS != nil {
-		s += fmt.Sprintf("; %d chunks of about %d clients, %.0f ms, p99 %.0f; request %.0f ms; %.0f MiB, %.1f s of CPU", x.ChunkMS.N, x.ChunkClients, x.ChunkMS.Median, x.ChunkMS.P99, x.AcceptMS, x.PeakMiB, x.CPUSeconds)
+		s += fmt.Sprintf("; %d chunks of about %d clients, %.0f ms, p99 %.0f; request %.0f ms; "+
+			"%.0f MiB, %.1f s of CPU", x.ChunkMS.N, x.ChunkClients, x.ChunkMS.Median, x.ChunkMS.P99, x.AcceptMS, x.PeakMiB, x.CPUSeconds)
 	}
 	if x.Single != nil {
 		s += fmt.Sprintf("; worker %.1f s of CPU", x.CPUSeconds) + x.Single.sentence()
@@ -258,7 +268,8 @@ func (x *result) sentence() string {
 		s += fmt.Sprintf("; %d batches given back", x.Retries)
 	}
 	if b := x.Beside; b != nil {
-		s += fmt.Sprintf("; bookings p50 %.1f → %.1f, p99 %.1f → %.1f ms, %.0f → %.0f/s", b.IdleMS.Median, b.DuringMS.Median, b.IdleMS.P99, b.DuringMS.P99, b.IdleRate, b.Rate)
+		s += fmt.Sprintf("; bookings p50 %.1f → %.1f, p99 %.1f → %.1f ms, %.0f → %.0f/s",
+			b.IdleMS.Median, b.DuringMS.Median, b.IdleMS.P99, b.DuringMS.P99, b.IdleRate, b.Rate)
 	}
 	return s
 }

@@ -56,7 +56,8 @@ func openProgram(ctx context.Context, path string, env ...string) (_ *program, e
 	if p.inbox, err = local.StartInbox(ctx); err != nil {
 		return nil, err
 	}
-	out, err := p.run(ctx, "", "token", "--tenant", "*", "--role", "admin", "--subject", "bench", "--email", "bench@example.org", "--ttl", "24h")
+	out, err := p.run(ctx, "", "token", "--tenant", "*", "--role", "admin",
+		"--subject", "bench", "--email", "bench@example.org", "--ttl", "24h")
 	p.token = strings.TrimSpace(string(out))
 	return p, err
 }
@@ -255,7 +256,11 @@ func (p *program) follow(ctx context.Context, api *apiclient.Client, who *client
 	r.restart() // do not count the start of the processes
 	for _, q := range requests {
 		began := time.Now()
-		j, err := api.CreateErasure(ctx, apiclient.Erasure{TenantID: strconv.FormatInt(q.tenant, 10), ClientIDs: q.keys, Reason: jobs.SubjectRequest}, "")
+		j, err := api.CreateErasure(ctx, apiclient.Erasure{
+			TenantID:  strconv.FormatInt(q.tenant, 10),
+			ClientIDs: q.keys,
+			Reason:    jobs.SubjectRequest,
+		}, "")
 		if err != nil {
 			return err
 		}

@@ -28,7 +28,8 @@ func (l *lab) resetProfile(ctx context.Context) error {
 
 // ours finds the statements on the control tables, and the rest of oubli's
 // protocol: BEGIN, COMMIT, settings and advisory locks.
-const ours = `(query ~ 'oubli\.(tasks|jobs|exceptions|idempotency|selections|stale|retention)' OR query ~* '^(begin|commit|rollback)' OR query ~ 'set_config|advisory|pg_catalog')
+const ours = `(query ~ 'oubli\.(tasks|jobs|exceptions|idempotency|selections|stale|retention)'
+  OR query ~* '^(begin|commit|rollback)' OR query ~ 'set_config|advisory|pg_catalog')
   AND query !~ 'anonymous_profiles'`
 
 // readProfile prints the statements that took longest, and adds up those on the
@@ -43,7 +44,9 @@ func (l *lab) readProfile(ctx context.Context, x *result) error {
 		return err
 	}
 	l.say("  control plane: %.1f %% of the time, %.1f %% of the WAL", 100*x.Control.TimeShare, 100*x.Control.WALShare)
-	rows, err := l.admin.Query(ctx, `SELECT calls, total_plan_time, total_exec_time, wal_bytes::bigint, rows, shared_blks_hit + shared_blks_read, query`+of+` ORDER BY total_exec_time + total_plan_time DESC LIMIT 30`)
+	rows, err := l.admin.Query(ctx, `
+		SELECT calls, total_plan_time, total_exec_time, wal_bytes::bigint, rows, shared_blks_hit + shared_blks_read, query`+of+`
+		ORDER BY total_exec_time + total_plan_time DESC LIMIT 30`)
 	if err != nil {
 		return err
 	}
@@ -56,7 +59,8 @@ func (l *lab) readProfile(ctx context.Context, x *result) error {
 			return err
 		}
 		query = strings.Join(strings.Fields(query), " ")
-		fmt.Fprintf(l.log, "    %8.0f ms (%5.0f planning) %7d calls %8d rows %9d KiB WAL %9d blocks  %.150s\n", exec+plan, plan, calls, n, wal>>10, blocks, query)
+		fmt.Fprintf(l.log, "    %8.0f ms (%5.0f planning) %7d calls %8d rows %9d KiB WAL %9d blocks  %.150s\n",
+			exec+plan, plan, calls, n, wal>>10, blocks, query)
 	}
 	return rows.Err()
 }

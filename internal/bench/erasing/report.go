@@ -129,7 +129,8 @@ func (r *report) print(out io.Writer) error {
 		return r.printSingle(out)
 	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "contender\tclients/s\tratio\trows/s\tWAL, MiB\tCPU ms/client\tlongest, ms\tp50\tp99\taccept, ms\tMiB\tbookings p99: idle\tbeside, ms\t/s\teffect\t")
+	fmt.Fprintln(w, "contender\tclients/s\tratio\trows/s\tWAL, MiB\tCPU ms/client\tlongest, ms\tp50\tp99\taccept, "+
+		"ms\tMiB\tbookings p99: idle\tbeside, ms\t/s\teffect\t")
 	for _, x := range r.Medians {
 		fmt.Fprintln(w, x.line())
 	}
@@ -154,10 +155,13 @@ func (x *result) line() string {
 	if x.Beside != nil {
 		live = *x.Beside
 	}
-	return fmt.Sprintf("%s\t%.0f\t%s\t%.0f\t%.0f\t%.2f\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t", name, x.PerSecond, opt("%.2f", x.Ratio > 0, x.Ratio),
+	return fmt.Sprintf("%s\t%.0f\t%s\t%.0f\t%.0f\t%.2f\t%.0f\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t",
+		name, x.PerSecond, opt("%.2f", x.Ratio > 0, x.Ratio),
 		x.RowsPerSec, float64(x.WALBytes)/(1<<20), 1000*x.ServerCPU/float64(max(x.Clients, 1)), x.LongestMS,
-		opt("%.0f", x.ChunkMS != nil, chunks.Median), opt("%.0f", x.ChunkMS != nil, chunks.P99), opt("%.0f", x.AcceptMS > 0, x.AcceptMS), opt("%.0f", x.PeakMiB > 0, x.PeakMiB),
-		opt("%.1f", x.Beside != nil, live.IdleMS.P99), opt("%.1f", x.Beside != nil, live.DuringMS.P99), opt("%.0f", x.Beside != nil, live.Rate), x.Effect)
+		opt("%.0f", x.ChunkMS != nil, chunks.Median), opt("%.0f", x.ChunkMS != nil, chunks.P99),
+		opt("%.0f", x.AcceptMS > 0, x.AcceptMS), opt("%.0f", x.PeakMiB > 0, x.PeakMiB),
+		opt("%.1f", x.Beside != nil, live.IdleMS.P99), opt("%.1f", x.Beside != nil, live.DuringMS.P99),
+		opt("%.0f", x.Beside != nil, live.Rate), x.Effect)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

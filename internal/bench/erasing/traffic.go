@@ -118,13 +118,19 @@ func (t *traffic) one(ctx context.Context, conn *pgx.Conn, n int64) error {
 	args := []any{client}
 	switch n % 10 {
 	case 1, 4, 6, 8: // a day of the calendar
-		sql, args = "SELECT id, client_name, starts_at FROM appointments WHERE studio_id = $1 AND starts_at >= now() - make_interval(days => $2) ORDER BY starts_at LIMIT 50", []any{1 + n%20, n % 300}
+		sql = `SELECT id, client_name, starts_at FROM appointments
+			WHERE studio_id = $1 AND starts_at >= now() - make_interval(days => $2) ORDER BY starts_at LIMIT 50`
+		args = []any{1 + n%20, n % 300}
 	case 2, 5, 9: // a client's page
-		sql = "SELECT a.id, a.starts_at, c.email FROM clients AS c LEFT JOIN appointments AS a ON a.client_id = c.id WHERE c.id = $1 ORDER BY a.starts_at DESC LIMIT 20"
+		sql = `SELECT a.id, a.starts_at, c.email FROM clients AS c LEFT JOIN appointments AS a ON a.client_id = c.id
+			WHERE c.id = $1 ORDER BY a.starts_at DESC LIMIT 20`
 	case 0, 3: // a booking
-		sql = "INSERT INTO appointments (studio_id, client_id, starts_at, status, service, client_name, price_cents) VALUES (1, $1, now() + '3 days', 'booked', 'Reformer 55', 'Bench', 4500)"
+		sql = `INSERT INTO appointments (studio_id, client_id, starts_at, status, service, client_name, price_cents)
+			VALUES (1, $1, now() + '3 days', 'booked', 'Reformer 55', 'Bench', 4500)`
 	default: // a place in a class
-		sql = "INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents) SELECT id, $1, 'booked', 1800, 0 FROM class_sessions WHERE studio_id = 1 + $2 % 20 ORDER BY starts_at DESC LIMIT 1 ON CONFLICT DO NOTHING"
+		sql = `INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents)
+			SELECT id, $1, 'booked', 1800, 0 FROM class_sessions WHERE studio_id = 1 + $2 % 20
+			ORDER BY starts_at DESC LIMIT 1 ON CONFLICT DO NOTHING`
 		args = append(args, n)
 	}
 	_, err := conn.Exec(ctx, sql, args...)

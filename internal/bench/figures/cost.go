@@ -46,7 +46,8 @@ func (c Cost) Of(l Load) Needs {
 // Table returns the needs of loads as a table in Markdown.
 func (c Cost) Table(loads []Load) string {
 	var b strings.Builder
-	b.WriteString("| clients | databases | clients each | time | WAL each | kept each | worker slots | worker cores | hints/s |\n|---|---|---|---|---|---|---|---|---|\n")
+	b.WriteString("| clients | databases | clients each | time | WAL each | kept each | worker slots | worker cores | hints/s " +
+		"|\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, l := range loads {
 		n := c.Of(l)
 		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", count(l.Clients), count(l.Databases), count(n.Each),

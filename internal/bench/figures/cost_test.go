@@ -46,10 +46,14 @@ func TestTenTimesTheClientsTakeTenTimesAsLongOrTenTimesTheDatabases(t *testing.T
 	if one.Time != time.Duration(1e6/measured.PerSecond*float64(time.Second)) || one.Slots != 2 {
 		t.Errorf("%+v", one)
 	}
-	if more := measured.Of(Load{1e7, 1}); more.Time.Round(time.Second) != (10*one.Time).Round(time.Second) || more.WALEach != 10*one.WALEach || more.Cores != one.Cores {
+	more := measured.Of(Load{1e7, 1})
+	if more.Time.Round(time.Second) != (10*one.Time).Round(time.Second) ||
+		more.WALEach != 10*one.WALEach || more.Cores != one.Cores {
 		t.Errorf("ten times the clients: %+v, one: %+v", more, one)
 	}
-	if more := measured.Of(Load{1e7, 10}); more.Time != one.Time || more.WALEach != one.WALEach || !near(more.Cores, 10*one.Cores) || !near(more.Hints, 10*one.Hints) {
+	more = measured.Of(Load{1e7, 10})
+	if more.Time != one.Time || more.WALEach != one.WALEach ||
+		!near(more.Cores, 10*one.Cores) || !near(more.Hints, 10*one.Hints) {
 		t.Errorf("ten times the databases: %+v, one: %+v", more, one)
 	}
 }

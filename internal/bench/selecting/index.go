@@ -24,7 +24,8 @@ var choices = []choice{
 
 // install replaces the indexes, and returns the size of the new ones in MiB.
 func (c choice) install(ctx context.Context, db *pgx.Conn) (mib float64, err error) {
-	rows, err := db.Query(ctx, `SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index WHERE indrelid = 'appointments'::regclass AND NOT indisprimary`)
+	rows, err := db.Query(ctx, `SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index
+		WHERE indrelid = 'appointments'::regclass AND NOT indisprimary`)
 	if err != nil {
 		return 0, err
 	}
@@ -42,6 +43,7 @@ func (c choice) install(ctx context.Context, db *pgx.Conn) (mib float64, err err
 	if _, err := db.Exec(ctx, "CHECKPOINT"); err != nil {
 		return 0, err
 	}
-	err = db.QueryRow(ctx, "SELECT sum(pg_relation_size(indexrelid)) / 1048576.0 FROM pg_index WHERE indrelid = 'appointments'::regclass AND NOT indisprimary").Scan(&mib)
+	err = db.QueryRow(ctx, `SELECT sum(pg_relation_size(indexrelid)) / 1048576.0 FROM pg_index
+		WHERE indrelid = 'appointments'::regclass AND NOT indisprimary`).Scan(&mib)
 	return mib, err
 }

@@ -127,7 +127,8 @@ func (b *bencher) selections(ctx context.Context, n int) (took []time.Duration, 
 			b.r.Selected, b.r.Candidates = sel.Total, candidates(sel)
 		}
 		if sel.Total != b.r.Selected || candidates(sel) != b.r.Candidates {
-			return nil, nil, fmt.Errorf("%d of %d candidates selected, and %d of %d before", sel.Total, candidates(sel), b.r.Selected, b.r.Candidates)
+			return nil, nil, fmt.Errorf("%d of %d candidates selected, and %d of %d before",
+				sel.Total, candidates(sel), b.r.Selected, b.r.Candidates)
 		}
 	}
 	return took, made, nil
@@ -203,7 +204,11 @@ func (b *bencher) preview(ctx context.Context, made []jobs.Selection) error {
 // pages reads full pages at the beginning, in the middle and at the end. It
 // alternates between them, so that noise affects all three equally.
 func (b *bencher) pages(ctx context.Context, id string, n int) ([]pageFigures, error) {
-	at := []pageFigures{{Where: "beginning", From: 0}, {Where: "middle", From: b.r.Candidates / 2}, {Where: "end", From: b.r.Candidates - b.pageSize}}
+	at := []pageFigures{
+		{Where: "beginning", From: 0},
+		{Where: "middle", From: b.r.Candidates / 2},
+		{Where: "end", From: b.r.Candidates - b.pageSize},
+	}
 	took := make([][]time.Duration, len(at))
 	for range n {
 		for i, p := range at {

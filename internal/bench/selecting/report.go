@@ -54,7 +54,8 @@ type pageFigures struct {
 func (r *report) print(out io.Writer) error {
 	fmt.Fprintf(out, "%d clients of one studio, %d appointments; %d inactive for a year, %d of them selectable\n",
 		r.Clients, r.Appointments, r.Candidates, r.Selected)
-	fmt.Fprintf(out, "%s, %d CPUs, %s, %s; seeded in %.0f s\n\n", r.Machine.PostgreSQL, r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.SeedSeconds)
+	fmt.Fprintf(out, "%s, %d CPUs, %s, %s; seeded in %.0f s\n\n",
+		r.Machine.PostgreSQL, r.Machine.CPUs, r.Machine.System, r.Machine.Go, r.SeedSeconds)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	row := func(what string, f figures.Figures) {
 		fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.1f\t%.1f\t%d\t\n", what, f.Min, f.Median, f.P99, f.Max, f.N)

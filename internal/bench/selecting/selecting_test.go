@@ -35,12 +35,19 @@ func TestTheBenchmarkMeasuresEveryStepAndItsCountsAreThoseOfTheDatabase(t *testi
 		t.Errorf("%d candidates, and %d clients are inactive", r.Candidates, inactive)
 	}
 	if r.Accepted != r.Selected-small.untick || keys != small.selections*r.Accepted {
-		t.Errorf("%d of %d accepted after unticking %d; the tasks of %d jobs hold %d", r.Accepted, r.Selected, small.untick, small.selections, keys)
+		t.Errorf("%d of %d accepted after unticking %d; the tasks of %d jobs hold %d",
+			r.Accepted, r.Selected, small.untick, small.selections, keys)
 	}
 	if n := r.BookingIdleMS.N + r.BookingSelectingMS.N; booked != n || n == 0 {
 		t.Errorf("%d bookings measured, %d in the database", n, booked)
 	}
-	for name, f := range map[string]figures.Figures{"select": r.SelectMS, "untick": r.UntickMS, "accept": r.AcceptMS, "page": r.Pages[2].MS, "page, unticked": r.PagesUnticked[2].MS} {
+	for name, f := range map[string]figures.Figures{
+		"select":         r.SelectMS,
+		"untick":         r.UntickMS,
+		"accept":         r.AcceptMS,
+		"page":           r.Pages[2].MS,
+		"page, unticked": r.PagesUnticked[2].MS,
+	} {
 		if f.N != 2 || f.Min <= 0 || f.Median > f.Max {
 			t.Errorf("%s: %+v", name, f)
 		}
