@@ -74,7 +74,8 @@ func (a *api) admit(who audience) func(huma.Context, func(huma.Context)) {
 func checkQuery(raw string) *Problem {
 	query, err := url.ParseQuery(raw)
 	if err != nil {
-		return invalid(Fault{Code: "bad_value", Detail: "The query string cannot be read: percent-encode the values, and separate parameters by &."})
+		return invalid(Fault{Code: "bad_value", Detail: "The query string cannot be read: " +
+			"percent-encode the values, and separate parameters by &."})
 	}
 	for _, values := range query {
 		if len(values) > 1 {
@@ -100,7 +101,8 @@ func identify(v *Verifier, headers []string) (jobs.Caller, *Problem) {
 		return jobs.Caller{}, newProblem("token_expired", "The bearer token has expired; get a new one.").
 			with("WWW-Authenticate", `Bearer realm="oubli", error="invalid_token", error_description="expired"`)
 	case err != nil:
-		return jobs.Caller{}, newProblem("unauthenticated", "The bearer token is not valid for this service: check its signature, algorithm, aud, exp, nbf, sub, email, tenant and role.").
+		return jobs.Caller{}, newProblem("unauthenticated",
+			"The bearer token is not valid for this service: check its signature, algorithm, aud, exp, nbf, sub, email, tenant and role.").
 			with("WWW-Authenticate", `Bearer realm="oubli", error="invalid_token"`)
 	}
 	return caller, nil

@@ -81,7 +81,12 @@ func TestAnythingButOneBearerHeaderIsUnauthenticated(t *testing.T) {
 func TestSubjectsOfDifferentTenantsDoNotShareKeys(t *testing.T) {
 	t.Parallel()
 	seen := map[string]string{}
-	for _, c := range []jobs.Caller{{Tenant: "a", Subject: "b/c"}, {Tenant: "a/b", Subject: "c"}, {Tenant: "a", Subject: "b"}, {Tenant: "*", Subject: "b"}} {
+	for _, c := range []jobs.Caller{
+		{Tenant: "a", Subject: "b/c"},
+		{Tenant: "a/b", Subject: "c"},
+		{Tenant: "a", Subject: "b"},
+		{Tenant: "*", Subject: "b"},
+	} {
 		if other, ok := seen[keyspace(c)]; ok {
 			t.Errorf("%s %s shares its keys with %s", c.Tenant, c.Subject, other)
 		}

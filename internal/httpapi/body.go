@@ -79,7 +79,8 @@ func fetchBody(r *http.Request, w http.ResponseWriter, body *limitedBody, limit 
 		return nil, tooLarge
 	}
 	if errors.Is(err, errByteLimit) {
-		return nil, tooMany("This caller sends more bytes a second than the service is configured to take.", body.wait).with("Connection", "close")
+		return nil, tooMany("This caller sends more bytes a second than the service is configured to take.",
+			body.wait).with("Connection", "close")
 	}
 	if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 		return nil, newProblem("body_timeout", "The body did not arrive within "+timeout.String()+".").with("Connection", "close")
@@ -113,7 +114,8 @@ func takeKey(ctx huma.Context, next func(huma.Context)) {
 
 func idempotencyKey(values []string) (string, *Problem) {
 	if len(values) == 0 || values[0] == "" {
-		return "", newProblem("idempotency_key_missing", "Send an Idempotency-Key header: a new random value for each job, and the same value when you repeat its request.")
+		return "", newProblem("idempotency_key_missing",
+			"Send an Idempotency-Key header: a new random value for each job, and the same value when you repeat its request.")
 	}
 	bad := len(values) > 1 || len(values[0]) > jobs.MaxIdempotencyK
 	for _, c := range []byte(values[0]) {

@@ -18,7 +18,8 @@ func TestABodyThatDoesNotArriveIsTheCallersTrouble(t *testing.T) {
 		"body_unreadable": io.ErrUnexpectedEOF,
 	} {
 		body := io.MultiReader(strings.NewReader(`{"client_ids":`), iotest.ErrReader(err))
-		_, p := fetchBody(httptest.NewRequest("POST", "/v1/erasures", nil), httptest.NewRecorder(), &limitedBody{body: body}, smallBody, defaultBodyTimeout)
+		r := httptest.NewRequest("POST", "/v1/erasures", nil)
+		_, p := fetchBody(r, httptest.NewRecorder(), &limitedBody{body: body}, smallBody, defaultBodyTimeout)
 		if p == nil || p.Code != want || p.Status >= 500 {
 			t.Errorf("%v: got %+v, want %s", err, p, want)
 		}
@@ -29,7 +30,8 @@ func TestABodyThatIsAnnouncedTooLargeIsNotRead(t *testing.T) {
 	t.Parallel()
 	r := httptest.NewRequest("POST", "/v1/erasures", nil)
 	r.ContentLength = smallBody + 1
-	if _, p := fetchBody(r, httptest.NewRecorder(), &limitedBody{body: iotest.ErrReader(errors.New("read"))}, smallBody, defaultBodyTimeout); p == nil || p.Code != "body_too_large" {
+	body := &limitedBody{body: iotest.ErrReader(errors.New("read"))}
+	if _, p := fetchBody(r, httptest.NewRecorder(), body, smallBody, defaultBodyTimeout); p == nil || p.Code != "body_too_large" {
 		t.Errorf("got %+v", p)
 	}
 }

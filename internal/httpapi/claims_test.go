@@ -52,7 +52,8 @@ func TestAClaimCountsUnderItsOwnNameAndOnce(t *testing.T) {
 		{"nothing", header, ``, errToken},
 		{"cut off", header, good, errToken},
 		{"the algorithm under another name", `{"ALG":"HS256"}`, good + `}`, errToken},
-		{"a key by its name, its address and itself", `{"alg":"HS256","kid":"../../dev/null' OR 1=1 --","jku":"https://evil.example/keys","x5u":"file:///etc/passwd","jwk":{"kty":"oct","k":""}}`, good + `}`, nil},
+		{"a key by its name, its address and itself", `{"alg":"HS256","kid":"../../dev/null' OR 1=1 --",` +
+			`"jku":"https://evil.example/keys","x5u":"file:///etc/passwd","jwk":{"kty":"oct","k":""}}`, good + `}`, nil},
 		{"compressed", `{"alg":"HS256","zip":"DEF","crit":["zip"]}`, good + `}`, errToken},
 	} {
 		caller, err := v.Verify(mustSignText(t, c.header, c.payload))

@@ -22,9 +22,12 @@ func (a *api) erasureSteps() {
 		})
 	}
 	step("cancel", "Cancel an erasure",
-		"Ends the job, and its mail is sent. A job that has not started changes nothing. A running job stops after its current chunks: clients who are erased stay erased, and the counts say how many.", a.Controls.Cancel)
-	step("pause", "Pause an erasure", "Stops the job between two chunks until it is resumed or cancelled. Also allowed before the job has started, and while it is blocked.", a.Controls.Pause)
-	step("resume", "Resume an erasure", "Continues a paused job. A blocked job continues by itself when its reason is gone, for example when the map covers the schema again.", a.Controls.Resume)
+		"Ends the job, and its mail is sent. A job that has not started changes nothing. "+
+			"A running job stops after its current chunks: clients who are erased stay erased, and the counts say how many.", a.Controls.Cancel)
+	step("pause", "Pause an erasure", "Stops the job between two chunks until it is resumed or cancelled. "+
+		"Also allowed before the job has started, and while it is blocked.", a.Controls.Pause)
+	step("resume", "Resume an erasure", "Continues a paused job. A blocked job continues by itself when its reason is gone, for "+
+		"example when the map covers the schema again.", a.Controls.Resume)
 	register(a, operation{
 		method: http.MethodPost, path: "/v1/erasures/{id}/retry", id: "retry-erasure",
 		summary: "Retry an erasure",
@@ -35,7 +38,9 @@ func (a *api) erasureSteps() {
 	}, a.retryErasure)
 }
 
-func (a *api) stepErasure(ctx context.Context, in *ErasurePath, take func(context.Context, jobs.Kind, string, string) (jobs.Job, error)) (*oneJob, error) {
+func (a *api) stepErasure(ctx context.Context, in *ErasurePath,
+	take func(context.Context, jobs.Kind, string, string) (jobs.Job, error),
+) (*oneJob, error) {
 	tenant, id, err := pathOf(ctx, in.ID)
 	if err != nil {
 		return nil, err

@@ -22,18 +22,23 @@ func (a *api) erasures() {
 	registerBody(a, operation{
 		method: http.MethodPost, path: "/v1/erasures", id: "create-erasure",
 		summary: "Erase clients",
-		description: "Creates a job that erases the listed clients, or those of a selection. The job runs in the background and cannot be undone. " +
+		description: "Creates a job that erases the listed clients, or those of a selection. " +
+			"The job runs in the background and cannot be undone. " +
 			"A client that a guard of the map protects (a legal hold, an unpaid balance, a future appointment …) is skipped. " +
 			"Data that the law requires to be kept stays until its date. " + repeatText,
 		who: admins, status: http.StatusAccepted, idempotent: true, body: clientsBody,
-		codes:   []string{"tenant_mismatch", "unknown_tenant", "bad_client_id", "not_overridable", "not_found", "count_changed", "selection_used", "selection_expired"},
+		codes: []string{
+			"tenant_mismatch", "unknown_tenant", "bad_client_id", "not_overridable", "not_found", "count_changed",
+			"selection_used", "selection_expired",
+		},
 		example: exampleRequest,
 	}, a.createErasure)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/erasures", id: "list-erasures",
-		summary:     "List erasures",
-		description: "Newest first. The list has the jobs of the token's tenant. With a token for all tenants (`*`) it has the jobs of every tenant, or of the one in `tenant_id`.",
-		who:         readers, status: http.StatusOK,
+		summary: "List erasures",
+		description: "Newest first. The list has the jobs of the token's tenant. " +
+			"With a token for all tenants (`*`) it has the jobs of every tenant, or of the one in `tenant_id`.",
+		who: readers, status: http.StatusOK,
 		codes: []string{"tenant_mismatch", "bad_cursor"},
 	}, a.listErasures)
 	register(a, operation{
@@ -45,15 +50,17 @@ func (a *api) erasures() {
 	}, a.getErasure)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/erasures/{id}/clients", id: "list-erasure-clients",
-		summary:     "List clients by outcome",
-		description: "Every client of the job whose outcome is other than `erased`, with the reason as a code. Clients that are still pending are not in the list.",
-		who:         readers, status: http.StatusOK,
+		summary: "List clients by outcome",
+		description: "Every client of the job whose outcome is other than `erased`, with the reason as a code. " +
+			"Clients that are still pending are not in the list.",
+		who: readers, status: http.StatusOK,
 		codes: []string{"not_found", "bad_cursor"},
 	}, a.listErasureClients)
 }
 
 // repeatText documents the Idempotency-Key of the routes that create jobs.
-const repeatText = "If you repeat the request with the same Idempotency-Key within seven days, you get the first answer again, with `Idempotency-Replayed: true`."
+const repeatText = "If you repeat the request with the same Idempotency-Key within seven days, you get the first answer again, " +
+	"with `Idempotency-Replayed: true`."
 
 type createErasureOutput struct {
 	Location string `header:"Location" doc:"Path of the job"`

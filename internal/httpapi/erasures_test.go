@@ -22,7 +22,8 @@ func TestAnErasureIsAcceptedAndCanBeRead(t *testing.T) {
 	token := mustToken(t, "studio", jobs.Admin)
 	a := b.ask(t, "POST", "/v1/erasures", token, goodBody, "Idempotency-Key: k", "Content-Type: application/json; charset=utf-8")
 	job := a.job(t)
-	if a.StatusCode != http.StatusAccepted || a.Header.Get("Location") != "/v1/erasures/"+job.ID || a.Header.Get("Idempotency-Replayed") != "" {
+	if a.StatusCode != http.StatusAccepted ||
+		a.Header.Get("Location") != "/v1/erasures/"+job.ID || a.Header.Get("Idempotency-Replayed") != "" {
 		t.Errorf("got %d %v", a.StatusCode, a.Header)
 	}
 	for _, id := range []string{job.ID, strings.ToUpper(job.ID)} {
@@ -38,7 +39,13 @@ func TestAnErasureIsAcceptedAndCanBeRead(t *testing.T) {
 	if a := b.ask(t, "GET", a.Header.Get("Location")+"/clients?outcome=skipped&limit=5&cursor=c", token, ""); a.body != "{\"items\":[]}\n" {
 		t.Errorf("a page without clients: %s", a.body)
 	}
-	want := jobs.ExceptionFilter{Kind: jobs.Erasure, JobID: job.ID, TenantID: "studio", Outcome: jobs.Skipped, Page: jobs.Page{Limit: 5, Cursor: "c"}}
+	want := jobs.ExceptionFilter{
+		Kind:     jobs.Erasure,
+		JobID:    job.ID,
+		TenantID: "studio",
+		Outcome:  jobs.Skipped,
+		Page:     jobs.Page{Limit: 5, Cursor: "c"},
+	}
 	if got := b.store.clients[0]; got != want {
 		t.Errorf("the store was asked for %+v, want %+v", got, want)
 	}
@@ -54,12 +61,34 @@ func TestARequestArrivesAsItWasMeant(t *testing.T) {
 	}{
 		{"least", `{"client_ids":["a"],"reason":"inactivity"}`,
 			jobs.ErasureRequest{ClientIDs: []string{"a"}, Reason: jobs.Inactivity, Notify: owner}},
-		{"most", `{"reason":"subject_request","client_ids":["a"],"comment":"Ticket\n4711 ✓","notify":["a@b.example","A@B.example","c@d.example"],"locale":"DE_at","not_before":"` + soon.Format(time.RFC3339) + `","override":["future_appointment"],"tenant_id":"studio"}`,
-			jobs.ErasureRequest{ClientIDs: []string{"a"}, Reason: jobs.SubjectRequest, Comment: "Ticket\n4711 ✓", Notify: []string{"a@b.example", "c@d.example"}, Locale: "de-AT", NotBefore: soon, Override: []string{"future_appointment"}}},
+		{"most", `{
+			"reason": "subject_request",
+			"client_ids": ["a"],
+			"comment": "Ticket\n4711 ✓",
+			"notify": ["a@b.example", "A@B.example", "c@d.example"],
+			"locale": "DE_at",
+			"not_before": "` + soon.Format(time.RFC3339) + `",
+			"override": ["future_appointment"],
+			"tenant_id": "studio"
+		}`, jobs.ErasureRequest{
+			ClientIDs: []string{"a"},
+			Reason:    jobs.SubjectRequest,
+			Comment:   "Ticket\n4711 ✓",
+			Notify:    []string{"a@b.example", "c@d.example"},
+			Locale:    "de-AT",
+			NotBefore: soon,
+			Override:  []string{"future_appointment"},
+		}},
 		{"nobody to notify", `{"client_ids":["a"],"reason":"inactivity","notify":[]}`,
 			jobs.ErasureRequest{ClientIDs: []string{"a"}, Reason: jobs.Inactivity}},
-		{"numbers stay exact", `{"client_ids":[9007199254740993,-1,0,9223372036854775807,-9223372036854775808,"007","1e3"],"reason":"inactivity"}`,
-			jobs.ErasureRequest{ClientIDs: []string{"9007199254740993", "-1", "0", "9223372036854775807", "-9223372036854775808", "007", "1e3"}, Reason: jobs.Inactivity, Notify: owner}},
+		{"numbers stay exact", `{
+			"client_ids": [9007199254740993, -1, 0, 9223372036854775807, -9223372036854775808, "007", "1e3"],
+			"reason": "inactivity"
+		}`, jobs.ErasureRequest{
+			ClientIDs: []string{"9007199254740993", "-1", "0", "9223372036854775807", "-9223372036854775808", "007", "1e3"},
+			Reason:    jobs.Inactivity,
+			Notify:    owner,
+		}},
 		{"a time that has passed", `{"client_ids":["a"],"reason":"inactivity","not_before":"2001-01-01T00:00:00+02:00"}`,
 			jobs.ErasureRequest{ClientIDs: []string{"a"}, Reason: jobs.Inactivity, Notify: owner, NotBefore: time.Date(2000, 12, 31, 22, 0, 0, 0, time.UTC)}},
 		{"SQL is a key like any other", `{"client_ids":["'; DROP TABLE clients; --"],"reason":"inactivity"}`,
@@ -87,16 +116,24 @@ func TestARepeatGetsTheFirstAnswer(t *testing.T) {
 	first := b.ask(t, "POST", "/v1/erasures", token, goodBody, "Idempotency-Key: k")
 	for _, body := range []string{goodBody, " {\n \"client_ids\": [\"a\",\t7], \"reason\": \"subject_request\" }\r\n"} {
 		a := b.ask(t, "POST", "/v1/erasures", token, body, "Idempotency-Key: k")
-		if a.StatusCode != 202 || a.body != first.body || a.Header.Get("Location") != first.Header.Get("Location") || a.Header.Get("Idempotency-Replayed") != "true" {
+		if a.StatusCode != 202 || a.body != first.body || a.Header.Get("Location") != first.Header.Get("Location") ||
+			a.Header.Get("Idempotency-Replayed") != "true" {
 			t.Errorf("the repeat %s: got %d %v %s", body, a.StatusCode, a.Header, a.body)
 		}
 	}
-	for _, body := range []string{`{"client_ids":["a",8],"reason":"subject_request"}`, `{"client_ids":["a","7"],"reason":"subject_request"}`, `{"client_ids":["a",7],"reason":"inactivity"}`} {
-		if a := b.ask(t, "POST", "/v1/erasures", token, body, "Idempotency-Key: k"); a.StatusCode != 422 || a.problem(t).Code != "idempotency_key_reused" {
+	for _, body := range []string{
+		`{"client_ids":["a",8],"reason":"subject_request"}`,
+		`{"client_ids":["a","7"],"reason":"subject_request"}`,
+		`{"client_ids":["a",7],"reason":"inactivity"}`,
+	} {
+		a := b.ask(t, "POST", "/v1/erasures", token, body, "Idempotency-Key: k")
+		if a.StatusCode != 422 || a.problem(t).Code != "idempotency_key_reused" {
 			t.Errorf("another request under the key: got %d %s", a.StatusCode, a.body)
 		}
 	}
-	if a := b.ask(t, "POST", "/v1/erasures", mustToken(t, "gym", jobs.Admin), `{"client_ids":["b"],"reason":"inactivity"}`, "Idempotency-Key: k"); a.StatusCode != 202 {
+	gym := mustToken(t, "gym", jobs.Admin)
+	a := b.ask(t, "POST", "/v1/erasures", gym, `{"client_ids":["b"],"reason":"inactivity"}`, "Idempotency-Key: k")
+	if a.StatusCode != 202 {
 		t.Errorf("the same key of another tenant: got %d %s", a.StatusCode, a.body)
 	}
 }
@@ -178,12 +215,14 @@ func TestABodyOfTheWrongKindOrSizeIsRefused(t *testing.T) {
 		{"blank", " \r\n", "Content-Type: application/json", "body_missing", 400},
 		{"too large", `{"comment":"` + strings.Repeat("x", clientsBody) + `"}`, "Content-Type: application/json", "body_too_large", 413},
 	} {
-		if a := b.ask(t, "POST", "/v1/erasures", token, c.body, "Idempotency-Key: k", c.header); a.StatusCode != c.status || a.problem(t).Code != c.code {
+		a := b.ask(t, "POST", "/v1/erasures", token, c.body, "Idempotency-Key: k", c.header)
+		if a.StatusCode != c.status || a.problem(t).Code != c.code {
 			t.Errorf("%s: got %d %s, want %d %s", c.name, a.StatusCode, a.body, c.status, c.code)
 		}
 	}
 	// Without a length announced, the size shows only on reading.
-	req, err := http.NewRequestWithContext(t.Context(), "POST", b.URL+"/v1/erasures", io.MultiReader(strings.NewReader(strings.Repeat(" ", clientsBody)), strings.NewReader(goodBody)))
+	long := io.MultiReader(strings.NewReader(strings.Repeat(" ", clientsBody)), strings.NewReader(goodBody))
+	req, err := http.NewRequestWithContext(t.Context(), "POST", b.URL+"/v1/erasures", long)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -211,11 +250,12 @@ func TestTheLargestRequestFits(t *testing.T) {
 	}
 	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)
-	if a := b.ask(t, "POST", "/v1/erasures", token, string(body), "Idempotency-Key: k"); a.StatusCode != 202 || len(b.store.requests[0].ClientIDs) != jobs.MaxClients {
+	a := b.ask(t, "POST", "/v1/erasures", token, string(body), "Idempotency-Key: k")
+	if a.StatusCode != 202 || len(b.store.requests[0].ClientIDs) != jobs.MaxClients {
 		t.Errorf("got %d %s", a.StatusCode, a.body)
 	}
 	more := strings.Replace(string(body), `"client_ids":[`, `"client_ids":["one more",`, 1)
-	a := b.ask(t, "POST", "/v1/erasures", token, more, "Idempotency-Key: l")
+	a = b.ask(t, "POST", "/v1/erasures", token, more, "Idempotency-Key: l")
 	if a.StatusCode != 422 || a.problem(t).Errors[0].Code != "too_many" || a.problem(t).Errors[0].Pointer != "/client_ids" {
 		t.Errorf("one client more: got %d %s", a.StatusCode, a.body)
 	}

@@ -75,7 +75,9 @@ func checkFuzzed(w *httptest.ResponseRecorder, store *memoryStore, responses map
 		return checkTexts(reflect.ValueOf(store).Elem())
 	}
 	var p Problem
-	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil || p.Status != w.Code || codes[p.Code].meaning == "" || statusOf(codes[p.Code].kind, p.Code) != w.Code || len(p.Errors) > maxFaults {
+	err := json.Unmarshal(w.Body.Bytes(), &p)
+	if err != nil || p.Status != w.Code || codes[p.Code].meaning == "" ||
+		statusOf(codes[p.Code].kind, p.Code) != w.Code || len(p.Errors) > maxFaults {
 		return fmt.Errorf("not a problem with a code of ours: %v", err)
 	}
 	if wasAsked(store) {
@@ -143,11 +145,15 @@ func FuzzBodies(f *testing.F) {
 	for i, r := range routes {
 		f.Add(uint8(i), []byte(r.example))
 		for _, s := range []string{
-			`{}`, `null`, `[[[[`, `{"a":{"b":[{}]}}`, "{\"comment\":\"\xff\"}", `{"client_ids":["\ud800"],"reason":"inactivity"}`, `{"reason":1e999}`,
+			`{}`, `null`, `[[[[`, `{"a":{"b":[{}]}}`, "{\"comment\":\"\xff\"}",
+			`{"client_ids":["\ud800"],"reason":"inactivity"}`, `{"reason":1e999}`,
 			`{"client_ids":[1,"b",-0,9223372036854775808],"reason":"inactivity"}`, `{"client_ids":["a"],"client_ids":["b"],"reason":"inactivity"}`,
-			`{"client_ids":["a"],"reason":"subject_request","notify":["a@b.example","A@B.example","x@y\r\nBcc: z@y"],"locale":"de-AT","not_before":"9999-12-31T23:59:60Z","comment":"\u0007\u202e","override":["g"],"tenant_id":"t","dry_run":true}`,
+			`{"client_ids":["a"],"reason":"subject_request","notify":["a@b.example","A@B.example","x@y\r\nBcc: z@y"],` +
+				`"locale":"de-AT","not_before":"9999-12-31T23:59:60Z","comment":"\u0007\u202e","override":["g"],` +
+				`"tenant_id":"t","dry_run":true}`,
 			`{"selection_id":"0199B4A2-7C1E-7D53-9A1F-00000000ABCD","expected_count":2147483648,"reason":"inactivity"}`,
-			`{"period":"P999Y9999M9999W99999D","without":["appointments","' OR 1=1 --"],"include_new_clients":true}`, `{"period":"PT1S"}`, `{"period":"P"}`,
+			`{"period":"P999Y9999M9999W99999D","without":["appointments","' OR 1=1 --"],"include_new_clients":true}`,
+			`{"period":"PT1S"}`, `{"period":"P"}`,
 			`{"exclude":["1",2],"include":["1"]}`, `{"include":[` + strings.Repeat("1,", 10_000) + `1]}`,
 			`{"source_client_ids":["1",2],"target":{"client_id":"3"},"delete_source":true,"fill_blanks":true,"conflicts":"keep_target"}`,
 			`{"source_client_ids":["1"],"target":{"anonymous":true,"anonymous":false,"client_id":null}}`,

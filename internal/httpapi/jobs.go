@@ -75,7 +75,9 @@ func pathOf(ctx context.Context, raw string) (tenant, id string, err error) {
 
 // listExceptions returns one page of the clients of a job whose outcome is other
 // than erased.
-func (a *api) listExceptions(ctx context.Context, kind jobs.Kind, rawID string, outcome jobs.Outcome, p Paging) (jobs.List[jobs.Exception], error) {
+func (a *api) listExceptions(ctx context.Context, kind jobs.Kind, rawID string, outcome jobs.Outcome, p Paging) (
+	jobs.List[jobs.Exception], error,
+) {
 	var none jobs.List[jobs.Exception]
 	tenant, id, err := pathOf(ctx, rawID)
 	if err != nil {

@@ -106,7 +106,9 @@ func TestAnAddressThatGuessesIsToldToWaitAndAGoodTokenAlwaysPasses(t *testing.T)
 	t.Parallel()
 	ask := mustLimit(t, Limits{Failures: 5})
 	good := mustToken(t, "studio", jobs.Viewer)
-	expired := mustSignText(t, `{"alg":"HS256"}`, fmt.Sprintf(`{"aud":"oubli","exp":%d,"sub":"u","email":"a@b.example","tenant":"studio","role":"viewer"}`, time.Now().Add(-time.Hour).Unix()))
+	expired := mustSignText(t, `{"alg":"HS256"}`, fmt.Sprintf(
+		`{"aud":"oubli","exp":%d,"sub":"u","email":"a@b.example","tenant":"studio","role":"viewer"}`,
+		time.Now().Add(-time.Hour).Unix()))
 	for range 20 {
 		if status, p, _ := ask("GET", "/v1/erasures", expired, "192.0.2.1", ""); status != 401 || p.Code != "token_expired" {
 			t.Fatalf("an expired token: got %d %+v", status, p)

@@ -63,7 +63,8 @@ func (s *memoryStore) AcceptMerge(_ context.Context, req jobs.MergeRequest, _ jo
 	defer s.mu.Unlock()
 	job := jobs.Job{
 		ID: "0199b4a2-7c1e-7d53-9a1f-0000000000aa", TenantID: req.TenantID, State: jobs.Scheduled, Requested: len(req.SourceIDs),
-		Counts: jobs.Counts{Pending: len(req.SourceIDs)}, Merge: &jobs.MergeTerms{Anonymous: req.Target == "", DeleteSource: req.DeleteSource, Conflicts: req.Conflicts},
+		Counts: jobs.Counts{Pending: len(req.SourceIDs)},
+		Merge:  &jobs.MergeTerms{Anonymous: req.Target == "", DeleteSource: req.DeleteSource, Conflicts: req.Conflicts},
 	}
 	s.merges = append(s.merges, req)
 	s.jobs[job.ID] = job

@@ -125,7 +125,16 @@ func (b *mergeRequest) checkCombination() []Fault {
 // request returns what the caller asks for.
 func (b *mergeRequest) request(c jobs.Caller, tenant string) jobs.MergeRequest {
 	return jobs.MergeRequest{
-		TenantID: tenant, SourceIDs: b.SourceIDs, Target: b.Target.ClientID, DeleteSource: b.DeleteSource, FillBlanks: b.FillBlanks,
-		Conflicts: b.Conflicts, Comment: b.Comment, Notify: b.mail.recipients(c, b.DryRun, b.Notify), Locale: b.Locale, DryRun: b.DryRun, CreatedBy: c.Subject,
+		TenantID:     tenant,
+		SourceIDs:    b.SourceIDs,
+		Target:       b.Target.ClientID,
+		DeleteSource: b.DeleteSource,
+		FillBlanks:   b.FillBlanks,
+		Conflicts:    b.Conflicts,
+		Comment:      b.Comment,
+		Notify:       b.mail.recipients(c, b.DryRun, b.Notify),
+		Locale:       b.Locale,
+		DryRun:       b.DryRun,
+		CreatedBy:    c.Subject,
 	}
 }

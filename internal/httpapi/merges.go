@@ -20,11 +20,13 @@ func (a *api) merges() {
 	registerBody(a, operation{
 		method: http.MethodPost, path: "/v1/merges", id: "create-merge",
 		summary: "Merge clients",
-		description: "Creates a job that moves the rows of some clients (the sources) to one client, or to the tenant's anonymous profile (the target). " +
+		description: "Creates a job that moves the rows of some clients (the sources) to one client, " +
+			"or to the tenant's anonymous profile (the target). " +
 			"It runs in the background, each source in a transaction of its own, and cannot be undone. " +
 			"If a unique constraint does not allow the target to have a source's row too, this is a conflict: the source is not merged, " +
 			"or, when `conflicts` is `keep_target`, the source's row is deleted. A row that carries value, such as a voucher, is never deleted. " +
-			"A merge into the anonymous profile treats rows as an erasure does. After the job has ended, nothing records which client was merged into which. " + repeatText,
+			"A merge into the anonymous profile treats rows as an erasure does. " +
+			"After the job has ended, nothing records which client was merged into which. " + repeatText,
 		who: admins, status: http.StatusAccepted, idempotent: true, body: mergeBody,
 		codes: []string{"tenant_mismatch", "unknown_tenant", "bad_client_id", "target_is_source", "unknown_target", "unknown_source",
 			"target_is_anonymous", "source_is_anonymous", "merges_refused"},
@@ -32,9 +34,10 @@ func (a *api) merges() {
 	}, a.createMerge)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/merges", id: "list-merges",
-		summary:     "List merges",
-		description: "Newest first. The list has the jobs of the token's tenant. With a token for all tenants (`*`) it has the jobs of every tenant, or of the one in `tenant_id`.",
-		who:         readers, status: http.StatusOK,
+		summary: "List merges",
+		description: "Newest first. The list has the jobs of the token's tenant. " +
+			"With a token for all tenants (`*`) it has the jobs of every tenant, or of the one in `tenant_id`.",
+		who: readers, status: http.StatusOK,
 		codes: []string{"tenant_mismatch", "bad_cursor"},
 	}, a.listMerges)
 	register(a, operation{
@@ -46,16 +49,18 @@ func (a *api) merges() {
 	}, a.getMerge)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/merges/{id}/clients", id: "list-merge-clients",
-		summary:     "List sources by outcome",
-		description: "Every source of the job whose outcome is other than `merged`, with the reason as a code. Sources that are still pending are not in the list.",
-		who:         readers, status: http.StatusOK,
+		summary: "List sources by outcome",
+		description: "Every source of the job whose outcome is other than `merged`, with the reason as a code. " +
+			"Sources that are still pending are not in the list.",
+		who: readers, status: http.StatusOK,
 		codes: []string{"not_found", "bad_cursor"},
 	}, a.listMergeClients)
 	register(a, operation{
 		method: http.MethodPost, path: "/v1/merges/{id}/cancel", id: "cancel-merge",
-		summary:     "Cancel a merge",
-		description: "Ends the job, and its mail is sent. A job that has not started changes nothing. A running job stops after its current source: sources that are merged stay merged, and the counts say how many.",
-		who:         admins, status: http.StatusOK,
+		summary: "Cancel a merge",
+		description: "Ends the job, and its mail is sent. A job that has not started changes nothing. " +
+			"A running job stops after its current source: sources that are merged stay merged, and the counts say how many.",
+		who: admins, status: http.StatusOK,
 		codes: []string{"not_found", "wrong_state"},
 	}, a.cancelMerge)
 }
@@ -119,7 +124,9 @@ func (a *api) cancelMerge(ctx context.Context, in *MergePath) (*oneMerge, error)
 	return a.oneMerge(ctx, in, a.Controls.Cancel)
 }
 
-func (a *api) oneMerge(ctx context.Context, in *MergePath, call func(context.Context, jobs.Kind, string, string) (jobs.Job, error)) (*oneMerge, error) {
+func (a *api) oneMerge(ctx context.Context, in *MergePath,
+	call func(context.Context, jobs.Kind, string, string) (jobs.Job, error),
+) (*oneMerge, error) {
 	tenant, id, err := pathOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
@@ -166,7 +173,13 @@ func (a *api) listMergeClients(ctx context.Context, in *listMergeClientsInput) (
 	}
 	items := make([]mergeException, len(l.Items))
 	for i, e := range l.Items {
-		items[i] = mergeException{ClientID: e.ClientID, Outcome: string(e.Outcome), Code: e.Code, RetainedUntil: e.RetainedUntil, Detail: e.Detail}
+		items[i] = mergeException{
+			ClientID:      e.ClientID,
+			Outcome:       string(e.Outcome),
+			Code:          e.Code,
+			RetainedUntil: e.RetainedUntil,
+			Detail:        e.Detail,
+		}
 		if e.Outcome == jobs.ErasedRetained {
 			items[i].Outcome = "merged_retained"
 		}

@@ -19,13 +19,32 @@ func TestAMergeArrivesAsItWasMeant(t *testing.T) {
 		want       jobs.MergeRequest
 	}{
 		{"least", goodMerge,
-			jobs.MergeRequest{SourceIDs: []string{"a", "7"}, Target: "b", DeleteSource: true, FillBlanks: true, Conflicts: jobs.FailOnConflict, Notify: owner}},
+			jobs.MergeRequest{SourceIDs: []string{"a", "7"}, Target: "b", DeleteSource: true, FillBlanks: true,
+				Conflicts: jobs.FailOnConflict, Notify: owner}},
 		{"into nobody", `{"source_client_ids":["a"],"target":{"anonymous":true},"delete_source":false}`,
 			jobs.MergeRequest{SourceIDs: []string{"a"}, FillBlanks: true, Conflicts: jobs.FailOnConflict, Notify: owner}},
-		{"most", `{"tenant_id":"studio","source_client_ids":["a"],"target":{"client_id":9007199254740993},"delete_source":true,"fill_blanks":false,"conflicts":"keep_target","comment":"RGPD","notify":["a@b.example"],"locale":"fr"}`,
-			jobs.MergeRequest{SourceIDs: []string{"a"}, Target: "9007199254740993", DeleteSource: true, Conflicts: jobs.KeepTarget, Comment: "RGPD", Notify: []string{"a@b.example"}, Locale: "fr"}},
+		{"most", `{
+			"tenant_id": "studio",
+			"source_client_ids": ["a"],
+			"target": {"client_id": 9007199254740993},
+			"delete_source": true,
+			"fill_blanks": false,
+			"conflicts": "keep_target",
+			"comment": "RGPD",
+			"notify": ["a@b.example"],
+			"locale": "fr"
+		}`, jobs.MergeRequest{
+			SourceIDs:    []string{"a"},
+			Target:       "9007199254740993",
+			DeleteSource: true,
+			Conflicts:    jobs.KeepTarget,
+			Comment:      "RGPD",
+			Notify:       []string{"a@b.example"},
+			Locale:       "fr",
+		}},
 		{"dry run", `{"source_client_ids":["a"],"target":{"client_id":"b","anonymous":false},"delete_source":true,"dry_run":true}`,
-			jobs.MergeRequest{SourceIDs: []string{"a"}, Target: "b", DeleteSource: true, FillBlanks: true, Conflicts: jobs.FailOnConflict, DryRun: true}},
+			jobs.MergeRequest{SourceIDs: []string{"a"}, Target: "b", DeleteSource: true, FillBlanks: true,
+				Conflicts: jobs.FailOnConflict, DryRun: true}},
 	} {
 		b := newTestAPI(t)
 		a := b.ask(t, "POST", "/v1/merges", mustToken(t, "studio", jobs.Admin), c.body, "Idempotency-Key: k")
@@ -33,7 +52,8 @@ func TestAMergeArrivesAsItWasMeant(t *testing.T) {
 			t.Errorf("%s: got %d %s", c.name, a.StatusCode, a.body)
 			continue
 		}
-		for _, want := range []string{`"conflicting":{}`, `"exceptions":{}`, `"rows":{}`, `"merged":0`, `"pending":`, fmt.Sprintf(`"anonymous":%v`, c.want.Target == "")} {
+		anonymous := fmt.Sprintf(`"anonymous":%v`, c.want.Target == "")
+		for _, want := range []string{`"conflicting":{}`, `"exceptions":{}`, `"rows":{}`, `"merged":0`, `"pending":`, anonymous} {
 			if !strings.Contains(a.body, want) {
 				t.Errorf("%s: no %s in %s", c.name, want, a.body)
 			}
@@ -54,13 +74,18 @@ func TestAMergeThatCannotBeMeantIsRefused(t *testing.T) {
 		{"no source", `{"source_client_ids":[],"target":{"anonymous":true},"delete_source":true}`, "too_few", "/source_client_ids"},
 		{"too many", `{"source_client_ids":[` + many + `],"target":{"anonymous":true},"delete_source":true}`, "too_many", "/source_client_ids"},
 		{"no target", `{"source_client_ids":["a"],"delete_source":true}`, "required", "/target"},
-		{"two targets", `{"source_client_ids":["a"],"target":{"anonymous":true,"client_id":"b"},"delete_source":true}`, "contradiction", "/target"},
+		{"two targets", `{"source_client_ids":["a"],"target":{"anonymous":true,"client_id":"b"},"delete_source":true}`,
+			"contradiction", "/target"},
 		{"an empty target", `{"source_client_ids":["a"],"target":{},"delete_source":true}`, "contradiction", "/target"},
 		{"a target that is not", `{"source_client_ids":["a"],"target":{"anonymous":false},"delete_source":true}`, "contradiction", "/target"},
 		{"a target of text", `{"source_client_ids":["a"],"target":"b","delete_source":true}`, "wrong_type", "/target"},
 		{"unsaid whether to delete", `{"source_client_ids":["a"],"target":{"client_id":"b"}}`, "required", "/delete_source"},
-		{"a rule that is none", `{"source_client_ids":["a"],"target":{"client_id":"b"},"delete_source":true,"conflicts":"keep_source"}`, "bad_value", "/conflicts"},
-		{"a dry run with a mail", `{"source_client_ids":["a"],"target":{"client_id":"b"},"delete_source":true,"dry_run":true,"notify":["a@b.example"]}`, "contradiction", "/notify"},
+		{"a rule that is none",
+			`{"source_client_ids":["a"],"target":{"client_id":"b"},"delete_source":true,"conflicts":"keep_source"}`,
+			"bad_value", "/conflicts"},
+		{"a dry run with a mail",
+			`{"source_client_ids":["a"],"target":{"client_id":"b"},"delete_source":true,"dry_run":true,"notify":["a@b.example"]}`,
+			"contradiction", "/notify"},
 		{"a reason", `{"source_client_ids":["a"],"target":{"client_id":"b"},"delete_source":true,"reason":"inactivity"}`, "unknown_field", ""},
 	} {
 		a := b.ask(t, "POST", "/v1/merges", token, c.body, "Idempotency-Key: k")

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -14,17 +15,10 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-const introduction = `Erases clients' personal data in bulk, in the background.
-
-**How to use it.** Create a job with ` + "`POST /v1/erasures`" + `. The answer, 202, comes at once and has the path of the job in ` + "`Location`" + `. Read the job there until ` + "`finished_at`" + ` is set, or wait for the mail that is sent when the job has ended. ` + "`counts`" + ` always adds up to ` + "`requested`" + `. Clients with an outcome other than ` + "`erased`" + ` are listed, with the reason, under ` + "`/clients`" + `.
-
-**Tokens.** Every route except this document needs a JWT as bearer token, with ` + "`aud: \"oubli\"`, `exp`, `sub`, `email`, `tenant` and `role`" + `. The role ` + "`admin`" + ` may read and change, the role ` + "`viewer`" + ` may only read. ` + "`tenant`" + ` is an id, or ` + "`\"*\"`" + ` for a trusted service, which then sends ` + "`tenant_id`" + ` in its requests. The job of another tenant is answered with 404.
-
-**Problems.** Every answer with a status of 400 or higher is ` + "`application/problem+json`" + ` (RFC 9457). Programs should decide by ` + "`code`" + `, which is stable. ` + "`detail`" + ` is for people. No problem quotes what you sent: ` + "`errors`" + ` gives the place of each mistake.
-
-**Limits.** A caller who exceeds a limit gets 429 with ` + "`Retry-After`" + ` in seconds. Nothing was done; send the same request again after that time.
-
-**Repeating requests.** If you did not get the answer to a request, send it again with the same ` + "`Idempotency-Key`" + ` and the same body. Keys are kept for seven days; until then a repeat gets the first answer.`
+// introduction is the description of the API in its OpenAPI document.
+//
+//go:embed introduction.md
+var introduction string
 
 // document returns the OpenAPI document without its routes.
 func document(version string) huma.Config {
@@ -37,17 +31,25 @@ func document(version string) huma.Config {
 			Info: &huma.Info{
 				Title:       "oubli",
 				Version:     version,
-				Description: introduction,
+				Description: strings.TrimSpace(introduction),
 				License:     &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"},
 			},
 			Components: &huma.Components{
 				Schemas: registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{
-					"bearer": {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "Signed with HS256, EdDSA or RS256, depending on the configuration of the service."},
+					"bearer": {
+						Type:         "http",
+						Scheme:       "bearer",
+						BearerFormat: "JWT",
+						Description:  "Signed with HS256, EdDSA or RS256, depending on the configuration of the service.",
+					},
 				},
 			},
-			Tags: []*huma.Tag{{Name: "erasures", Description: "Jobs that erase clients."}, {Name: "selections", Description: "Stored lists of inactive clients, to review before they are erased."},
-				{Name: "merges", Description: "Jobs that move the rows of some clients to another client."}},
+			Tags: []*huma.Tag{
+				{Name: "erasures", Description: "Jobs that erase clients."},
+				{Name: "selections", Description: "Stored lists of inactive clients, to review before they are erased."},
+				{Name: "merges", Description: "Jobs that move the rows of some clients to another client."},
+			},
 		},
 		Formats:                      jsonFormats(),
 		DefaultFormat:                "application/json",
@@ -71,7 +73,8 @@ func describeOperation(op operation) huma.Operation {
 		one, limit := 1, jobs.MaxIdempotencyK
 		params = append(params, &huma.Param{
 			Name: "Idempotency-Key", In: "header", Required: true,
-			Description: "A random value. Use a new one for every job, and the same one when you repeat a request. A repeat may differ in the white space of its body, and in nothing else. " +
+			Description: "A random value. Use a new one for every job, and the same one when you repeat a request. " +
+				"A repeat may differ in the white space of its body, and in nothing else. " +
 				"Keys are kept for seven days: after that, the same request creates a new job.",
 			Schema:  &huma.Schema{Type: huma.TypeString, MinLength: &one, MaxLength: &limit},
 			Example: "6b1f0f5e-6b6e-4a53-9a1f-0c3a52b4d1a7",
@@ -93,7 +96,10 @@ func describeOperation(op operation) huma.Operation {
 
 // problemResponses documents the problems of an operation by status.
 func problemResponses(op operation) map[string]*huma.Response {
-	names := slices.Concat(op.codes, []string{"unauthenticated", "token_expired", "forbidden", "too_many_requests", "validation_failed", "internal", "unavailable", "timeout"})
+	names := slices.Concat(op.codes, []string{
+		"unauthenticated", "token_expired", "forbidden", "too_many_requests", "validation_failed",
+		"internal", "unavailable", "timeout",
+	})
 	if op.idempotent {
 		names = append(names, "idempotency_key_missing", "idempotency_key_invalid", "idempotency_in_flight", "idempotency_key_reused")
 	}

@@ -104,7 +104,10 @@ func TestTheDocumentTellsAllThatADeveloperNeeds(t *testing.T) {
 func TestTheDocumentsExamplesAreAccepted(t *testing.T) {
 	t.Parallel()
 	d, _ := mustDocument(t)
-	for path, fields := range map[string]map[string]field{"/v1/erasures": new(erasureRequest).fields(), "/v1/merges": new(mergeRequest).fields()} {
+	for path, fields := range map[string]map[string]field{
+		"/v1/erasures": new(erasureRequest).fields(),
+		"/v1/merges":   new(mergeRequest).fields(),
+	} {
 		body, err := json.Marshal(d.Paths[path]["post"].RequestBody.Content["application/json"].Example)
 		if err != nil {
 			t.Fatal(err)

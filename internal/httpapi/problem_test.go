@@ -14,10 +14,12 @@ import (
 func TestTheStoresCodeAndTextReachTheCaller(t *testing.T) {
 	t.Parallel()
 	b := newTestAPI(t)
-	b.store.fail = &jobs.Error{Kind: jobs.Conflict, Code: "idempotency_in_flight", Msg: "The first request is still being answered.", Err: errors.New("lock not available")}
+	b.store.fail = &jobs.Error{Kind: jobs.Conflict, Code: "idempotency_in_flight",
+		Msg: "The first request is still being answered.", Err: errors.New("lock not available")}
 	a := b.ask(t, "POST", "/v1/erasures", mustToken(t, "studio", jobs.Admin), goodBody, "Idempotency-Key: k")
 	p := a.problem(t)
-	if a.StatusCode != 409 || p.Code != "idempotency_in_flight" || p.Detail != "The first request is still being answered." || a.Header.Get("Retry-After") == "" {
+	if a.StatusCode != 409 || p.Code != "idempotency_in_flight" || p.Detail != "The first request is still being answered." ||
+		a.Header.Get("Retry-After") == "" {
 		t.Errorf("got %d %v %s", a.StatusCode, a.Header, a.body)
 	}
 	if strings.Contains(a.body, "lock not available") {

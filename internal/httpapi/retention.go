@@ -18,8 +18,10 @@ func (a *api) retention() {
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/retention", id: "get-retention",
 		summary: "Read what is kept by law",
-		description: "How many rows of a tenant's erased clients are kept by law, by rule, table and year, and what the last daily sweeps have cleared. " +
-			"The counts are those of `counted_at`: every sweep counts, and after a job has ended they are counted again within two minutes. Reading them is cheap.",
+		description: "How many rows of a tenant's erased clients are kept by law, by rule, table and " +
+			"year, and what the last daily sweeps have cleared. " +
+			"The counts are those of `counted_at`: every sweep counts, and after a job has ended they are counted again within two " +
+			"minutes. Reading them is cheap.",
 		who: readers, status: http.StatusOK,
 		codes: []string{"tenant_mismatch"},
 	}, a.getRetention)

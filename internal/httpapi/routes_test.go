@@ -90,7 +90,13 @@ func callers(t *testing.T) []testCaller {
 	}
 	for _, tenant := range []string{"studio", "other", jobs.AnyTenant} {
 		for _, role := range []jobs.Role{jobs.Admin, jobs.Viewer, "root", "ADMIN"} {
-			all = append(all, testCaller{name: string(role) + " of " + tenant, token: mustToken(t, tenant, role), tenant: tenant, role: role, authenticated: true})
+			all = append(all, testCaller{
+				name:          string(role) + " of " + tenant,
+				token:         mustToken(t, tenant, role),
+				tenant:        tenant,
+				role:          role,
+				authenticated: true,
+			})
 		}
 	}
 	return all

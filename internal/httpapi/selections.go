@@ -25,7 +25,8 @@ func (a *api) selections() {
 	registerBody(a, operation{
 		method: http.MethodPost, path: "/v1/selections", id: "create-selection",
 		summary: "Select inactive clients",
-		description: "Stores the list of clients without any activity since the cutoff, which is `period` before now. A future appointment is activity, and so is one that was cancelled or missed. " +
+		description: "Stores the list of clients without any activity since the cutoff, which is `period` before now. " +
+			"A future appointment is activity, and so is one that was cancelled or missed. " +
 			"Review the list, exclude clients if necessary, and send its id and total to `POST /v1/erasures`. A selection expires after one day.",
 		who: admins, status: http.StatusCreated, body: smallBody,
 		codes:   []string{"tenant_mismatch", "unknown_tenant", "unknown_activity", "bad_period", "period_too_short", "schema_mismatch"},

@@ -87,11 +87,14 @@ func TestWhoeverSendsSlowlyIsAnsweredAndCutOff(t *testing.T) {
 		{"a body without a token", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nContent-Length: 1000\r\n\r\n{", 401},
 		{"a chunked body without a token", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", 401},
 		{"a body where there is no route", "POST /v1/nowhere HTTP/1.1\r\nHost: oubli\r\nContent-Length: 1000\r\n\r\n{", 404},
-		{"a body without a key", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" + strings.Replace(good, "Idempotency-Key", "X", 1) + "Content-Length: 1000\r\n\r\n{", 400},
-		{"a body of another type", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" + good + "Content-Type: text/csv\r\nContent-Length: 1000\r\n\r\n{", 415},
+		{"a body without a key", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" +
+			strings.Replace(good, "Idempotency-Key", "X", 1) + "Content-Length: 1000\r\n\r\n{", 400},
+		{"a body of another type", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" +
+			good + "Content-Type: text/csv\r\nContent-Length: 1000\r\n\r\n{", 415},
 		{"a body that nobody asked for", "GET /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" + good + "Content-Length: 1000\r\n\r\n{", 200},
 		{"a body that stops", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" + good + "Content-Length: 1000\r\n\r\n{", 408},
-		{"a body of which all is announced", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" + good + fmt.Sprintf("Content-Length: %d\r\n\r\n", clientsBody), 408},
+		{"a body of which all is announced", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" +
+			good + fmt.Sprintf("Content-Length: %d\r\n\r\n", clientsBody), 408},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -121,7 +124,8 @@ func TestWhoeverSendsSlowlyIsAnsweredAndCutOff(t *testing.T) {
 func TestADripOfBytesBuysNoTime(t *testing.T) {
 	t.Parallel()
 	conn := mustDial(t, mustShortTimeouts(t))
-	_, err := fmt.Fprintf(conn, "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nAuthorization: Bearer %s\r\nIdempotency-Key: k\r\nContent-Length: 100000\r\n\r\n", mustToken(t, "studio", jobs.Admin))
+	_, err := fmt.Fprintf(conn, "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nAuthorization: Bearer %s\r\n"+
+		"Idempotency-Key: k\r\nContent-Length: 100000\r\n\r\n", mustToken(t, "studio", jobs.Admin))
 	if err != nil {
 		t.Fatal(err)
 	}

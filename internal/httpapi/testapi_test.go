@@ -110,7 +110,8 @@ func (b *testAPI) ask(t *testing.T, method, path, token, body string, headers ..
 
 func (b *testAPI) checkAnswer(t *testing.T, a answer) {
 	t.Helper()
-	if a.Header.Get("X-Request-Id") == "" || a.Header.Get("X-Content-Type-Options") != "nosniff" || a.Header.Get("Cache-Control") != "no-store" {
+	if a.Header.Get("X-Request-Id") == "" || a.Header.Get("X-Content-Type-Options") != "nosniff" ||
+		a.Header.Get("Cache-Control") != "no-store" {
 		t.Errorf("headers are missing: %v", a.Header)
 	}
 	if strings.Contains(a.body, marker) || strings.Contains(b.log.String(), marker) {
