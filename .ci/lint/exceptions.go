@@ -24,12 +24,6 @@ var exceptions = []exception{
 	{"noctx", "/go-build", "", "what go test generates"},
 	{"linelength", "/go-build", "", "what go test generates"},
 	{"linelength", "/internal/e2e/", "", older},
-	{"linelength", "/internal/httpapi/", "", older},
-	{"linelength", "/internal/mapinit/", "", older},
-	{"linelength", "/mailer/", "", older},
-	{"linelength", "/internal/ops/", "", older},
-	{"linelength", "/internal/bench/", "", older},
-	{"linelength", "/internal/booking", "", older},
 }
 
 const older = "written before the check: remove this line when the package's long lines are wrapped"
