@@ -266,7 +266,9 @@ func (s *shape) recheck(t *testing.T, all []history, cutoff time.Time, kinds []s
 	j := accept(t, s.store, "1", expected(all, func(history) bool { return true }), func(r *jobs.ErasureRequest) {
 		r.Reason, r.DryRun, r.Notify = jobs.Inactivity, true, nil
 	})
-	s.Exec(t, "UPDATE oubli.jobs SET cutoff = $2, listed_at = now() + interval '3 years', activities = coalesce($3::text[], '{}') WHERE id = $1", j.ID, cutoff, kinds)
+	s.Exec(t, `UPDATE oubli.jobs
+		SET cutoff = $2, listed_at = now() + interval '3 years', activities = coalesce($3::text[], '{}')
+		WHERE id = $1`, j.ID, cutoff, kinds)
 	work(t, s.store, 100)
 	j = job(t, s.store, j.ID)
 	if n := j.Counts; n.Skipped != j.Exceptions[jobs.CodeRecentActivity] || n.Failed+n.Pending+n.NotFound > 0 {

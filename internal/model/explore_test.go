@@ -138,8 +138,9 @@ func TestTheModelFindsAViolationWhenAProtectionIsRemoved(t *testing.T) {
 		"when one statement waits and reads tasks": {"two batches end at the same moment", Without{SeparateCheck: true}, []string{NotEnded}},
 		"when no commit waits for the disk":        {"the database server crashes", Without{Durable: true}, []string{MailEarly}},
 		"without the mail's fence":                 {"a mail is recorded or sent again", Without{MailFence: true}, []string{MailTooMany}},
-		"when lost hints are not sent again":       {"one worker, two tenants, and Redis loses hints", Without{Resend: true}, []string{CannotEnd}},
-		"when tasks without a lease stay claimed":  {"several workers claim one batch", Without{Recover: true}, []string{CannotEnd}},
+		"when lost hints are not sent again": {
+			"one worker, two tenants, and Redis loses hints", Without{Resend: true}, []string{CannotEnd}},
+		"when tasks without a lease stay claimed": {"several workers claim one batch", Without{Recover: true}, []string{CannotEnd}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

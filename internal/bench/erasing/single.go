@@ -256,7 +256,11 @@ func (p *program) carrier(ctx context.Context, _ *clone, who *clientSet, r *resu
 	defer link.Close()
 	var done atomic.Int64
 	ended := make(chan struct{})
-	srv := asynq.NewServerFromRedisClient(link, asynq.Config{Concurrency: 2, TaskCheckInterval: 200 * time.Millisecond, LogLevel: asynq.FatalLevel})
+	srv := asynq.NewServerFromRedisClient(link, asynq.Config{
+		Concurrency:       2,
+		TaskCheckInterval: 200 * time.Millisecond,
+		LogLevel:          asynq.FatalLevel,
+	})
 	mux := asynq.NewServeMux()
 	mux.HandleFunc("empty", func(context.Context, *asynq.Task) error {
 		if done.Add(1) == int64(len(who.ids)) {
@@ -295,7 +299,8 @@ func (p *program) carrier(ctx context.Context, _ *clone, who *clientSet, r *resu
 
 // sentence is what is told of single erasures while others are still to come.
 func (s *single) sentence() string {
-	text := fmt.Sprintf("; POST p50 %.1f, p99 %.1f ms; POST to finished p50 %.0f, p99 %.0f ms; accepted %.0f/s, finished %.0f/s, API %.1f s of CPU",
+	text := fmt.Sprintf("; POST p50 %.1f, p99 %.1f ms; POST to finished p50 %.0f, p99 %.0f ms; "+
+		"accepted %.0f/s, finished %.0f/s, API %.1f s of CPU",
 		s.PostMS.Median, s.PostMS.P99, s.FinishedMS.Median, s.FinishedMS.P99, s.Accepted, s.Finished, s.APICPU)
 	if s.Mails > 0 {
 		text += fmt.Sprintf(", mails alone %.0f/s", s.Mails)
@@ -306,7 +311,8 @@ func (s *single) sentence() string {
 // printSingle prints what was measured of single erasures, for one job each.
 func (r *report) printSingle(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "contender\tjobs/s\t× the loop\taccepted/s\tPOST p50, ms\tp99\tfinished p50, ms\tp99\tmails/s\tWAL KiB/job\tCPU ms/job: server\tworker\tAPI\t")
+	fmt.Fprintln(w, "contender\tjobs/s\t× the loop\taccepted/s\tPOST p50, ms\tp99\tfinished p50, ms\tp99\tmails/s\t"+
+		"WAL KiB/job\tCPU ms/job: server\tworker\tAPI\t")
 	for _, x := range r.Medians {
 		each := 1000 / float64(max(x.Clients, 1))
 		ratio := ""
@@ -317,7 +323,8 @@ func (r *report) printSingle(out io.Writer) error {
 		}
 		fmt.Fprintf(w, "%s\t%.0f\t%s\t", x.Name, x.PerSecond, ratio)
 		if s := x.Single; s != nil {
-			fmt.Fprintf(w, "%.0f\t%.1f\t%.1f\t%.0f\t%.0f\t%.0f\t", s.Accepted, s.PostMS.Median, s.PostMS.P99, s.FinishedMS.Median, s.FinishedMS.P99, s.Mails)
+			fmt.Fprintf(w, "%.0f\t%.1f\t%.1f\t%.0f\t%.0f\t%.0f\t",
+				s.Accepted, s.PostMS.Median, s.PostMS.P99, s.FinishedMS.Median, s.FinishedMS.P99, s.Mails)
 		} else {
 			fmt.Fprint(w, "\t\t\t\t\t\t")
 		}
