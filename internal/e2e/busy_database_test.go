@@ -25,9 +25,11 @@ func TestAJobSaysThatItWaitsForTheBusyDatabase(t *testing.T) {
 		go func() { _, _ = s.Pool.Exec(ctx, "SELECT pg_sleep(120)") }()
 	}
 	bookingdb.Wait(t, "the database to be busy", func() bool {
-		return s.Int(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query = 'SELECT pg_sleep(120)' AND state = 'active'") == 2
+		return s.Int(t, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND query = 'SELECT pg_sleep(120)' AND state = 'active'`) == 2
 	})
-	job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked}).ID, "the worker to wait", func(j jobs.Job) bool { return j.WaitingFor != "" })
+	waits := func(j jobs.Job) bool { return j.WaitingFor != "" }
+	job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked}).ID, "the worker to wait", waits)
 	const why = "sessions of others are at work, 1 are allowed"
 	var shown strings.Builder
 	terminal.WriteOutcome(&shown, job)

@@ -55,7 +55,8 @@ func mortal(at string) int {
 		select {} // until the signal comes
 	}
 	env := app.Environment{Variables: os.Environ(), ReadFile: os.ReadFile}
-	s, err := app.Start(context.Background(), env, onlyWorker, zerolog.New(os.Stderr).With().Int("pid", os.Getpid()).Logger(), app.Tuning{Lease: shortLease, Failpoint: die})
+	log := zerolog.New(os.Stderr).With().Int("pid", os.Getpid()).Logger()
+	s, err := app.Start(context.Background(), env, onlyWorker, log, app.Tuning{Lease: shortLease, Failpoint: die})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return cli.ExitExceptions
@@ -115,7 +116,8 @@ func TestWorkersThatAreKilledAnywhereLeaveNobodyHalfErased(t *testing.T) {
 	}
 	bookingdb.Wait(t, "all deaths", func() bool { return len(slots) == 0 })
 	all.Wait()
-	if n := s.Int(t, "SELECT coalesce(sum(attempt), 0) FROM oubli.tasks WHERE kind = 'batch'"); n < deaths/2 { // some die before they claim anything
+	// Some die before they claim anything.
+	if n := s.Int(t, "SELECT coalesce(sum(attempt), 0) FROM oubli.tasks WHERE kind = 'batch'"); n < deaths/2 {
 		t.Errorf("only %d claims in spite of %d deaths", n, deaths)
 	}
 	if mails := s.inbox.Mails(); len(mails) > 0 {
@@ -174,7 +176,8 @@ func TestLosingEveryConnectionToPostgresInMidChunkLosesNothing(t *testing.T) {
 		if n > 2*enough || n%2 == 0 || at == "mail:sent" {
 			return
 		}
-		tag, err := s.Pool.Exec(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'oubli'")
+		tag, err := s.Pool.Exec(t.Context(), `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+			WHERE datname = current_database() AND application_name = 'oubli'`)
 		if err != nil {
 			t.Error(err)
 		}

@@ -24,7 +24,11 @@ func TestAnErasureOverHTTPKeepsEveryPromise(t *testing.T) {
 	before := s.snapshot(t, asked)
 
 	release := s.hold(t, held)
-	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked, Notify: []string{"owner@studio.example", "office@studio.example"}, Locale: "en"})
+	job := mustErase(t, c, apiclient.Erasure{
+		ClientIDs: asked,
+		Notify:    []string{"owner@studio.example", "office@studio.example"},
+		Locale:    "en",
+	})
 	if job.State != jobs.Scheduled || job.Counts.Pending != len(asked) || job.Mail.State != jobs.MailWaiting {
 		t.Errorf("accepted as %+v", job)
 	}
@@ -123,7 +127,8 @@ func TestThreeErasedClientsOfOneClassKeepTheClassAtThree(t *testing.T) {
 	if len(seats) != 3 {
 		t.Errorf("the class has participations of the profiles %v, want three different ones", seats)
 	}
-	if shared := s.Int(t, `SELECT count(DISTINCT a.client_id) FROM appointments a JOIN clients c ON c.id = a.client_id WHERE c.is_anonymous`); shared != 1 {
+	if shared := s.Int(t, `SELECT count(DISTINCT a.client_id) FROM appointments a JOIN clients c ON c.id = a.client_id
+		WHERE c.is_anonymous`); shared != 1 {
 		t.Errorf("appointments of the erased stand on %d profiles, want the shared one", shared)
 	}
 }
@@ -133,7 +138,8 @@ func TestTwoBatchesOfOneClassSeatItsClientsApart(t *testing.T) {
 	s := newStack(t)
 	s.batch = 5
 	c := admin(t, s.start(t, both, app.Tuning{}), "1")
-	busiest := s.Int(t, "SELECT s.id FROM class_sessions s JOIN participations p ON p.session_id = s.id WHERE studio_id = 1 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1")
+	busiest := s.Int(t, `SELECT s.id FROM class_sessions s JOIN participations p ON p.session_id = s.id
+		WHERE studio_id = 1 GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1`)
 	everybody := s.Strings(t, "SELECT client_id::text FROM participations WHERE session_id = $1", busiest)
 	before := s.snapshot(t, everybody)
 	job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: everybody, Override: []string{"future_appointment"}}).ID, "the end", ended)

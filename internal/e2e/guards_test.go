@@ -81,7 +81,13 @@ func TestGuardsLeaveTheirClientsUntouched(t *testing.T) {
 	service := s.start(t, both, app.Tuning{})
 	c := admin(t, service, "1")
 	asked := s.plain(t, 1, 12)
-	guarded := map[string]string{asked[1]: "legal_hold", asked[3]: "unpaid_balance", asked[5]: "future_appointment", asked[7]: "open_invoice", asked[9]: "unpaid_balance"}
+	guarded := map[string]string{
+		asked[1]: "legal_hold",
+		asked[3]: "unpaid_balance",
+		asked[5]: "future_appointment",
+		asked[7]: "open_invoice",
+		asked[9]: "unpaid_balance",
+	}
 	s.Exec(t, "UPDATE clients SET legal_hold = true WHERE id = $1::text::bigint", asked[1])
 	s.Exec(t, "UPDATE clients SET balance_cents = -1 WHERE id = $1::text::bigint", asked[3])
 	s.Exec(t, bookSQL, asked[5])
@@ -115,7 +121,8 @@ func TestGuardsLeaveTheirClientsUntouched(t *testing.T) {
 	if gone := before.holds(t, job); !slices.Equal(gone, pair[1:]) {
 		t.Errorf("of %v, %v are gone: %+v", pair, gone, job)
 	}
-	a := send(t, service, http.MethodPost, "/v1/erasures", mustMint(t, "1", jobs.Admin), "o", `{"client_ids": [1], "reason": "subject_request", "override": ["legal_hold"]}`)
+	a := send(t, service, http.MethodPost, "/v1/erasures", mustMint(t, "1", jobs.Admin), "o",
+		`{"client_ids": [1], "reason": "subject_request", "override": ["legal_hold"]}`)
 	if a.status != http.StatusUnprocessableEntity || a.code != "not_overridable" {
 		t.Errorf("overriding a legal hold is answered %+v", a)
 	}

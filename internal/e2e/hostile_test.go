@@ -37,7 +37,8 @@ func (s *fixture) hostilities(t *testing.T) []hostile {
 	theirs := s.Strings(t, "SELECT id::text FROM clients WHERE studio_id = 2 AND NOT is_anonymous ORDER BY id LIMIT 1")[0]
 	sel := "/v1/selections/" + s.selection
 	merge := func(name, sources, target string, want int, code string) hostile {
-		return hostile{name, "POST", "/v1/merges", nil, `{"source_client_ids":[` + sources + `],"target":` + target + `,"delete_source":true}`, want, code}
+		body := `{"source_client_ids":[` + sources + `],"target":` + target + `,"delete_source":true}`
+		return hostile{name, "POST", "/v1/merges", nil, body, want, code}
 	}
 	pair := s.plain(t, 1, 2)
 	one := `{"client_id":"` + pair[0] + `"}`
@@ -110,7 +111,8 @@ func (s *fixture) hostilities(t *testing.T) []hostile {
 		erase("several parts", good+"}", 415, "unsupported_media_type", "Content-Type: multipart/form-data; boundary=x"),
 		erase("a type that is none", good+"}", 415, "unsupported_media_type", "Content-Type: ;;"),
 		erase("nine megabytes", huge, 413, "body_too_large"),
-		erase("nine megabytes in chunks", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(huge), huge), 413, "body_too_large", "-Content-Length", "Transfer-Encoding: chunked"),
+		erase("nine megabytes in chunks", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(huge), huge), 413, "body_too_large",
+			"-Content-Length", "Transfer-Encoding: chunked"),
 		erase("a header in an address", good+`,"notify":["a@b.example\r\nBcc: `+personal+`@b.example"]}`, 422, "validation_failed"),
 		erase("a recipient with a name", good+`,"notify":["=?utf-8?q?x=0D=0ABcc:_`+personal+`?= <a@b.example>"]}`, 422, "validation_failed"),
 		erase("a guard that holds", good+`,"override":["legal_hold"]}`, 422, "not_overridable"),
@@ -119,15 +121,18 @@ func (s *fixture) hostilities(t *testing.T) []hostile {
 		erase("every tenant", good+`,"tenant_id":"*"}`, 403, "tenant_mismatch"),
 		erase("its own tenant, with a blank", good+`,"tenant_id":"1 "}`, 403, "tenant_mismatch"),
 		erase("a start in ten thousand years", good+`,"not_before":"9999-12-31T23:59:59Z"}`, 422, "validation_failed"),
-		erase("a selection with another count", `{"selection_id":"`+s.selection+`","expected_count":1,"reason":"inactivity"}`, 409, "count_changed"),
-		erase("a selection beyond counts", `{"selection_id":"`+s.selection+`","expected_count":2147483648,"reason":"inactivity"}`, 422, "validation_failed"),
+		erase("a selection with another count",
+			`{"selection_id":"`+s.selection+`","expected_count":1,"reason":"inactivity"}`, 409, "count_changed"),
+		erase("a selection beyond counts",
+			`{"selection_id":"`+s.selection+`","expected_count":2147483648,"reason":"inactivity"}`, 422, "validation_failed"),
 		erase("a job for a selection", `{"selection_id":"`+s.job+`","expected_count":1,"reason":"inactivity"}`, 404, "not_found"),
 
 		{"a period of ages", "POST", "/v1/selections", nil, `{"period":"P999Y9999M9999W99999D"}`, 422, "bad_period"},
 		{"a period of a day", "POST", "/v1/selections", nil, `{"period":"P1D"}`, 422, "period_too_short"},
 		{"a period of none", "POST", "/v1/selections", nil, `{"period":"P0D"}`, 422, "period_too_short"},
 		{"a period of SQL", "POST", "/v1/selections", nil, `{"period":"1 year'; DROP TABLE clients; --"}`, 422, "validation_failed"},
-		{"SQL as an activity", "POST", "/v1/selections", nil, `{"period":"P1Y","without":["appointments\" WHERE true; --"]}`, 422, "unknown_activity"},
+		{"SQL as an activity", "POST", "/v1/selections", nil, `{"period":"P1Y","without":["appointments\" WHERE true; --"]}`,
+			422, "unknown_activity"},
 		{"strangers unticked", "PATCH", sel, nil, `{"exclude":["` + theirs + `"]}`, 422, "not_a_candidate"},
 		{"SQL unticked", "PATCH", sel, nil, `{"exclude":["1) OR (1=1"]}`, 422, "bad_client_id"},
 		{"unticked and ticked", "PATCH", sel, nil, `{"exclude":["7"],"include":["007"]}`, 422, "contradiction"},
@@ -162,14 +167,18 @@ func (s *fixture) hostilities(t *testing.T) []hostile {
 		get("no host", "/v1/erasures", 400, "", "-Host"),
 		erase("two lengths", good+"}", 400, "", "Content-Length: 1", "Content-Length: 2"),
 		erase("a length below none", good+"}", 400, "", "Content-Length: -1"),
-		erase("a length and chunks", "0\r\n\r\nDELETE /v1/erasures HTTP/1.1\r\nHost: oubli\r\n\r\n", 400, "", "Content-Length: 5", "Transfer-Encoding: chunked"),
+		erase("a length and chunks", "0\r\n\r\nDELETE /v1/erasures HTTP/1.1\r\nHost: oubli\r\n\r\n", 400, "",
+			"Content-Length: 5", "Transfer-Encoding: chunked"),
 		erase("chunks of another coding", good+"}", 501, "", "-Content-Length", "Transfer-Encoding: gzip, chunked"),
 		erase("an expectation", good+"}", 417, "", "Expect: "+personal),
 		{"a method of its own", "DROP", "/v1/erasures", nil, "", 405, "method_not_allowed"},
 		{"an echo", "TRACE", "/v1/erasures", nil, "", 405, "method_not_allowed"},
 		{"a deletion", "DELETE", "/v1/erasures/" + s.job, nil, "", 405, "method_not_allowed"},
-		{"a question of another site", "OPTIONS", "/v1/erasures", []string{"Origin: https://evil.example", "Access-Control-Request-Method: POST"}, "", 405, "method_not_allowed"},
-		get("another method in a header", "/v1/erasures/"+s.job, 200, "", "X-HTTP-Method-Override: DELETE", "X-Original-URL: /v1/selections", "X-Forwarded-Host: evil.example", "X-Request-Id: "+personal),
+		{"a question of another site", "OPTIONS", "/v1/erasures",
+			[]string{"Origin: https://evil.example", "Access-Control-Request-Method: POST"}, "", 405, "method_not_allowed"},
+		get("another method in a header", "/v1/erasures/"+s.job, 200, "",
+			"X-HTTP-Method-Override: DELETE", "X-Original-URL: /v1/selections", "X-Forwarded-Host: evil.example",
+			"X-Request-Id: "+personal),
 	}
 }
 
@@ -208,11 +217,13 @@ func TestHostileRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		}
 	}
 	// The digest must show the effect of an accepted request.
-	if status, _ := ask(t, s.service, http.MethodPatch, "/v1/selections/"+s.selection, s.token, `{"exclude": []}`, nil); status != http.StatusOK || !maps.Equal(before, s.digestAll(t)) {
+	status, _ := ask(t, s.service, http.MethodPatch, "/v1/selections/"+s.selection, s.token, `{"exclude": []}`, nil)
+	if status != http.StatusOK || !maps.Equal(before, s.digestAll(t)) {
 		t.Errorf("ticking nobody is answered %d, or changes something", status)
 	}
 	first := s.Strings(t, "SELECT keys[1] FROM oubli.selection_parts WHERE selection_id = $1 AND number = 0", s.selection)[0]
-	if status, _ := ask(t, s.service, http.MethodPatch, "/v1/selections/"+s.selection, s.token, `{"exclude": ["`+first+`"]}`, nil); status != http.StatusOK || maps.Equal(before, s.digestAll(t)) {
+	status, _ = ask(t, s.service, http.MethodPatch, "/v1/selections/"+s.selection, s.token, `{"exclude": ["`+first+`"]}`, nil)
+	if status != http.StatusOK || maps.Equal(before, s.digestAll(t)) {
 		t.Errorf("unticking somebody is answered %d, or leaves no trace in the digest", status)
 	}
 }

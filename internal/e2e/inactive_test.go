@@ -34,12 +34,14 @@ func TestTheInactiveAreSelectedShownRehearsedAndErasedFromTheCommandLine(t *test
 
 	code, out, said := typed(t, service, "", "erase", "--inactive", "P1Y", "--show", "3", "--dry-run")
 	number := regexp.MustCompile(`Inactive since .*: ([0-9]+) clients to erase`).FindStringSubmatch(said)
-	if code != cli.ExitDone && code != cli.ExitExceptions || number == nil || !strings.HasPrefix(out, "Dry run") || strings.Count(said, "last active") != 3 {
+	if code != cli.ExitDone && code != cli.ExitExceptions || number == nil ||
+		!strings.HasPrefix(out, "Dry run") || strings.Count(said, "last active") != 3 {
 		t.Fatalf("dry run: exit %d\n%s\n%s", code, said, out)
 	}
 	candidates := s.Strings(t, `SELECT c.id::text FROM clients c WHERE studio_id = 1 AND created_at < now() - interval '1 year'
 		AND NOT EXISTS (SELECT FROM appointments a WHERE a.client_id = c.id AND starts_at >= now() - interval '1 year')
-		AND NOT legal_hold AND balance_cents = 0 AND NOT EXISTS (SELECT FROM invoices i WHERE i.client_id = c.id AND status = 'open') ORDER BY id`)
+		AND NOT legal_hold AND balance_cents = 0
+		AND NOT EXISTS (SELECT FROM invoices i WHERE i.client_id = c.id AND status = 'open') ORDER BY id`)
 	if fmt.Sprint(len(candidates)) != number[1] {
 		t.Errorf("%s clients to erase, want %d", number[1], len(candidates))
 	}

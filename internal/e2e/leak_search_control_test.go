@@ -54,7 +54,8 @@ func (h *leakSearch) leave(t *testing.T, client string) {
 	}
 	_, _ = h.log.Write([]byte(m))
 	t.Cleanup(h.log.Reset)
-	if err := smtp.SendMail(h.inbox.Addr(), nil, "a@studio.example", []string{"b@studio.example"}, []byte("Subject: "+m+"\r\n\r\n"+m)); err != nil {
+	message := []byte("Subject: " + m + "\r\n\r\n" + m)
+	if err := smtp.SendMail(h.inbox.Addr(), nil, "a@studio.example", []string{"b@studio.example"}, message); err != nil {
 		t.Fatal(err)
 	}
 	h.service.Registry.MustRegister(prometheus.NewGauge(prometheus.GaugeOpts{Name: "leaked", ConstLabels: prometheus.Labels{"who": m}}))

@@ -197,11 +197,16 @@ func (h *leakSearch) dump(t *testing.T, without string, inTables, control map[st
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	names := map[string]string{"public": "tables and views, all columns", "oubli": "control schema, all columns", "pg_catalog": "catalogs, pg_statistic and large objects included"}
+	names := map[string]string{
+		"public":     "tables and views, all columns",
+		"oubli":      "control schema, all columns",
+		"pg_catalog": "catalogs, pg_statistic and large objects included",
+	}
 	var found []finding
 	for _, schema := range []string{"public", "oubli", "pg_catalog"} {
 		var content bytes.Buffer
-		for _, table := range h.Strings(t, `SELECT c.oid::regclass::text FROM pg_class c WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'm') ORDER BY 1`, schema) {
+		for _, table := range h.Strings(t, `SELECT c.oid::regclass::text FROM pg_class c
+			WHERE relnamespace = $1::text::regnamespace AND relkind IN ('r', 'm') ORDER BY 1`, schema) {
 			what := "TABLE " + table
 			switch {
 			case without == "":
@@ -249,7 +254,8 @@ func unescaped(content []byte) []byte {
 // retained counts the values of erased clients that invoices keep.
 func (h *leakSearch) retained(t *testing.T, wanted map[string]bool) int {
 	t.Helper()
-	return len(marked([]byte(strings.Join(h.Strings(t, "SELECT concat_ws(' ', billing_name, billing_address, billing_email) FROM invoices"), "\n")), wanted))
+	held := h.Strings(t, "SELECT concat_ws(' ', billing_name, billing_address, billing_email) FROM invoices")
+	return len(marked([]byte(strings.Join(held, "\n")), wanted))
 }
 
 func (h *leakSearch) sessions(t *testing.T) []byte {
@@ -291,11 +297,15 @@ func (h *leakSearch) mailTexts(t *testing.T) []byte {
 // pages returns the pages of the operations listener, by path.
 func pages() map[string][]string {
 	all := map[string][]string{
-		"metrics":                     {"/metrics"},
-		"dashboard":                   {"/monitoring/", "/monitoring/api/queues", "/monitoring/api/servers", "/monitoring/api/redis_info", "/monitoring/api/queue_stats"},
+		"metrics": {"/metrics"},
+		"dashboard": {"/monitoring/", "/monitoring/api/queues", "/monitoring/api/servers", "/monitoring/api/redis_info",
+			"/monitoring/api/queue_stats"},
 		"operations pages and probes": {"/", "/healthz", "/readyz"},
-		"pprof and other innards": {"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1", "/debug/pprof/allocs?debug=1",
-			"/debug/pprof/threadcreate?debug=1", "/debug/pprof/block?debug=1", "/debug/pprof/mutex?debug=1", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/vars"},
+		"pprof and other innards": {
+			"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1",
+			"/debug/pprof/allocs?debug=1", "/debug/pprof/threadcreate?debug=1", "/debug/pprof/block?debug=1",
+			"/debug/pprof/mutex?debug=1", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/vars",
+		},
 	}
 	for _, queue := range []string{"interactive", "bulk", "mail"} {
 		all["dashboard"] = append(all["dashboard"], "/monitoring/api/queues/"+queue)

@@ -50,10 +50,14 @@ func TestTheLimitsOfTheSettingsHoldAndOublisOwnClientWaits(t *testing.T) {
 func TestNothingOfARequestOrOfTheDatabaseBringsAHeaderIntoTheMail(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	for _, check := range s.Strings(t, "SELECT quote_ident(conname) FROM pg_constraint WHERE conrelid = 'studios'::regclass AND contype = 'c'") {
+	for _, check := range s.Strings(t, `SELECT quote_ident(conname) FROM pg_constraint
+		WHERE conrelid = 'studios'::regclass AND contype = 'c'`) {
 		s.Exec(t, "ALTER TABLE studios DROP CONSTRAINT "+check)
 	}
-	s.Exec(t, `UPDATE studios SET locale = E'fr\r\nBcc: evil@example.org\r\n\r\n.\r\nMAIL FROM:<evil@example.org>', name = E'=?utf-8?q?x=0D=0ABcc:_evil@example.org?=' WHERE id = 1`)
+	s.Exec(t, `UPDATE studios
+		SET locale = E'fr\r\nBcc: evil@example.org\r\n\r\n.\r\nMAIL FROM:<evil@example.org>',
+		  name = E'=?utf-8?q?x=0D=0ABcc:_evil@example.org?='
+		WHERE id = 1`)
 	c := admin(t, s.start(t, both, shortRetry), "1")
 	job := until(t, c, mustErase(t, c, apiclient.Erasure{
 		ClientIDs: s.plain(t, 1, 1), Notify: []string{"owner@studio.example"},
@@ -70,7 +74,9 @@ func TestNothingOfARequestOrOfTheDatabaseBringsAHeaderIntoTheMail(t *testing.T) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(msg.Header["Bcc"])+len(msg.Header["Cc"]) > 0 || len(msg.Header["To"]) != 1 || !strings.HasPrefix(msg.Header.Get("Content-Language"), "fr") && msg.Header.Get("Content-Language") != "en" {
+	language := msg.Header.Get("Content-Language")
+	if len(msg.Header["Bcc"])+len(msg.Header["Cc"]) > 0 || len(msg.Header["To"]) != 1 ||
+		!strings.HasPrefix(language, "fr") && language != "en" {
 		t.Errorf("the headers are %v", msg.Header)
 	}
 }

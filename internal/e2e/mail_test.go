@@ -29,7 +29,8 @@ func TestMailTroubleNeverChangesTheJob(t *testing.T) {
 		{[]string{"anna+data451x2@studio.example"}, 1, jobs.MailStatus{State: jobs.MailSent, Attempts: 3}},
 		{[]string{"anna+550@studio.example"}, 0, jobs.MailStatus{State: jobs.MailFailed, Attempts: 1}},
 		{[]string{"anna+data554@studio.example", "berta@studio.example"}, 1, jobs.MailStatus{State: jobs.MailFailed, Attempts: 2}},
-		{[]string{"anna@studio.example", "berta+421x1@studio.example", "chris@studio.example"}, 3, jobs.MailStatus{State: jobs.MailSent, Attempts: 4}},
+		{[]string{"anna@studio.example", "berta+421x1@studio.example", "chris@studio.example"}, 3,
+			jobs.MailStatus{State: jobs.MailSent, Attempts: 4}},
 	} {
 		before := len(s.inbox.Mails())
 		job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: everybody[i : i+1], Notify: test.to}).ID, "the mail's end", mailed)

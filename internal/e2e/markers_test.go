@@ -35,7 +35,8 @@ func marked(content []byte, wanted map[string]bool) []string {
 			rest = rest[i:]
 			n := kind.length
 			if n == 0 {
-				for n = len(kind.prefix); n < len(rest) && (rest[n] == ':' || rest[n] >= '0' && rest[n] <= '9' || rest[n] >= 'a' && rest[n] <= 'f'); n++ {
+				digit := func(c byte) bool { return c == ':' || c >= '0' && c <= '9' || c >= 'a' && c <= 'f' }
+				for n = len(kind.prefix); n < len(rest) && digit(rest[n]); n++ {
 				}
 			}
 			if n <= len(rest) && wanted[string(rest[:n])] {

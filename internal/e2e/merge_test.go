@@ -19,7 +19,8 @@ import (
 func (s *stack) duplicates(t *testing.T, n int) []string {
 	t.Helper()
 	ids := s.plain(t, 1, n)
-	s.Exec(t, "UPDATE invoice_lines SET participation_id = NULL WHERE participation_id IN (SELECT id FROM participations WHERE client_id = ANY($1::text[]::bigint[]))", ids)
+	s.Exec(t, `UPDATE invoice_lines SET participation_id = NULL
+		WHERE participation_id IN (SELECT id FROM participations WHERE client_id = ANY($1::text[]::bigint[]))`, ids)
 	s.Exec(t, "DELETE FROM participations WHERE client_id = ANY($1::text[]::bigint[])", ids)
 	s.countAgain(t)
 	return ids
@@ -34,8 +35,16 @@ func TestAMergeGoesFromTheRequestToTheMail(t *testing.T) {
 	ids := s.duplicates(t, 4)
 	moved := s.Int(t, "SELECT count(*) FROM appointments WHERE client_id = ANY($1::text[]::bigint[])", ids)
 
-	job, err := c.CreateMerge(t.Context(), apiclient.Merge{SourceIDs: ids[1:], Target: apiclient.MergeTarget{ClientID: ids[0]},
-		DeleteSource: true, FillBlanks: true, Conflicts: jobs.FailOnConflict, Comment: "RGPD", Locale: "fr", Notify: []string{"owner@studio.example"}}, "")
+	job, err := c.CreateMerge(t.Context(), apiclient.Merge{
+		SourceIDs:    ids[1:],
+		Target:       apiclient.MergeTarget{ClientID: ids[0]},
+		DeleteSource: true,
+		FillBlanks:   true,
+		Conflicts:    jobs.FailOnConflict,
+		Comment:      "RGPD",
+		Locale:       "fr",
+		Notify:       []string{"owner@studio.example"},
+	}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +52,8 @@ func TestAMergeGoesFromTheRequestToTheMail(t *testing.T) {
 		job, err = c.GetMerge(t.Context(), job.ID)
 		return err == nil && job.Mail.State == jobs.MailSent
 	})
-	if job.State != jobs.Completed || job.Counts.Erased != 3 || job.Comment != "RGPD" || job.Merge == nil || !job.Merge.DeleteSource || job.Merge.Anonymous {
+	if job.State != jobs.Completed || job.Counts.Erased != 3 || job.Comment != "RGPD" ||
+		job.Merge == nil || !job.Merge.DeleteSource || job.Merge.Anonymous {
 		t.Errorf("the job: %+v, %+v", job, job.Merge)
 	}
 	if left := s.Existing(t, ids); len(left) != 1 || left[0] != ids[0] {
@@ -54,7 +64,9 @@ func TestAMergeGoesFromTheRequestToTheMail(t *testing.T) {
 	}
 	s.SameTotals(t)
 	mail := parts(t, s.mails(t, 1)[0])
-	if !strings.Contains(mail["subject"], "Fusion") || !strings.Contains(mail["text/plain"], "/merges/"+job.ID) && strings.Contains(mail["text/plain"], "/erasures/") {
+	text := mail["text/plain"]
+	if !strings.Contains(mail["subject"], "Fusion") ||
+		!strings.Contains(text, "/merges/"+job.ID) && strings.Contains(text, "/erasures/") {
 		t.Errorf("the mail: %s\n%s", mail["subject"], mail["text/plain"])
 	}
 	list, err := c.Merges(t.Context(), jobs.Completed, jobs.Page{Limit: 5})
@@ -97,10 +109,13 @@ func TestClientsAreMergedFromTheCommandLine(t *testing.T) {
 	service := s.start(t, both, app.Tuning{})
 	ids := s.duplicates(t, 5)
 	session := s.Strings(t, "SELECT min(id)::text FROM class_sessions WHERE studio_id = 1")[0]
-	s.Exec(t, "INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents) SELECT $1::text::bigint, unnest($2::text[]::bigint[]), 'attended', 1500, 0", session, ids[:2])
+	s.Exec(t, `INSERT INTO participations (session_id, client_id, status, price_cents, paid_cents)
+		SELECT $1::text::bigint, unnest($2::text[]::bigint[]), 'attended', 1500, 0`, session, ids[:2])
 
 	code, out, said := typed(t, service, "", "merge", "--client", ids[1], "--into", ids[0], "--dry-run")
-	if code != cli.ExitExceptions || !strings.HasPrefix(out, "Dry run, everything taken back: merge ") || !regexp.MustCompile(`Conflicting rows\n    participations +1\n`).MatchString(out) {
+	conflicting := regexp.MustCompile(`Conflicting rows\n    participations +1\n`)
+	if code != cli.ExitExceptions || !conflicting.MatchString(out) ||
+		!strings.HasPrefix(out, "Dry run, everything taken back: merge ") {
 		t.Errorf("dry run: exit %d\n%s\n%s", code, said, out)
 	}
 	code, _, said = typed(t, service, "1\n", "merge", "--client", ids[1], "--into", ids[0])
@@ -116,7 +131,8 @@ func TestClientsAreMergedFromTheCommandLine(t *testing.T) {
 		t.Errorf("merged: exit %d\n%s\n%s", code, said, out)
 	}
 	code, out, said = typed(t, service, "", "merge", "--client", ids[2], ids[3], "--anonymous", "--yes", "--comment", "RGPD")
-	if code != cli.ExitDone || !strings.Contains(out, "into the anonymous profile") || !strings.Contains(out, "comment: RGPD") || len(s.Existing(t, ids)) != 2 {
+	if code != cli.ExitDone || len(s.Existing(t, ids)) != 2 ||
+		!strings.Contains(out, "into the anonymous profile") || !strings.Contains(out, "comment: RGPD") {
 		t.Errorf("into nobody: exit %d\n%s\n%s", code, said, out)
 	}
 	code, _, said = typed(t, service, "", "merge", "--client", ids[2], "--into", ids[0], "--yes")
@@ -128,10 +144,13 @@ func TestClientsAreMergedFromTheCommandLine(t *testing.T) {
 		t.Errorf("without a target: exit %d\n%s", code, said)
 	}
 	id := regexp.MustCompile(`Merge ([0-9a-f-]{36})`).FindStringSubmatch(out)[1]
-	if code, out, said = typed(t, service, "", "status", id, "--clients"); code != cli.ExitDone || !strings.Contains(out, "Merge "+id+": completed") {
+	code, out, said = typed(t, service, "", "status", id, "--clients")
+	if code != cli.ExitDone || !strings.Contains(out, "Merge "+id+": completed") {
 		t.Errorf("status: exit %d\n%s\n%s", code, said, out)
 	}
-	if code, out, _ = typed(t, service, "", "status", "--merges"); code != cli.ExitDone || strings.Count(out, "completed") != 4 || strings.Count(out, "failed") != 2 || strings.Count(out, "dry run") != 4 {
+	code, out, _ = typed(t, service, "", "status", "--merges")
+	if code != cli.ExitDone || strings.Count(out, "completed") != 4 || strings.Count(out, "failed") != 2 ||
+		strings.Count(out, "dry run") != 4 {
 		t.Errorf("status --merges: exit %d\n%s", code, out)
 	}
 }
@@ -143,7 +162,12 @@ func TestACancelStopsAMergeBetweenItsSources(t *testing.T) {
 	service := s.start(t, both, app.Tuning{Failpoint: g.pass})
 	c := admin(t, service, "1")
 	ids := s.duplicates(t, 6)
-	job, err := c.CreateMerge(t.Context(), apiclient.Merge{SourceIDs: ids[1:], Target: apiclient.MergeTarget{ClientID: ids[0]}, DeleteSource: true, Conflicts: jobs.FailOnConflict}, "")
+	job, err := c.CreateMerge(t.Context(), apiclient.Merge{
+		SourceIDs:    ids[1:],
+		Target:       apiclient.MergeTarget{ClientID: ids[0]},
+		DeleteSource: true,
+		Conflicts:    jobs.FailOnConflict,
+	}, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +176,8 @@ func TestACancelStopsAMergeBetweenItsSources(t *testing.T) {
 	token := mustMint(t, "1", jobs.Admin)
 	go func() { answered <- send(t, service, http.MethodPost, "/v1/merges/"+job.ID+"/cancel", token, "", "") }()
 	bookingdb.Wait(t, "the cancel to wait for the source under way", func() bool {
-		return s.Int(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%cancelled%'") == 1
+		return s.Int(t, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%cancelled%'`) == 1
 	})
 	g.open()
 	if a := <-answered; a.status != http.StatusOK {

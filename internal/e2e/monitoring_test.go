@@ -74,12 +74,14 @@ func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t
 	calm := scrapeAll(t, service)
 	expectAlerts(t, "all is well", looks{calm, calm})
 
-	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[1:2], Notify: []string{"anna+550@studio.example"}}).ID, "the refusal", mailed)
+	refusal := mustErase(t, c, apiclient.Erasure{ClientIDs: asked[1:2], Notify: []string{"anna+550@studio.example"}})
+	until(t, c, refusal.ID, "the refusal", mailed)
 	refused := scrapeAll(t, service)
 	expectAlerts(t, "a mail was refused", looks{calm, refused}, "OubliMailRefused")
 
 	s.Exec(t, "ALTER TABLE appointments ADD COLUMN remark text")
-	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[2:]}).ID, "the job to be blocked", func(j jobs.Job) bool { return j.State == jobs.Blocked })
+	isBlocked := func(j jobs.Job) bool { return j.State == jobs.Blocked }
+	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[2:]}).ID, "the job to be blocked", isBlocked)
 	blocked := scrapeAll(t, service)
 	expectAlerts(t, "a job is blocked", looks{refused, blocked}, "OubliBlockedBySchema")
 	_, text := look(t, service, "/metrics")
@@ -88,9 +90,11 @@ func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t
 	}
 
 	// What a sweep would count, of a table that none comes to.
-	s.Exec(t, "INSERT INTO oubli.retained (tenant_id, name, rule, table_name, counted_at, due, overdue, refused) VALUES ('1', 'receipts', 'invoice', 'receipts', now(), 2, 2, 1)")
+	s.Exec(t, `INSERT INTO oubli.retained (tenant_id, name, rule, table_name, counted_at, due, overdue, refused)
+		VALUES ('1', 'receipts', 'invoice', 'receipts', now(), 2, 2, 1)`)
 	all := scrapeAll(t, service)
-	expectAlerts(t, "rows are kept for too long", looks{blocked, all}, "OubliBlockedBySchema", "OubliRetentionOverdue", "OubliRetentionRefused")
+	expectAlerts(t, "rows are kept for too long", looks{blocked, all},
+		"OubliBlockedBySchema", "OubliRetentionOverdue", "OubliRetentionRefused")
 	described(t, all)
 	named(t, all)
 }
@@ -103,7 +107,8 @@ func described(t *testing.T, s scrape) {
 		t.Fatal(err)
 	}
 	rows := map[string]bool{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(oubli_[a-z_]+)` \\| ([a-z]+) \\| ([a-z_, ]*)\\|").FindAllStringSubmatch(string(doc), -1) {
+	line := regexp.MustCompile("(?m)^\\| `(oubli_[a-z_]+)` \\| ([a-z]+) \\| ([a-z_, ]*)\\|")
+	for _, row := range line.FindAllStringSubmatch(string(doc), -1) {
 		by := strings.FieldsFunc(row[3], func(r rune) bool { return r == ',' || r == ' ' })
 		slices.Sort(by)
 		rows[fmt.Sprintf("%s, a %s by %v", row[1], row[2], by)] = true
@@ -199,7 +204,8 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, a := range mustReadAlerts(t) {
-		if a.Annotations["summary"] == "" || a.Annotations["description"] == "" || a.For == "" || !slices.Contains([]string{"critical", "warning"}, a.Labels["severity"]) {
+		if a.Annotations["summary"] == "" || a.Annotations["description"] == "" || a.For == "" ||
+			!slices.Contains([]string{"critical", "warning"}, a.Labels["severity"]) {
 			t.Errorf("%s: %+v", name, a)
 		}
 		link := runbook.FindStringSubmatch(a.Annotations["runbook_url"])

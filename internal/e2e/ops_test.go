@@ -73,13 +73,15 @@ func TestOperatorsSeeTheWorkAndNobodysData(t *testing.T) {
 		}
 	}
 	_, metrics := look(t, service, "/metrics")
-	expectMetrics(t, metrics, `oubli_jobs{state="running"} 1`, `oubli_tasks{kind="batch",state="running"} 1`, `oubli_queue_hints{queue="bulk",state="active"} 1`)
+	expectMetrics(t, metrics, `oubli_jobs{state="running"} 1`, `oubli_tasks{kind="batch",state="running"} 1`,
+		`oubli_queue_hints{queue="bulk",state="active"} 1`)
 	g.open()
 	until(t, c, job.ID, "the end", mailed)
 
 	_, metrics = look(t, service, "/metrics")
 	expectMetrics(t, metrics, `oubli_jobs{state="completed"} 1`, `oubli_jobs{state="running"} 0`, `oubli_mails{state="sent"} 1`,
-		`oubli_source_up{source="database"} 1`, `oubli_source_up{source="redis"} 1`, `oubli_chunk_clients_sum 40`, `oubli_oldest_open_job_age_seconds 0`)
+		`oubli_source_up{source="database"} 1`, `oubli_source_up{source="redis"} 1`,
+		`oubli_chunk_clients_sum 40`, `oubli_oldest_open_job_age_seconds 0`)
 }
 
 func expectMetrics(t *testing.T, metrics string, lines ...string) {

@@ -51,7 +51,8 @@ func TestTwoWorkersOnARedisClusterLoseNothingWithOneOfItsNodes(t *testing.T) {
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
 	// The mail's, or that of a batch whose queue lives on the same node.
 	bookingdb.Wait(t, "a hint to find its node away", func() bool {
-		return lost.Load() && s.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'pending' AND dispatch_no > 0 AND dispatched_at IS NULL") > 0
+		return lost.Load() && s.Int(t, `SELECT count(*) FROM oubli.tasks
+			WHERE state = 'pending' AND dispatch_no > 0 AND dispatched_at IS NULL`) > 0
 	})
 	if n := len(s.inbox.Mails()); n != 0 {
 		t.Fatalf("%d mails came although their queue is away: the test says nothing", n)

@@ -21,7 +21,8 @@ func TestAnErasureAskedForWhileRedisIsDownIsDoneWhenItIsBack(t *testing.T) {
 
 	s.redis.Stop()
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
-	if a := send(t, service, http.MethodGet, "/v1/erasures/"+job.ID, mustMint(t, "1", jobs.Admin), "", ""); a.status != http.StatusOK || a.job.State != jobs.Scheduled {
+	a := send(t, service, http.MethodGet, "/v1/erasures/"+job.ID, mustMint(t, "1", jobs.Admin), "", "")
+	if a.status != http.StatusOK || a.job.State != jobs.Scheduled {
 		t.Errorf("while Redis is down, the job reads as %+v", a)
 	}
 	// The dispatcher has tried, and taken its marks back.

@@ -16,7 +16,8 @@ func (s *stack) confirms(t *testing.T, service *app.Service, studio string, sel 
 	t.Helper()
 	var job jobs.Job
 	body := fmt.Sprintf(`{"selection_id": %q, "expected_count": %d, "reason": "inactivity", "dry_run": %v}`, sel.ID, sel.Total, dry)
-	if status, code := ask(t, service, http.MethodPost, "/v1/erasures", mustMint(t, studio, jobs.Admin), body, &job); status != http.StatusAccepted {
+	status, code := ask(t, service, http.MethodPost, "/v1/erasures", mustMint(t, studio, jobs.Admin), body, &job)
+	if status != http.StatusAccepted {
 		t.Fatalf("%s is answered %d %s", body, status, code)
 	}
 	return s.follows(t, service, studio, job)
@@ -35,7 +36,8 @@ func (s *stack) follows(t *testing.T, service *app.Service, studio string, job j
 func (s *stack) retries(t *testing.T, service *app.Service, studio string, old jobs.Job) jobs.Job {
 	t.Helper()
 	var job jobs.Job
-	if status, code := ask(t, service, http.MethodPost, "/v1/erasures/"+old.ID+"/retry", mustMint(t, studio, jobs.Admin), "", &job); status != http.StatusAccepted {
+	status, code := ask(t, service, http.MethodPost, "/v1/erasures/"+old.ID+"/retry", mustMint(t, studio, jobs.Admin), "", &job)
+	if status != http.StatusAccepted {
 		t.Fatalf("the retry is answered %d %s", status, code)
 	}
 	return s.follows(t, service, studio, job)
@@ -55,7 +57,9 @@ func TestASelectionIsRehearsedErasedReportedInTheReadersLanguageAndRetriedTwice(
 		}
 		mails := len(s.inbox.Mails())
 		dry := s.confirms(t, service, studio, sel, true)
-		if left := s.Existing(t, in); !dry.DryRun || dry.Counts.Exceptions() != 0 || dry.Mail.State != jobs.MailNone || len(left) != len(in) || len(s.inbox.Mails()) != mails {
+		left := s.Existing(t, in)
+		if !dry.DryRun || dry.Counts.Exceptions() != 0 || dry.Mail.State != jobs.MailNone ||
+			len(left) != len(in) || len(s.inbox.Mails()) != mails {
 			t.Fatalf("rehearsal of %d, of whom %d are left: %+v", len(in), len(left), dry)
 		}
 

@@ -84,7 +84,8 @@ func TestAHundredImpatientClicksMakeOneJob(t *testing.T) {
 	if n := s.Int(t, "SELECT count(*) FROM oubli.jobs"); n != 1 || first != 1 || len(ids) != 1 {
 		t.Errorf("%d jobs, %d first answers, ids %v; want one of each", n, first, ids)
 	}
-	if a := send(t, service, http.MethodPost, "/v1/erasures", token, "click", body("twice")); a.status != http.StatusUnprocessableEntity || a.code != "idempotency_key_reused" {
+	a := send(t, service, http.MethodPost, "/v1/erasures", token, "click", body("twice"))
+	if a.status != http.StatusUnprocessableEntity || a.code != "idempotency_key_reused" {
 		t.Errorf("another request under the same key is answered %+v", a)
 	}
 	c := admin(t, service, "1")

@@ -68,7 +68,8 @@ func TestWhatIsKeptByLawIsSeenAndGoesWhenItsTimeIsOver(t *testing.T) {
 	if other, err := admin(t, api, "2").Retention(t.Context(), ""); err != nil || len(other.Kept) != 0 {
 		t.Errorf("another tenant sees %+v, %v", other, err)
 	}
-	if service, err := apiclient.New("http://"+api.APIAddr, mustMint(t, jobs.AnyTenant, jobs.Viewer)).Retention(t.Context(), "1"); err != nil || len(service.Kept) != 1 {
+	reader := apiclient.New("http://"+api.APIAddr, mustMint(t, jobs.AnyTenant, jobs.Viewer))
+	if service, err := reader.Retention(t.Context(), "1"); err != nil || len(service.Kept) != 1 {
 		t.Errorf("a service sees %+v, %v", service, err)
 	}
 	_, metrics := look(t, api, "/metrics")
@@ -103,13 +104,17 @@ func TestWhatIsKeptByLawIsSeenAndGoesWhenItsTimeIsOver(t *testing.T) {
 	}
 	later("2030-12-31")
 	s.NoTraces(t, ids)
-	if n := s.Int(t, "SELECT count(*) FROM invoices WHERE issued_on = '2020-02-29' AND client_id IN (SELECT id FROM clients WHERE is_anonymous) AND billing_name <> 'Client inconnu'"); n != invoices {
+	if n := s.Int(t, `SELECT count(*) FROM invoices
+		WHERE issued_on = '2020-02-29' AND client_id IN (SELECT id FROM clients WHERE is_anonymous)
+		  AND billing_name <> 'Client inconnu'`); n != invoices {
 		t.Errorf("on the last day %d of %d invoices say to whom they were made out", n, invoices)
 	}
 	later("2031-01-01")
 	s.NoTracesAtAll(t, ids)
 	s.SameTotals(t)
-	if r, err = viewer.Retention(t.Context(), ""); err != nil || r.Kept[0].Rows != 0 || r.Kept[0].Cleared != int64(invoices) || r.Sweeps[0].Rows != int64(invoices) || r.Sweeps[0].Day.String() != "2031-01-01" {
+	r, err = viewer.Retention(t.Context(), "")
+	if err != nil || r.Kept[0].Rows != 0 || r.Kept[0].Cleared != int64(invoices) ||
+		r.Sweeps[0].Rows != int64(invoices) || r.Sweeps[0].Day.String() != "2031-01-01" {
 		t.Errorf("afterwards %+v, %v", r, err)
 	}
 }

@@ -87,14 +87,16 @@ func TestNoRouteOfTheProgramGivesAwayOrChangesAnothersThings(t *testing.T) {
 			if !slices.Contains(c.want, status) {
 				t.Errorf("%s on %s %s: got %d %s, want %v", c.name, op.method, op.path, status, code, c.want)
 			}
-			if again, same := ask(t, s.service, op.method, strings.ReplaceAll(op.path, "{id}", nothing), token, op.example, nil); again != status || same != code {
+			again, same := ask(t, s.service, op.method, strings.ReplaceAll(op.path, "{id}", nothing), token, op.example, nil)
+			if again != status || same != code {
 				t.Errorf("%s on %s %s: what is another's gets %d %s, what is not there %d %s", c.name, op.method, op.path, status, code, again, same)
 			}
 		}
 		if !ofOne && op.method == http.MethodGet {
 			for _, tenant := range []string{"2", "77", "01", "%", "1' OR '1'='1"} {
 				var l struct{ Items []json.RawMessage }
-				if status, code := ask(t, s.service, op.method, path, mustMint(t, tenant, jobs.Admin), "", &l); status != http.StatusOK || len(l.Items) > 0 {
+				status, code := ask(t, s.service, op.method, path, mustMint(t, tenant, jobs.Admin), "", &l)
+				if status != http.StatusOK || len(l.Items) > 0 {
 					t.Errorf("tenant %s on %s %s: got %d %s, %s", tenant, op.method, op.path, status, code, l.Items)
 				}
 			}
@@ -136,7 +138,8 @@ func TestNoClientsKeyTravelsInAURL(t *testing.T) {
 		t.Errorf("paged through %v", seen)
 	}
 	later := mustErase(t, admin(t, s.service, "1"), apiclient.Erasure{ClientIDs: s.plain(t, 1, 1)}).ID
-	if status, code := ask(t, s.service, http.MethodGet, "/v1/erasures/"+later+"/clients?limit=3"+cursor, s.token, "", nil); code != "bad_cursor" {
+	path = "/v1/erasures/" + later + "/clients?limit=3" + cursor
+	if status, code := ask(t, s.service, http.MethodGet, path, s.token, "", nil); code != "bad_cursor" {
 		t.Errorf("another job's cursor is answered %d %s", status, code)
 	}
 }

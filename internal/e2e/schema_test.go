@@ -57,7 +57,9 @@ func TestAForeignKeyThatTheMapDoesNotKnowKeepsWorkersFromStarting(t *testing.T) 
 	}
 
 	service := s.start(t, onlyAPI, app.Tuning{})
-	if status, failing := ready(t, service); status != http.StatusServiceUnavailable || len(failing) != 1 || failing[0] != "map: the map does not cover public.loyalty_points.holder" {
+	status, failing := ready(t, service)
+	if status != http.StatusServiceUnavailable || len(failing) != 1 ||
+		failing[0] != "map: the map does not cover public.loyalty_points.holder" {
 		t.Errorf("/readyz answers %d, failing %v", status, failing)
 	}
 	// A request can wait; a lost one cannot be found again.
@@ -143,7 +145,11 @@ func TestATableAddedWhileAJobRunsBlocksItUntilTheMapsFileKnowsIt(t *testing.T) {
 	// The client's own row is deleted with all its columns.
 	s.Exec(t, `ALTER TABLE clients ADD COLUMN instagram text;
 		UPDATE clients SET instagram = '@' || last_name WHERE NOT is_anonymous;
-		CREATE TABLE loyalty_cards (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, holder bigint NOT NULL REFERENCES clients, engraving text);
+		CREATE TABLE loyalty_cards (
+		  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+		  holder bigint NOT NULL REFERENCES clients,
+		  engraving text
+		);
 		INSERT INTO loyalty_cards (holder, engraving) SELECT id, last_name FROM clients WHERE NOT is_anonymous;
 		GRANT SELECT, UPDATE, DELETE ON loyalty_cards TO `+s.WorkerRole)
 	g.open()
@@ -158,7 +164,8 @@ func TestATableAddedWhileAJobRunsBlocksItUntilTheMapsFileKnowsIt(t *testing.T) {
 
 	s.extendMap(t, "tables", "  - {table: loyalty_cards, reference: holder, erase: remove}")
 	job = until(t, c, job.ID, "the reason to tell of the mistake", func(j jobs.Job) bool {
-		return strings.HasPrefix(j.BlockedReason, reason+"; and its edited file cannot be read: ") && strings.Contains(j.BlockedReason, `unknown "remove"`)
+		return strings.HasPrefix(j.BlockedReason, reason+"; and its edited file cannot be read: ") &&
+			strings.Contains(j.BlockedReason, `unknown "remove"`)
 	})
 	bookingdb.Wait(t, "the log to tell of it", func() bool { return strings.Contains(s.log.String(), "the edited map cannot be read") })
 	if job.State != jobs.Blocked || s.Int(t, "SELECT count(*) FROM loyalty_cards") != cards {

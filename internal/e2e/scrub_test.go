@@ -122,7 +122,9 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 	d.table = tabwriter.NewWriter(&d.text, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(d.table, "after\t%s\t\n", strings.Join(places, "\t"))
 	d.Exec(t, `ALTER TABLE client_notes ALTER body SET STORAGE EXTERNAL;
-		UPDATE client_notes n SET body = body || repeat(' ', 50) || c.last_name || (SELECT string_agg(md5(i::text), '') FROM generate_series(n.id, n.id + 90) i)
+		UPDATE client_notes n
+		SET body = body || repeat(' ', 50) || c.last_name || (
+		  SELECT string_agg(md5(i::text), '') FROM generate_series(n.id, n.id + 90) i)
 		FROM clients c WHERE c.id = client_id;
 		CREATE INDEX ON clients (lower(email));
 		CREATE STATISTICS names (mcv) ON last_name, email FROM clients;
@@ -143,7 +145,8 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 			}
 		}
 	}
-	if at := d.count(t, "planting"); at[inTables] == 0 || at[inTOAST] == 0 || at[inIndexes] == 0 || at[inStatistics] == 0 || at[inWAL] == 0 || at[elsewhere] > 0 {
+	at := d.count(t, "planting")
+	if at[inTables] == 0 || at[inTOAST] == 0 || at[inIndexes] == 0 || at[inStatistics] == 0 || at[inWAL] == 0 || at[elsewhere] > 0 {
 		t.Fatalf("planted %v", at)
 	}
 
@@ -176,11 +179,17 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 	d.Exec(t, `CREATE ROLE operator LOGIN PASSWORD 'operator'; ALTER DATABASE booking OWNER TO operator;
 		GRANT USAGE ON SCHEMA oubli TO operator; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oubli TO operator`)
 	operator := strings.Replace(d.URL, d.WorkerRole+":oubli-test@", "operator:operator@", 1)
-	if l := d.scrubs(t, operator); l.code != cli.ExitDone || !strings.Contains(l.out, "holds what was erased") || !strings.Contains(l.out, "1 statistics  1 ") {
+	l := d.scrubs(t, operator)
+	if l.code != cli.ExitDone || !strings.Contains(l.out, "holds what was erased") || !strings.Contains(l.out, "1 statistics  1 ") {
 		t.Errorf("scrub: %d\n%s%s", l.code, l.out, l.err)
 	}
 	r := d.scrubs(t, operator, "--rewrite", "--window", "always")
-	for _, want := range []string{"level 2", "GRANT pg_checkpoint TO operator", "GRANT pg_monitor TO operator", "GRANT EXECUTE ON FUNCTION pg_switch_wal() TO operator"} {
+	for _, want := range []string{
+		"level 2",
+		"GRANT pg_checkpoint TO operator",
+		"GRANT pg_monitor TO operator",
+		"GRANT EXECUTE ON FUNCTION pg_switch_wal() TO operator",
+	} {
 		if r.code != cli.ExitExceptions || !strings.Contains(r.out, want) {
 			t.Fatalf("scrub --rewrite exits %d and does not say %q:\n%s%s", r.code, want, r.out, r.err)
 		}
@@ -197,7 +206,7 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 	if r.code != cli.ExitDone || !strings.Contains(r.out, "1 erasure, 0 tables rewritten: level 3") {
 		t.Fatalf("scrub --rewrite as a superuser exits %d:\n%s%s", r.code, r.out, r.err)
 	}
-	at := d.count(t, "3 wal")
+	at = d.count(t, "3 wal")
 	for kind, n := range at {
 		if n > 0 {
 			t.Errorf("level 3: %d in %s", n, kind)
@@ -206,7 +215,8 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 	if job = until(t, c, job.ID, "a look", ended); job.Residue.Level != jobs.ResidueWAL || job.Residue.Name != "wal" {
 		t.Errorf("%+v", job.Residue)
 	}
-	if r = d.scrubs(t, server.URL("booking"), "--rewrite", "--window", "always"); r.code != cli.ExitDone || !strings.Contains(r.out, "Nothing to scrub") {
+	r = d.scrubs(t, server.URL("booking"), "--rewrite", "--window", "always")
+	if r.code != cli.ExitDone || !strings.Contains(r.out, "Nothing to scrub") {
 		t.Errorf("scrub --rewrite again exits %d:\n%s%s", r.code, r.out, r.err)
 	}
 	d.SameTotals(t)
@@ -242,7 +252,8 @@ func (d *disk) checkHeldUp(t *testing.T) {
 		return done
 	}
 	closed := rewrite(func(time.Time) (time.Time, bool) { return time.Time{}, false })
-	if closed.Rewritten != 0 || len(closed.Obstacles) < 11 || closed.Obstacles[0].Why != "the time window is over" || closed.Level != jobs.ResidueStatistics {
+	if closed.Rewritten != 0 || len(closed.Obstacles) < 11 || closed.Obstacles[0].Why != "the time window is over" ||
+		closed.Level != jobs.ResidueStatistics {
 		t.Errorf("outside of the window: %+v", closed)
 	}
 	reader, err := d.Pool.BeginTx(t.Context(), pgx.TxOptions{IsoLevel: pgx.RepeatableRead})
@@ -263,7 +274,8 @@ func (d *disk) checkHeldUp(t *testing.T) {
 	}
 	release := d.hold(t, d.Strings(t, "SELECT min(id)::text FROM clients")[0])
 	locked := rewrite(always)
-	if len(locked.Obstacles) == 0 || locked.Obstacles[0].What != "public.clients" || locked.Obstacles[0].Why != "another session has locked it" || locked.Level != jobs.ResidueStatistics {
+	if len(locked.Obstacles) == 0 || locked.Obstacles[0].What != "public.clients" ||
+		locked.Obstacles[0].Why != "another session has locked it" || locked.Level != jobs.ResidueStatistics {
 		t.Errorf("beside a lock: %+v", locked)
 	}
 	release()

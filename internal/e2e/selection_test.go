@@ -69,7 +69,8 @@ func ask(t *testing.T, s *app.Service, method, path, token, body string, into an
 func selects(t *testing.T, s *app.Service, studio, body string) jobs.Selection {
 	t.Helper()
 	var sel jobs.Selection
-	if status, code := ask(t, s, http.MethodPost, "/v1/selections", mustMint(t, studio, jobs.Admin), body, &sel); status != http.StatusCreated {
+	status, code := ask(t, s, http.MethodPost, "/v1/selections", mustMint(t, studio, jobs.Admin), body, &sel)
+	if status != http.StatusCreated {
 		t.Fatalf("selection %s is answered %d %s", body, status, code)
 	}
 	return sel
@@ -104,14 +105,16 @@ func preview(t *testing.T, s *app.Service, studio, id string, limit int, between
 // newcomer inserts a client with only a name.
 func (s *stack) newcomer(t *testing.T, studio int, created string) string {
 	t.Helper()
-	return s.Strings(t, "INSERT INTO clients (studio_id, first_name, last_name, created_at) VALUES ($1, 'Test', 'Person', now() - $2::text::interval) RETURNING id::text", studio, created)[0]
+	return s.Strings(t, `INSERT INTO clients (studio_id, first_name, last_name, created_at)
+		VALUES ($1, 'Test', 'Person', now() - $2::text::interval) RETURNING id::text`, studio, created)[0]
 }
 
 // visits inserts an appointment that many days from now.
 func (s *stack) visits(t *testing.T, client string, days int, status string) {
 	t.Helper()
 	s.Exec(t, `INSERT INTO appointments (studio_id, client_id, starts_at, status, price_cents, client_name, service)
-		SELECT studio_id, id, now() + $2 * interval '1 day', $3, 4500, 'Test Person', 'Pilates' FROM clients WHERE id = $1::text::bigint`, client, days, status)
+		SELECT studio_id, id, now() + $2 * interval '1 day', $3, 4500, 'Test Person', 'Pilates'
+		FROM clients WHERE id = $1::text::bigint`, client, days, status)
 }
 
 func TestASelectionTakesWhoeverTheCutoffDoesNotKeep(t *testing.T) {
@@ -150,7 +153,8 @@ func TestASelectionTakesWhoeverTheCutoffDoesNotKeep(t *testing.T) {
 			s.visits(t, ids[i], v.days, v.status)
 		}
 		if test.message {
-			s.Exec(t, "INSERT INTO messages (client_id, sent_at, channel, recipient, body) VALUES ($1::text::bigint, now() - interval '7 days', 'email', 'x', 'x')", ids[i])
+			s.Exec(t, `INSERT INTO messages (client_id, sent_at, channel, recipient, body)
+				VALUES ($1::text::bigint, now() - interval '7 days', 'email', 'x', 'x')`, ids[i])
 		}
 	}
 	chosen := func(body string) map[string]bool {
@@ -237,13 +241,16 @@ func TestThePreviewShowsEveryCandidateOnceWithNamesAsTheyAre(t *testing.T) {
 	if again := preview(t, service, "1", sel.ID, 1000, nil); len(again) != len(all) {
 		t.Errorf("one page has %d, the pages had %d", len(again), len(all))
 	}
-	for _, stored := range s.Strings(t, "SELECT s::text || p::text FROM oubli.selections s JOIN oubli.selection_parts p ON p.selection_id = s.id") {
+	for _, stored := range s.Strings(t, `SELECT s::text || p::text
+		FROM oubli.selections s JOIN oubli.selection_parts p ON p.selection_id = s.id`) {
 		if strings.Contains(stored, "Person") || marker.MatchString(stored) {
 			t.Error("a name is stored with the selection")
 		}
 	}
 	for _, cursor := range []string{"x", "-1", "99999999999999999999"} {
-		if status, code := ask(t, service, http.MethodGet, "/v1/selections/"+sel.ID+"/clients?cursor="+cursor, mustMint(t, "1", jobs.Admin), "", nil); code != "bad_cursor" {
+		path := "/v1/selections/" + sel.ID + "/clients?cursor=" + cursor
+		status, code := ask(t, service, http.MethodGet, path, mustMint(t, "1", jobs.Admin), "", nil)
+		if code != "bad_cursor" {
 			t.Errorf("cursor %s is answered %d %s", cursor, status, code)
 		}
 	}
@@ -278,7 +285,8 @@ func TestUntickingIsIdempotentAndCountsTruly(t *testing.T) {
 	} {
 		var now jobs.Selection
 		status, code := ask(t, service, http.MethodPatch, path, token, step.body, &now)
-		if status != http.StatusOK || now.Total != sel.Total-step.total || now.Excluded != step.excluded || !maps.Equal(now.Blocked, sel.Blocked) {
+		if status != http.StatusOK || now.Total != sel.Total-step.total || now.Excluded != step.excluded ||
+			!maps.Equal(now.Blocked, sel.Blocked) {
 			t.Errorf("%s is answered %d %s, %+v; of %d, want %d fewer", step.body, status, code, now, sel.Total, step.total)
 		}
 	}
@@ -288,7 +296,8 @@ func TestUntickingIsIdempotentAndCountsTruly(t *testing.T) {
 		`{"exclude": ["x"]}`: "bad_client_id",
 		`{"remove": ["1"]}`:  "unknown_field",
 	} {
-		if status, code := ask(t, service, http.MethodPatch, path, token, body, nil); status != http.StatusUnprocessableEntity && status != http.StatusBadRequest || code != want {
+		status, code := ask(t, service, http.MethodPatch, path, token, body, nil)
+		if status != http.StatusUnprocessableEntity && status != http.StatusBadRequest || code != want {
 			t.Errorf("%s is answered %d %s, want %s", body, status, code, want)
 		}
 	}
@@ -328,28 +337,36 @@ func TestASelectionBelongsToItsTenantsAdministratorsForADayAndIsUsedOnce(t *test
 	refused("no selection", http.MethodGet, "/v1/selections/7", mine, "", http.StatusNotFound, "not_found")
 	refused("a count too low", http.MethodPost, "/v1/erasures", mine, erase(sel.Total-1, ""), http.StatusConflict, "count_changed")
 	refused("a count too high", http.MethodPost, "/v1/erasures", mine, erase(sel.Total+1, ""), http.StatusConflict, "count_changed")
-	refused("no count", http.MethodPost, "/v1/erasures", mine, fmt.Sprintf(`{"selection_id": %q, "reason": "inactivity"}`, sel.ID), http.StatusUnprocessableEntity, "required")
-	refused("clients too", http.MethodPost, "/v1/erasures", mine, erase(sel.Total, `, "client_ids": ["1"]`), http.StatusUnprocessableEntity, "contradiction")
-	refused("an unknown guard", http.MethodPost, "/v1/erasures", mine, erase(sel.Total, `, "override": ["legal_hold"]`), http.StatusUnprocessableEntity, "not_overridable")
+	refused("no count", http.MethodPost, "/v1/erasures", mine,
+		fmt.Sprintf(`{"selection_id": %q, "reason": "inactivity"}`, sel.ID), http.StatusUnprocessableEntity, "required")
+	refused("clients too", http.MethodPost, "/v1/erasures", mine,
+		erase(sel.Total, `, "client_ids": ["1"]`), http.StatusUnprocessableEntity, "contradiction")
+	refused("an unknown guard", http.MethodPost, "/v1/erasures", mine,
+		erase(sel.Total, `, "override": ["legal_hold"]`), http.StatusUnprocessableEntity, "not_overridable")
 	if n := s.Int(t, "SELECT count(*) FROM oubli.jobs"); n != 0 {
 		t.Errorf("%d jobs came of what was refused", n)
 	}
 
 	// A trusted service names the tenant when it selects, and the selection from then on.
 	service2 := mustMint(t, jobs.AnyTenant, jobs.Admin)
-	refused("a service without a tenant", http.MethodPost, "/v1/selections", service2, `{"period": "P1Y"}`, http.StatusUnprocessableEntity, "required")
-	refused("a service with an unknown tenant", http.MethodPost, "/v1/selections", service2, `{"period": "P1Y", "tenant_id": "77"}`, http.StatusUnprocessableEntity, "unknown_tenant")
+	refused("a service without a tenant", http.MethodPost, "/v1/selections", service2,
+		`{"period": "P1Y"}`, http.StatusUnprocessableEntity, "required")
+	refused("a service with an unknown tenant", http.MethodPost, "/v1/selections", service2,
+		`{"period": "P1Y", "tenant_id": "77"}`, http.StatusUnprocessableEntity, "unknown_tenant")
 	var theirs jobs.Selection
-	if status, code := ask(t, service, http.MethodPost, "/v1/selections", service2, `{"period": "P1Y", "tenant_id": "2"}`, &theirs); status != http.StatusCreated || theirs.TenantID != "2" {
+	status, code := ask(t, service, http.MethodPost, "/v1/selections", service2, `{"period": "P1Y", "tenant_id": "2"}`, &theirs)
+	if status != http.StatusCreated || theirs.TenantID != "2" {
 		t.Fatalf("%d %s, %+v", status, code, theirs)
 	}
 	var job jobs.Job
 	body := fmt.Sprintf(`{"selection_id": %q, "expected_count": %d, "reason": "inactivity", "notify": []}`, theirs.ID, theirs.Total)
-	if status, code := ask(t, service, http.MethodPost, "/v1/erasures", service2, body, &job); status != http.StatusAccepted || job.TenantID != "2" || job.Requested != theirs.Total {
+	status, code = ask(t, service, http.MethodPost, "/v1/erasures", service2, body, &job)
+	if status != http.StatusAccepted || job.TenantID != "2" || job.Requested != theirs.Total {
 		t.Fatalf("%d %s, %+v", status, code, job)
 	}
 	refused("a used selection", http.MethodPost, "/v1/erasures", other, body, http.StatusConflict, "selection_used")
-	refused("unticking in a used selection", http.MethodPatch, "/v1/selections/"+theirs.ID, other, `{"exclude": []}`, http.StatusConflict, "selection_used")
+	refused("unticking in a used selection", http.MethodPatch, "/v1/selections/"+theirs.ID, other,
+		`{"exclude": []}`, http.StatusConflict, "selection_used")
 	var used jobs.Selection
 	if ask(t, service, http.MethodGet, "/v1/selections/"+theirs.ID, other, "", &used); used.ErasureID != job.ID {
 		t.Errorf("the used selection names erasure %q, want %s", used.ErasureID, job.ID)

@@ -214,7 +214,8 @@ func (j *logBuffer) namesNobody(t *testing.T) {
 func (s *stack) hint(t *testing.T, kind jobs.TaskKind, task string) {
 	t.Helper()
 	c := asynq.NewClientFromRedisClient(s.redisClient(t))
-	_, err := c.EnqueueContext(t.Context(), asynq.NewTask(kind.HintType(), jobs.Hint{TaskID: task}.Payload()), asynq.Queue(string(jobs.Bulk)), asynq.MaxRetry(0))
+	hint := asynq.NewTask(kind.HintType(), jobs.Hint{TaskID: task}.Payload())
+	_, err := c.EnqueueContext(t.Context(), hint, asynq.Queue(string(jobs.Bulk)), asynq.MaxRetry(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +226,8 @@ const authSecret = "0123456789abcdef0123456789abcdef"
 // mustMint makes a token for a user of a tenant.
 func mustMint(t *testing.T, tenant string, role jobs.Role) string {
 	t.Helper()
-	token, err := httpapi.Mint([]byte(authSecret), jobs.Caller{Subject: "ops", Email: "ops@example.com", Tenant: tenant, Role: role}, time.Hour)
+	caller := jobs.Caller{Subject: "ops", Email: "ops@example.com", Tenant: tenant, Role: role}
+	token, err := httpapi.Mint([]byte(authSecret), caller, time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

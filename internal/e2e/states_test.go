@@ -75,7 +75,8 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 	}{
 		jobs.Scheduled: {scheduled, map[string]jobs.State{"cancel": jobs.Cancelled}},
 		jobs.Running:   {running, map[string]jobs.State{"cancel": jobs.Cancelled, "pause": jobs.Paused}},
-		jobs.Paused:    {func() string { return stepped(running(), "pause") }, map[string]jobs.State{"cancel": jobs.Cancelled, "resume": jobs.Running}},
+		jobs.Paused: {func() string { return stepped(running(), "pause") },
+			map[string]jobs.State{"cancel": jobs.Cancelled, "resume": jobs.Running}},
 		jobs.Completed: {func() string { return over(jobs.Completed, next()) }, nil},
 		jobs.CompletedWithExceptions: {func() string { return over(jobs.CompletedWithExceptions, next(), spared) },
 			map[string]jobs.State{"retry": jobs.CompletedWithExceptions}},
@@ -88,7 +89,10 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 			return id
 		}, map[string]jobs.State{"cancel": jobs.Cancelled}},
 	}
-	for _, state := range []jobs.State{jobs.Scheduled, jobs.Running, jobs.Paused, jobs.Completed, jobs.CompletedWithExceptions, jobs.Failed, jobs.Cancelled, jobs.Blocked} {
+	for _, state := range []jobs.State{
+		jobs.Scheduled, jobs.Running, jobs.Paused, jobs.Completed, jobs.CompletedWithExceptions, jobs.Failed,
+		jobs.Cancelled, jobs.Blocked,
+	} {
 		test := tests[state]
 		if state == jobs.Blocked {
 			s.Exec(t, "ALTER TABLE appointments ADD COLUMN remark text")
@@ -128,7 +132,10 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 	}
 	for _, name := range []string{"cancel", "pause", "resume", "retry"} {
 		path := "/v1/erasures/" + others[0] + "/" + name
-		for token, want := range map[string]int{mustMint(t, "2", jobs.Admin): http.StatusNotFound, mustMint(t, "1", jobs.Viewer): http.StatusForbidden} {
+		for token, want := range map[string]int{
+			mustMint(t, "2", jobs.Admin):  http.StatusNotFound,
+			mustMint(t, "1", jobs.Viewer): http.StatusForbidden,
+		} {
 			if status, code := ask(t, service, http.MethodPost, path, token, "", nil); status != want {
 				t.Errorf("%s by somebody else is answered %d %s, want %d", name, status, code, want)
 			}

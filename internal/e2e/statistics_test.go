@@ -26,7 +26,8 @@ func (s *stack) inStatistics(t *testing.T, clients []string) map[string]int {
 		}
 	}
 	found := map[string]int{}
-	for _, line := range s.Strings(t, `SELECT tablename || '.' || attname || ' ' || concat(most_common_vals::text, histogram_bounds::text, most_common_elems::text)
+	for _, line := range s.Strings(t, `SELECT tablename || '.' || attname || ' ' ||
+		  concat(most_common_vals::text, histogram_bounds::text, most_common_elems::text)
 		FROM pg_stats WHERE schemaname = 'public'`) {
 		column, values, _ := strings.Cut(line, " ")
 		if strings.HasPrefix(column, "invoices.billing_") {
@@ -66,7 +67,8 @@ func TestTheStatisticsTellOfNobodyOnceAJobHasEnded(t *testing.T) {
 	}
 	c := admin(t, s.start(t, both, app.Tuning{}), "1")
 	dry := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[:3], DryRun: true}).ID, "the dry run", ended)
-	job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked}).ID, "statistics to be refreshed", residueReached(jobs.ResidueStatistics))
+	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
+	job = until(t, c, job.ID, "statistics to be refreshed", residueReached(jobs.ResidueStatistics))
 	if job.State != jobs.Completed || job.Residue.Name != "statistics" || job.Residue.Reached.Before(*job.FinishedAt) || dry.Residue != nil {
 		t.Errorf("%+v, %+v; dry run %+v", job, job.Residue, dry.Residue)
 	}
@@ -85,7 +87,8 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 	s.Exec(t, "DELETE FROM memberships WHERE client_id <> ALL($1::text[]::bigint[])", asked)
 	s.Exec(t, insertCards, asked)
 	s.Exec(t, "DELETE FROM client_notes WHERE client_id <> ALL($1::text[]::bigint[])", asked)
-	s.Exec(t, "INSERT INTO client_notes (client_id, staff_id, body) SELECT id, 1, last_name FROM clients WHERE id = ANY($1::text[]::bigint[])", asked)
+	s.Exec(t, `INSERT INTO client_notes (client_id, staff_id, body)
+		SELECT id, 1, last_name FROM clients WHERE id = ANY($1::text[]::bigint[])`, asked)
 	s.Exec(t, "ANALYZE memberships, client_notes")
 	if before := s.inStatistics(t, asked); before["memberships.card_number"] == 0 || before["client_notes.body"] == 0 {
 		t.Fatalf("the statistics tell of too little to begin with: %v", before)
@@ -93,7 +96,10 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 	owner := "owner_" + s.Strings(t, "SELECT oid::text FROM pg_database WHERE datname = current_database()")[0]
 	s.Exec(t, "CREATE ROLE "+owner)
 	t.Cleanup(func() {
-		if _, err := s.Pool.Exec(context.Background(), "REASSIGN OWNED BY "+owner+" TO CURRENT_USER; DROP OWNED BY "+owner+"; DROP ROLE "+owner); err != nil {
+		if _, err := s.Pool.Exec(context.Background(), `
+			REASSIGN OWNED BY `+owner+` TO CURRENT_USER;
+			DROP OWNED BY `+owner+`;
+			DROP ROLE `+owner); err != nil {
 			t.Error(err)
 		}
 	})
@@ -121,8 +127,11 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 	if job = until(t, c, job.ID, "a look", ended); job.Residue.Level != jobs.ResidueLogical {
 		t.Errorf("nothing refreshed memberships, and yet: %+v", job.Residue)
 	}
-	s.Exec(t, "INSERT INTO memberships (client_id, plan, card_number, starts_on, monthly_cents) SELECT id, 'monthly', 'M', '2020-01-01', 100 FROM clients LIMIT 1")
-	bookingdb.Wait(t, "the statistics of a table that has a row again", func() bool { return s.inStatistics(t, asked)["memberships.card_number"] == 0 })
+	s.Exec(t, `INSERT INTO memberships (client_id, plan, card_number, starts_on, monthly_cents)
+		SELECT id, 'monthly', 'M', '2020-01-01', 100 FROM clients LIMIT 1`)
+	bookingdb.Wait(t, "the statistics of a table that has a row again", func() bool {
+		return s.inStatistics(t, asked)["memberships.card_number"] == 0
+	})
 
 	// An operator who is a superuser takes the rest away, and locks nothing.
 	scrubber, err := scrub.Open(t.Context(), s.Pool.Config().ConnString(), bookingdb.Map(t))

@@ -39,7 +39,8 @@ func TestACancelWhileTwoWorkersRunStopsBothAndTellsTheTruth(t *testing.T) {
 		answered <- status
 	}()
 	bookingdb.Wait(t, "the cancel to wait for the chunks under way", func() bool {
-		return s.Int(t, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%cancelled%'") == 1
+		return s.Int(t, `SELECT count(*) FROM pg_stat_activity
+			WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%cancelled%'`) == 1
 	})
 	g.open()
 	if status := <-answered; status != http.StatusOK {
@@ -47,11 +48,13 @@ func TestACancelWhileTwoWorkersRunStopsBothAndTellsTheTruth(t *testing.T) {
 	}
 	job = until(t, c, job.ID, "the mail", mailed)
 	left := s.Existing(t, asked)
-	if gone := job.Counts.Erased + job.Counts.ErasedRetained; job.State != jobs.Cancelled || gone == 0 || job.Counts.Pending != len(left) || gone+len(left) != len(asked) {
+	gone := job.Counts.Erased + job.Counts.ErasedRetained
+	if job.State != jobs.Cancelled || gone == 0 || job.Counts.Pending != len(left) || gone+len(left) != len(asked) {
 		t.Errorf("%d are left: %+v", len(left), job)
 	}
 	mail := parts(t, s.mails(t, 1)[0])
-	if text := strings.Join(strings.Fields(mail["text/plain"]), " "); !strings.Contains(strings.ToLower(mail["subject"]+text), "annullat") || !strings.Contains(text, fmt.Sprint(len(left))) {
+	text := strings.Join(strings.Fields(mail["text/plain"]), " ")
+	if !strings.Contains(strings.ToLower(mail["subject"]+text), "annullat") || !strings.Contains(text, fmt.Sprint(len(left))) {
 		t.Errorf("the mail: %s\n%s", mail["subject"], mail["text/plain"])
 	}
 	// Hints that are still in Redis find nothing to do.
@@ -59,7 +62,8 @@ func TestACancelWhileTwoWorkersRunStopsBothAndTellsTheTruth(t *testing.T) {
 		s.hint(t, jobs.BatchTask, task)
 	}
 	other := s.plain(t, 2, 1)
-	until(t, admin(t, service, "2"), mustErase(t, admin(t, service, "2"), apiclient.Erasure{ClientIDs: other}).ID, "a job that comes after", ended)
+	second := admin(t, service, "2")
+	until(t, second, mustErase(t, second, apiclient.Erasure{ClientIDs: other}).ID, "a job that comes after", ended)
 	if now := s.Existing(t, asked); len(now) != len(left) {
 		t.Errorf("%d are left, %d were when the job was cancelled", len(now), len(left))
 	}
@@ -89,7 +93,8 @@ func TestGraceLeavesTimeToThinkAgain(t *testing.T) {
 	}
 	// A request with a start time has no grace period.
 	hour := time.Now().Add(time.Hour).Truncate(time.Second)
-	if early := mustErase(t, c, apiclient.Erasure{ClientIDs: asked[2:3], NotBefore: &hour}); early.NotBefore == nil || !early.NotBefore.Equal(hour) {
+	early := mustErase(t, c, apiclient.Erasure{ClientIDs: asked[2:3], NotBefore: &hour})
+	if early.NotBefore == nil || !early.NotBefore.Equal(hour) {
 		t.Errorf("a job that names an earlier start: %+v", early)
 	}
 	dry := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked, DryRun: true}).ID, "the end of what need not wait", ended)

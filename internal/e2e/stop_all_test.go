@@ -100,7 +100,8 @@ func TestNothingThatHangsKeepsAServiceFromStoppingInTime(t *testing.T) {
 			t.Errorf("the %s goes on", what)
 		}
 	}
-	if n := s.Int(t, `SELECT count(*) FROM oubli.tasks WHERE kind = 'batch' AND state = 'pending' AND lease_until IS NULL AND failures = 0 AND crashes = 0`); n != 1 {
+	if n := s.Int(t, `SELECT count(*) FROM oubli.tasks
+		WHERE kind = 'batch' AND state = 'pending' AND lease_until IS NULL AND failures = 0 AND crashes = 0`); n != 1 {
 		t.Errorf("the batch was not given back: %s", s.Strings(t, "SELECT t::text FROM oubli.tasks t"))
 	}
 	if left := len(s.Existing(t, asked)); left == 0 || left == len(asked) {

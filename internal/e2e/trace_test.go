@@ -79,8 +79,10 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 		fmt.Fprintf(table, "%s\t%s\t%d\t%d\n", f.place, terminal.Bytes(int64(f.bytes)), f.found, control[i].found)
 	}
 	_ = table.Flush()
-	t.Logf("%s clients, %s markers planted %s times in %s of rows; %s erased, %s markers looked for;\nretained invoice columns, which may: %s\nset up in %s, erased in %s, searched in %s\n%s",
-		terminal.Thousands(traced), terminal.Thousands(int64(len(everybody))), terminal.Thousands(int64(planted[0].found)), terminal.Bytes(int64(planted[0].bytes)),
+	t.Logf("%s clients, %s markers planted %s times in %s of rows; %s erased, %s markers looked for;\n"+
+		"retained invoice columns, which may: %s\nset up in %s, erased in %s, searched in %s\n%s",
+		terminal.Thousands(traced), terminal.Thousands(int64(len(everybody))),
+		terminal.Thousands(int64(planted[0].found)), terminal.Bytes(int64(planted[0].bytes)),
 		terminal.Thousands(int64(len(gone))), terminal.Thousands(int64(len(wanted))), terminal.Thousands(int64(h.retained(t, wanted))),
 		terminal.Span(setUp), terminal.Span(erased), terminal.Span(time.Since(began)-setUp-erased), &text)
 }
@@ -90,11 +92,14 @@ func TestNoTraceOfTheErasedIsLeftAnywhere(t *testing.T) {
 const plantSQL = `
 	ALTER TABLE clients ADD tags text[], ADD preferences jsonb, ADD tax_number bigint, ADD portrait bytea, ADD visited date[];
 	UPDATE clients SET birth_date = '4000-01-01'::date + id::int, tax_number = %[2]d + id,
-	  tags = ARRAY['regular', last_name], preferences = jsonb_build_object('contact', jsonb_build_object('name', last_name, 'born', '4000-01-01'::date + id::int)),
+  tags = ARRAY['regular', last_name],
+  preferences = jsonb_build_object(
+    'contact', jsonb_build_object('name', last_name, 'born', '4000-01-01'::date + id::int)),
 	  portrait = convert_to(last_name, 'UTF8'), visited = ARRAY['4000-01-01'::date + id::int];
 	ALTER TABLE appointments ADD reminder_on date, ADD details jsonb, ADD guests text[], ADD policy numeric, ADD remind_at timestamptz;
 	UPDATE appointments a SET reminder_on = '4000-01-01'::date + c.id::int, remind_at = '4000-01-01'::date + c.id::int, policy = %[2]d + c.id,
-	  guests = ARRAY[c.last_name], details = jsonb_build_object('room', 3, 'person', jsonb_build_object('name', c.last_name, 'tax', %[2]d + c.id))
+  guests = ARRAY[c.last_name],
+  details = jsonb_build_object('room', 3, 'person', jsonb_build_object('name', c.last_name, 'tax', %[2]d + c.id))
 	FROM clients c WHERE a.id IN (SELECT min(id) FROM appointments GROUP BY client_id) AND c.id = a.client_id;
 	CREATE MATERIALIZED VIEW calendar AS SELECT id, client_name, guests, reminder_on FROM appointments;
 	CREATE UNIQUE INDEX ON calendar (id);
@@ -131,8 +136,19 @@ func (h *leakSearch) plant(t *testing.T) map[string]bool {
 	h.extendMap(t, "triggers", `  - {name: refuse, table: clients, because: "a test"}`)
 	content := string(mustRead(t, h.mapFile))
 	for _, edit := range [][2]string{
-		{"      note: null\n", "      note: null\n      reminder_on: null\n      remind_at: null\n      policy: null\n      guests: null\n      details: {json_remove: [person]}\n"},
-		{"\nguards:\n", "\nrefresh: [calendar]\n\nguards:\n  vip: {where: \"CASE WHEN notes LIKE 'cast:%' THEN substr(notes, 6)::int > 0 ELSE false END\"}\n"},
+		{"      note: null\n", `      note: null
+      reminder_on: null
+      remind_at: null
+      policy: null
+      guests: null
+      details: {json_remove: [person]}
+`},
+		{"\nguards:\n", `
+refresh: [calendar]
+
+guards:
+  vip: {where: "CASE WHEN notes LIKE 'cast:%' THEN substr(notes, 6)::int > 0 ELSE false END"}
+`},
 	} {
 		if !strings.Contains(content, edit[0]) {
 			t.Fatalf("the map has no %q", edit[0])
@@ -175,7 +191,10 @@ func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 	// Studio 1: its first chunk deadlocks with a booking.
 	one := admin(t, h.service, "1")
 	hold.Store(true)
-	first := mustErase(t, one, apiclient.Erasure{ClientIDs: h.studio(t, 1), Notify: []string{"a+451x1@studio.example", "b+550@studio.example", "c+data554@studio.example"}})
+	first := mustErase(t, one, apiclient.Erasure{
+		ClientIDs: h.studio(t, 1),
+		Notify:    []string{"a+451x1@studio.example", "b+550@studio.example", "c+data554@studio.example"},
+	})
 	for range 2 { // lanes; before that, one could still let go of what it is seen to hold
 		deadlock.await(t)
 	}
@@ -205,8 +224,9 @@ func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 	sel := selects(t, h.service, "4", `{"period": "P1Y"}`)
 	h.selection = sel.ID
 	var fourth jobs.Job
-	if status, code := ask(t, h.service, http.MethodPost, "/v1/erasures", mustMint(t, "4", jobs.Admin),
-		fmt.Sprintf(`{"selection_id": %q, "expected_count": %d, "reason": "inactivity"}`, sel.ID, sel.Total), &fourth); status != http.StatusAccepted {
+	body := fmt.Sprintf(`{"selection_id": %q, "expected_count": %d, "reason": "inactivity"}`, sel.ID, sel.Total)
+	status, code := ask(t, h.service, http.MethodPost, "/v1/erasures", mustMint(t, "4", jobs.Admin), body, &fourth)
+	if status != http.StatusAccepted {
 		t.Fatalf("the selection is answered %d %s", status, code)
 	}
 	for _, job := range []struct {
@@ -230,7 +250,9 @@ func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 	h.Exec(t, "ALTER TABLE invoices DROP CONSTRAINT invoices_vip; UPDATE clients SET notes = NULL WHERE notes ~ '^(poison|cast:)'")
 	for _, job := range []struct{ studio, id string }{{"1", first.ID}, {"2", second.ID}} {
 		var again jobs.Job
-		if status, code := ask(t, h.service, http.MethodPost, "/v1/erasures/"+job.id+"/retry", mustMint(t, job.studio, jobs.Admin), "", &again); status != http.StatusAccepted {
+		token := mustMint(t, job.studio, jobs.Admin)
+		status, code := ask(t, h.service, http.MethodPost, "/v1/erasures/"+job.id+"/retry", token, "", &again)
+		if status != http.StatusAccepted {
 			t.Errorf("the retry is answered %d %s", status, code)
 		}
 		again = until(t, admin(t, h.service, job.studio), again.ID, "the end of the retry", mailed)
@@ -304,7 +326,8 @@ func (h *leakSearch) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
 	if err := errors.Join(err, look.Rollback(t.Context())); err != nil {
 		t.Fatal(err)
 	}
-	held := h.Strings(t, "SELECT client_id::text FROM appointments JOIN clients c ON c.id = client_id WHERE c.studio_id = 1 AND client_id <> ALL($1) LIMIT 1", free)
+	held := h.Strings(t, `SELECT client_id::text FROM appointments JOIN clients c ON c.id = client_id
+		WHERE c.studio_id = 1 AND client_id <> ALL($1) LIMIT 1`, free)
 	if len(held) == 0 {
 		t.Fatal("the worker holds no client")
 	}
@@ -312,7 +335,8 @@ func (h *leakSearch) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := booking.Exec(t.Context(), "UPDATE appointments SET price_cents = price_cents WHERE client_id = $1::text::bigint", held[0]); err != nil {
+	const touch = "UPDATE appointments SET price_cents = price_cents WHERE client_id = $1::text::bigint"
+	if _, err := booking.Exec(t.Context(), touch, held[0]); err != nil {
 		t.Fatal(err)
 	}
 	done := make(chan struct{})
@@ -322,7 +346,8 @@ func (h *leakSearch) deadlock(t *testing.T, g *gate, hold *atomic.Bool) {
 		_ = booking.Rollback(t.Context())
 	}()
 	bookingdb.Wait(t, "the booking to wait for the worker", func() bool {
-		return h.Int(t, "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT FROM clients WHERE id = $1%'") > 0
+		return h.Int(t, `SELECT count(*) FROM pg_stat_activity
+			WHERE wait_event_type = 'Lock' AND query LIKE 'SELECT FROM clients WHERE id = $1%'`) > 0
 	})
 	hold.Store(false)
 	g.open()
@@ -347,13 +372,15 @@ func (h *leakSearch) migrate(t *testing.T, sql string) {
 
 // cutConnections ends all connections of the workers' role.
 func (h *leakSearch) cutConnections(ctx context.Context) {
-	_, _ = h.Pool.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = $1 AND datname = current_database()", h.WorkerRole)
+	_, _ = h.Pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE usename = $1 AND datname = current_database()`, h.WorkerRole)
 }
 
 // sendRefused sends requests that quote a client and must be refused.
 func (h *leakSearch) sendRefused(t *testing.T) {
 	t.Helper()
-	name := h.Strings(t, "SELECT last_name FROM clients WHERE studio_id = 1 AND NOT is_anonymous AND NOT legal_hold AND balance_cents = 0 ORDER BY id DESC LIMIT 1")[0]
+	name := h.Strings(t, `SELECT last_name FROM clients
+		WHERE studio_id = 1 AND NOT is_anonymous AND NOT legal_hold AND balance_cents = 0 ORDER BY id DESC LIMIT 1`)[0]
 	email := strings.ToLower(name) + "@example.org"
 	for _, bad := range []string{
 		`{"client_ids": ["` + email + `"], "reason": "subject_request"}`,
@@ -369,7 +396,13 @@ func (h *leakSearch) sendRefused(t *testing.T) {
 			t.Errorf("%s is answered %d", bad, status)
 		}
 	}
-	for _, path := range []string{"/v1/erasures/" + email, "/v1/erasures?cursor=" + email, "/v1/erasures?state=" + name, "/v1/" + email, "/v1/selections/" + name + "/clients"} {
+	for _, path := range []string{
+		"/v1/erasures/" + email,
+		"/v1/erasures?cursor=" + email,
+		"/v1/erasures?state=" + name,
+		"/v1/" + email,
+		"/v1/selections/" + name + "/clients",
+	} {
 		if status, _ := ask(t, h.service, http.MethodGet, path, mustMint(t, "1", jobs.Admin), "", nil); status < 400 {
 			t.Errorf("%s is answered %d", path, status)
 		}

@@ -24,7 +24,8 @@ func (s *stack) digestAll(t *testing.T) map[string]string {
 	digests := map[string]string{}
 	for _, table := range s.Strings(t, `SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
 		WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`) {
-		digests[table] = strings.Join(s.Strings(t, "SELECT count(*) || ' rows, ' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM "+table+" AS t"), "")
+		rows := s.Strings(t, "SELECT count(*) || ' rows, ' || coalesce(sum(hashtextextended(t::text, 0)), 0) FROM "+table+" AS t")
+		digests[table] = strings.Join(rows, "")
 	}
 	return digests
 }
@@ -95,7 +96,13 @@ type hostile struct {
 func (h hostile) raw(token string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s %s HTTP/1.1\r\n", h.method, h.path)
-	right := []string{"Host: oubli", "Authorization: Bearer " + token, "Idempotency-Key: hostile", "Content-Type: application/json", fmt.Sprintf("Content-Length: %d", len(h.body))}
+	right := []string{
+		"Host: oubli",
+		"Authorization: Bearer " + token,
+		"Idempotency-Key: hostile",
+		"Content-Type: application/json",
+		fmt.Sprintf("Content-Length: %d", len(h.body)),
+	}
 	for _, line := range right {
 		name, _, _ := strings.Cut(line, ":")
 		if !slices.ContainsFunc(h.headers, func(l string) bool { return strings.HasPrefix(l, name+":") || strings.HasPrefix(l, "-"+name) }) {
