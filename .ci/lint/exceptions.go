@@ -23,10 +23,7 @@ var exceptions = []exception{
 	{"bodyclose", "_test.go", "", "a body of a recorder or of http.ReadResponse holds no connection of a pool"},
 	{"noctx", "/go-build", "", "what go test generates"},
 	{"linelength", "/go-build", "", "what go test generates"},
-	{"linelength", "/internal/e2e/", "", older},
 }
-
-const older = "written before the check: remove this line when the package's long lines are wrapped"
 
 // except lets an analyzer report only what no exception covers.
 func except(a *analysis.Analyzer) {
