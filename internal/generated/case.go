@@ -1,6 +1,6 @@
 package generated
 
-// Case is a spec as SQL and YAML, with all that was planted.
+// Case is a spec as SQL and YAML, with all its clients and rows.
 type Case struct {
 	Spec    *Spec
 	SQL     string // for an empty database
@@ -13,7 +13,7 @@ type Case struct {
 	lastID int
 }
 
-// Build makes the case of a spec: always the same one.
+// Build makes the case of a spec. The same spec always gives the same case.
 func (s *Spec) Build() *Case {
 	c := &Case{Spec: s, lastID: 1000}
 	c.plant()
@@ -21,7 +21,7 @@ func (s *Spec) Build() *Case {
 	return c
 }
 
-// Tenant is the tenant of whom is to be erased; "" without tenants.
+// Tenant is the tenant of the clients to be erased; "" without tenants.
 func (c *Case) Tenant() string {
 	if c.Spec.Tenants {
 		return "1"
@@ -29,7 +29,7 @@ func (c *Case) Tenant() string {
 	return ""
 }
 
-// Keys are the keys of those to be erased.
+// Keys are the keys of the clients to be erased.
 func (c *Case) Keys() []string {
 	keys := make([]string, len(c.Asked))
 	for i, n := range c.Asked {

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// names are those of tables, in the order in which they are used.
+// names are the names of tables, in the order in which they are used.
 var names = []string{"visits", "notes", "orders", "photos", "messages", "vouchers", "labels", "papers"}
 
 const mostTables = 8
 
-// Draw makes a spec from a seed: ordinary tables, and in two of three cases a
-// few kinds beside them. Without the kinds in without everything else stays the
+// Draw makes a spec from a seed: ordinary tables, and in two of three cases a few
+// kinds besides. It leaves out the kinds in without; the rest of the spec stays the
 // same.
 func Draw(seed uint64, without []string) *Spec {
 	d := &draw{Rand: rand.New(rand.NewPCG(seed, 0)), Spec: &Spec{Seed: seed}}
@@ -30,8 +30,7 @@ func Draw(seed uint64, without []string) *Spec {
 	return d.Spec
 }
 
-// Alone makes a small spec with nothing but one kind; without a name, one with
-// nothing unusual in it.
+// Alone makes a small spec with one kind; without a name, one with no kind.
 func Alone(name string) *Spec {
 	d := &draw{Rand: rand.New(rand.NewPCG(1, 1)), Spec: &Spec{Seed: 1, Key: Bigint, Clients: 6, Chunk: 4}}
 	if name == "" {
@@ -42,7 +41,7 @@ func Alone(name string) *Spec {
 	return d.Spec
 }
 
-// draw is a spec in the making.
+// draw is a spec that is being drawn.
 type draw struct {
 	*rand.Rand
 	*Spec
@@ -61,7 +60,7 @@ func (d *draw) basics() {
 	d.UniqueMail = d.chance(30)
 	d.Clients = 6 + d.IntN(7)
 	d.Chunk = 1 + d.IntN(8)
-	d.Rehearse = d.chance(20)
+	d.DryRun = d.chance(20)
 	d.Merge = !d.Anonymize && d.chance(15)
 	if d.chance(30) {
 		d.Extras = append(d.Extras, ReferredBy)
@@ -71,7 +70,7 @@ func (d *draw) basics() {
 	}
 }
 
-// next is an empty table with a name of its own.
+// next makes an empty table with an unused name.
 func (d *draw) next() *Table {
 	t := &Table{Name: names[len(names)-1]}
 	for _, n := range names {
@@ -83,7 +82,7 @@ func (d *draw) next() *Table {
 	return t
 }
 
-// ordinary adds a table in which an erasure meets nothing unusual.
+// ordinary adds a table that does not prevent an erasure.
 func (d *draw) ordinary() {
 	t := d.next()
 	parents := d.parents()
@@ -127,7 +126,7 @@ func (d *draw) direct(t *Table, erase Action) {
 	if d.chance(30) {
 		t.Unique = oneOf(d, PlainUnique, PartialUnique, ExpressionUnique)
 		if t.Partition != NoPartition {
-			t.Unique = NoUnique // it would have to hold the partition's key
+			t.Unique = NoUnique // it would have to contain the partition's key
 		}
 	}
 	if erase == Reassign && !d.Anonymize && d.chance(25) {
@@ -146,13 +145,13 @@ func (d *draw) onDelete(w Way) string {
 	return oneOf(d, all...)
 }
 
-// polymorphic is a reference that says of which table it is.
+// polymorphic is a reference with a column that says to which table it refers.
 func (d *draw) polymorphic() Way {
 	return Way{Column: "subject_id", Soft: true, AsText: !d.Scoped && d.Key != Citext && d.chance(50), Erase: Delete,
 		Where: Where{SQL: "subject_type = 'Client'", Column: "subject_type", Value: "Client"}}
 }
 
-// parents are the tables that others may belong through.
+// parents are the tables through which rows of others may belong to a client.
 func (d *draw) parents() []*Table {
 	return slices.DeleteFunc(slices.Clone(d.Tables), func(t *Table) bool {
 		return len(t.Ways) == 0 || t.Ways[0].OwnedBy || t.action() == Unlink || t.Partition != NoPartition || t.Inherits != "" || d.depth(t) >= 3
@@ -183,8 +182,8 @@ func (d *draw) child(t, parent *Table) {
 	}
 }
 
-// payload gives the table columns that hold something of a person, with the
-// rules that the map needs.
+// payload gives the table columns with personal data, and the rules that the map
+// needs for them.
 func (d *draw) payload(t *Table) {
 	pool := []Column{
 		{Name: "body", Type: "text"}, {Name: "title", Type: "varchar(80)"}, {Name: "profile", Type: "jsonb"}, {Name: "tags", Type: "text[]"},
@@ -229,7 +228,7 @@ func (d *draw) rule(c Column, mayKeep bool) string {
 	return oneOf(d, all...)
 }
 
-// rows that stay need rules that the table did not have so far.
+// ruleAll adds the rules that rows that stay need.
 func (d *draw) ruleAll(t *Table) {
 	for i := range t.Columns {
 		switch c := &t.Columns[i]; {
@@ -253,7 +252,7 @@ func (d *draw) plain(w Way) *Table {
 	return t
 }
 
-// of finds a table that the kind can be added to, or adds one.
+// of finds a table to which the kind can be added, or adds one.
 func (d *draw) of(erase Action, soft bool) *Table {
 	var all []*Table
 	for _, t := range d.Tables {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// createHook writes a trigger with its function, a rule or a policy. What it is
-// named is acknowledged by the map.
+// createHook writes a trigger with its function, a rule or a policy. The map
+// acknowledges its name.
 func (c *Case) createHook(b *script, h Hook) {
 	on := h.Table
 	if h.On != "" {
@@ -82,7 +82,7 @@ func (c *Case) trigger(h Hook) (when, event, body, forEach string) {
 			columns, values = "tenant_id, "+columns, "OLD.tenant_id, "+values
 		}
 		return "AFTER", either, fmt.Sprintf("INSERT INTO %s (%s) VALUES (%s); RETURN NULL;", h.Target, columns, values), forEach
-	case TellParent:
+	case CopyToParent:
 		w := t.Ways[0]
 		return "AFTER", "DELETE", fmt.Sprintf("UPDATE %s SET body = OLD.body WHERE id = OLD.%s; RETURN NULL;", w.Through, w.Column), forEach
 	case Move:
@@ -106,7 +106,7 @@ func (c *Case) writeHistory(h Hook, from string) string {
 	add := func(column, value string) {
 		columns, values = append(columns, column), append(values, from+"."+value)
 	}
-	if h.Kind == AlsoRule { // OLD is no row there
+	if h.Kind == AlsoRule { // OLD is not a row there
 		values[0] = "jsonb_build_object('body', OLD.body)"
 	}
 	if c.Spec.Scoped {
@@ -135,7 +135,7 @@ func (c *Case) sameRow(table string) string {
 	return "id = OLD.id"
 }
 
-// text is a column that tells of a person.
+// text is a column with personal data.
 func (c *Case) text(table string) string {
 	if table == clients {
 		return "name"
@@ -143,7 +143,7 @@ func (c *Case) text(table string) string {
 	return c.Spec.table(table).Columns[0].Name
 }
 
-// written are the columns that a copy of a row takes.
+// written are the columns of a copy of a row.
 func (c *Case) written(table string) []string {
 	columns := []string{"id", "flag"}
 	if table == clients {

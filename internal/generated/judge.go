@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Snapshot is every row of every table, materialized views and the control
-// schema included. Tables of the application's schema have no schema in their
-// name; partitions are read through their table, inheriting tables by themselves.
+// Snapshot is every row of every table, materialized views and the control schema
+// included. Names of tables of the application's schema have no schema; rows of
+// partitions are under their table, rows of inheriting tables under their own.
 type Snapshot map[string][]Row
 
 // Row is a row's columns as text. NULL is left out.
@@ -20,16 +20,16 @@ type Row map[string]string
 // control reports whether the table is of the control schema.
 func control(table string) bool { return strings.HasPrefix(table, "oubli.") }
 
-// Outcome is what became of the clients by what the job says.
+// Outcome is what became of the clients, according to the job.
 type Outcome struct {
 	Erased  []string          // keys
 	Failed  map[string]string // code by key
 	Blocked string            // the reason, for a job that was not finished
 }
 
-// Finding is a promise that was broken.
+// Finding is a guarantee that was broken.
 type Finding struct {
-	What   string // the same for all of its kind
+	What   string // the kind of finding
 	Table  string
 	Column string
 	Detail string
@@ -39,12 +39,12 @@ func (f Finding) String() string {
 	return strings.TrimSuffix(fmt.Sprintf("%s: %s.%s: %s", f.What, f.Table, f.Column, f.Detail), ": ")
 }
 
-// Same reports whether two findings are of one kind and place.
+// Same reports whether two findings have the same kind and place.
 func (f Finding) Same(g Finding) bool {
 	return f.What == g.What && f.Table == g.Table && f.Column == g.Column
 }
 
-// Judge holds the database after an erasure against the one before.
+// Judge compares the database after an erasure with the database before it.
 func (c *Case) Judge(before, after Snapshot, o Outcome) []Finding {
 	j := &judge{Case: c, erased: map[int]bool{}, before: before, after: after, rows: map[string]map[string]Row{}, profiles: map[string]bool{}}
 	for _, key := range o.Erased {
@@ -89,7 +89,7 @@ func (j *judge) clientID(cl Client) string {
 	return cl.Key + "/" + tenant
 }
 
-// outcome finds clients who were not erased although nothing stands in the way.
+// outcome finds clients who were not erased although nothing prevents it.
 func (j *judge) outcome(o Outcome) {
 	if j.Spec.mayFail() {
 		return
@@ -104,7 +104,7 @@ func (j *judge) outcome(o Outcome) {
 	}
 }
 
-// clientRows holds the clients' own rows against what they must be.
+// clientRows checks the clients' own rows.
 func (j *judge) clientRows() {
 	known := map[string]bool{}
 	was := map[string]Row{}
@@ -147,7 +147,7 @@ func (j *judge) allowTimestamp(table string, free map[string]bool) {
 	}
 }
 
-// compare finds columns that have changed and may not.
+// compare finds columns that changed although they must not.
 func (j *judge) compare(table string, was, now Row, free map[string]bool) {
 	j.allowTimestamp(table, free)
 	for _, column := range slices.Sorted(maps.Keys(was)) {
@@ -162,7 +162,7 @@ func (j *judge) compare(table string, was, now Row, free map[string]bool) {
 	}
 }
 
-// plantedRows holds every planted row against what an erasure may do to it.
+// plantedRows checks every generated row against what an erasure may do to it.
 func (j *judge) plantedRows() {
 	was := map[string]map[string]Row{}
 	for table, rows := range j.before {
@@ -197,13 +197,14 @@ func (j *judge) plantedRows() {
 	}
 }
 
-// uncovered reports whether the row is an erased client's although no entry's
-// condition says so. Then it may go or be cleared; the markers tell.
+// uncovered reports whether the row belongs to an erased client although no entry's
+// condition covers it. Then it may be deleted or cleared: markers checks it.
 func (j *judge) uncovered(r *row) bool {
 	return len(r.uncovered) > 0 && slices.ContainsFunc(r.owners, func(n int) bool { return j.erased[n] })
 }
 
-// expected is whether a row must go and, if not, which columns may change.
+// expected returns whether a row must be deleted and, if not, which columns may
+// change.
 func (j *judge) expected(r *row) (gone bool, free map[string]bool) {
 	free = map[string]bool{}
 	shape := j.Spec.shape(r.table)
@@ -231,7 +232,7 @@ func (j *judge) expected(r *row) (gone bool, free map[string]bool) {
 	return gone, free
 }
 
-// reached reports whether a row belongs by this way to an erased client.
+// reached reports whether a row belongs to an erased client by this way.
 func (j *judge) reached(r *row, w Way) bool {
 	to := r.refs[w.Column]
 	switch {
@@ -247,7 +248,7 @@ func (j *judge) reached(r *row, w Way) bool {
 	})
 }
 
-// unowned reports whether nobody is left who points to the row.
+// unowned reports whether no client refers to the row any more.
 func (j *judge) unowned(r *row) bool {
 	erased, left := false, false
 	for _, o := range j.owned {
@@ -258,7 +259,7 @@ func (j *judge) unowned(r *row) bool {
 	return erased && !left
 }
 
-// written finds columns of a reached row that are not as the map says.
+// written finds columns of a reached row that are not what the map says.
 func (j *judge) written(r *row, now Row) {
 	shape := j.Spec.shape(r.table)
 	for _, w := range shape.Ways {
@@ -288,8 +289,8 @@ func (j *judge) profile(r *row, key string) bool {
 	return j.profiles[key+"/"+tenant]
 }
 
-// otherRows finds rows that nobody has planted, in tables into which no hook
-// writes, and tables whose rows no erasure may change.
+// otherRows finds new rows in tables into which no hook writes, and changes to
+// tables that no erasure may change.
 func (j *judge) otherRows() {
 	for _, table := range []string{"services", "tenants"} {
 		if len(j.after[table]) != len(j.before[table]) {
@@ -309,7 +310,7 @@ func (j *judge) otherRows() {
 	}
 }
 
-// markers looks for erased clients everywhere.
+// markers looks for the markers of erased clients in all tables.
 func (j *judge) markers() {
 	type needle struct {
 		client int

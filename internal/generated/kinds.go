@@ -1,16 +1,15 @@
 package generated
 
-// Kind is something that may stand between an erasure and its promise.
+// Kind is something that may prevent an erasure.
 type Kind struct {
 	Name string
-	// MayFail says that it can be right not to erase: clients may be reported as
-	// failed and the job as blocked. Where no kind of a case may fail, everybody
-	// is erased.
+	// MayFail allows not to erase: clients may be reported as failed and the job as
+	// blocked. If no kind of a case may fail, all clients must be erased.
 	MayFail bool
-	add     func(d *draw) bool // false: it does not fit into this spec
+	add     func(d *draw) bool // false: it cannot be added to this spec
 }
 
-// Kinds are all there are.
+// Kinds are all kinds.
 func Kinds() []Kind { return kinds }
 
 func (d *draw) add(k Kind) {
@@ -22,7 +21,7 @@ func (d *draw) add(k Kind) {
 	}
 }
 
-// mayFail reports whether any kind of the spec may.
+// mayFail reports whether any kind of the spec may fail.
 func (s *Spec) mayFail() bool {
 	for _, k := range kinds {
 		for _, name := range s.Kinds {
@@ -184,12 +183,12 @@ var kinds = []Kind{
 	{Name: "copied into the kept parent's row", MayFail: true, add: func(d *draw) bool {
 		parent := d.of(Reassign, false)
 		t := d.plain(Way{Column: parent.Name + "_id", Through: parent.Name, Erase: Delete})
-		return d.hook(Hook{Kind: TellParent, Table: t.Name, All: d.chance(50)})
+		return d.hook(Hook{Kind: CopyToParent, Table: t.Name, All: d.chance(50)})
 	}},
 	{Name: "copied into the kept parent's row at the end of the transaction", MayFail: true, add: func(d *draw) bool {
 		parent := d.of(Reassign, false)
 		t := d.plain(Way{Column: parent.Name + "_id", Through: parent.Name, Erase: Delete})
-		return d.hook(Hook{Kind: TellParent, Table: t.Name, All: d.chance(50), Late: true})
+		return d.hook(Hook{Kind: CopyToParent, Table: t.Name, All: d.chance(50), Late: true})
 	}},
 	{Name: "refused", MayFail: true, add: func(d *draw) bool {
 		return d.hook(Hook{Kind: Refuse, Table: d.of(oneOf(d, Reassign, Delete), false).Name})
@@ -302,7 +301,7 @@ func (d *draw) history(t *Table, h Hook, mapped int) bool {
 	return d.hook(h)
 }
 
-// uncovered adds a polymorphic table with rows that its condition passes by.
+// uncovered adds a polymorphic table with rows that its condition does not cover.
 func (d *draw) uncovered(values ...string) bool {
 	w := d.polymorphic()
 	w.Where.Uncovered = values

@@ -13,11 +13,11 @@ type Client struct {
 	Number int    // of the case, from 1
 	Tenant int    // 1 or 2
 	Key    string // as text
-	Marker string // what every text about the client holds
+	Marker string // in every text about the client
 	Held   bool   // a guard holds
 }
 
-// row is a planted row of the application.
+// row is a row of the application.
 type row struct {
 	table     *Table
 	id        int
@@ -25,9 +25,9 @@ type row struct {
 	refs      map[string]ref // by the way's column
 	uncovered map[string]bool
 	owners    []int // the clients whom it is about
-	belongs   []int // those of them whose it is, rather than whom it only names
+	belongs   []int // those of them to whom it belongs; the others are only named in it
 	flag      bool
-	recent    bool // what is retained on it is still kept
+	recent    bool // its retained columns are still kept
 	literal   map[string]string
 }
 
@@ -37,11 +37,11 @@ type ref struct {
 	row    *row
 }
 
-// Marker is what every text about the client with this number holds.
+// Marker is contained in every text about the client with this number.
 func Marker(n int) string { return fmt.Sprintf("Zq%05dx", n) }
 
-// keyOf spells the n-th key of a type, so that no other number or text of the
-// case looks like it.
+// keyOf returns the n-th key of a type. No other number or text of the case looks
+// like a key.
 func keyOf(t KeyType, n int) string {
 	switch t {
 	case Int:
@@ -58,7 +58,7 @@ func keyOf(t KeyType, n int) string {
 
 func quoted(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// plant makes the clients and their rows.
+// plant generates the clients and their rows.
 func (c *Case) plant() {
 	per := []int{c.Spec.Clients}
 	if c.Spec.Tenants {
@@ -103,7 +103,7 @@ func sum(s string) uint64 {
 
 func (c *Case) client(n int) Client { return c.Clients[n-1] }
 
-// flagged is whose rows hooks act on.
+// flagged reports whether hooks act on the client's rows.
 func flagged(client int) bool { return client%3 == 0 }
 
 func (c *Case) add(r *row) *row {
@@ -133,7 +133,7 @@ func (c *Case) plantDirect(own *rand.Rand, t, shape *Table) {
 		}
 	}
 	if w := shape.Ways[0]; w.Where.Column == "subject_type" {
-		for k := range 3 { // of others than clients, whose keys are others as well
+		for k := range 3 { // rows about other things than clients, with keys that no client has
 			r := c.add(&row{table: t, tenant: 1, refs: map[string]ref{}, uncovered: map[string]bool{w.Column: true}})
 			r.literal = map[string]string{w.Where.Column: "'Staff'", w.Column: quoted(keyOf(c.Spec.Key, 900+k))}
 			c.fill(own, r, k)
@@ -141,8 +141,8 @@ func (c *Case) plantDirect(own *rand.Rand, t, shape *Table) {
 	}
 }
 
-// row plants one row of a client; other is its discriminator, if it has one
-// that the map's condition passes by.
+// row generates one row of a client; other is its discriminator, if it has one that
+// the map's condition does not cover.
 func (c *Case) row(own *rand.Rand, t, shape *Table, cl Client, k int, other string) {
 	r := c.add(&row{
 		table: t, tenant: cl.Tenant, flag: flagged(cl.Number),
@@ -167,7 +167,7 @@ func (c *Case) row(own *rand.Rand, t, shape *Table, cl Client, k int, other stri
 	c.fill(own, r, k)
 }
 
-// another is a client of the same tenant.
+// another returns another client of the same tenant.
 func (c *Case) another(cl Client, k int) int {
 	var same []int
 	for _, o := range c.Clients {
@@ -184,7 +184,7 @@ func (c *Case) refer(own *rand.Rand, r *row, w Way, client int) {
 	}
 }
 
-// answer lets a row refer to an earlier one of its table.
+// answer makes a row refer to an earlier one of its table.
 func (c *Case) answer(own *rand.Rand, r *row, w Way) {
 	earlier := slices.DeleteFunc(c.of(r.table), func(o *row) bool { return o == r || o.tenant != r.tenant })
 	if len(earlier) > 0 && own.IntN(2) == 0 {
@@ -210,8 +210,8 @@ func (c *Case) plantChildren(own *rand.Rand, t, shape *Table) {
 	}
 }
 
-// plantOwned gives each client a row to point to, and some of them one row
-// together, which is about nobody in particular.
+// plantOwned gives each client a row to refer to, and some clients one shared row,
+// which contains no marker.
 func (c *Case) plantOwned(t *Table) {
 	var shared *row
 	for _, cl := range c.Clients {
@@ -229,22 +229,22 @@ func (c *Case) plantOwned(t *Table) {
 	}
 }
 
-// owning says that a client's row points to a row.
+// owning says that a client's row refers to a row.
 type owning struct {
 	client int
 	table  *Table
 	row    *row
 }
 
-// fill finds out whom a row is about and gives its columns their values.
+// fill determines whom a row is about, and sets the values of its columns.
 func (c *Case) fill(own *rand.Rand, r *row, k int) {
 	shape := c.Spec.shape(r.table)
 	for _, w := range shape.Ways {
 		switch to := r.refs[w.Column]; {
-		case w.Through == shape.Name: // somebody else's answer
+		case w.Through == shape.Name: // an answer to another client's row
 		case to.client != 0:
 			r.owners = append(r.owners, to.client)
-		case to.row != nil: // whom it only names is not told of by what belongs to it
+		case to.row != nil: // a row that belongs to it contains nothing about clients whom it only names
 			r.owners = append(r.owners, to.row.belongs...)
 		}
 		if w.Erase != Unlink {
@@ -280,7 +280,7 @@ func (c *Case) fill(own *rand.Rand, r *row, k int) {
 	r.literal["amount"] = fmt.Sprint(own.IntN(1000))
 }
 
-// value is what a column holds of a row's clients.
+// value is the value of a column: a text with the markers of the row's clients.
 func (c *Case) value(r *row, col Column) string {
 	text := fmt.Sprintf("%s of %d", col.Name, r.id)
 	if !col.neutral() {

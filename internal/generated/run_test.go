@@ -23,7 +23,7 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// result is how one case went.
+// result is the result of one case.
 type result struct {
 	*generated.Case
 	refused  string // by check, or by a worker before anything began: the reason
@@ -41,12 +41,12 @@ func (r *result) describe() string {
 	return fmt.Sprintf("erased %d of %d, failed or skipped %v", len(r.outcome.Erased), len(r.Asked), r.outcome.Failed)
 }
 
-// databases are used by one case after the other: emptying one is much cheaper
-// than making one.
+// databases are used by one case after another: to empty one is much faster than to
+// create one.
 type databases chan *pgxpool.Pool
 
-// open makes as many databases as cases may run at once. They end with t, not
-// with the case.
+// open creates as many databases as cases may run at once. They are dropped at the
+// end of t, not of the case.
 func open(t *testing.T) databases {
 	t.Helper()
 	all := make(databases, runtime.GOMAXPROCS(0))
@@ -55,7 +55,7 @@ func open(t *testing.T) databases {
 		if _, _, err := repository.Migrate(t.Context(), testdb.URL(t, pool)); err != nil {
 			t.Fatal(err)
 		}
-		// What migrating has written stays for the next case.
+		// What migrations have written must stay for the next case.
 		if _, err := pool.Exec(t.Context(), `CREATE TABLE oubli.written_by_migrate AS
 			SELECT oid::regclass::text AS name FROM pg_class WHERE relnamespace = 'oubli'::regnamespace AND relkind = 'r'
 			AND (xpath('/row/n/text()',
@@ -67,7 +67,7 @@ func open(t *testing.T) databases {
 	return all
 }
 
-// emptySQL leaves the control schema as migrating has made it, and nothing else.
+// emptySQL removes everything but the control schema as migrations have made it.
 const emptySQL = `
 DROP SCHEMA public CASCADE;
 CREATE SCHEMA public;
@@ -77,8 +77,8 @@ DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(oid::regclass::text, ', ')
 	AND oid::regclass::text NOT IN (SELECT name FROM oubli.written_by_migrate)); END $$`
 
 // run builds the case's database, erases, and judges. An error means that there is
-// nothing to judge: PostgreSQL does not take the case's SQL, the loader does not
-// take its map, or the store fails where no case may make it fail.
+// nothing to judge: PostgreSQL refuses the case's SQL, the loader refuses its map, or
+// the store fails where no case may make it fail.
 func (d databases) run(t *testing.T, s *generated.Spec) (*result, error) {
 	t.Helper()
 	return d.runAnd(t, s, "")
@@ -122,13 +122,13 @@ func (d databases) runAnd(t *testing.T, s *generated.Spec, then string) (*result
 		r.refused = "as the workers: " + err.Error()
 		return r, nil
 	}
-	var told generated.Outcome
-	rehearsed := before
-	if r.Spec.Rehearse {
-		if told, err = r.job(t.Context(), store, true); err != nil {
+	var announced generated.Outcome
+	afterDryRun := before
+	if r.Spec.DryRun {
+		if announced, err = r.job(t.Context(), store, true); err != nil {
 			return r, fmt.Errorf("dry run: %w", err)
 		}
-		if rehearsed, err = snapshot(t.Context(), pool); err != nil {
+		if afterDryRun, err = snapshot(t.Context(), pool); err != nil {
 			return r, err
 		}
 	}
@@ -143,8 +143,8 @@ func (d databases) runAnd(t *testing.T, s *generated.Spec, then string) (*result
 		return r, err
 	}
 	r.findings = r.Judge(before, after, r.outcome)
-	if r.Spec.Rehearse {
-		r.findings = append(r.findings, r.JudgeRehearsal(before, rehearsed, told, r.outcome)...)
+	if r.Spec.DryRun {
+		r.findings = append(r.findings, r.JudgeDryRun(before, afterDryRun, announced, r.outcome)...)
 	}
 	return r, nil
 }
@@ -166,7 +166,7 @@ func (r *result) job(ctx context.Context, s *repository.Store, dry bool) (genera
 	if err := j.chunks(ctx); err != nil {
 		return j.o, err
 	}
-	if j.o.Blocked != "" { // the next job has the tenant for itself
+	if j.o.Blocked != "" { // the next job must find no other job of the tenant
 		if _, err := s.Cancel(ctx, j.kind, jobs.AnyTenant, j.id); err != nil {
 			return j.o, fmt.Errorf("cancel: %w", err)
 		}
@@ -179,7 +179,7 @@ func (r *result) job(ctx context.Context, s *repository.Store, dry bool) (genera
 	return j.o, j.read(ctx)
 }
 
-// job is one job of a case on its way.
+// job is a job of a case while it runs.
 type job struct {
 	*result
 	s    *repository.Store
@@ -207,11 +207,11 @@ func (j *job) accept(ctx context.Context, dry bool) error {
 	return err
 }
 
-// tries bounds how often one chunk is begun again.
+// tries is how often one chunk may be started again.
 const tries = 50
 
-// chunks erases as a worker does: a chunk that is refused is halved until one
-// client stands alone, who is tried three times and then failed.
+// chunks erases as a worker does: a chunk that is refused is halved until it has one
+// client, who is tried three times and then failed.
 func (j *job) chunks(ctx context.Context) error {
 	c := j.c
 	n, stubborn, left := j.Spec.Chunk, 0, tries
@@ -222,7 +222,7 @@ func (j *job) chunks(ctx context.Context) error {
 			n, stubborn, left = j.Spec.Chunk, 0, tries
 		}
 		if left--; left == 0 {
-			return fmt.Errorf("no end: %w", err)
+			return fmt.Errorf("too many tries: %w", err)
 		}
 		e, _ := errors.AsType[*jobs.Error](err)
 		switch {
@@ -250,8 +250,8 @@ func (j *job) chunks(ctx context.Context) error {
 	return nil
 }
 
-// read fills in what became of the clients: what the task has passed and no
-// exception names was erased.
+// read reads what became of the clients: those before the task's position who are in
+// no exception were erased.
 func (j *job) read(ctx context.Context) error {
 	list, err := j.s.Exceptions(ctx, jobs.ExceptionFilter{Kind: j.kind, TenantID: jobs.AnyTenant, JobID: j.id, Page: jobs.Page{Limit: 1000}})
 	if err != nil {
@@ -320,8 +320,8 @@ func snapshot(ctx context.Context, pool *pgxpool.Pool) (generated.Snapshot, erro
 	return all, err
 }
 
-// reduce finds the smallest spec that it can in which something of the same kind
-// and place goes wrong.
+// reduce removes elements from a spec as long as it still has a finding of the same
+// kind and place.
 func (d databases) reduce(t *testing.T, r *result, want generated.Finding) *result {
 	t.Helper()
 	left := 120

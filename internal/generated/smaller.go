@@ -2,8 +2,8 @@ package generated
 
 import "slices"
 
-// Smaller lists specs that have one thing less. Not all of them make sense to
-// PostgreSQL or to the map: those show nothing.
+// Smaller lists specs that have one element less. PostgreSQL or the map may refuse
+// some of them; ignore those.
 func (s *Spec) Smaller() []*Spec {
 	var all []*Spec
 	try := func(change func(c *Spec) bool) {
@@ -40,7 +40,7 @@ func (s *Spec) Smaller() []*Spec {
 	}
 	off(func(c *Spec) *bool { return &c.Anonymize })
 	off(func(c *Spec) *bool { return &c.Hold })
-	off(func(c *Spec) *bool { return &c.Rehearse })
+	off(func(c *Spec) *bool { return &c.DryRun })
 	off(func(c *Spec) *bool { return &c.Merge })
 	off(func(c *Spec) *bool { return &c.UniqueMail })
 	try(func(c *Spec) bool { c.Key = Bigint; return s.Key != Bigint && !s.has(OtherCase) })
@@ -71,7 +71,7 @@ func (s *Spec) Smaller() []*Spec {
 	return all
 }
 
-// needed reports whether something else of the spec names the table.
+// needed reports whether another element of the spec refers to the table.
 func (s *Spec) needed(name string) bool {
 	return slices.ContainsFunc(s.Tables, func(t *Table) bool {
 		return t.Inherits == name || slices.ContainsFunc(t.Ways, func(w Way) bool { return w.Through == name && t.Name != name })

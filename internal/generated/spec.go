@@ -10,11 +10,11 @@ import (
 type Spec struct {
 	Seed       uint64
 	Key        KeyType
-	Tenants    bool // two tenants; else none, and no tenant section
+	Tenants    bool // two tenants; otherwise none, and no tenant section
 	Scoped     bool // keys are unique within their tenant only, and both tenants use the same ones
 	Anonymize  bool // client.erase: anonymize
 	Hold       bool // a guard on the client's row
-	Rehearse   bool // a dry run comes first
+	DryRun     bool // a dry run comes first
 	Merge      bool // by a merge into the anonymous profile, instead of an erasure
 	UniqueMail bool // a unique index on the clients' email
 	Clients    int  // of the first tenant; the second has half as many
@@ -55,16 +55,16 @@ const clients = "clients"
 // Table is a table of the application.
 type Table struct {
 	Name      string
-	Ways      []Way // entries of the map; none: the map does not know the table
+	Ways      []Way // entries of the map; none: the map does not list the table
 	Columns   []Column
-	Retain    string // a further text column that is kept by law where the row is recent; "" for none
+	Retain    string // another text column, which is kept by law where the row is recent; "" for none
 	Unique    UniqueKind
 	Partition PartitionKind
 	Inherits  string // the parent table; its columns and ways are the parent's
 	Check     string // a CHECK on the first column
 	Sparse    bool   // rows for some clients only
 	History   bool   // the trigger of a hook writes into it
-	First     bool   // comes first in the map
+	First     bool   // is first in the map
 }
 
 // UniqueKind is a unique index that begins with the first reference.
@@ -79,7 +79,7 @@ const (
 	PairUnique       UniqueKind = "pair" // over both references
 )
 
-// PartitionKind says by what a table is partitioned.
+// PartitionKind is how a table is partitioned.
 type PartitionKind string
 
 // The kinds of partitioning.
@@ -94,35 +94,35 @@ type Way struct {
 	Column   string
 	Through  string // the table that the column refers to; "" for the clients
 	Soft     bool   // without a foreign key
-	AsText   bool   // a soft reference spelled out in a text column
+	AsText   bool   // a soft reference, as text in a text column
 	NotNull  bool
 	OnDelete string // of the foreign key
 	Deferred bool   // DEFERRABLE INITIALLY DEFERRED
 	Where    Where
 	Erase    Action
-	OwnedBy  bool // the clients' column points to the table's key instead
+	OwnedBy  bool // the clients' column refers to the table's key instead
 }
 
 // Where is the condition of an entry.
 type Where struct {
 	SQL    string // of the map; "" for none
 	Column string // the discriminator, of type text
-	Value  string // that the condition asks for
-	// Uncovered rows have another discriminator and are the client's all the same:
-	// SQL literals to draw from. None: no such rows.
+	Value  string // that the condition requires
+	// Uncovered are SQL literals for the discriminator of rows that belong to the
+	// client although the condition does not cover them. None: no such rows.
 	Uncovered []string
 }
 
-// Column holds something, usually of a person.
+// Column is a column other than keys and references, usually with personal data.
 type Column struct {
 	Name    string
 	Type    string
 	NotNull bool
-	Rule    string // in YAML; "" where the row goes
+	Rule    string // in YAML; "" where the row is deleted
 	Of      string // the column that it is generated from
 }
 
-// neutral reports whether the column holds nothing of a person: it is kept.
+// neutral reports whether the column contains no personal data: it is kept.
 func (c Column) neutral() bool { return c.Rule == "keep" && c.Of == "" }
 
 // Hook is a trigger, a rule or a policy on a table.
@@ -132,8 +132,8 @@ type Hook struct {
 	Table  string
 	On     string // the partition or inheriting table that has it instead of Table; "" for Table itself
 	Target string // the table that it writes into, if it does
-	All    bool   // acts on every row; else on rows with the flag only
-	Own    bool   // runs with the rights of whoever fires it
+	All    bool   // acts on every row; otherwise only on rows with the flag
+	Own    bool   // runs with the rights of the session that causes it
 	Late   bool   // a constraint trigger at the end of the transaction
 }
 
@@ -142,23 +142,23 @@ type HookKind string
 
 // The kinds of hooks.
 const (
-	Touch        HookKind = "touch"         // sets updated_at
-	History      HookKind = "history"       // writes the row as it was into Target
-	Statement    HookKind = "statement"     // the same, by transition table
-	Suppress     HookKind = "suppress"      // BEFORE DELETE: RETURN NULL
-	Ignore       HookKind = "ignore"        // BEFORE UPDATE: RETURN NULL
-	SoftDelete   HookKind = "soft delete"   // BEFORE DELETE: marks the row instead
-	Restore      HookKind = "restore"       // BEFORE UPDATE: puts the first column back
-	RestoreLink  HookKind = "restore link"  // BEFORE UPDATE: puts the first reference back
-	Reinsert     HookKind = "reinsert"      // AFTER DELETE: inserts the row again
-	Copy         HookKind = "copy"          // writes the first column and the client into another mapped table
-	TellParent   HookKind = "tell parent"   // AFTER DELETE: writes the first column into the parent's row
-	Move         HookKind = "move"          // BEFORE UPDATE: puts the first column into the second
-	InsteadOf    HookKind = "instead of"    // the table becomes a view with an INSTEAD OF trigger that does nothing
-	Refuse       HookKind = "refuse"        // raises an exception
-	InsteadRule  HookKind = "instead rule"  // ON DELETE DO INSTEAD NOTHING
-	AlsoRule     HookKind = "also rule"     // ON DELETE DO ALSO INSERT
-	HidingPolicy HookKind = "hiding policy" // hides rows from all but the owner
+	Touch        HookKind = "touch"          // sets updated_at
+	History      HookKind = "history"        // writes the row as it was into Target
+	Statement    HookKind = "statement"      // the same, by transition table
+	Suppress     HookKind = "suppress"       // BEFORE DELETE: RETURN NULL
+	Ignore       HookKind = "ignore"         // BEFORE UPDATE: RETURN NULL
+	SoftDelete   HookKind = "soft delete"    // BEFORE DELETE: marks the row instead
+	Restore      HookKind = "restore"        // BEFORE UPDATE: restores the first column
+	RestoreLink  HookKind = "restore link"   // BEFORE UPDATE: restores the first reference
+	Reinsert     HookKind = "reinsert"       // AFTER DELETE: inserts the row again
+	Copy         HookKind = "copy"           // writes the first column and the client into another mapped table
+	CopyToParent HookKind = "copy to parent" // AFTER DELETE: writes the first column into the parent's row
+	Move         HookKind = "move"           // BEFORE UPDATE: writes the first column into the second
+	InsteadOf    HookKind = "instead of"     // the table becomes a view with an INSTEAD OF trigger that does nothing
+	Refuse       HookKind = "refuse"         // raises an exception
+	InsteadRule  HookKind = "instead rule"   // ON DELETE DO INSTEAD NOTHING
+	AlsoRule     HookKind = "also rule"      // ON DELETE DO ALSO INSERT
+	HidingPolicy HookKind = "hiding policy"  // hides rows from all but the owner
 )
 
 // View is a materialized view over a table.
@@ -169,13 +169,13 @@ type View struct {
 	Listed bool // under refresh:
 }
 
-// Extra is a thing of the clients' table.
+// Extra is an extra element of the clients' table.
 type Extra string
 
 // The extras.
 const (
 	ReferredBy Extra = "referred by" // clients.referred_by, unlinked
-	OtherCase  Extra = "other case"  // citext references are spelled in capitals
+	OtherCase  Extra = "other case"  // citext references are in capitals
 )
 
 func (s *Spec) has(e Extra) bool { return slices.Contains(s.Extras, e) }
@@ -188,8 +188,8 @@ func (s *Spec) table(name string) *Table {
 	return s.Tables[i]
 }
 
-// shape is the table whose columns and ways t has: its own, or those of the
-// table that it inherits from.
+// shape is the table whose columns and ways t has: t, or the table that it inherits
+// from.
 func (s *Spec) shape(t *Table) *Table {
 	if t.Inherits != "" {
 		return s.table(t.Inherits)
@@ -207,8 +207,8 @@ func (t *Table) direct() *Way {
 	return nil
 }
 
-// belongs is what erasing does to the client's own rows of the table: the action
-// of the first way.
+// action is what erasing does to the client's own rows of the table: the action of
+// the first way.
 func (t *Table) action() Action {
 	if len(t.Ways) == 0 {
 		return ""
@@ -216,18 +216,18 @@ func (t *Table) action() Action {
 	return t.Ways[0].Erase
 }
 
-// stays reports whether any way leaves rows behind.
+// stays reports whether rows stay by any way.
 func (t *Table) stays() bool {
 	return slices.ContainsFunc(t.Ways, func(w Way) bool { return w.Erase != Delete && !(w.Through == t.Name) })
 }
 
-// Describe is one line for people.
+// Describe returns one line that describes the spec.
 func (s *Spec) Describe() string {
 	return fmt.Sprintf("seed %d, key %s, tenants %t, scoped %t, anonymize %t, dry run %t, merge %t, %d tables, kinds %q",
-		s.Seed, s.Key, s.Tenants, s.Scoped, s.Anonymize, s.Rehearse, s.Merge, len(s.Tables), s.Kinds)
+		s.Seed, s.Key, s.Tenants, s.Scoped, s.Anonymize, s.DryRun, s.Merge, len(s.Tables), s.Kinds)
 }
 
-// clone is a copy that shares nothing.
+// clone returns a deep copy.
 func (s *Spec) clone() *Spec {
 	c := *s
 	c.Tables = make([]*Table, len(s.Tables))

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// script is SQL in the making.
+// script builds SQL text.
 type script struct{ strings.Builder }
 
 func (b *script) add(format string, args ...any) { fmt.Fprintf(&b.Builder, format+"\n", args...) }
 
-// sql is the whole database: tables, rows, then what acts on them.
+// sql is the SQL of the whole database: tables, rows, then hooks and views.
 func (c *Case) sql() string {
 	b := &script{}
 	s := c.Spec
@@ -129,7 +129,7 @@ func (c *Case) createClients(b *script) {
 	}
 }
 
-// referrer is the client who has referred this one; 0 for nobody.
+// referrer is the client who has recommended this one; 0 for none.
 func (c *Case) referrer(cl Client) int {
 	if !c.Spec.has(ReferredBy) || cl.Number == 1 || c.client(cl.Number-1).Tenant != cl.Tenant {
 		return 0
@@ -286,7 +286,7 @@ func (c *Case) insert(b *script, t *Table) {
 	}
 }
 
-// spelled is a key as references hold it.
+// spelled is a key as it is written in references.
 func (c *Case) spelled(key string) string {
 	if c.Spec.has(OtherCase) {
 		key = strings.ToUpper(key)

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// yaml is the map that means to cover the database.
+// yaml is the map that should cover the database.
 func (c *Case) yaml() string {
 	b, s := &script{}, c.Spec
 	b.add("version: 1")

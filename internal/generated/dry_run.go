@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// JudgeRehearsal holds the database after a dry run against the one before, and
-// what it has told against what became of the clients afterwards. A dry run may
-// have made anonymous profiles.
-func (c *Case) JudgeRehearsal(before, after Snapshot, told, became Outcome) []Finding {
+// JudgeDryRun compares the database after a dry run with the database before it,
+// and the outcomes of the dry run with those of the erasure afterwards. A dry run
+// may have made anonymous profiles.
+func (c *Case) JudgeDryRun(before, after Snapshot, announced, became Outcome) []Finding {
 	var all []Finding
 	find := func(what, table, column, format string, args ...any) {
 		all = append(all, Finding{what, table, column, fmt.Sprintf(format, args...)})
@@ -28,11 +28,11 @@ func (c *Case) JudgeRehearsal(before, after Snapshot, told, became Outcome) []Fi
 			find("dry run added", table, "", "%d rows", len(after[table])-len(rows))
 		}
 	}
-	slices.Sort(told.Erased)
+	slices.Sort(announced.Erased)
 	slices.Sort(became.Erased)
-	if !slices.Equal(told.Erased, became.Erased) || !maps.Equal(told.Failed, became.Failed) || (told.Blocked == "") != (became.Blocked == "") {
-		find("dry run told otherwise", "", "", "erased %v, failed %v, blocked %q; then erased %v, failed %v, blocked %q",
-			told.Erased, told.Failed, told.Blocked, became.Erased, became.Failed, became.Blocked)
+	if !slices.Equal(announced.Erased, became.Erased) || !maps.Equal(announced.Failed, became.Failed) || (announced.Blocked == "") != (became.Blocked == "") {
+		find("dry run announced another outcome", "", "", "erased %v, failed %v, blocked %q; then erased %v, failed %v, blocked %q",
+			announced.Erased, announced.Failed, announced.Blocked, became.Erased, became.Failed, became.Blocked)
 	}
 	return all
 }
