@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"text/tabwriter"
 	"time"
-	"unicode/utf8"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -13,7 +13,7 @@ import (
 // WriteOutcome writes what became of a job, for people: its state, clients by
 // outcome, exceptions by code, rows by table, the mail and the times (UTC).
 func WriteOutcome(w io.Writer, j jobs.Job) {
-	var t table
+	t := table{tabwriter.NewWriter(w, labelColumn, 0, 2, ' ', 0), numberColumn(j)}
 	t.head(j)
 	t.section("Clients")
 	for _, c := range outcomeRows(j) {
@@ -53,7 +53,7 @@ func WriteOutcome(w io.Writer, j jobs.Job) {
 	if j.Residue != nil {
 		t.fact("on disk", Residue(j.Residue.Level))
 	}
-	_, _ = io.WriteString(w, t.String())
+	_ = t.Flush()
 }
 
 func rowsTitle(j jobs.Job) string {
@@ -95,20 +95,36 @@ func outcomeRows(j jobs.Job) []outcomeRow {
 	return rows
 }
 
-// table prints labels on the left and numbers, aligned to the right, beside
-// them; all sections have the same columns. text/tabwriter cannot do that: it
-// aligns every column to the same side, and aligns each section by itself.
+// table prints labels on the left, and numbers aligned to the right beside them.
+// tabwriter aligns the labels. It would align all columns to the same side, so fmt
+// aligns the numbers.
 type table struct {
-	lines []tableLine
+	*tabwriter.Writer
+	numbers int // width of the column of numbers
 }
 
-type tableLine struct {
-	text          string // a line of its own; otherwise:
-	label, number string
-	note          string
+// labelColumn is wide enough for the labels of outcomes. A longer name of a table or
+// code widens its own section only.
+const labelColumn = 34
+
+// numberColumn is the width of the largest number of a job.
+func numberColumn(j jobs.Job) int {
+	most := int64(j.Requested)
+	for _, n := range j.Exceptions {
+		most = max(most, int64(n))
+	}
+	for _, n := range j.Rows {
+		most = max(most, n)
+	}
+	if j.Merge != nil {
+		for _, n := range j.Merge.Found {
+			most = max(most, n)
+		}
+	}
+	return len(Thousands(most))
 }
 
-func (t *table) head(j jobs.Job) {
+func (t table) head(j jobs.Job) {
 	what := "Erasure "
 	if j.Merge != nil {
 		what = "Merge "
@@ -151,35 +167,18 @@ func mergeText(m jobs.MergeTerms) string {
 	return text + ", sources deleted"
 }
 
-func (t *table) text(line string) { t.lines = append(t.lines, tableLine{text: line}) }
+func (t table) text(line string) { fmt.Fprintln(t, line) }
 
-func (t *table) section(title string) { t.text("\n  " + title) }
+func (t table) section(title string) { t.text("\n  " + title) }
 
-func (t *table) row(label string, n int64, note string) {
-	t.lines = append(t.lines, tableLine{label: Printable(label), number: Thousands(n), note: note})
+func (t table) row(label string, n int64, note string) {
+	if note != "" {
+		note = "  " + note
+	}
+	fmt.Fprintf(t, "    %s\t%*s%s\n", Printable(label), t.numbers, Thousands(n), note)
 }
 
-func (t *table) fact(label, value string) { t.text(fmt.Sprintf("    %-12s%s", label, value)) }
-
-// String aligns all sections alike.
-func (t *table) String() string {
-	labels, numbers := 24, 0
-	for _, l := range t.lines {
-		labels = max(labels, utf8.RuneCountInString(l.label))
-		numbers = max(numbers, len(l.number))
-	}
-	var b strings.Builder
-	for _, l := range t.lines {
-		line := l.text
-		if l.number != "" {
-			// fmt pads by runes, as the label was measured.
-			line = fmt.Sprintf("    %-*s  %*s  %s", labels, l.label, numbers, l.number, l.note)
-		}
-		b.WriteString(strings.TrimRight(line, " "))
-		b.WriteByte('\n')
-	}
-	return b.String()
-}
+func (t table) fact(label, value string) { t.text(fmt.Sprintf("    %-12s%s", label, value)) }
 
 func mailText(m jobs.MailStatus) string {
 	text := Words(string(m.State))

@@ -6,7 +6,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// residueMeaning says what a level means for the files of the database.
+// ResidueMeaning says what a level means for the files of the database.
 func ResidueMeaning(l jobs.ResidueLevel) string {
 	switch l {
 	case jobs.ResidueLogical:
@@ -21,7 +21,7 @@ func ResidueMeaning(l jobs.ResidueLevel) string {
 	return ""
 }
 
-// residueText is a level with its meaning.
+// Residue is a level with its meaning.
 func Residue(l jobs.ResidueLevel) string {
 	return fmt.Sprintf("level %d, %s", l, ResidueMeaning(l))
 }
