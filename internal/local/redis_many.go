@@ -1,7 +1,6 @@
 package local
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,10 +8,12 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
-// conf is a redis-server that reads a file of settings and, unlike a single
-// server, has no password of its own.
+// conf is one redis-server of several, with the lines of its configuration file. It
+// has no password.
 type conf struct {
 	dir     *serverDir
 	program string
@@ -52,8 +53,13 @@ func (c *conf) start(ctx context.Context) error {
 		return err
 	}
 	err = await(ctx, proc, func(ctx context.Context) error {
-		_, err := c.ask(ctx, "PING")
-		return err
+		// The client logs every failed attempt to connect.
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", c.addr())
+		if err != nil {
+			return err
+		}
+		_, err = c.ask(ctx, "PING")
+		return errors.Join(err, conn.Close())
 	})
 	if err != nil {
 		c.dir.stop(syscall.SIGKILL)
@@ -64,44 +70,20 @@ func (c *conf) start(ctx context.Context) error {
 
 func (c *conf) addr() string { return address(c.port) }
 
-// ask sends one command and returns the answer: a status, a number, or a text.
+// ask sends one command, whose words are separated by spaces, and returns the
+// answer as text.
 func (c *conf) ask(ctx context.Context, command string) (string, error) {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp4", c.addr())
+	client := redis.NewClient(&redis.Options{Addr: c.addr(), MaxRetries: -1, DialerRetries: 1, DisableIdentity: true})
+	defer client.Close()
+	var words []any
+	for word := range strings.FieldsSeq(command) {
+		words = append(words, word)
+	}
+	answer, err := client.Do(ctx, words...).Result()
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s: %w", words[0], err)
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return "", err
-	}
-	if _, err := fmt.Fprintf(conn, "%s\r\n", command); err != nil {
-		return "", err
-	}
-	r := bufio.NewReader(conn)
-	line, err := r.ReadString('\n')
-	if err != nil {
-		return "", err
-	}
-	line = strings.TrimSpace(line)
-	switch {
-	case strings.HasPrefix(line, "-"):
-		return "", fmt.Errorf("%s: %s", strings.Fields(command)[0], line[1:])
-	case strings.HasPrefix(line, "$"):
-		var n int
-		if _, err := fmt.Sscanf(line, "$%d", &n); err != nil || n < 0 {
-			return "", err
-		}
-		text := make([]byte, n)
-		for read := 0; read < n; {
-			k, err := r.Read(text[read:])
-			if err != nil {
-				return "", err
-			}
-			read += k
-		}
-		return string(text), nil
-	}
-	return strings.TrimLeft(line, "+:"), nil
+	return fmt.Sprint(answer), nil
 }
 
 // until repeats a command until its answer is as wanted.
@@ -139,8 +121,8 @@ func StartRedisCluster(ctx context.Context) (_ *RedisCluster, err error) {
 	}()
 	const slots = 16384
 	for range 3 {
-		// The bus has a port of its own; the default, 10000 further on, may lie
-		// where systems take the ports of outgoing connections from.
+		// The bus needs a port of its own. The default is the server's port + 10000,
+		// which may be among those that systems use for outgoing connections.
 		bus, err := freePort()
 		if err != nil {
 			return nil, err
