@@ -55,7 +55,7 @@ type ErasureRequest struct {
 	Notify        []string // recipients of the mail
 	Locale        string   // of the mail; empty: the tenant's, else English
 	NotBefore     time.Time
-	Override      []string // guards that shall not hold
+	Override      []string // guards that must not hold the clients back
 	DryRun        bool     // run the statements and take them back; nobody is notified
 	CreatedBy     string   // the caller's subject
 }

@@ -117,7 +117,7 @@ type Terms struct {
 	Cutoff     *time.Time // activity since then is a reason to skip
 	Listed     time.Time  // when the list of clients was made; who was created later is not on it
 	Activities []string   // kinds of activity that count; none: all
-	Override   []string   // guards that shall not hold
+	Override   []string   // guards that must not hold the clients back
 	Country    string     // of the tenant; decides how long the law keeps
 	Locale     string     // of the tenant; decides the labels
 	DryRun     bool       // every chunk is taken back

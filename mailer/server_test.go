@@ -18,7 +18,7 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// server is a real SMTP server in this process, with hooks for what it shall do
+// server is a real SMTP server in this process, with hooks for what it must do
 // wrong. A nil hook lets everything pass.
 type server struct {
 	host string

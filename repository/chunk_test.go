@@ -14,7 +14,7 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// hold locks clients in a transaction of a stranger and returns its end.
+// hold locks clients in another transaction and returns the function that ends it.
 func hold(t *testing.T, db *bookingdb.DB, sql string, args ...any) (let func()) {
 	t.Helper()
 	tx, err := db.Pool.Begin(t.Context())

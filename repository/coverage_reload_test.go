@@ -13,7 +13,7 @@ import (
 )
 
 // blocked is a job that waits since a table was added of which the map knows
-// nothing, and the file in which somebody mends it.
+// nothing, and the file in which it is fixed.
 func blocked(t *testing.T) (s *shape, job jobs.Job, file *atomic.Pointer[string]) {
 	t.Helper()
 	const first = noTenant
@@ -71,13 +71,13 @@ func TestAnEditedMapIsEnoughForABlockedJobToGoOn(t *testing.T) {
 	if now := job(t, s.store, j.ID); !strings.Contains(now.BlockedReason, "public.points.holdr") {
 		t.Errorf("blocked because %q", now.BlockedReason)
 	}
-	mended := noTenant + "tables: [{table: points, reference: holder, erase: delete}]\n"
-	m, err := erasuremap.Parse("map.yaml", []byte("version: 1\n"+mended))
+	fixed := noTenant + "tables: [{table: points, reference: holder, erase: delete}]\n"
+	m, err := erasuremap.Parse("map.yaml", []byte("version: 1\n"+fixed))
 	if err != nil {
 		t.Fatal(err)
 	}
 	bookingdb.Grant(t, s.Pool, m)
-	write(file, mended)
+	write(file, fixed)
 	if n, err := s.store.Unblock(t.Context()); n != 1 || err != nil {
 		t.Fatalf("%d jobs go on, %v", n, err)
 	}

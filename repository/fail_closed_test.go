@@ -89,7 +89,7 @@ CREATE TABLE visits (id int GENERATED ALWAYS AS IDENTITY, client_id bigint NOT N
 			t.Fatalf("%v, want the job blocked because it names %s", err, renamed.want)
 		}
 		file.Store(text("booked", "visits"))
-		if renamed.guard == "reserved" { // mended: the file is read again, and the job goes on
+		if renamed.guard == "reserved" { // fixed: the file is read again, and the job goes on
 			if err := drain(t.Context(), other, c, 40); err != nil {
 				t.Fatal(err)
 			}

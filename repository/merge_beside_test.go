@@ -18,7 +18,7 @@ func TestMergesThatCrossEndClearly(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	a, b := pair(t, db)
-	strangers(t, db, a, b)
+	separateClasses(t, db, a, b)
 	s := open(t, db)
 	there, back := acceptMerge(t, s, mergeRequest("1", b, []string{a})), acceptMerge(t, s, mergeRequest("1", a, []string{b}))
 	both := map[string]int{}
@@ -94,7 +94,7 @@ func TestMergesAndErasuresOfTheSameClientsSideBySideLoseAndDoubleNothing(t *test
 	erasable(t, db)
 	s := open(t, db, func(o *repository.Options) { o.BatchClients, o.Lanes = 15, 2 })
 	all := db.Clients(t, 1, 60)
-	strangers(t, db, all...)
+	separateClasses(t, db, all...)
 	recount(t, db)
 	untouched := db.Untouched(t, all)
 	var ids []string
@@ -125,7 +125,7 @@ func TestATargetThatIsErasedInTheMiddleLeavesTheRestAsItIs(t *testing.T) {
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
 	all := db.Clients(t, 1, 4)
-	strangers(t, db, all...)
+	separateClasses(t, db, all...)
 	s := open(t, db)
 	j := acceptMerge(t, s, mergeRequest("1", all[3], all[:3]))
 	c := mustClaim(t, s, db.Strings(t, "SELECT id::text FROM oubli.tasks WHERE job_id = $1 AND kind = 'merge'", j.ID)[0])

@@ -16,7 +16,7 @@ func (s *shape) mergeInto(t *testing.T, conflicts jobs.ConflictRule, change ...m
 }
 
 // Each case has one row of client 1 that cannot become client 2's, and one that
-// can. What is left when the target wins is listed; when nobody shall win,
+// can. What is left when the target wins is listed; when neither must win,
 // nothing has changed.
 func TestConflictsOfEveryKindAreFoundBeforeAnythingChanges(t *testing.T) {
 	t.Parallel()

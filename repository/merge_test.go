@@ -71,9 +71,9 @@ func merge(t *testing.T, s *repository.Store, db *bookingdb.DB, req jobs.MergeRe
 	return workMerge(t, s, db, acceptMerge(t, s, req).ID)
 }
 
-// strangers takes away every class that two of the clients share, so that they
-// meet under no unique index.
-func strangers(t *testing.T, db *bookingdb.DB, keys ...string) {
+// separateClasses removes every class that two of the clients share, so that they
+// conflict in no unique index.
+func separateClasses(t *testing.T, db *bookingdb.DB, keys ...string) {
 	t.Helper()
 	db.Exec(t, `UPDATE invoice_lines SET participation_id = NULL
 		WHERE participation_id IN (SELECT id FROM participations WHERE client_id = ANY($1::text[]::bigint[]))`, keys)
@@ -85,7 +85,7 @@ func strangers(t *testing.T, db *bookingdb.DB, keys ...string) {
 // sameClass puts two clients into one class, and bills the first for it.
 func sameClass(t *testing.T, db *bookingdb.DB, source, target string) (session, billed string) {
 	t.Helper()
-	strangers(t, db, source, target)
+	separateClasses(t, db, source, target)
 	session = db.Strings(t, `
 		SELECT min(s.id)::text FROM class_sessions AS s JOIN clients AS c USING (studio_id)
 		WHERE c.id = $1::text::bigint AND NOT EXISTS (
@@ -151,7 +151,7 @@ func TestAMergeMovesWhatIsTheSourcesAndDeletesTheSource(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
-	strangers(t, db, source, target)
+	separateClasses(t, db, source, target)
 	db.Exec(t, "UPDATE clients SET referred_by = $1::text::bigint WHERE id = $2::text::bigint", source, target)
 	db.Exec(t, "UPDATE clients SET phone = NULL, email = '  ' || $1 || '@kept.example' WHERE id = $1::text::bigint", target)
 	db.Exec(t, "UPDATE clients SET phone = '+33 1', email = 'source@blank.example' WHERE id = $1::text::bigint", source)
@@ -193,7 +193,7 @@ func TestABlankIsFilledEvenWhereAUniqueIndexKeepsTheTwoApart(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
-	strangers(t, db, source, target)
+	separateClasses(t, db, source, target)
 	db.Exec(t, `UPDATE clients SET email = CASE WHEN id = $1::text::bigint THEN 'only@one.example' END
 		WHERE id = ANY(ARRAY[$1, $2]::text[]::bigint[])`, source, target)
 	s := open(t, db)
@@ -209,7 +209,7 @@ func TestAMergeThatKeepsItsSourceLeavesItWithoutItsRows(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
-	strangers(t, db, source, target)
+	separateClasses(t, db, source, target)
 	db.Exec(t, "UPDATE clients SET email = NULL, phone = NULL WHERE id = ANY(ARRAY[$1, $2]::text[]::bigint[])", source, target)
 	db.Exec(t, "UPDATE clients SET email = 'mine@stays.example', phone = '+33 2' WHERE id = $1::text::bigint", source)
 	s := open(t, db)
@@ -343,7 +343,7 @@ func TestAGuardOfTheSourcesOwnRowHoldsAndOneOfRowsThatMoveDoesNot(t *testing.T) 
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
-	strangers(t, db, source, target)
+	separateClasses(t, db, source, target)
 	db.Exec(t, "UPDATE invoices SET status = 'open' WHERE client_id = $1::text::bigint", source)
 	s := open(t, db)
 	db.Exec(t, "UPDATE clients SET balance_cents = -100 WHERE id = $1::text::bigint", source)
@@ -399,7 +399,7 @@ func TestADoubleClickMergesOnce(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
-	strangers(t, db, source, target)
+	separateClasses(t, db, source, target)
 	s := open(t, db)
 	req := mergeRequest("1", target, []string{source})
 	key := jobs.IdempotencyKey{Key: "click", Caller: "test"}
@@ -452,7 +452,7 @@ func TestNobodyKeepsWhichClientWentIntoWhich(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
-	strangers(t, db, source, target)
+	separateClasses(t, db, source, target)
 	s := open(t, db)
 	open := acceptMerge(t, s, mergeRequest("1", target, []string{source}))
 	mentions := func() (n int) {

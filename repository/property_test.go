@@ -56,7 +56,7 @@ type walk struct {
 	held      []*jobs.Claim  // by workers who live
 	dead      []*jobs.Claim  // by workers who do not know that they are dead
 	sent      map[string]int // mails by letter
-	let       []func()       // what strangers hold
+	let       []func()       // ends of other transactions
 }
 
 func newWalk(t *testing.T, seed uint64) *walk {

@@ -55,7 +55,7 @@ func mustErase(t *testing.T, s *repository.Store, c *jobs.Claim, n int) jobs.Chu
 	return chunk
 }
 
-// fenced fails the test unless the call was refused as a stranger's.
+// fenced fails the test unless the call was refused as that of an earlier claim.
 func fenced(t *testing.T, what string, err error) {
 	t.Helper()
 	if !errors.Is(err, jobs.ErrFenced) {

@@ -323,7 +323,7 @@ func TestATenantWhoseLawCannotBeToldWaitsAloneAndSaysWhy(t *testing.T) {
 		"    years: {DE: 10, AT: 7}\n    otherwise: 10\n", "    years: {DE: 10, CH: {years: 10, clock: end_of_fiscal_year}}\n")
 	s := open(t, db, use, atMoment(dayOf(t, "2040-01-01")))
 	good := former(t, db, "DE", "UTC", "2020-05-05")
-	for _, c := range []struct{ name, breaks, mends, why string }{
+	for _, c := range []struct{ name, breaks, fixes, why string }{
 		{"fiscal year", "country = 'CH', fiscal_year_end = '30.6.'", "fiscal_year_end = '06-30'",
 			"the end of the tenant's fiscal year cannot be read"},
 		{"time zone", "timezone = 'Nowhere/Land'", "timezone = 'UTC'", "the tenant's time zone is none that PostgreSQL knows"},
@@ -348,8 +348,8 @@ func TestATenantWhoseLawCannotBeToldWaitsAloneAndSaysWhy(t *testing.T) {
 		if _, err := s.EraseChunk(t.Context(), claim, 10); jobs.KindOf(err) != jobs.Conflict || !strings.Contains(err.Error(), c.why) {
 			t.Errorf("%s: an erasure answers %v", c.name, err)
 		}
-		// Mended, both go on: the law is read anew with every claim.
-		db.Exec(t, "UPDATE studios SET "+c.mends+" WHERE id = $1::text::bigint", bad)
+		// After the fix, both continue: every claim reads the retention rules again.
+		db.Exec(t, "UPDATE studios SET "+c.fixes+" WHERE id = $1::text::bigint", bad)
 		db.Exec(t, "UPDATE oubli.retention_sweeps SET run_at = now() WHERE tenant_id = $1", bad)
 		sweep(t, s)
 		if held(t, db, bad) != 0 {

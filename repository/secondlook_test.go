@@ -127,7 +127,7 @@ func TestLateRowsOfAMergesSourceGoWhereItsOtherRowsWent(t *testing.T) {
 	erasable(t, db)
 	s := open(t, db, impatient)
 	keys := db.Clients(t, 1, 6)
-	strangers(t, db, keys...)
+	separateClasses(t, db, keys...)
 	tx := begin(t, db.Pool, "SELECT FROM clients")
 	for target, source := range map[string]string{"": keys[0], keys[1]: keys[2], keys[4]: keys[5]} {
 		if j := merge(t, s, db, mergeRequest("1", target, []string{source}, keepTarget)); j.State != jobs.Completed {

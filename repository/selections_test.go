@@ -139,7 +139,7 @@ func TestAnErasureTakesTheSelectionAsItWasConfirmedAndOnce(t *testing.T) {
 		t.Fatalf("after ticking two again: %+v, %v", sel, err)
 	}
 	if _, err := s.Tick(t.Context(), "1", sel.ID, jobs.Ticks{Exclude: []string{"999999999"}}); jobs.KindOf(err) != jobs.Invalid {
-		t.Errorf("unticking a stranger: %v", err)
+		t.Errorf("unticking another tenant.s client: %v", err)
 	}
 	request := jobs.ErasureRequest{TenantID: "1", SelectionID: sel.ID, ExpectedCount: len(in), Reason: jobs.Inactivity, CreatedBy: "test"}
 	try := func(key string) (jobs.Job, error) {

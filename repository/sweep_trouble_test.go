@@ -77,17 +77,17 @@ func TestARowThatTheDatabaseRefusesToClearKeepsNoOther(t *testing.T) {
 		if n := sweep(t, s); n != 0 {
 			t.Errorf("%s: a second sweep of the day cleared %d", name, n)
 		}
-		// The next day tries again: first in vain, then mended.
+		// The next day tries again: first without success, then after the fix.
 		sweep(t, open(t, db, atMoment(dayOf(t, "2030-01-02"))))
 		if w := retention(t, s, tenant).Sweeps[0]; w.Day.String() != "2030-01-02" || w.Refused[c.code] != 3 {
 			t.Errorf("%s: on the next day %+v", name, w)
 		}
 		db.Exec(t, c.drop)
 		if n := sweep(t, open(t, db, atMoment(dayOf(t, "2030-01-03")))); n != 3 {
-			t.Errorf("%s: once mended, %d rows are cleared", name, n)
+			t.Errorf("%s: after the fix, %d rows are cleared", name, n)
 		}
 		if k := retention(t, s, tenant).Kept[0]; k.Due != 0 || k.Refused != 0 || k.Cleared != 40 {
-			t.Errorf("%s: once mended, %+v", name, k)
+			t.Errorf("%s: after the fix, %+v", name, k)
 		}
 	}
 }

@@ -32,8 +32,8 @@ func TestAPoisonClientFailsAloneAndUnnamed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 300)
 	keys := r.db.Clients(t, 1, 20)
-	poison := []string{keys[0], keys[7], keys[8], keys[19]}
-	r.db.Exec(t, "UPDATE clients SET email = 'vez' || id || '@private.example' WHERE id = ANY($1::text[]::bigint[])", poison)
+	refused := []string{keys[0], keys[7], keys[8], keys[19]}
+	r.db.Exec(t, "UPDATE clients SET email = 'vez' || id || '@private.example' WHERE id = ANY($1::text[]::bigint[])", refused)
 	r.db.Exec(t, refusePrivateAddresses)
 	s := r.run()
 	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
@@ -42,9 +42,9 @@ func TestAPoisonClientFailsAloneAndUnnamed(t *testing.T) {
 	}
 	left := r.db.Existing(t, keys)
 	slices.Sort(left)
-	slices.Sort(poison)
-	if !slices.Equal(left, poison) {
-		t.Errorf("left %v, want %v", left, poison)
+	slices.Sort(refused)
+	if !slices.Equal(left, refused) {
+		t.Errorf("left %v, want %v", left, refused)
 	}
 	r.tellsNothing(t)
 }
@@ -65,7 +65,7 @@ func TestPoisonAndStrangersAreSetApartWhileTenantsTakeTurns(t *testing.T) {
 			WHERE studio_id = $1 AND NOT is_anonymous AND EXISTS (SELECT FROM appointments WHERE client_id = c.id)
 			ORDER BY id LIMIT 9`, i+1)
 		if i == 3 {
-			keys = keys[:1] // poison alone
+			keys = keys[:1] // refused alone
 		}
 		r.db.Exec(t, "UPDATE clients SET email = 'vez' || id || '@private.example' WHERE id = $1::text::bigint", keys[len(keys)/2])
 		if i == 0 {
@@ -96,9 +96,9 @@ func TestPoisonAndStrangersAreSetApartWhileTenantsTakeTurns(t *testing.T) {
 	}
 }
 
-// A stranger who holds rows costs time and nothing else: no client is failed,
+// Another transaction that locks rows costs time and nothing else: no client is failed,
 // no death is counted, and the others are erased meanwhile.
-func TestAStrangersLocksHoldUpOnlyTheirOwnClients(t *testing.T) {
+func TestLocksOfAnotherTransactionDelayOnlyTheLockedClients(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
 		"the client's row": "SELECT FROM clients WHERE id = $1::bigint FOR UPDATE",
@@ -122,7 +122,7 @@ func TestAStrangersLocksHoldUpOnlyTheirOwnClients(t *testing.T) {
 			s := r.run()
 			id := r.accept(s, "1", keys, "a@studio.example").ID
 			bookingdb.Wait(t, "all others to be erased", func() bool { return r.job(s, id).Counts.Pending == 1 })
-			// The batch goes round until the stranger leaves: given back at
+			// The batch is tried again until the other transaction ends: given back at
 			// least once, it must not look like a crash.
 			bookingdb.Wait(t, "the batch to be given back", func() bool {
 				return r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'pending' AND last_error = 'contention'") == 1

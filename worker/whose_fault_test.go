@@ -49,8 +49,8 @@ func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, 300)
 			one, all, sources := r.db.Clients(t, 1, 12), r.db.Clients(t, 2, 4), r.db.Clients(t, 3, 3)
-			poison := slices.Concat(one[5:6], all, sources[:1])
-			r.raise(t, state, poison)
+			refused := slices.Concat(one[5:6], all, sources[:1])
+			r.raise(t, state, refused)
 			// On a busy machine to read the catalog again can take longer than the rig's
 			// short lease, and that counts as a crash.
 			s := r.run(func(o *repository.Options) { o.Lease = 10 * time.Second })
@@ -83,9 +83,9 @@ func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
 			}
 			left := r.db.Existing(t, slices.Concat(one, all, sources))
 			slices.Sort(left)
-			slices.Sort(poison)
-			if !slices.Equal(left, poison) {
-				t.Errorf("left %v, want %v", left, poison)
+			slices.Sort(refused)
+			if !slices.Equal(left, refused) {
+				t.Errorf("left %v, want %v", left, refused)
 			}
 			if strings.Contains(r.log.String(), "vezno") {
 				t.Error("the log quotes PostgreSQL's message")

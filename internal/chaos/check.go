@@ -226,11 +226,11 @@ func (r *round) checkClients(ctx context.Context) error {
 // checkBlame checks that only clients who were meant to fail have failed.
 func (r *round) checkBlame(ctx context.Context, failed map[string]string, by map[string][]string) error {
 	for client, code := range failed {
-		var poisoned bool
-		if err := r.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM poison WHERE id::text = $1)", client).Scan(&poisoned); err != nil {
+		var protected bool
+		if err := r.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM protected WHERE id::text = $1)", client).Scan(&protected); err != nil {
 			return err
 		}
-		if !(poisoned && code == poisonCode || client == r.feeder.killer && code == "worker_crashed") {
+		if !(protected && code == protectedCode || client == r.feeder.killer && code == "worker_crashed") {
 			r.violated("client %s failed with %s, for no fault of its own: %v", client, code, by[client])
 		}
 	}

@@ -68,7 +68,7 @@ func (r *round) injectFaults(ctx context.Context) error {
 	}
 }
 
-// inject injects one fault and, unless the next one shall overlap it, waits until
+// inject injects one fault and, unless the next one should overlap it, waits until
 // the system has recovered.
 func (r *round) inject(ctx context.Context, f fault, overlapped bool) error {
 	for _, p := range r.processes() {

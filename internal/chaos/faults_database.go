@@ -60,9 +60,9 @@ func databaseFaults() []fault {
 			return r.cutAt(ctx, func(p *process) link { return p.db }, "downstream", committed)
 		}},
 		{"too many database connections", tooMany},
-		{"a stranger holds clients", strangerHoldsClients},
-		{"a stranger locks a table", strangerLocksTable},
-		{"a stranger locks a task", strangerLocksTask},
+		{"another transaction locks clients", lockClients},
+		{"another transaction locks a table", lockTable},
+		{"another transaction locks a task", lockTask},
 		{"the disk is full", diskFull},
 		{"the schema grows a column", schemaGrows},
 		{"a client whom the database refuses", refusedClient},
@@ -144,18 +144,18 @@ func (r *round) lockWhile(ctx context.Context, sql string, args ...any) (recover
 	return r.progress(ctx), nil
 }
 
-func strangerHoldsClients(ctx context.Context, r *round) (recovery, error) {
+func lockClients(ctx context.Context, r *round) (recovery, error) {
 	return r.lockWhile(ctx, `SELECT FROM clients WHERE id IN (
 		SELECT unnest(keys[position + 1:])::bigint FROM oubli.tasks
 		WHERE kind = 'batch' AND state IN ('pending', 'running') LIMIT 60) FOR UPDATE SKIP LOCKED`)
 }
 
-func strangerLocksTable(ctx context.Context, r *round) (recovery, error) {
+func lockTable(ctx context.Context, r *round) (recovery, error) {
 	tables := []string{"appointments", "invoices", "clients", "client_notes"}
 	return r.lockWhile(ctx, fmt.Sprintf("LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", tables[r.IntN(len(tables))]))
 }
 
-func strangerLocksTask(ctx context.Context, r *round) (recovery, error) {
+func lockTask(ctx context.Context, r *round) (recovery, error) {
 	return r.lockWhile(ctx, `WITH few AS (
 		  SELECT id, job_id FROM oubli.tasks WHERE state IN ('pending', 'running') LIMIT 2 FOR UPDATE SKIP LOCKED)
 		SELECT FROM oubli.jobs WHERE id IN (SELECT job_id FROM few) FOR UPDATE SKIP LOCKED`)
@@ -239,7 +239,7 @@ func refusedClient(ctx context.Context, r *round) (recovery, error) {
 	if client == "" {
 		return recovery{}, errNotMet
 	}
-	if _, err := r.pool.Exec(ctx, "INSERT INTO poison VALUES ($1::text::bigint)", client); err != nil {
+	if _, err := r.pool.Exec(ctx, "INSERT INTO protected VALUES ($1::text::bigint)", client); err != nil {
 		return recovery{}, err
 	}
 	r.feeder.askFor(ctx, 2, client)

@@ -124,14 +124,14 @@ func (l *lab) openDatabase(ctx context.Context) (err error) {
 	return err
 }
 
-// troubleSQL makes a trigger that refuses to delete the clients in public.poison,
+// troubleSQL makes a trigger that refuses to delete the clients in public.protected,
 // with a message that quotes personal data.
 const troubleSQL = `
-	CREATE TABLE public.poison (id bigint PRIMARY KEY);
-	GRANT SELECT ON public.poison TO PUBLIC;
+	CREATE TABLE public.protected (id bigint PRIMARY KEY);
+	GRANT SELECT ON public.protected TO PUBLIC;
 	CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
-		IF EXISTS (SELECT FROM public.poison WHERE id = OLD.id) THEN
+		IF EXISTS (SELECT FROM public.protected WHERE id = OLD.id) THEN
 			RAISE EXCEPTION 'client % <%> stays', OLD.last_name, OLD.email
 			  USING ERRCODE = '23514', CONSTRAINT = 'clients_keep_vip', DETAIL = OLD::text;
 		END IF;
@@ -139,8 +139,8 @@ const troubleSQL = `
 	END $$;
 	CREATE TRIGGER refuse BEFORE DELETE ON public.clients FOR EACH ROW EXECUTE FUNCTION public.refuse();`
 
-// poisonCode is the reason code of a client in public.poison.
-const poisonCode = "23514:clients_keep_vip"
+// protectedCode is the reason code of a client in public.protected.
+const protectedCode = "23514:clients_keep_vip"
 
 // mapWithTrouble is the demo's map with that trigger listed.
 func mapWithTrouble() []byte {

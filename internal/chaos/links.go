@@ -64,14 +64,14 @@ func (l link) restore() error {
 // silence keeps the connections open and forwards nothing.
 func (l link) silence() error {
 	for _, direction := range []string{"upstream", "downstream"} {
-		if err := l.poison("timeout", direction, map[string]any{"timeout": 0}); err != nil {
+		if err := l.addToxic("timeout", direction, map[string]any{"timeout": 0}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (l link) poison(kind, direction string, attributes map[string]any) error {
+func (l link) addToxic(kind, direction string, attributes map[string]any) error {
 	b, err := json.Marshal(map[string]any{"type": kind, "stream": direction, "attributes": attributes})
 	if err != nil {
 		return err
@@ -98,7 +98,7 @@ func (l link) cutAt(direction, text string, times int32) (left func() int32, err
 	n := new(atomic.Int32)
 	n.Store(times)
 	cuts.Store(l.Name+direction, n)
-	return n.Load, l.poison("cutter", direction, map[string]any{"name": l.Name + direction, "text": text})
+	return n.Load, l.addToxic("cutter", direction, map[string]any{"name": l.Name + direction, "text": text})
 }
 
 // Cutter is a toxic that closes a connection just before a text is forwarded.

@@ -34,7 +34,7 @@ type Options struct {
 	Draws    bool      // Err can redraw a line
 }
 
-// Run plays the demo until ctx ends, or the story does when it shall run once.
+// Run plays the demo until ctx ends, or, if it runs once, until the story ends.
 // Nothing is left behind.
 func Run(ctx context.Context, o Options) (err error) {
 	d := &demo{Options: o}

@@ -133,7 +133,7 @@ func (s *fixture) hostilities(t *testing.T) []hostile {
 		{"a period of SQL", "POST", "/v1/selections", nil, `{"period":"1 year'; DROP TABLE clients; --"}`, 422, "validation_failed"},
 		{"SQL as an activity", "POST", "/v1/selections", nil, `{"period":"P1Y","without":["appointments\" WHERE true; --"]}`,
 			422, "unknown_activity"},
-		{"strangers unticked", "PATCH", sel, nil, `{"exclude":["` + theirs + `"]}`, 422, "not_a_candidate"},
+		{"clients of others unticked", "PATCH", sel, nil, `{"exclude":["` + theirs + `"]}`, 422, "not_a_candidate"},
 		{"SQL unticked", "PATCH", sel, nil, `{"exclude":["1) OR (1=1"]}`, 422, "bad_client_id"},
 		{"unticked and ticked", "PATCH", sel, nil, `{"exclude":["7"],"include":["007"]}`, 422, "contradiction"},
 

@@ -162,6 +162,14 @@ func (b *snapshot) holds(t *testing.T, job jobs.Job) (gone []string) {
 	return gone
 }
 
+// allErased is holds for a job that must erase everybody and complete.
+func (b *snapshot) allErased(t *testing.T, job jobs.Job) {
+	t.Helper()
+	if gone := b.holds(t, job); len(gone) != len(b.keys) || job.State != jobs.Completed {
+		t.Errorf("%d of %d are gone: %+v", len(gone), len(b.keys), job)
+	}
+}
+
 // controlNamesNobody searches oubli's own tables for data of clients.
 func (s *stack) controlNamesNobody(t *testing.T) {
 	t.Helper()

@@ -37,7 +37,7 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 	clients := s.plain(t, 1, 40)
 	next := func() string { clients = clients[1:]; return clients[0] }
 	culprit := next()
-	s.poison(t, culprit, "")
+	s.refuseToDelete(t, culprit, "")
 	service := s.start(t, both, app.Tuning{})
 	c := admin(t, service, "1")
 	later := time.Now().Add(time.Hour)

@@ -113,14 +113,14 @@ const plantSQL = `
 const troubleSQL = `
 	CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
-		IF OLD.notes LIKE 'poison%' THEN
+		IF OLD.notes LIKE 'refused%' THEN
 			RAISE EXCEPTION 'client % <%> stays', OLD.last_name, OLD.email USING ERRCODE = '23503', DETAIL = OLD::text, HINT = OLD.last_name;
 		END IF;
 		RETURN OLD;
 	END $$;
 	CREATE TRIGGER refuse BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION refuse();
 	ALTER TABLE invoices ADD CONSTRAINT invoices_vip CHECK (total_cents <> 424242 OR client_id < 0) NOT VALID;
-	UPDATE clients SET notes = 'poison ' || last_name WHERE id % 997 = 5;
+	UPDATE clients SET notes = 'refused ' || last_name WHERE id % 997 = 5;
 	UPDATE clients SET notes = 'cast:' || last_name WHERE id % 997 = 6 AND studio_id = 1;
 	ALTER TABLE invoices DISABLE TRIGGER ALL;
 	ALTER TABLE invoices DROP CONSTRAINT invoices_vip;
@@ -247,7 +247,7 @@ func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 	}
 	// Erase the clients that made trouble too, so that the search also covers
 	// their values, which error messages quoted.
-	h.Exec(t, "ALTER TABLE invoices DROP CONSTRAINT invoices_vip; UPDATE clients SET notes = NULL WHERE notes ~ '^(poison|cast:)'")
+	h.Exec(t, "ALTER TABLE invoices DROP CONSTRAINT invoices_vip; UPDATE clients SET notes = NULL WHERE notes ~ '^(refused|cast:)'")
 	for _, job := range []struct{ studio, id string }{{"1", first.ID}, {"2", second.ID}} {
 		var again jobs.Job
 		token := mustMint(t, job.studio, jobs.Admin)

@@ -123,6 +123,20 @@ func tenantFor(c jobs.Caller, named string) (string, error) {
 	return c.Tenant, nil
 }
 
+// oneTenantFor is tenantFor for requests that need a tenant.
+func oneTenantFor(c jobs.Caller, named string) (string, error) {
+	tenant, err := tenantFor(c, named)
+	if err == nil && tenant == jobs.AnyTenant {
+		return "", tenantNeeded()
+	}
+	return tenant, err
+}
+
+// tenantNeeded returns the problem of a request that needs a tenant and has none.
+func tenantNeeded() error {
+	return invalid(Fault{Code: "required", Detail: "With a token for all tenants, tenant_id is required.", Pointer: "/tenant_id"})
+}
+
 // keyspace returns the name under which a caller's Idempotency-Keys and limits
 // are kept. It contains the tenant, because a subject is unique only within it.
 func keyspace(c jobs.Caller) string {

@@ -102,11 +102,16 @@ func (a *api) listErasures(ctx context.Context, in *listJobsInput) (*jobList, er
 	if err != nil {
 		return nil, err
 	}
-	items := make([]jobs.Job, len(l.Items))
+	return &jobList{Body: listOf(l, normalized)}, nil
+}
+
+// listOf turns the jobs of a list into what the API shows of them.
+func listOf[T any](l jobs.List[jobs.Job], show func(jobs.Job) T) jobs.List[T] {
+	items := make([]T, len(l.Items))
 	for i, job := range l.Items {
-		items[i] = normalized(job)
+		items[i] = show(job)
 	}
-	return &jobList{Body: jobs.List[jobs.Job]{Items: items, Next: l.Next}}, nil
+	return jobs.List[T]{Items: items, Next: l.Next}
 }
 
 // ErasurePath is the path of one erasure.

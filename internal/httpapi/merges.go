@@ -73,12 +73,9 @@ type createMergeOutput struct {
 
 func (a *api) createMerge(ctx context.Context, _ *struct{}, b *mergeRequest) (*createMergeOutput, error) {
 	c := callOf(ctx)
-	tenant, err := tenantFor(c.caller, b.TenantID)
+	tenant, err := oneTenantFor(c.caller, b.TenantID)
 	if err != nil {
 		return nil, err
-	}
-	if tenant == jobs.AnyTenant {
-		return nil, tenantNeeded()
 	}
 	job, replayed, err := a.Merges.AcceptMerge(ctx, b.request(c.caller, tenant), newIdempotencyKey(c, http.MethodPost, "/v1/merges", tenant))
 	if err != nil {
@@ -100,11 +97,7 @@ func (a *api) listMerges(ctx context.Context, in *listJobsInput) (*mergeList, er
 	if err != nil {
 		return nil, err
 	}
-	items := make([]jobs.MergeJob, len(l.Items))
-	for i, job := range l.Items {
-		items[i] = normalizedMerge(job)
-	}
-	return &mergeList{Body: jobs.List[jobs.MergeJob]{Items: items, Next: l.Next}}, nil
+	return &mergeList{Body: listOf(l, normalizedMerge)}, nil
 }
 
 // MergePath is the path of one merge.

@@ -121,12 +121,9 @@ type createSelectionOutput struct {
 
 func (a *api) createSelection(ctx context.Context, _ *struct{}, b *selectionRequest) (*createSelectionOutput, error) {
 	c := callOf(ctx)
-	tenant, err := tenantFor(c.caller, b.TenantID)
+	tenant, err := oneTenantFor(c.caller, b.TenantID)
 	if err != nil {
 		return nil, err
-	}
-	if tenant == jobs.AnyTenant {
-		return nil, tenantNeeded()
 	}
 	sel, err := a.Selections.Select(ctx, jobs.SelectionRequest{
 		TenantID: tenant, Period: b.Period, Without: b.Without, IncludeNew: b.IncludeNew, CreatedBy: c.caller.Subject,
@@ -135,11 +132,6 @@ func (a *api) createSelection(ctx context.Context, _ *struct{}, b *selectionRequ
 		return nil, err
 	}
 	return &createSelectionOutput{Location: "/v1/selections/" + sel.ID, Body: normalizedSelection(sel)}, nil
-}
-
-// tenantNeeded returns the problem of a request that needs a tenant and has none.
-func tenantNeeded() error {
-	return invalid(Fault{Code: "required", Detail: "With a token for all tenants, tenant_id is required.", Pointer: "/tenant_id"})
 }
 
 func (a *api) getSelection(ctx context.Context, in *SelectionPath) (*oneSelection, error) {

@@ -52,9 +52,9 @@ func TestRedisKeepsHintsAndWantsThePassword(t *testing.T) {
 	if err != nil || policy["maxmemory-policy"] != "noeviction" {
 		t.Errorf("maxmemory-policy: got %v, %v", policy, err)
 	}
-	stranger := redis.NewClient(&redis.Options{Addr: address(r.port)})
-	defer stranger.Close()
-	if err := stranger.Ping(t.Context()).Err(); err == nil {
+	other := redis.NewClient(&redis.Options{Addr: address(r.port)})
+	defer other.Close()
+	if err := other.Ping(t.Context()).Err(); err == nil {
 		t.Error("Redis answers without the password")
 	}
 }

@@ -58,7 +58,7 @@ func keyType(ref, key *Column) string {
 		return "text"
 	}
 	plain := map[string]string{"int2": "smallint", "int4": "integer", "int8": "bigint", "uuid": "uuid"}
-	if typ := plain[key.Base]; typ != "" { // a comparison need not obey the checks of a domain
+	if typ := plain[key.Base]; typ != "" { // the checks of a domain do not apply to a comparison
 		return typ
 	}
 	return key.Type

@@ -31,12 +31,12 @@ type failpoints struct {
 func newFailpoints(t wire.Tuning, orders, reports *os.File) *failpoints {
 	p := &failpoints{t: t, armed: map[string]wire.Deed{}, reports: json.NewEncoder(reports), awake: make(chan os.Signal, 1)}
 	signal.Notify(p.awake, syscall.SIGCONT)
-	go p.obey(orders)
+	go p.readOrders(orders)
 	return p
 }
 
-// obey reads orders. When the driver is gone, it ends this process.
-func (p *failpoints) obey(orders *os.File) {
+// readOrders executes the orders of the driver. When the driver is gone, it ends this process.
+func (p *failpoints) readOrders(orders *os.File) {
 	for lines := bufio.NewScanner(orders); lines.Scan(); {
 		var o wire.Order
 		if json.Unmarshal(lines.Bytes(), &o) == nil {

@@ -10,9 +10,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// poison makes the database refuse to delete a client, with a message that quotes
-// personal data.
-const poison = `
+// refuseToDeleteSQL makes the database refuse to delete a client, with a message
+// that contains personal data.
+const refuseToDeleteSQL = `
 	CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 	BEGIN
 		IF OLD.id = %s THEN
@@ -22,13 +22,13 @@ const poison = `
 	END $$;
 	CREATE OR REPLACE TRIGGER refuse BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION refuse();`
 
-func (s *stack) poison(t *testing.T, client, using string) {
+func (s *stack) refuseToDelete(t *testing.T, client, using string) {
 	t.Helper()
 	s.extendMap(t, "triggers", `  - {name: refuse, table: clients, because: "a test"}`)
-	s.Exec(t, strings.NewReplacer("OLD.id = %s", "OLD.id = "+client, "USING %s", "USING "+using).Replace(poison))
+	s.Exec(t, strings.NewReplacer("OLD.id = %s", "OLD.id = "+client, "USING %s", "USING "+using).Replace(refuseToDeleteSQL))
 }
 
-func TestOnePoisonedClientStopsNobodyElse(t *testing.T) {
+func TestAClientWhomTheDatabaseRefusesStopsNoOther(t *testing.T) {
 	t.Parallel()
 	for name, using := range map[string][2]string{
 		"a constraint": {"ERRCODE = '23514', CONSTRAINT = 'clients_keep_vip',", "23514:clients_keep_vip"},
@@ -39,7 +39,7 @@ func TestOnePoisonedClientStopsNobodyElse(t *testing.T) {
 			s := newStack(t)
 			asked := s.plain(t, 1, 90)
 			culprit := asked[33]
-			s.poison(t, culprit, using[0])
+			s.refuseToDelete(t, culprit, using[0])
 			c := admin(t, s.start(t, both, app.Tuning{}), "1")
 			before := s.snapshot(t, asked)
 			job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked, Locale: "en"}).ID, "the end", mailed)
@@ -69,7 +69,7 @@ func TestAnErasureOfNobodyButThePoisonedFails(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	culprit := s.plain(t, 1, 1)
-	s.poison(t, culprit[0], "ERRCODE = '23514',")
+	s.refuseToDelete(t, culprit[0], "ERRCODE = '23514',")
 	c := admin(t, s.start(t, both, app.Tuning{}), "1")
 	before := s.snapshot(t, culprit)
 	job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: culprit, Locale: "en"}).ID, "the end", mailed)
