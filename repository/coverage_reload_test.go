@@ -26,7 +26,9 @@ func blocked(t *testing.T) (s *shape, job jobs.Job, file *atomic.Pointer[string]
 	write(file, first)
 	job = accept(t, s.store, "", []string{"1", "2"})
 	claim := mustClaim(t, s.store, dispatch(t, s.store)[0].TaskID)
-	s.Exec(t, "CREATE TABLE points (id int PRIMARY KEY, holder bigint REFERENCES clients); INSERT INTO points VALUES (7, 1)")
+	s.Exec(t, `
+		CREATE TABLE points (id int PRIMARY KEY, holder bigint REFERENCES clients);
+		INSERT INTO points VALUES (7, 1)`)
 	_, err := s.store.EraseChunk(t.Context(), claim, 3)
 	if err == nil || !strings.Contains(err.Error(), "public.points.holder") {
 		t.Fatalf("%v", err)

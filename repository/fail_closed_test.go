@@ -30,7 +30,9 @@ CREATE VIEW vips AS SELECT who FROM old_vips;
 INSERT INTO holds VALUES (1, 'Landgericht');`)
 	c := s.claims(t, 1, "1")[0]
 	for table, line := range map[string]string{"holds": "map.yaml:4:", "old_vips": "map.yaml:5:"} {
-		s.Exec(t, "ALTER TABLE "+table+" ENABLE ROW LEVEL SECURITY; CREATE POLICY lawyers ON "+table+" USING (current_user = 'lawyers')")
+		s.Exec(t, `
+			ALTER TABLE `+table+` ENABLE ROW LEVEL SECURITY;
+			CREATE POLICY lawyers ON `+table+` USING (current_user = 'lawyers')`)
 		err := s.store.Cover(t.Context())
 		gaps, ok := errors.AsType[plan.Gaps](err)
 		if !ok || len(gaps) != 1 || gaps[0].Table != "public."+table ||

@@ -146,7 +146,13 @@ func TestWhoIsNewIsDecidedInTheTenantsTimeZone(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newShape(t, `tenant: {table: studios, key: id, timezone: zone}
-client: {table: clients, key: id, tenant: studio_id, erase: delete, created_at: created, anonymous: {name: {value: x}}}
+client:
+  table: clients
+  key: id
+  tenant: studio_id
+  erase: delete
+  created_at: created
+  anonymous: {name: {value: x}}
 tables:
   - {table: visits, reference: client_id, erase: reassign}
 `, `

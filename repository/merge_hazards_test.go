@@ -168,7 +168,12 @@ INSERT INTO visits VALUES (11, 1, 7), (21, 2, 7)`)
 func TestAnotherTenantsRowNeverWins(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `tenant: {table: studios, key: id}
-client: {table: clients, key: no, tenant: studio_id, erase: delete, anonymous: {no: {sql: "100 + :slot"}, name: {value: anonymous}}}
+client:
+  table: clients
+  key: no
+  tenant: studio_id
+  erase: delete
+  anonymous: {no: {sql: "100 + :slot"}, name: {value: anonymous}}
 tables:
   - {table: devices, reference: client_no, erase: delete}
   - {table: pings, through: devices, reference: device_id, erase: delete}

@@ -21,35 +21,38 @@ func (s *shape) mergeInto(t *testing.T, conflicts jobs.ConflictRule, change ...m
 func TestConflictsOfEveryKindAreFoundBeforeAnythingChanges(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name, table, sql string
-		left             []string
+		name, index, rows string
+		left              []string
 	}{
-		{"composite", "x integer, y integer, UNIQUE (x, client_id, y)",
+		{"composite", "ALTER TABLE things ADD UNIQUE (x, client_id, y)",
 			"(1, 7, 7), (1, 7, 8), (2, 7, 7)", []string{"2 7 7", "2 7 8"}},
-		{"one row each", "x integer, y integer, UNIQUE (client_id)",
+		{"one row each", "ALTER TABLE things ADD UNIQUE (client_id)",
 			"(1, 1, 0), (2, 2, 0)", []string{"2 2 0"}},
-		{"partial", "x integer, y integer); CREATE UNIQUE INDEX ON things (x, client_id) WHERE (y > 0",
+		{"partial", "CREATE UNIQUE INDEX ON things (x, client_id) WHERE y > 0",
 			"(1, 7, 1), (1, 8, 0), (2, 7, 1), (2, 8, 1)", []string{"2 7 1", "2 8 0", "2 8 1"}},
-		{"partial by the reference", "x integer, y integer); CREATE UNIQUE INDEX ON things (x, client_id) WHERE (client_id > 1",
+		{"partial by the reference", "CREATE UNIQUE INDEX ON things (x, client_id) WHERE client_id > 1",
 			"(1, 7, 1), (1, 8, 0), (2, 7, 1)", []string{"2 7 1", "2 8 0"}},
-		{"expression", "x integer, y integer); CREATE UNIQUE INDEX ON things (abs(x), client_id); SELECT (1",
+		{"expression", "CREATE UNIQUE INDEX ON things (abs(x), client_id)",
 			"(1, -7, 1), (1, 8, 0), (2, 7, 1)", []string{"2 7 1", "2 8 0"}},
-		{"expression over the reference", "x integer, y integer); CREATE UNIQUE INDEX ON things (x, (client_id * 10)); SELECT (1",
+		{"expression over the reference", "CREATE UNIQUE INDEX ON things (x, (client_id * 10))",
 			"(1, 7, 1), (1, 8, 0), (2, 7, 2)", []string{"2 7 2", "2 8 0"}},
-		{"nulls that are equal", "x integer, y integer, UNIQUE NULLS NOT DISTINCT (client_id, x)",
+		{"nulls that are equal", "ALTER TABLE things ADD UNIQUE NULLS NOT DISTINCT (client_id, x)",
 			"(1, NULL, 1), (1, 8, 0), (2, NULL, 2)", []string{"2 - 2", "2 8 0"}},
-		{"nulls that are not", "x integer, y integer, UNIQUE (client_id, x)",
+		{"nulls that are not", "ALTER TABLE things ADD UNIQUE (client_id, x)",
 			"(1, NULL, 1), (1, 8, 0), (2, NULL, 2), (2, 8, 3)", []string{"2 - 1", "2 - 2", "2 8 3"}},
-		{"at commit", "x integer, y integer, UNIQUE (client_id, x) DEFERRABLE INITIALLY DEFERRED",
+		{"at commit", "ALTER TABLE things ADD UNIQUE (client_id, x) DEFERRABLE INITIALLY DEFERRED",
 			"(1, 7, 1), (1, 8, 0), (2, 7, 2)", []string{"2 7 2", "2 8 0"}},
-		{"two indexes", "x integer, y integer, UNIQUE (client_id, x), UNIQUE (client_id, y)",
+		{"two indexes", "ALTER TABLE things ADD UNIQUE (client_id, x), ADD UNIQUE (client_id, y)",
 			"(1, 7, 1), (1, 8, 2), (1, 9, 3), (2, 7, 4), (2, 5, 2)", []string{"2 5 2", "2 7 4", "2 9 3"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			s := newShape(t, noTenant+`tables:
   - {table: things, reference: client_id, erase: delete}
-`, noTenantSQL+"CREATE TABLE things (client_id bigint NOT NULL REFERENCES clients, "+c.table+");\nINSERT INTO things VALUES "+c.sql)
+`, noTenantSQL+`
+CREATE TABLE things (client_id bigint NOT NULL REFERENCES clients, x integer, y integer);
+`+c.index+`;
+INSERT INTO things VALUES `+c.rows)
 			before := s.lines(t, "SELECT * FROM things ORDER BY 1, 2, 3")
 			j := s.mergeInto(t, jobs.FailOnConflict)
 			if j.State != jobs.Failed || j.Exceptions[jobs.CodeConflict] != 1 || j.Merge.Found["things"] == 0 {

@@ -17,7 +17,10 @@ import (
 
 // steps is a short history of migrations. Its tables cannot be made twice.
 var steps = []migration{
-	{"001_one.sql", "CREATE TABLE oubli.one (n int); INSERT INTO oubli.one VALUES (1);"},
+	{"001_one.sql", `
+CREATE TABLE oubli.one (n int);
+INSERT INTO oubli.one VALUES (1);
+`},
 	{"002_two.sql", "CREATE TABLE oubli.two (n int);"},
 	{"003_three.sql", "CREATE TABLE oubli.three (n int);"},
 }
@@ -77,9 +80,10 @@ func TestManyMigrateAtOnceAndEachFileRunsOnce(t *testing.T) {
 func TestAFailedMigrationLeavesTheVersionBeforeItAndNoLock(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t)
-	bad := migration{"002_bad.sql", "CREATE TABLE oubli.two (n int);\n" +
-		"-- à la ligne\n" +
-		"INSERT INTO oubli.two VALUES (1); INSERT INTO oubli.two\n  SELECT 'anna.moreau@example.org';"}
+	bad := migration{"002_bad.sql", `CREATE TABLE oubli.two (n int);
+-- à la ligne
+INSERT INTO oubli.two VALUES (1); INSERT INTO oubli.two
+  SELECT 'anna.moreau@example.org';`}
 	conn, err := pgx.Connect(t.Context(), testdb.URL(t, db))
 	if err != nil {
 		t.Fatal(err)

@@ -16,7 +16,10 @@ import (
 // provoked is the demo's map, with a trigger that a test is about to add.
 func provoked(t *testing.T) *erasuremap.Map {
 	t.Helper()
-	yaml := bytes.Replace(booking.Map(), []byte("\ntriggers:\n"), []byte("\ntriggers:\n  - {name: provoked, because: \"a test\"}\n"), 1)
+	yaml := bytes.Replace(booking.Map(), []byte("\ntriggers:\n"), []byte(`
+triggers:
+  - {name: provoked, because: "a test"}
+`), 1)
 	m, err := erasuremap.Parse("oubli.yaml", yaml)
 	if err != nil {
 		t.Fatal(err)

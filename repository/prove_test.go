@@ -61,161 +61,32 @@ func (s *shape) outcomes(t *testing.T, keys ...string) []string {
 func TestWhatATriggerLeavesIsNotReportedAsErased(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		yaml, sql string
-		want      []string // outcomes of clients 1 to 4 that are not erased
-		look      string   // of what must not be there
+		want []string // outcomes of clients 1 to 4 that are not erased
+		look string   // of what must not be there
 	}{
-		"a soft delete": {`tables:
-  - {table: mails, reference: client_id, erase: delete}
-triggers: [{name: soft_delete, because: "marks rows"}]
-`, `CREATE TABLE mails (id int PRIMARY KEY, client_id bigint, body text, deleted boolean);
-CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  UPDATE mails SET deleted = true WHERE id = OLD.id;
-  RETURN NULL;
-END $$;
-CREATE TRIGGER soft_delete BEFORE DELETE ON mails FOR EACH ROW EXECUTE FUNCTION soft_delete();
-INSERT INTO mails VALUES (1, 2, 'Dear client 2');`,
-			[]string{"2 not_erased mails.client_id (triggers and rules: soft_delete)"},
+		"soft-delete": {[]string{"2 not_erased mails.client_id (triggers and rules: soft_delete)"},
 			"SELECT FROM mails WHERE client_id <> 2"},
-		"a soft delete that leaves what the map covers": {`tables:
-  - {table: mails, reference: client_id, where: "deleted_at IS NULL", erase: delete}
-triggers: [{name: soft_delete, because: "marks rows"}]
-`, `CREATE TABLE mails (id int PRIMARY KEY, client_id bigint, body text, deleted_at timestamptz);
-CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  UPDATE mails SET deleted_at = now() WHERE id = OLD.id;
-  RETURN NULL;
-END $$;
-CREATE TRIGGER soft_delete BEFORE DELETE ON mails FOR EACH ROW EXECUTE FUNCTION soft_delete();
-INSERT INTO mails VALUES (1, 2, 'Dear client 2');`,
-			[]string{"2 not_erased mails (triggers and rules: soft_delete)"}, "SELECT FROM mails WHERE client_id <> 2"},
-		"a value that is put back": {`tables:
-  - {table: visits, reference: client_id, erase: reassign, columns: {remark: null, kind: keep}}
-triggers: [{name: protect, because: "closed visits do not change"}]
-`, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, kind text, remark text);
-CREATE FUNCTION protect() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF OLD.kind = 'closed' THEN
-    NEW.remark := OLD.remark;
-  END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER protect BEFORE UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION protect();
-INSERT INTO visits SELECT n, n, CASE n WHEN 3 THEN 'closed' END, 'left knee' FROM generate_series(1, 4) AS n;`,
-			[]string{"3 not_erased visits.remark (triggers and rules: protect)"}, "SELECT FROM visits WHERE remark IS NOT NULL AND client_id <> 3"},
-		"a rule in SQL that is put back": {`tables:
-  - {table: visits, reference: client_id, erase: reassign, columns: {remark: {sql: "md5(remark)"}, kind: keep}}
-triggers: [{name: protect, because: "closed visits do not change"}]
-`, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, kind text, remark text);
-CREATE FUNCTION protect() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-  IF OLD.kind = 'closed' THEN
-    NEW.remark := OLD.remark;
-  END IF;
-  RETURN NEW;
-END $$;
-CREATE TRIGGER protect BEFORE UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION protect();
-INSERT INTO visits SELECT n, n, CASE n WHEN 3 THEN 'closed' END, 'left knee' FROM generate_series(1, 4) AS n;`,
-			[]string{"3 not_erased visits.remark (triggers and rules: protect)"},
+		"soft-delete-covered": {[]string{"2 not_erased mails (triggers and rules: soft_delete)"},
+			"SELECT FROM mails WHERE client_id <> 2"},
+		"value-put-back": {[]string{"3 not_erased visits.remark (triggers and rules: protect)"},
+			"SELECT FROM visits WHERE remark IS NOT NULL AND client_id <> 3"},
+		"rule-put-back": {[]string{"3 not_erased visits.remark (triggers and rules: protect)"},
 			"SELECT FROM visits WHERE remark = 'left knee' AND client_id <> 3"},
-		"a history below rows that stay": {`tables:
-  - {table: visits, reference: client_id, erase: reassign, columns: {remark: null}}
-  - {table: visits_history, through: visits, reference: visit_id, erase: delete}
-triggers: [{name: history, because: "visits_history is mapped"}]
-`, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
-CREATE TABLE visits_history (visit_id int NOT NULL REFERENCES visits, old jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  INSERT INTO visits_history VALUES (OLD.id, to_jsonb(OLD));
-  RETURN NULL;
-END $$;
-CREATE TRIGGER history AFTER UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION history();
-INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 5) AS n;
-UPDATE visits SET remark = 'right knee';`,
-			nil, "SELECT FROM visits_history WHERE visit_id < 5"},
-		"a history that a deferred trigger writes": {`tables:
-  - {table: visits, reference: client_id, erase: reassign, columns: {remark: null}}
-  - {table: visits_history, through: visits, reference: visit_id, erase: keep, columns: {old: null}}
-triggers: [{name: history, because: "visits_history is mapped"}]
-`, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
-CREATE TABLE visits_history (visit_id int NOT NULL REFERENCES visits, old jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  INSERT INTO visits_history VALUES (OLD.id, to_jsonb(OLD));
-  RETURN NULL;
-END $$;
-CREATE CONSTRAINT TRIGGER history AFTER UPDATE ON visits DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION history();
-INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 4) AS n;`,
-			nil, "SELECT FROM visits_history WHERE old IS NOT NULL"},
-		"a history by the client's key": {`tables:
-  - {table: visits, reference: client_id, erase: reassign, columns: {remark: null}}
-  - {table: visits_history, reference: client_id, erase: delete}
-triggers: [{name: history, because: "visits_history is mapped"}]
-`, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
-CREATE TABLE visits_history (client_id bigint, old jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  INSERT INTO visits_history VALUES (OLD.client_id, to_jsonb(OLD));
-  RETURN NULL;
-END $$;
-CREATE TRIGGER history AFTER UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION history();
-INSERT INTO visits SELECT n, n, 'left knee' FROM generate_series(1, 4) AS n;`,
-			nil, "SELECT FROM visits_history"},
-		"a history under the new reference": {`tables:
-  - {table: visits, reference: client_id, erase: reassign, columns: {remark: null}}
-  - {table: visits_history, reference: client_id, erase: delete}
-triggers: [{name: history, because: "visits_history is mapped"}]
-`, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
-CREATE TABLE visits_history (client_id bigint, old jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  INSERT INTO visits_history VALUES (NEW.client_id, to_jsonb(OLD));
-  RETURN NULL;
-END $$;
-CREATE TRIGGER history AFTER UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION history();
-INSERT INTO visits VALUES (2, 2, 'left knee');`,
-			[]string{"2 not_erased visits_history (triggers and rules: history)"}, "SELECT FROM visits_history"},
-		"a table that nobody has mapped": {`tables:
-  - {table: visits, reference: client_id, erase: reassign, columns: {remark: null}}
-triggers: [{name: history, because: "somebody said that it was harmless"}]
-`, `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, remark text);
-CREATE TABLE outbox (payload jsonb);
-CREATE FUNCTION history() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  INSERT INTO outbox VALUES (to_jsonb(OLD));
-  RETURN NULL;
-END $$;
-CREATE TRIGGER history AFTER UPDATE ON visits FOR EACH ROW EXECUTE FUNCTION history();
-INSERT INTO visits VALUES (2, 2, 'left knee');`,
-			[]string{"2 not_erased outbox (triggers and rules: history)"}, "SELECT FROM outbox"},
-		"a search index that the client's own row writes": {`tables:
-  - {table: search, reference: client_id, erase: delete}
-triggers: [{name: reindex, because: "search is mapped"}]
-`, `CREATE TABLE search (client_id bigint PRIMARY KEY, doc text);
-CREATE FUNCTION reindex() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  INSERT INTO search VALUES (OLD.id, OLD.name) ON CONFLICT (client_id) DO UPDATE SET doc = excluded.doc;
-  RETURN NULL;
-END $$;
-CREATE TRIGGER reindex AFTER UPDATE OR DELETE ON clients FOR EACH ROW EXECUTE FUNCTION reindex();
-INSERT INTO search SELECT id, name FROM clients WHERE id < 5;`,
-			nil, "SELECT FROM search"},
-		"a client that comes back": {`triggers: [{name: again, because: "keeps important clients"}]
-`, `
-CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  IF OLD.id = 2 THEN
-    INSERT INTO clients VALUES (OLD.id, OLD.name);
-  END IF;
-  RETURN NULL;
-END $$;
-CREATE TRIGGER again AFTER DELETE ON clients FOR EACH ROW EXECUTE FUNCTION again();`,
-			[]string{"2 not_erased clients (triggers and rules: again)"}, "SELECT FROM clients WHERE id IN (1, 3, 4)"},
+		"history-below-rows-that-stay": {nil, "SELECT FROM visits_history WHERE visit_id < 5"},
+		"history-deferred":             {nil, "SELECT FROM visits_history WHERE old IS NOT NULL"},
+		"history-by-client-key":        {nil, "SELECT FROM visits_history"},
+		"history-by-new-reference": {[]string{"2 not_erased visits_history (triggers and rules: history)"},
+			"SELECT FROM visits_history"},
+		"unmapped-table": {[]string{"2 not_erased outbox (triggers and rules: history)"},
+			"SELECT FROM outbox"},
+		"search-index": {nil, "SELECT FROM search"},
+		"client-comes-back": {[]string{"2 not_erased clients (triggers and rules: again)"},
+			"SELECT FROM clients WHERE id IN (1, 3, 4)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := newShape(t, noTenant+test.yaml, noTenantSQL+test.sql)
+			yaml, sql := readShape(t, "triggers/"+name)
+			s := newShape(t, noTenant+yaml, noTenantSQL+sql)
 			if got := s.outcomes(t, "1", "2", "3", "4"); !slices.Equal(got, test.want) {
 				t.Errorf("not erased: %q\nwant        %q", got, test.want)
 			}
@@ -293,17 +164,11 @@ INSERT INTO mails VALUES (1, 2, 'Dear client 2');`)
 // A merge that deletes its source proves that nothing is left of it.
 func TestAMergeProvesThatItsSourceIsGone(t *testing.T) {
 	t.Parallel()
+	_, sql := readShape(t, "triggers/soft-delete")
 	s := newShape(t, noTenant+`tables:
   - {table: mails, reference: client_id, erase: delete, merge: delete}
 triggers: [{name: soft_delete, because: "marks rows"}]
-`, noTenantSQL+`CREATE TABLE mails (id int PRIMARY KEY, client_id bigint, body text, deleted boolean);
-CREATE FUNCTION soft_delete() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
-BEGIN
-  UPDATE mails SET deleted = true WHERE id = OLD.id;
-  RETURN NULL;
-END $$;
-CREATE TRIGGER soft_delete BEFORE DELETE ON mails FOR EACH ROW EXECUTE FUNCTION soft_delete();
-INSERT INTO mails VALUES (1, 2, 'Dear client 2');`)
+`, noTenantSQL+sql)
 	acceptMerge(t, s.store, mergeRequest("1", "1", []string{"2"}))
 	c := claimFirst(t, s.store)
 	_, err := s.store.EraseChunk(t.Context(), c, 1)

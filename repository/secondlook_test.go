@@ -219,7 +219,9 @@ func TestALateRowTakesWhatBelongsToItAlong(t *testing.T) {
   - {table: pages, through: letters, reference: letter_id, `+c.pages+`}
 `, lettersSQL, impatient)
 			s.eraseAll(t, "1", "1", "2")
-			s.Exec(t, "INSERT INTO letters VALUES (1, 1, 'dear client'); INSERT INTO pages VALUES (1, 1, 'dear client')")
+			s.Exec(t, `
+		INSERT INTO letters VALUES (1, 1, 'dear client');
+		INSERT INTO pages VALUES (1, 1, 'dear client')`)
 			looksUntil(t, s.store, map[string]int64{"letters": 1, "pages": 1})
 			left := strings.Join(s.Strings(t, "SELECT 'letter ' || coalesce(body, '') FROM letters"), "") + "|" +
 				strings.Join(s.Strings(t, "SELECT 'page ' || coalesce(body, '') FROM pages"), "")
@@ -263,7 +265,9 @@ tables:
   - {table: letters, reference: client_id, erase: delete}
 `, lettersSQL+"DROP TABLE pages", impatient)
 	s.eraseAll(t, "1", "1", "2")
-	s.Exec(t, "UPDATE clients SET name = 'back again' WHERE id = 1; INSERT INTO letters VALUES (1, 1, 'a new contract')")
+	s.Exec(t, `
+		UPDATE clients SET name = 'back again' WHERE id = 1;
+		INSERT INTO letters VALUES (1, 1, 'a new contract')`)
 	bookingdb.Wait(t, "the second look", func() bool {
 		looksAgain(t, s.store, map[string]int64{})
 		return s.Int(t, "SELECT count(*) FROM oubli.second_looks") == 0

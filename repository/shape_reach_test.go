@@ -145,7 +145,12 @@ INSERT INTO padded SELECT n::text FROM generate_series(1, 4) AS n`)
 func TestKeysThatCountWithinTheirTenantTouchNoOtherTenant(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `tenant: {table: studios, key: id}
-client: {table: clients, key: id, tenant: studio_id, erase: delete, anonymous: {id: {sql: "1000 + :slot"}, name: {value: anonymous}}}
+client:
+  table: clients
+  key: id
+  tenant: studio_id
+  erase: delete
+  anonymous: {id: {sql: "1000 + :slot"}, name: {value: anonymous}}
 guards:
   open: {table: invoices, reference: customer, where: "NOT paid"}
 tables:

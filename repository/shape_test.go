@@ -1,12 +1,14 @@
 package repository_test
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/tools/txtar"
 
 	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/internal/erasuremap"
@@ -38,6 +40,19 @@ func newShape(t *testing.T, mapYAML, sql string, change ...func(*repository.Opti
 		t.Fatalf("the map does not cover the schema:\n%v", err)
 	}
 	return &shape{db, store}
+}
+
+// readShape reads a map and the SQL of a schema from a file in testdata.
+func readShape(t *testing.T, name string) (mapYAML, sql string) {
+	t.Helper()
+	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(archive.Files) != 2 || archive.Files[0].Name != "map.yaml" || archive.Files[1].Name != "schema.sql" {
+		t.Fatalf("%s: want map.yaml and schema.sql", name)
+	}
+	return string(archive.Files[0].Data), string(archive.Files[1].Data)
 }
 
 // noTenant is the map of a client table without tenants.

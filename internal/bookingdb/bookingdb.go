@@ -164,10 +164,16 @@ func lendView(ctx context.Context, pool *pgxpool.Pool, view pgx.Identifier) erro
 		view = view[1:]
 	}
 	const owner = "oubli_test_views"
-	_, err := pool.Exec(ctx, fmt.Sprintf(`DO $$ DECLARE source text; BEGIN
+	_, err := pool.Exec(ctx, fmt.Sprintf(`DO $$
+	DECLARE
+		source text;
+	BEGIN
 		BEGIN
-			CREATE ROLE %[1]s; GRANT %[1]s TO %[2]s;
-		EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END;
+			CREATE ROLE %[1]s;
+			GRANT %[1]s TO %[2]s;
+		EXCEPTION WHEN duplicate_object OR unique_violation THEN
+			NULL;
+		END;
 		ALTER MATERIALIZED VIEW %[3]s OWNER TO %[1]s;
 		FOR source IN SELECT DISTINCT d.refobjid::regclass FROM pg_rewrite AS r
 			JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass

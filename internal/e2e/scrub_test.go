@@ -176,8 +176,11 @@ func TestErasedValuesLeaveTheFilesLevelByLevel(t *testing.T) {
 	d.checkHeldUp(t)
 
 	// Level 2: the owner of the database, who may not touch the log.
-	d.Exec(t, `CREATE ROLE operator LOGIN PASSWORD 'operator'; ALTER DATABASE booking OWNER TO operator;
-		GRANT USAGE ON SCHEMA oubli TO operator; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oubli TO operator`)
+	d.Exec(t, `
+		CREATE ROLE operator LOGIN PASSWORD 'operator';
+		ALTER DATABASE booking OWNER TO operator;
+		GRANT USAGE ON SCHEMA oubli TO operator;
+		GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oubli TO operator`)
 	operator := strings.Replace(d.URL, d.WorkerRole+":oubli-test@", "operator:operator@", 1)
 	l := d.scrubs(t, operator)
 	if l.code != cli.ExitDone || !strings.Contains(l.out, "holds what was erased") || !strings.Contains(l.out, "1 statistics  1 ") {

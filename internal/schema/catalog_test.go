@@ -226,7 +226,8 @@ CREATE TABLE others (id bigint PRIMARY KEY)`)
 		"VACUUM (ANALYZE) clients",
 		"VACUUM FULL others",
 		"CREATE TABLE visits_2026 PARTITION OF visits FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')",
-		"ALTER TABLE visits DETACH PARTITION visits_2026; DROP TABLE visits_2026",
+		`ALTER TABLE visits DETACH PARTITION visits_2026;
+		DROP TABLE visits_2026`,
 		"CREATE TABLE oubli.scratch (id bigint)",
 		"CREATE TEMPORARY TABLE passing (client_id bigint)",
 		"REFRESH MATERIALIZED VIEW copies",
@@ -245,7 +246,8 @@ CREATE TABLE others (id bigint PRIMARY KEY)`)
 		"ALTER TABLE clients RENAME instagram TO tiktok",
 		"ALTER TABLE clients ALTER tiktok TYPE varchar(9)",
 		"ALTER TABLE clients ALTER tiktok SET DEFAULT ''",
-		"UPDATE clients SET tiktok = ''; ALTER TABLE clients ALTER tiktok SET NOT NULL",
+		`UPDATE clients SET tiktok = '';
+		ALTER TABLE clients ALTER tiktok SET NOT NULL`,
 		"ALTER TABLE clients DROP tiktok",
 		"ALTER DOMAIN short SET DEFAULT ''",
 		"ALTER DOMAIN short SET NOT NULL",
@@ -253,7 +255,8 @@ CREATE TABLE others (id bigint PRIMARY KEY)`)
 		"ALTER TABLE others ADD client_id bigint REFERENCES clients",
 		"ALTER TABLE others ALTER CONSTRAINT others_client_id_fkey DEFERRABLE INITIALLY DEFERRED",
 		"ALTER TABLE others DROP CONSTRAINT others_client_id_fkey",
-		"DELETE FROM visits; ALTER TABLE visits_2025 ADD FOREIGN KEY (id) REFERENCES others",
+		`DELETE FROM visits;
+		ALTER TABLE visits_2025 ADD FOREIGN KEY (id) REFERENCES others`,
 		"CREATE UNIQUE INDEX ON visits_2025 (note)",
 		"CREATE INDEX by_client ON others (client_id)",
 		"DROP INDEX by_client",
@@ -267,7 +270,8 @@ CREATE TABLE others (id bigint PRIMARY KEY)`)
 		"CREATE MATERIALIZED VIEW more AS SELECT name FROM clients",
 		"CREATE OR REPLACE VIEW names AS SELECT name FROM clients WHERE EXISTS (SELECT FROM others)",
 		"DROP MATERIALIZED VIEW more",
-		"CREATE SCHEMA elsewhere; CREATE TABLE elsewhere.guests (client_id bigint)",
+		`CREATE SCHEMA elsewhere;
+		CREATE TABLE elsewhere.guests (client_id bigint)`,
 		"ALTER TABLE others RENAME TO more_others",
 		"ALTER TABLE more_others SET SCHEMA elsewhere",
 	} {

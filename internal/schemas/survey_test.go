@@ -74,11 +74,15 @@ func TestWhatARoleMayNotReadBecomesAQuestion(t *testing.T) {
 	t.Parallel()
 	pool := testdb.New(t)
 	role := "survey_" + strings.ToLower(rand.Text()) // roles belong to the server, not to the database
-	if _, err := pool.Exec(t.Context(), secretive+"; CREATE ROLE "+role+"; GRANT SELECT ON customers TO "+role); err != nil {
+	if _, err := pool.Exec(t.Context(), secretive+`;
+		CREATE ROLE `+role+`;
+		GRANT SELECT ON customers TO `+role); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := pool.Exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
+		if _, err := pool.Exec(context.WithoutCancel(t.Context()), `
+			DROP OWNED BY `+role+`;
+			DROP ROLE `+role); err != nil {
 			t.Error(err)
 		}
 	})

@@ -17,7 +17,9 @@ var notes = testdb.Template{
 	Name: "notes",
 	Build: func(ctx context.Context, pool *pgxpool.Pool) error {
 		builds.Add(1)
-		_, err := pool.Exec(ctx, "CREATE TABLE notes (body text); INSERT INTO notes VALUES ('from the template')")
+		_, err := pool.Exec(ctx, `
+			CREATE TABLE notes (body text);
+			INSERT INTO notes VALUES ('from the template')`)
 		return err
 	},
 }
