@@ -21,11 +21,13 @@ func (c *Case) createHook(b *script, h Hook) {
 		b.add("CREATE RULE %s AS ON DELETE TO %s DO ALSO %s;", h.Name, on, c.writeHistory(h, "OLD"))
 		return
 	case HidingPolicy:
-		b.add("ALTER TABLE %s ENABLE ROW LEVEL SECURITY;\nCREATE POLICY %s ON %[1]s USING (NOT flag);", on, h.Name)
+		b.add("ALTER TABLE %s ENABLE ROW LEVEL SECURITY;", on)
+		b.add("CREATE POLICY %s ON %s USING (NOT flag);", h.Name, on)
 		return
 	}
 	if h.Kind == InsteadOf {
-		b.add("ALTER TABLE %s RENAME TO %[1]s_rows;\nCREATE VIEW %[1]s AS SELECT * FROM %[1]s_rows;", on)
+		b.add("ALTER TABLE %s RENAME TO %[1]s_rows;", on)
+		b.add("CREATE VIEW %s AS SELECT * FROM %[1]s_rows;", on)
 	}
 	when, event, body, forEach := c.trigger(h)
 	security := " SECURITY DEFINER SET search_path = public, pg_temp"

@@ -18,8 +18,10 @@ func (c *Case) sql() string {
 	s := c.Spec
 	b.add("CREATE EXTENSION IF NOT EXISTS citext;")
 	b.add("CREATE DOMAIN note_text AS text CHECK (length(VALUE) < 500);")
-	b.add("CREATE SEQUENCE ids START 500000;\nGRANT USAGE ON SEQUENCE ids TO PUBLIC;")
-	b.add("CREATE TABLE services (id int PRIMARY KEY, kind text NOT NULL);\nINSERT INTO services VALUES (1, 'cut'), (2, 'colour');")
+	b.add("CREATE SEQUENCE ids START 500000;")
+	b.add("GRANT USAGE ON SEQUENCE ids TO PUBLIC;")
+	b.add("CREATE TABLE services (id int PRIMARY KEY, kind text NOT NULL);")
+	b.add("INSERT INTO services VALUES (1, 'cut'), (2, 'colour');")
 	if s.Tenants {
 		b.add("CREATE TABLE tenants (id int PRIMARY KEY, country text NOT NULL, locale text NOT NULL);\n" +
 			"INSERT INTO tenants VALUES (1, 'FR', 'fr'), (2, 'AT', 'de');")
@@ -193,7 +195,8 @@ func (c *Case) createTable(b *script, t *Table) {
 			b.add("CREATE TABLE %s_%d PARTITION OF %[1]s FOR VALUES WITH (MODULUS 2, REMAINDER %[3]d);", t.Name, i+1, i)
 		}
 	case ListPartition:
-		b.add("CREATE TABLE %s_1 PARTITION OF %[1]s FOR VALUES IN ('north');\nCREATE TABLE %[1]s_2 PARTITION OF %[1]s DEFAULT;", t.Name)
+		b.add("CREATE TABLE %s_1 PARTITION OF %[1]s FOR VALUES IN ('north');", t.Name)
+		b.add("CREATE TABLE %s_2 PARTITION OF %[1]s DEFAULT;", t.Name)
 	}
 	c.index(b, t)
 }

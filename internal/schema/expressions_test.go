@@ -126,7 +126,9 @@ func TestAnAnonymousProfileIsMadeOfExpressionsWithoutColumns(t *testing.T) {
 	if _, err := pool.Exec(t.Context(), clients); err != nil {
 		t.Fatal(err)
 	}
-	const m = "version: 1\nclient: {table: clients, key: id, erase: delete, anonymous: {name: {sql: %q}}}\n"
+	const m = `version: 1
+client: {table: clients, key: id, erase: delete, anonymous: {name: {sql: %q}}}
+`
 	if gaps := check(t, pool, fmt.Sprintf(m, "'client ' || :slot")); len(gaps) != 0 {
 		t.Errorf("%v", gaps)
 	}
