@@ -75,7 +75,8 @@ func (s *Store) tenantsToSweep(ctx context.Context, p *plan.Plan) ([]string, err
 	rows, err := s.pool.Query(ctx, `
 		SELECT tenant_id FROM oubli.anonymous_profiles GROUP BY tenant_id
 		HAVING cardinality($1::text[]) > (SELECT count(DISTINCT r.name) FROM oubli.retention_sweeps AS r
-		  WHERE r.tenant_id = anonymous_profiles.tenant_id AND r.name = ANY($1) AND r.day <= (coalesce($2::timestamptz, now()) AT TIME ZONE 'Etc/GMT-14')::date
+		  WHERE r.tenant_id = anonymous_profiles.tenant_id AND r.name = ANY($1)
+		    AND r.day <= (coalesce($2::timestamptz, now()) AT TIME ZONE 'Etc/GMT-14')::date
 		    AND CASE WHEN r.finished_at IS NULL THEN greatest(r.run_at, r.lease_until) > now() ELSE r.next_at > coalesce($2, now()) END)
 		ORDER BY tenant_id`, sweepNames(p), s.playedTime())
 	if err != nil {

@@ -17,7 +17,8 @@ func TestAFileThatTheURLNamesAndNobodyFindsIsSaidToBeMissing(t *testing.T) {
 	t.Parallel()
 	_, err := pgx.ParseConfig("postgres://anna:secret@127.0.0.1:1/none?sslrootcert=/nowhere/ca.pem&sslmode=verify-full")
 	got := Wrap("read database URL", err)
-	if got == nil || !strings.Contains(got.Error(), "sslrootcert") || strings.Contains(got.Error(), "nowhere") || strings.Contains(got.Error(), "secret") {
+	if got == nil || !strings.Contains(got.Error(), "sslrootcert") ||
+		strings.Contains(got.Error(), "nowhere") || strings.Contains(got.Error(), "secret") {
 		t.Errorf("got %v", got)
 	}
 }

@@ -48,9 +48,12 @@ func TestAnUnknownErrorIsAFaultOfThisProgramAndNotOfTheConnection(t *testing.T) 
 		{io.ErrClosedPipe, jobs.Unavailable, "erase: connection to PostgreSQL: broken (*errors.errorString)"},
 		{dial, jobs.Unavailable, "erase: connection to PostgreSQL: connection refused"},
 		{fmt.Errorf("query: %w", context.DeadlineExceeded), jobs.Unavailable, "erase: context deadline exceeded"},
-		{&pgconn.PgError{Code: "23514", ConstraintName: "keep", Routine: "ExecConstraints", Message: "anna"}, jobs.Invalid, "erase: SQLSTATE 23514 keep"},
-		{&pgconn.PgError{Code: "P0001", TableName: "anna", ConstraintName: "anna", Routine: "exec_stmt_raise"}, jobs.Invalid, "erase: SQLSTATE P0001"},
-		{&pgconn.PgError{Code: "23505", TableName: "anna", ConstraintName: "anna", Routine: "PLy_elog_impl"}, jobs.Invalid, "erase: SQLSTATE 23505"},
+		{&pgconn.PgError{Code: "23514", ConstraintName: "keep", Routine: "ExecConstraints", Message: "anna"},
+			jobs.Invalid, "erase: SQLSTATE 23514 keep"},
+		{&pgconn.PgError{Code: "P0001", TableName: "anna", ConstraintName: "anna", Routine: "exec_stmt_raise"},
+			jobs.Invalid, "erase: SQLSTATE P0001"},
+		{&pgconn.PgError{Code: "23505", TableName: "anna", ConstraintName: "anna", Routine: "PLy_elog_impl"},
+			jobs.Invalid, "erase: SQLSTATE 23505"},
 	} {
 		err := pgfault.Wrap("erase", c.err)
 		if jobs.KindOf(err) != c.kind || err.Error() != c.text {

@@ -81,7 +81,9 @@ func severalHosts(cfg *pgconn.Config) bool {
 // left as it was where nothing differed. A server that does not know a setting has
 // no value for it, and keeps none.
 const setSQL = `
-SELECT pg_catalog.current_setting('server_version_num')::int4, pg_catalog.current_setting('server_encoding'), pg_catalog.current_setting('client_encoding'),
+SELECT pg_catalog.current_setting('server_version_num')::int4,
+  pg_catalog.current_setting('server_encoding'),
+  pg_catalog.current_setting('client_encoding'),
   pg_catalog.current_setting('session_replication_role'),
   (SELECT pg_catalog.count(pg_catalog.set_config(wanted.name, wanted.value, false))
    FROM (VALUES
@@ -102,14 +104,16 @@ SELECT pg_catalog.current_setting('server_version_num')::int4, pg_catalog.curren
      ('idle_session_timeout', '0')
    ) AS wanted(name, value)
    WHERE pg_catalog.current_setting(wanted.name, true) IS NOT NULL AND pg_catalog.current_setting(wanted.name, true) <> wanted.value)
- + (SELECT pg_catalog.count(pg_catalog.set_config('synchronous_commit', 'on', false)) WHERE pg_catalog.current_setting('synchronous_commit') = 'off')`
+ + (SELECT pg_catalog.count(pg_catalog.set_config('synchronous_commit', 'on', false))
+    WHERE pg_catalog.current_setting('synchronous_commit') = 'off')`
 
 // Set sets what changes the meaning of statements or keeps them from running, and
 // refuses a server on which that is not possible.
 //
 // A role's limits on time are meant for the requests of its application. Statements
-// of oubli that must be limited set limits of their own. A mail must not report what a crash of the server can undo, so commits wait for
-// the disk; chunks turn that off for themselves.
+// of oubli that must be limited set limits of their own. A mail must not report what
+// a crash of the server can undo, so commits wait for the disk; chunks turn that off
+// for themselves.
 func Set(ctx context.Context, conn *pgx.Conn) error {
 	var s server
 	read := func() error {

@@ -60,7 +60,9 @@ func TestATextIsTheSameInADatabaseOfAnotherEncoding(t *testing.T) {
 	for _, encoding := range []string{"LATIN1", "WIN1252"} {
 		conn := connect(t, database(t, encoding))
 		var found int
-		err := conn.QueryRow(t.Context(), `SELECT octet_length(convert_to($1::text, $2)) * (CASE WHEN $1::text = U&'\00e9' THEN 1 ELSE 100 END)`, "é", encoding).Scan(&found)
+		err := conn.QueryRow(t.Context(), `
+			SELECT octet_length(convert_to($1::text, $2)) * (CASE WHEN $1::text = U&'\00e9' THEN 1 ELSE 100 END)`,
+			"é", encoding).Scan(&found)
 		if err != nil || found != 1 {
 			t.Errorf("%s: é became something else: %d, %v", encoding, found, err)
 		}
