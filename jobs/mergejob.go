@@ -57,7 +57,7 @@ func (j Job) AsMerge() MergeJob {
 	return m
 }
 
-// Job is the merge as a job, for whoever shows both kinds.
+// Job is the merge as a job, for lists of both kinds.
 func (m MergeJob) Job() Job {
 	return Job{
 		ID: m.ID, TenantID: m.TenantID, State: m.State, BlockedReason: m.BlockedReason, WaitingFor: m.WaitingFor,

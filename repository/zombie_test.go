@@ -8,7 +8,7 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// lost is a batch whose worker fell silent after its first chunk, and which
+// lost is a batch whose worker stopped renewing its lease after the first chunk, and which
 // another has claimed since.
 func lost(t *testing.T, db *bookingdb.DB, s *repository.Store, keys []string) (job jobs.Job, zombie, heir *jobs.Claim) {
 	t.Helper()

@@ -58,7 +58,7 @@ type Service struct {
 	failed     chan error
 }
 
-// operations is the listener that shows everything to whoever reaches it.
+// operations is the listener with the dashboard, which must not be reachable for everybody.
 const operations = "operations"
 
 // Start starts the parts. When one cannot be, those that were are stopped
@@ -109,7 +109,7 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 	return s, nil
 }
 
-// Failed tells of a listener that broke while running.
+// Failed reports a listener that failed while running.
 func (s *Service) Failed() <-chan error { return s.failed }
 
 func (s *Service) openStore(ctx context.Context, parts Parts) error {
@@ -418,7 +418,7 @@ func (s *Service) openTo(name string, addr net.Addr) error {
 }
 
 // redisLog lets through what go-redis says of failed connections, at a level
-// at which an outage does not fill the log: the dispatcher tells of it once.
+// at which an outage does not fill the log: the dispatcher reports it once.
 type redisLog struct{ log zerolog.Logger }
 
 func (l redisLog) Printf(_ context.Context, format string, args ...any) {

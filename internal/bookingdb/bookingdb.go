@@ -405,7 +405,7 @@ func Wait(tb testing.TB, what string, done func() bool) {
 		select {
 		case <-tick.C:
 		case <-deadline.C:
-			tb.Fatalf("waited a minute in vain: %s", what)
+			tb.Fatalf("waited a minute for %s", what)
 		case <-tb.Context().Done():
 			tb.Fatalf("test ended while waiting: %s", what)
 		}

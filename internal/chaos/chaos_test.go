@@ -132,7 +132,7 @@ func (r *round) mustSee(t *testing.T, what string, seen func() bool) {
 	t.Helper()
 	if !eventually(t.Context(), r.o.Patience, seen) {
 		r.tell()
-		t.Fatalf("waited in vain: %s", what)
+		t.Fatalf("waited too long for %s", what)
 	}
 }
 

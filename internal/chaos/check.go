@@ -292,7 +292,7 @@ func (r *round) compare(ctx context.Context, before *pgxpool.Pool, changed, trac
 	}
 	for _, t := range traces {
 		if !t.Retained() {
-			r.violated("%d rows of %s.%s still tell of somebody erased", t.Count, t.Table, t.Column)
+			r.violated("%d rows of %s.%s still contain data of an erased client", t.Count, t.Table, t.Column)
 		}
 	}
 	return nil
@@ -316,7 +316,7 @@ func (r *round) checkRedis(ctx context.Context) error {
 			content = r.keys.Get(ctx, key).Val()
 		}
 		if found := marker.FindString(fmt.Sprint(key, content)); found != "" {
-			r.violated("Redis tells of a client: %q under %s", found, key)
+			r.violated("Redis contains data of a client: %q under %s", found, key)
 		}
 	}
 	return nil
@@ -343,7 +343,7 @@ func (r *round) checkControl(ctx context.Context) error {
 		}
 		for _, text := range texts {
 			if found := marker.FindString(text); found != "" {
-				r.violated("control table %s tells of a client: %q", table, found)
+				r.violated("control table %s contains data of a client: %q", table, found)
 			}
 		}
 	}
@@ -372,7 +372,7 @@ func (r *round) checkMetrics(ctx context.Context) error {
 		}
 		text := string(b)
 		if found := marker.FindString(text); found != "" {
-			r.violated("metrics of %s tell of a client: %q", p.name, found)
+			r.violated("metrics of %s contain data of a client: %q", p.name, found)
 		}
 		if !strings.Contains(text, "\noubli_oldest_open_job_age_seconds 0\n") && len(r.violations) == 0 {
 			r.violated("metrics of %s say that a job is open", p.name)

@@ -94,7 +94,7 @@ func (r *round) readMail(l acceptedMail) {
 	}
 	for _, b := range [][]byte{l.data, text} {
 		if found := marker.Find(b); found != nil {
-			r.violated("a mail tells of a client: %q", found)
+			r.violated("a mail contains data of a client: %q", found)
 		}
 	}
 }

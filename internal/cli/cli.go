@@ -64,7 +64,7 @@ const rootHelp = `oubli erases clients' personal data in bulk, in the background
 PostgreSQL database of a booking application, and can show that it did.
 
 An application or a person asks the HTTP API (oubli serve) to erase clients;
-workers (oubli worker) do it in batches; whoever asked gets one e-mail at the
+workers (oubli worker) do it in batches; the person who asked gets one e-mail at the
 end. What the law or reports need stays, without a link to any person.
 
 Settings come from the environment: OUBLI_DATABASE_URL, OUBLI_REDIS_URL and so

@@ -21,7 +21,7 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// demoSeed makes every demo tell of the same people.
+// demoSeed gives every demo the same people.
 const demoSeed = 1
 
 // Options say how the demo runs and where it prints.

@@ -24,7 +24,7 @@ func (d *demo) mergeChapter(ctx context.Context, e *studioErasure) error {
 		return err
 	}
 	if twice == nil && e.unticked == "" {
-		return nil // a studio of a few clients need not have anybody to tell of
+		return nil // a studio of a few clients may have no such client
 	}
 	d.chapter("Merging")
 	if twice != nil {

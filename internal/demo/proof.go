@@ -165,7 +165,7 @@ func (d *demo) compareTraces(ctx context.Context, p *proof, erased []int64) (boo
 		left[t.Table+"."+t.Column] = t.Count
 		clean = clean && t.Retained()
 	}
-	d.say("\n  %-36s%12s%12s", "Rows that tell of who was asked for", "before", "after")
+	d.say("\n  %-36s%12s%12s", "Rows with data of these clients", "before", "after")
 	for _, t := range p.traces {
 		name := t.Table + "." + t.Column
 		note := ""

@@ -160,7 +160,7 @@ func (d *demo) introduce(ctx context.Context, e *studioErasure) (*person, error)
 		ORDER BY ad.id IS NULL, a.note IS NULL, c.id LIMIT 1`, e.ids).
 		Scan(&p.id, &p.name, &email, &phone, &birth, &street, &note, &p.appointment, &p.invoice)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil // a studio of a few clients need not have anybody to tell of
+		return nil, nil // a studio of a few clients may have no such client
 	}
 	if err != nil {
 		return nil, fmt.Errorf("find somebody to follow: %w", err)

@@ -19,8 +19,8 @@ func TestAJobSaysThatItWaitsForTheBusyDatabase(t *testing.T) {
 	service := s.startWith(t, both, "OUBLI_MAX_ACTIVE_SESSIONS=1", "OUBLI_WORK_SHARE=50")
 	c := admin(t, service, "1")
 	asked := s.plain(t, 1, 10)
-	ctx, calm := context.WithCancel(t.Context())
-	defer calm()
+	ctx, endLoad := context.WithCancel(t.Context())
+	defer endLoad()
 	for range 2 {
 		go func() { _, _ = s.Pool.Exec(ctx, "SELECT pg_sleep(120)") }()
 	}
@@ -39,7 +39,7 @@ func TestAJobSaysThatItWaitsForTheBusyDatabase(t *testing.T) {
 	if n := len(s.Existing(t, asked)); n != len(asked) {
 		t.Errorf("%d of %d are left although the database is busy", n, len(asked))
 	}
-	calm()
+	endLoad()
 	job = until(t, c, job.ID, "the end", mailed)
 	if job.State != jobs.Completed || job.WaitingFor != "" || len(s.Existing(t, asked)) != 0 {
 		t.Errorf("after the strain: %+v", job)

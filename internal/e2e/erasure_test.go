@@ -129,7 +129,7 @@ func TestThreeErasedClientsOfOneClassKeepTheClassAtThree(t *testing.T) {
 	}
 	if shared := s.Int(t, `SELECT count(DISTINCT a.client_id) FROM appointments a JOIN clients c ON c.id = a.client_id
 		WHERE c.is_anonymous`); shared != 1 {
-		t.Errorf("appointments of the erased stand on %d profiles, want the shared one", shared)
+		t.Errorf("appointments of the erased belong to %d profiles, want the shared one", shared)
 	}
 }
 

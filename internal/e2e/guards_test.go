@@ -31,7 +31,7 @@ func TestAClientWhoBooksWhileTheJobWaitsIsNotErased(t *testing.T) {
 	job = until(t, c, job.ID, "the end", ended)
 	before.holds(t, job)
 	if code := codesOf(t, c, job.ID, jobs.Skipped)[returning]; code != "future_appointment" || job.Counts.Skipped != 1 {
-		t.Errorf("whoever came back is reported as %q: %+v", code, job)
+		t.Errorf("the client who came back is reported as %q: %+v", code, job)
 	}
 }
 
@@ -64,14 +64,14 @@ func TestABookingUnderWayWinsOverTheErasure(t *testing.T) {
 	}
 	job = until(t, c, job.ID, "the end", ended)
 	if code := codesOf(t, c, job.ID, jobs.Skipped)[returning]; code != "future_appointment" || job.Counts.Skipped != 1 {
-		t.Errorf("whoever was booking is reported as %q: %+v", code, job)
+		t.Errorf("the client who booked is reported as %q: %+v", code, job)
 	}
 	if left := s.Existing(t, asked); len(left) != 1 || left[0] != returning {
 		t.Errorf("left are %v, want %s", left, returning)
 	}
 	if n := s.Int(t, "SELECT count(*) FROM appointments WHERE client_id = $1::text::bigint AND client_name ILIKE $2", returning,
 		"%"+booking.Marker(bookingdb.IDs(t, []string{returning})[0])+"%"); n == 0 {
-		t.Error("the appointment does not bear the name of whoever booked it")
+		t.Error("the appointment does not have the name of the client who booked it")
 	}
 }
 
@@ -128,7 +128,7 @@ func TestGuardsLeaveTheirClientsUntouched(t *testing.T) {
 	}
 }
 
-func TestAnErasureForInactivitySparesWhoeverWasActiveSince(t *testing.T) {
+func TestAnErasureForInactivitySparesClientsWhoWereActiveSince(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	c := admin(t, s.start(t, both, app.Tuning{}), "1")
@@ -147,7 +147,7 @@ func TestAnErasureForInactivitySparesWhoeverWasActiveSince(t *testing.T) {
 	job := until(t, c, inactive.ID, "the end", ended)
 	before.holds(t, job)
 	if code := codesOf(t, c, job.ID, jobs.Skipped)[asked[1]]; code != jobs.CodeRecentActivity || job.Counts.Skipped != 1 {
-		t.Errorf("whoever was active is reported as %q: %+v", code, job)
+		t.Errorf("the client who was active is reported as %q: %+v", code, job)
 	}
 	s.Exec(t, "UPDATE oubli.tasks SET run_at = now() WHERE job_id = $1", wish.ID)
 	if job = until(t, c, wish.ID, "the end", ended); job.Counts.Skipped != 0 || job.State != jobs.Completed {

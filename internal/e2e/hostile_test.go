@@ -199,7 +199,7 @@ func TestHostileRequestsAreRefusedAndChangeNothing(t *testing.T) {
 		}
 		for _, told := range []string{personal, "SQLSTATE", "DROP TABLE", "goroutine", "pgx", "root:"} {
 			if strings.Contains(body, told) {
-				t.Errorf("%s: the answer tells of %s:\n%.300s", h.name, told, body)
+				t.Errorf("%s: the answer contains %s:\n%.300s", h.name, told, body)
 			}
 		}
 		for name := range resp.Header {

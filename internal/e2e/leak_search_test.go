@@ -301,7 +301,7 @@ func pages() map[string][]string {
 		"dashboard": {"/monitoring/", "/monitoring/api/queues", "/monitoring/api/servers", "/monitoring/api/redis_info",
 			"/monitoring/api/queue_stats"},
 		"operations pages and probes": {"/", "/healthz", "/readyz"},
-		"pprof and other innards": {
+		"pprof and other internals": {
 			"/debug/pprof/", "/debug/pprof/goroutine?debug=1", "/debug/pprof/goroutine?debug=2", "/debug/pprof/heap?debug=1",
 			"/debug/pprof/allocs?debug=1", "/debug/pprof/threadcreate?debug=1", "/debug/pprof/block?debug=1",
 			"/debug/pprof/mutex?debug=1", "/debug/pprof/cmdline", "/debug/pprof/symbol", "/debug/vars",

@@ -43,7 +43,7 @@ func (j *logBuffer) usesDocumentedKeys(t *testing.T) {
 		}
 		for key := range entry {
 			if !known[key] && key != "pid" { // which the tests' own processes add
-				t.Errorf("docs/monitoring.md does not tell of the key %s: %s", key, line)
+				t.Errorf("docs/monitoring.md does not list the key %s: %s", key, line)
 				return
 			}
 		}

@@ -51,7 +51,7 @@ func TestAMailWaitsForAServerThatIsAway(t *testing.T) {
 	c := admin(t, s.start(t, both, shortRetry), "1")
 	s.inbox.Stop()
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: s.plain(t, 1, 3), Notify: []string{"anna@studio.example", "berta@studio.example"}})
-	job = until(t, c, job.ID, "two tries in vain", func(j jobs.Job) bool { return j.Mail.Attempts >= 4 })
+	job = until(t, c, job.ID, "two failed tries", func(j jobs.Job) bool { return j.Mail.Attempts >= 4 })
 	if job.State != jobs.Completed || job.Mail.State != jobs.MailPending {
 		t.Errorf("while the server is away: %+v", job)
 	}

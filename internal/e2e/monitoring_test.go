@@ -71,13 +71,13 @@ func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t
 		_, text := look(t, service, "/metrics")
 		return strings.Count(text, "\noubli_loop_last_success_timestamp_seconds{") == 8
 	})
-	calm := scrapeAll(t, service)
-	expectAlerts(t, "all is well", looks{calm, calm})
+	normal := scrapeAll(t, service)
+	expectAlerts(t, "all is well", looks{normal, normal})
 
 	refusal := mustErase(t, c, apiclient.Erasure{ClientIDs: asked[1:2], Notify: []string{"anna+550@studio.example"}})
 	until(t, c, refusal.ID, "the refusal", mailed)
 	refused := scrapeAll(t, service)
-	expectAlerts(t, "a mail was refused", looks{calm, refused}, "OubliMailRefused")
+	expectAlerts(t, "a mail was refused", looks{normal, refused}, "OubliMailRefused")
 
 	s.Exec(t, "ALTER TABLE appointments ADD COLUMN remark text")
 	isBlocked := func(j jobs.Job) bool { return j.State == jobs.Blocked }
@@ -132,12 +132,12 @@ func described(t *testing.T, s scrape) {
 	}
 	for line := range there {
 		if !rows[line] {
-			t.Errorf("docs/monitoring.md does not tell of %s", line)
+			t.Errorf("docs/monitoring.md does not list %s", line)
 		}
 	}
 	for line := range rows {
 		if !there[line] {
-			t.Errorf("docs/monitoring.md tells of %s, which is not there", line)
+			t.Errorf("docs/monitoring.md lists %s, which does not exist", line)
 		}
 	}
 	if len(there) < 30 {

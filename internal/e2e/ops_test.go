@@ -28,7 +28,7 @@ func look(t *testing.T, s *app.Service, path string) (int, string) {
 		t.Fatal(err)
 	}
 	if found := marker.Find(body); found != nil {
-		t.Errorf("%s tells of a client: %q", path, found)
+		t.Errorf("%s contains data of a client: %q", path, found)
 	}
 	return resp.StatusCode, string(body)
 }

@@ -82,7 +82,7 @@ func (s *stack) snapshot(t *testing.T, keys []string) *snapshot {
 	return b
 }
 
-// belongingsSQL is every row of a client as text. A link to whoever recommended
+// belongingsSQL is every row of a client as text. A reference to the client who recommended
 // them is left out: it goes when that client does.
 const belongingsSQL = `
 	SELECT 'clients' AS name, id, (to_jsonb(t) - 'referred_by' - 'updated_at')::text AS content FROM clients t
@@ -176,7 +176,7 @@ func (s *stack) controlNamesNobody(t *testing.T) {
 	for _, row := range s.Strings(t, `SELECT t::text FROM oubli.jobs t UNION ALL SELECT t::text FROM oubli.tasks t
 		UNION ALL SELECT t::text FROM oubli.exceptions t UNION ALL SELECT t::text FROM oubli.idempotency_keys t`) {
 		if found := marker.FindString(row); found != "" {
-			t.Errorf("a control table tells of a client: %q in %s", found, row)
+			t.Errorf("a control table contains data of a client: %q in %s", found, row)
 		}
 	}
 }
@@ -245,7 +245,7 @@ func parts(t *testing.T, m local.Mail) map[string]string {
 	}
 	for name, text := range all {
 		if found := marker.FindString(text); found != "" {
-			t.Errorf("the mail's %s tells of a client: %q", name, found)
+			t.Errorf("the mail's %s contains data of a client: %q", name, found)
 		}
 	}
 	if keys := slices.Sorted(maps.Keys(all)); !slices.Equal(keys, []string{"id", "subject", "text/html", "text/plain"}) {

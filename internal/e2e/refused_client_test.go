@@ -58,7 +58,7 @@ func TestAClientWhomTheDatabaseRefusesStopsNoOther(t *testing.T) {
 			r := s.redisClient(t)
 			for _, key := range r.Keys(t.Context(), "*").Val() {
 				if found := marker.FindString(fmt.Sprint(key, r.HGetAll(t.Context(), key).Val())); found != "" {
-					t.Errorf("Redis tells of a client: %q in %s", found, key)
+					t.Errorf("Redis contains data of a client: %q in %s", found, key)
 				}
 			}
 		})

@@ -14,7 +14,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// operation is a route as the API's own document tells of it.
+// operation is a route of the API.s OpenAPI document.
 type operation struct{ method, path, example string }
 
 func operations31(t *testing.T, s *app.Service) []operation {

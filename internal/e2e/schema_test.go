@@ -96,7 +96,7 @@ func TestAColumnAddedWhileAJobRunsBlocksItUntilTheMapFits(t *testing.T) {
 	})
 	left := s.Existing(t, asked)
 	if len(left) < 60 {
-		t.Errorf("%d of %d were erased half-knowing", len(asked)-len(left), len(asked))
+		t.Errorf("%d of %d were erased although the map did not cover the schema", len(asked)-len(left), len(asked))
 	}
 	before := s.snapshot(t, left)
 	s.awaitReason(t, service, "the map does not cover public.appointments.remark")
@@ -163,11 +163,11 @@ func TestATableAddedWhileAJobRunsBlocksItUntilTheMapsFileKnowsIt(t *testing.T) {
 	cards := s.Int(t, "SELECT count(*) FROM loyalty_cards")
 
 	s.extendMap(t, "tables", "  - {table: loyalty_cards, reference: holder, erase: remove}")
-	job = until(t, c, job.ID, "the reason to tell of the mistake", func(j jobs.Job) bool {
+	job = until(t, c, job.ID, "the reason to name the mistake", func(j jobs.Job) bool {
 		return strings.HasPrefix(j.BlockedReason, reason+"; and its edited file cannot be read: ") &&
 			strings.Contains(j.BlockedReason, `unknown "remove"`)
 	})
-	bookingdb.Wait(t, "the log to tell of it", func() bool { return strings.Contains(s.log.String(), "the edited map cannot be read") })
+	bookingdb.Wait(t, "the log to say so", func() bool { return strings.Contains(s.log.String(), "the edited map cannot be read") })
 	if job.State != jobs.Blocked || s.Int(t, "SELECT count(*) FROM loyalty_cards") != cards {
 		t.Errorf("%+v", job)
 	}

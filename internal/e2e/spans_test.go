@@ -112,7 +112,7 @@ func TestATraceGoesFromTheRequestToTheMailAndNamesNobody(t *testing.T) {
 		t.Errorf("the trace of job %s is %v, want %v", job.ID, tree, want)
 	}
 	if found := marker.FindString(r.raw.String()); found != "" {
-		t.Errorf("a span tells of a client: %q", found)
+		t.Errorf("a span contains data of a client: %q", found)
 	}
 }
 

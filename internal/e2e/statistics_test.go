@@ -63,7 +63,7 @@ func TestTheStatisticsTellOfNobodyOnceAJobHasEnded(t *testing.T) {
 	s.Exec(t, "ANALYZE memberships")
 	before := s.inStatistics(t, asked)
 	if before["memberships.card_number"] == 0 || before["clients.last_name"] == 0 || before["messages.recipient"] == 0 {
-		t.Fatalf("the statistics tell of too little to begin with: %v", before)
+		t.Fatalf("the statistics contain too little at the start: %v", before)
 	}
 	c := admin(t, s.start(t, both, app.Tuning{}), "1")
 	dry := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[:3], DryRun: true}).ID, "the dry run", ended)
@@ -73,7 +73,7 @@ func TestTheStatisticsTellOfNobodyOnceAJobHasEnded(t *testing.T) {
 		t.Errorf("%+v, %+v; dry run %+v", job, job.Residue, dry.Residue)
 	}
 	if now := s.inStatistics(t, asked); len(now) > 0 {
-		t.Errorf("statistics tell of the erased: %v, before %v", now, before)
+		t.Errorf("statistics contain data of the erased: %v, before %v", now, before)
 	}
 	if n := s.Int(t, "SELECT count(*) FROM pg_stats_ext WHERE statistics_name = 'cards' AND most_common_vals IS NOT NULL"); n > 0 {
 		t.Error("extended statistics are left")
@@ -91,7 +91,7 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 		SELECT id, 1, last_name FROM clients WHERE id = ANY($1::text[]::bigint[])`, asked)
 	s.Exec(t, "ANALYZE memberships, client_notes")
 	if before := s.inStatistics(t, asked); before["memberships.card_number"] == 0 || before["client_notes.body"] == 0 {
-		t.Fatalf("the statistics tell of too little to begin with: %v", before)
+		t.Fatalf("the statistics contain too little at the start: %v", before)
 	}
 	owner := "owner_" + s.Strings(t, "SELECT oid::text FROM pg_database WHERE datname = current_database()")[0]
 	s.Exec(t, "CREATE ROLE "+owner)
@@ -122,7 +122,7 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 	tried := s.Int(t, "SELECT tries FROM oubli.residues")
 	bookingdb.Wait(t, "two more rounds", func() bool { return s.Int(t, "SELECT tries FROM oubli.residues") >= tried+2 })
 	if now := s.inStatistics(t, asked); len(now) != 2 || now["memberships.card_number"] == 0 || now["client_notes.body"] == 0 {
-		t.Errorf("statistics tell of the erased: %v, want those of the two empty tables", now)
+		t.Errorf("statistics contain data of the erased: %v, want those of the two empty tables", now)
 	}
 	if job = until(t, c, job.ID, "a look", ended); job.Residue.Level != jobs.ResidueLogical {
 		t.Errorf("nothing refreshed memberships, and yet: %+v", job.Residue)
@@ -145,7 +145,7 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 	}
 	until(t, c, job.ID, "level 1", residueReached(jobs.ResidueStatistics))
 	if now := s.inStatistics(t, asked); len(now) > 0 {
-		t.Errorf("statistics tell of the erased: %v", now)
+		t.Errorf("statistics contain data of the erased: %v", now)
 	}
 }
 

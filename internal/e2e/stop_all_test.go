@@ -175,5 +175,5 @@ func TestASecondSignalEndsTheProgramAtOnce(t *testing.T) {
 		t.Errorf("the program ended with %v", err)
 	}
 	says("stop worker: it had not ended")
-	s.log.Reset() // whoever dies in a chunk leaves lines that are not JSON
+	s.log.Reset() // a process that dies in a chunk leaves lines that are not JSON
 }

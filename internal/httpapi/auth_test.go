@@ -183,7 +183,7 @@ func TestNoTokenPassesWithAnotherAlgorithmOrKey(t *testing.T) {
 	}
 	forged := mustSign(t, jwt.SigningMethodHS256, []byte(strings.Repeat("x", 40)), with("exp", noon.Add(-time.Hour).Unix()))
 	if _, err := hs.Verify(forged); !errors.Is(err, errToken) {
-		t.Errorf("an expired forgery is told: %v", err)
+		t.Errorf("the error for a forged, expired token says that it is expired: %v", err)
 	}
 }
 

@@ -23,7 +23,7 @@ func TestTheStoresCodeAndTextReachTheCaller(t *testing.T) {
 		t.Errorf("got %d %v %s", a.StatusCode, a.Header, a.body)
 	}
 	if strings.Contains(a.body, "lock not available") {
-		t.Errorf("the cause is told: %s", a.body)
+		t.Errorf("the answer contains the cause: %s", a.body)
 	}
 }
 

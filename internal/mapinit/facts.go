@@ -125,7 +125,7 @@ func Questions(cat *plan.Catalog, o Options) ([]Question, Client, error) {
 	return all, Client{p.client, p.key}, nil
 }
 
-// answer finds what the sample of a column told; nil when it was not read.
+// answer finds what the sample of a column showed; nil when it was not read.
 func (p *proposal) answer(kind QuestionKind, r *plan.Relation, column string) *Answer {
 	for i := range p.facts.Answers {
 		a := &p.facts.Answers[i]

@@ -97,7 +97,7 @@ func (s *Scrubber) walRights(ctx context.Context) ([]string, error) {
 	case !checkpoint && known:
 		missing = append(missing, "GRANT pg_checkpoint TO "+role)
 	case !checkpoint: // before PostgreSQL 15
-		missing = append(missing, "oubli scrub itself, because nobody else may CHECKPOINT here")
+		missing = append(missing, "oubli scrub itself, because no other role may run CHECKPOINT here")
 	}
 	if !list {
 		missing = append(missing, "GRANT pg_monitor TO "+role)
