@@ -101,35 +101,6 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 		Scan(&t.Cutoff, &t.Listed, &t.Activities, &t.Override, &t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
 }
 
-// ClaimNext claims the next batch of the same tenant without a hint from Redis,
-// so that a lane is not idle between two batches. It claims nothing when a hint
-// waits for a free worker, because then the queues' weights decide, or when a
-// merge of the tenant waits to be dispatched. With redisDown, when no hints can be
-// fetched, it claims any merge and any batch that has a lane, those of the same
-// tenant first.
-func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) (*jobs.Claim, error) {
-	var id string
-	err := s.pool.QueryRow(ctx, `
-		SELECT t.id::text FROM oubli.tasks AS t
-		WHERE (t.kind = 'batch' OR $2 AND t.kind = 'merge') AND t.state = 'pending' AND t.run_at <= now()
-		  AND ($2 OR coalesce($4, t.tenant_id) = coalesce($4, $1) AND t.dispatched_at IS NULL
-		    AND NOT EXISTS (SELECT FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL)
-		    AND NOT EXISTS (SELECT FROM `+smallAndDue+` AND w.kind = 'merge' AND coalesce($4, w.tenant_id) = coalesce($4, $1)))
-		  AND (NOT $2 OR t.kind = 'merge' OR (
-		    SELECT count(*) FROM oubli.tasks AS r
-		    WHERE coalesce($4, r.tenant_id) = coalesce($4, t.tenant_id) AND r.state = 'running' AND r.lane IS NOT NULL) < $3)
-		  AND `+runnable+`
-		ORDER BY t.tenant_id <> $1, t.queue <> 'interactive', t.run_at, t.id LIMIT 1`,
-		tenantID, redisDown, s.opts.Lanes, s.sharedOwner()).Scan(&id)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, pgfault.Wrap("find next batch", err)
-	}
-	return s.Claim(ctx, id)
-}
-
 // Yield gives a task back, with its progress, if a task of another tenant or
 // another queue waits for a free worker, or one of the tenant's small jobs waits
 // for its lane. A small job never yields to a big one. The task stays ahead of the

@@ -74,7 +74,7 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $1`
 const agesSQL = `
 SELECT coalesce((SELECT now() - min(created_at) FROM oubli.jobs WHERE finished_at IS NULL), interval '0'),
   coalesce((SELECT now() - min(t.run_at) FROM oubli.tasks AS t
-            WHERE t.state = 'pending' AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `), interval '0'),
+            WHERE t.state = 'pending' AND t.parked IS NULL AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `), interval '0'),
   coalesce((SELECT now() - min(j.finished_at) FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
             WHERE t.kind = 'mail' AND t.state IN ('pending', 'running')), interval '0')`
 

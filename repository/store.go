@@ -102,6 +102,9 @@ type Store struct {
 	statistics  atomic.Pointer[error] // how the last round of refreshing them ended
 	looks       atomic.Pointer[error] // how the last second look failed
 
+	walk   cursors // where the next round of dispatching begins
+	tidied tidied
+
 	fence string // fenceSQL; a test removes it to show that other tests detect that
 }
 
@@ -129,7 +132,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, pgfault.Wrap("open database", err)
 	}
-	s := &Store{pool: pool, judging: judging, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
+	s := &Store{pool: pool, judging: judging, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1),
+		walk: cursors{after: map[jobs.Queue]*string{}}}
 	for _, check := range []func(context.Context) error{s.checkVersion, s.checkStatsPermission} {
 		if err := check(ctx); err != nil {
 			s.Close()
@@ -199,12 +203,17 @@ type querier interface {
 
 // tx runs f in a READ COMMITTED transaction. op names the operation in its errors.
 func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	return s.txBy(ctx, op, s.begin(), f)
+}
+
+// txBy is tx with these statements to begin it.
+func (s *Store) txBy(ctx context.Context, op, begin string, f func(pgx.Tx) error) error {
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
 		return pgfault.Acquire(op, err)
 	}
 	defer conn.Release()
-	return pgfault.Wrap(op, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: s.begin()}, f))
+	return pgfault.Wrap(op, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: begin}, f))
 }
 
 // snapshot runs f in a read-only transaction whose statements share one snapshot.

@@ -24,7 +24,7 @@ var taskTransitionSQL = map[jobs.TaskTransition]string{
 // on, even if its lease ran out, and a worker does not wait for it.
 const claimTaskSQL = `
 UPDATE oubli.tasks AS t
-SET state = 'running', attempt = attempt + 1, lease_until = clock_timestamp() + $2::interval,
+SET state = 'running', attempt = attempt + 1, parked = NULL, lease_until = clock_timestamp() + $2::interval,
   lane = CASE WHEN t.kind = 'batch' THEN free.lane END,
   profile_owner = coalesce($4, t.tenant_id), crashes = crashes + (t.state = 'running')::int
 FROM (SELECT id FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,
@@ -61,7 +61,7 @@ WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND (
 // smallAndDue are due tasks of small jobs that are not dispatched yet. They may
 // need a lane more than a worker.
 const smallAndDue = `oubli.tasks AS w JOIN oubli.jobs AS o ON o.id = w.job_id
-  WHERE w.state = 'pending' AND w.dispatched_at IS NULL AND w.run_at <= now() AND w.queue = 'interactive'
+  WHERE w.state = 'pending' AND w.dispatched_at IS NULL AND w.parked IS NULL AND w.run_at <= now() AND w.queue = 'interactive'
     AND o.state IN ('scheduled', 'running')`
 
 // recoverTaskSQL gives back every task whose lease ran out. SKIP LOCKED: a task

@@ -102,6 +102,7 @@ func (p *Dispatcher) every(ctx context.Context, interval time.Duration, wake <-c
 	defer tick.Stop()
 	failing := false
 	for {
+		began := time.Now()
 		err := f(ctx)
 		switch {
 		case ctx.Err() != nil:
@@ -118,7 +119,30 @@ func (p *Dispatcher) every(ctx context.Context, interval time.Duration, wake <-c
 			return
 		case <-tick.C:
 		case <-wake:
+			if !pause(ctx, wakePause-time.Since(began)) {
+				return
+			}
 		}
+	}
+}
+
+// wakePause is the least time between the begin of a round and the next one that
+// a wake asks for. The first wake after a pause is answered at once; many that
+// come close together share rounds.
+const wakePause = 15 * time.Millisecond
+
+// pause waits for d, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -153,6 +177,9 @@ func (p *Dispatcher) dispatch(ctx context.Context) error {
 			return err
 		}
 		return errRedis
+	}
+	if len(due) > 0 {
+		p.Wake() // one round takes a bounded number of tasks, and more may be due
 	}
 	return nil
 }

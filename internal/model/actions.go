@@ -25,7 +25,7 @@ const (
 
 var actions = []action{
 	// Dispatch and claim.
-	{"{t} is marked, and its hint is sent", []string{"dispatchSQL", "Store.Dispatch"}, [2]over{eachTask}, false, dispatch},
+	{"{t} is marked, and its hint is sent", []string{"markSQL", "Store.Dispatch"}, [2]over{eachTask}, false, dispatch},
 	{"{w} gets the hint of {t} and claims it", []string{"claimTaskSQL", "Store.Claim", "Store.handBack", "Store.startJob"},
 		[2]over{eachWorker, eachTask}, false, claimHinted},
 	{"{w} claims {t} without a hint", []string{"Store.ClaimNext"}, [2]over{eachWorker, eachTask}, true, claimUnhinted},
@@ -85,7 +85,7 @@ var actions = []action{
 	{"the server rolls back for a connection that is gone ({t})", nil, [2]over{eachOrphan}, false, abortOrphan},
 	{"the database server crashes and loses its latest commits: {n}", nil, [2]over{eachCommit}, true, crashServer},
 	{"Redis loses all hints", nil, [2]over{}, true, loseHints},
-	{"{t} is marked, and its hint is lost", []string{"dispatchSQL"}, [2]over{eachTask}, true, dispatchLost},
+	{"{t} is marked, and its hint is lost", []string{"markSQL"}, [2]over{eachTask}, true, dispatchLost},
 	{"an old hint of {t} is delivered again", nil, [2]over{eachTask}, true, repeatHint},
 }
 

@@ -35,6 +35,7 @@ var unusual = map[string]string{
 	"idle_session_timeout":          "5s",
 	"synchronous_commit":            "off",
 	"jit":                           "on",
+	"plan_cache_mode":               "auto",
 }
 
 func TestASessionMeansTheSameWhateverTheDatabaseHasSet(t *testing.T) {

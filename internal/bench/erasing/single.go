@@ -210,7 +210,7 @@ func (s *posted) readEnds(ctx context.Context, c *clone, r *result) error {
 	return err
 }
 
-// mailAgain lets all mails be sent once more, when there is nothing else to do.
+// mailAgain lets a copy of each mail be sent, when there is nothing else to do.
 func (p *program) mailAgain(ctx context.Context, c *clone, r *result) error {
 	conn, err := pgx.Connect(ctx, c.url())
 	if err != nil {
@@ -218,7 +218,8 @@ func (p *program) mailAgain(ctx context.Context, c *clone, r *result) error {
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	mails := len(p.inbox.Mails())
-	tag, err := conn.Exec(ctx, "UPDATE oubli.tasks SET state = 'pending', dispatched_at = NULL WHERE kind = 'mail' AND state = 'done'")
+	tag, err := conn.Exec(ctx, `INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, letter)
+		SELECT gen_random_uuid(), job_id, tenant_id, kind, queue, number + 1000, letter FROM oubli.tasks WHERE kind = 'mail'`)
 	if err != nil {
 		return err
 	}
