@@ -35,7 +35,7 @@ var unusual = map[string]string{
 	"idle_session_timeout":          "5s",
 	"synchronous_commit":            "off",
 	"jit":                           "on",
-	"plan_cache_mode":               "auto",
+	"plan_cache_mode":               "force_generic_plan",
 }
 
 func TestASessionMeansTheSameWhateverTheDatabaseHasSet(t *testing.T) {
