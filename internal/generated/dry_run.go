@@ -30,7 +30,8 @@ func (c *Case) JudgeDryRun(before, after Snapshot, announced, became Outcome) []
 	}
 	slices.Sort(announced.Erased)
 	slices.Sort(became.Erased)
-	if !slices.Equal(announced.Erased, became.Erased) || !maps.Equal(announced.Failed, became.Failed) || (announced.Blocked == "") != (became.Blocked == "") {
+	if !slices.Equal(announced.Erased, became.Erased) || !maps.Equal(announced.Failed, became.Failed) ||
+		(announced.Blocked == "") != (became.Blocked == "") {
 		find("dry run announced another outcome", "", "", "erased %v, failed %v, blocked %q; then erased %v, failed %v, blocked %q",
 			announced.Erased, announced.Failed, announced.Blocked, became.Erased, became.Failed, became.Blocked)
 	}
