@@ -173,7 +173,8 @@ func (d *demo) proveGone(ctx context.Context, former []int64, totals []booking.S
 		return err
 	}
 	if len(traces) > 0 {
-		return fmt.Errorf("after the last period %s.%s still has data of a client, in %d rows", traces[0].Table, traces[0].Column, traces[0].Count)
+		return fmt.Errorf("after the last period %s.%s still has data of a client, in %d rows",
+			traces[0].Table, traces[0].Column, traces[0].Count)
 	}
 	now, err := booking.Totals(ctx, d.db)
 	if err != nil {
