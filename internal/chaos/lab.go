@@ -140,7 +140,7 @@ const troubleSQL = `
 	CREATE TRIGGER refuse BEFORE DELETE ON public.clients FOR EACH ROW EXECUTE FUNCTION public.refuse();`
 
 // protectedCode is the reason code of a client in public.protected.
-const protectedCode = "23514:clients_keep_vip"
+const protectedCode = "23514"
 
 // mapWithTrouble is the demo's map with that trigger listed.
 func mapWithTrouble() []byte {
