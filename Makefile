@@ -93,6 +93,13 @@ chaos: ## break everything around oubli and see what holds; DURATION=10m SEED=7
 model: ## explore the model of the protocol at large size; ten minutes, 5 GB of memory
 	go test ./internal/model -count=1 -timeout 90m -v -args -large
 
+# How many interleavings of each scenario; SEED decides which.
+INTERLEAVINGS ?= 2000
+
+.PHONY: interleavings
+interleavings: ## let an application's transactions happen between the statements of jobs; INTERLEAVINGS=2000 SEED=7
+	$(SERVERS) go test -count=1 -timeout 0 ./internal/interleaving $(TESTFLAGS) -args -interleavings $(INTERLEAVINGS) -seed $(SEED)
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck and the checks of .ci/lint
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "make fmt would change:" $$unformatted >&2; exit 1; }

@@ -69,6 +69,8 @@ var rules = []rule{
 	{"internal/generated", nil, none, "it generates databases and maps and checks from outside, without the code that it checks"},
 	{"internal/erasuremap", []string{"jobs"}, []string{"github.com/goccy/go-yaml/..."},
 		"the map is a file format and knows neither databases nor those who use it"},
+	{"internal/interleaving", []string{"internal/erasuremap"}, []string{"github.com/jackc/pgx/v5/..."},
+		"it stands between a program and its database, and knows of the program only the map"},
 	{"internal/booking", nil, []string{"github.com/jackc/pgx/v5/..."}, "the booking product knows nothing of oubli, as that of a customer"},
 	{"internal/local/withservers", []string{"internal/local", "internal/testdb"}, anything, "tools for tests know no product code"},
 	{"internal/local", nil, anything, "servers for tests and for the demo know no product code"},
