@@ -233,6 +233,9 @@ func (e *lateErasure) tryErase(ctx context.Context, keys []string) (map[string]i
 	}
 	c := e.changes
 	c.params, c.clients = withKeys(c.params, keys), len(keys)
+	if err := e.lock(ctx, keys); err != nil {
+		return nil, err
+	}
 	rows, err := runPlan(ctx, e.tx.Conn(), e.plan, c)
 	if pgfault.Is(err, needProfilesState) {
 		return nil, &needProfiles{e.moreSlots(len(e.lane(e.profiles, 0)), 0)}
@@ -253,6 +256,17 @@ func (e *lateErasure) tryErase(ctx context.Context, keys []string) (map[string]i
 		return nil, notErased(at)
 	}
 	return rows, nil
+}
+
+// lock locks the rows through which others are reached, before any statement has
+// its snapshot: one that meanwhile becomes somebody else's keeps what belongs to it,
+// and nothing more can be added to it.
+func (e *lateErasure) lock(ctx context.Context, keys []string) error {
+	b := &pgx.Batch{}
+	if err := queue(b, forClients(e.plan, e.claim.TenantID, keys), e.plan.LateRows.Lock...); err != nil || b.Len() == 0 {
+		return err
+	}
+	return e.tx.SendBatch(ctx, b).Close()
 }
 
 // withKeys are the parameters for these clients.

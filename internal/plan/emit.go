@@ -21,7 +21,7 @@ func emit(md *model, mergeGaps Gaps) *Plan {
 	p.RetentionRules = em.retentionRules()
 	p.Preview = em.previewStatement()
 	p.LockClients = em.lockClientsStatement()
-	p.LockParents = em.lockParentsStatements()
+	p.LockParents = em.lockParentsStatements(everyEntry)
 	p.LockTables = em.lockTablesStatement()
 	p.Guards = em.guardsStatement()
 	p.LiveProfiles = em.liveProfilesStatement()

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -48,9 +49,9 @@ func (em emitter) lockClientsStatement() Statement {
 // else. Locked first, a row belongs to the client in every later snapshot, and
 // whoever adds a child to it by a foreign key waits. Owned rows are locked by the
 // statement before the one that deletes them.
-func (em emitter) lockParentsStatements() []Statement {
+func (em emitter) lockParentsStatements(which func(*entry) bool) []Statement {
 	var all []Statement
-	for _, e := range em.lockedParents() {
+	for _, e := range em.lockedParents(which) {
 		t, name := em.text(), em.name(e.rel)
 		t.add("SELECT\nFROM %s AS \"t\"\nWHERE %s", e.rel.ident(), t.belongs(e, "t"))
 		for i, column := range e.rel.PrimaryKey {
@@ -62,9 +63,9 @@ func (em emitter) lockParentsStatements() []Statement {
 	return all
 }
 
-// lockedParents are the entries through which rows are reached that a chunk
-// changes, each after its own parents.
-func (em emitter) lockedParents() []*entry {
+// lockedParents are the entries through which rows of certain entries are reached
+// that an erasure or a merge changes, each after its own parents.
+func (em emitter) lockedParents(which func(*entry) bool) []*entry {
 	var all []*entry
 	var add func(e *entry)
 	add = func(e *entry) {
@@ -76,7 +77,7 @@ func (em emitter) lockedParents() []*entry {
 		}
 	}
 	for _, e := range em.eraseOrder {
-		if e.through() && len(em.entryStatements(e)) > 0 {
+		if e.through() && which(e) && (e.Merge == erasuremap.Delete || len(em.entryStatements(e)) > 0) {
 			add(e)
 		}
 	}

@@ -131,7 +131,7 @@ func (em emitter) workerGrants(reads []expressionRead, merges bool) []Grant {
 			g.Delete = true
 		}
 	}
-	for _, e := range em.lockedParents() {
+	for _, e := range em.lockedParents(everyEntry) {
 		g := ps.on(e.rel, "rows of clients")
 		g.Update = append(g.Update, e.Reference) // for FOR UPDATE
 	}

@@ -14,13 +14,14 @@ import (
 // again, all of it is empty.
 type LateRows struct {
 	Find  []Statement // → (key) of those given of whom there are rows; each has its Place
+	Lock  []Statement // locks the rows through which others are reached, as LockParents does
 	Erase []Statement // in order
 	Proof Proof       // of Erase
 }
 
 // All lists the statements, for PostgreSQL to parse.
 func (l LateRows) All() []Statement {
-	return slices.Concat(l.Find, l.Proof.before(), l.Erase, l.Proof.after())
+	return slices.Concat(l.Find, l.Lock, l.Proof.before(), l.Erase, l.Proof.after())
 }
 
 func comesLate(e *entry) bool { return e.mayComeLate }
@@ -35,6 +36,7 @@ func (em emitter) lateRows() LateRows {
 			l.Find = append(l.Find, em.findLateStatement(e))
 		}
 	}
+	l.Lock = em.lockParentsStatements(comesLate)
 	l.Erase = em.relatedRowStatements(comesLate)
 	if len(l.Erase) == 0 || !em.disturbed() {
 		return l
