@@ -47,13 +47,13 @@ func (em emitter) previewStatement() Statement {
 	}
 	created := "NULL"
 	if em.m.Client.CreatedAt != "" {
-		created = ident("c", em.m.Client.CreatedAt)
+		created = writable(ident("c", em.m.Client.CreatedAt))
 	}
 	last := "NULL"
 	var subs []string
 	for _, a := range em.activity {
-		subs = append(subs, fmt.Sprintf("(SELECT max(%s) FROM %s AS \"t\" WHERE %s)",
-			ident("t", a.At), a.rel.ident(), where(t.ofClient(a.link, "t"), a.Where)))
+		subs = append(subs, fmt.Sprintf("(SELECT %s FROM %s AS \"t\" WHERE %s)",
+			writable("max("+ident("t", a.At)+")"), a.rel.ident(), where(t.ofClient(a.link, "t"), a.Where)))
 	}
 	if len(subs) > 0 {
 		last = "greatest(" + strings.Join(subs, ", ") + ")"
@@ -65,4 +65,12 @@ func (em emitter) previewStatement() Statement {
 	t.add("SELECT %s::text, %s, %s::timestamptz, %s::timestamptz\nFROM %s AS \"c\"\nWHERE %s",
 		key, name, created, last, em.client.ident(), t.theseClients("c"))
 	return t.statement("clients: preview", em.name(em.client))
+}
+
+// writable limits a date or time to the years that RFC 3339, and so JSON, can write.
+// PostgreSQL also has infinity, years before Christ and years of five digits, and
+// its largest dates do not fit into its timestamps.
+func writable(at string) string {
+	const first, last = "'0001-01-01'", "'9999-12-31'"
+	return fmt.Sprintf("CASE WHEN %[1]s > %[3]s THEN %[3]s WHEN %[1]s < %[2]s THEN %[2]s ELSE %[1]s END", at, first, last)
 }
