@@ -109,7 +109,7 @@ func write(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes, rows ma
 		if err != nil {
 			return errors.Join(err, results.Close())
 		}
-		if !st.FindsNone {
+		if !st.FindsNone && !st.Control {
 			rows[st.Table] += tag.RowsAffected()
 		}
 	}

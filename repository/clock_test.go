@@ -82,7 +82,7 @@ INSERT INTO invoices (client_id, issued_on, billing) VALUES
 		t.Errorf("%d rows are cleared too early", n)
 	}
 	s.Exec(t, "UPDATE invoices SET issued_on = issued_on - 10")
-	s.Exec(t, "TRUNCATE oubli.retention_sweeps")
+	s.Exec(t, "TRUNCATE oubli.retention_sweeps, oubli.retained_rows")
 	s.sweep(t)
 	s.is(t, "SELECT client_id > 1000, billing FROM invoices ORDER BY issued_on", "t -", "t Paul")
 	day := s.lines(t, "SELECT (now() AT TIME ZONE 'Etc/GMT+12')::date")[0]

@@ -35,23 +35,61 @@ func (s *Store) readLaw(ctx context.Context, p *plan.Plan, tenant string) (*jobs
 	return l, err
 }
 
-// addLaw adds the tenant's law to a claim, if the plan needs it. Where no
-// foreign key forbids it, a tenant's row can be deleted while its clients stay:
-// then the country that was known when the job was accepted is used.
+// addLaw adds the tenant's law to a claim, if the plan needs it.
 func (s *Store) addLaw(ctx context.Context, p *plan.Plan, c *jobs.Claim) error {
 	if c.Terms.Law != nil || !p.NeedsLaw {
 		return nil
 	}
-	law, err := s.readLaw(ctx, p, c.TenantID)
-	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == "unknown_tenant" {
-		law, err = s.readLaw(ctx, &plan.Plan{}, c.TenantID)
-		law.Country = c.Terms.Country
-	}
+	law, err := s.lawOf(ctx, p, c.TenantID)
 	if err != nil {
 		return err
 	}
 	c.Terms.Law = law
 	return nil
+}
+
+// lawOf is the law of a tenant whose row may be gone: where no foreign key forbids
+// it, the row can be deleted while clients, or rows that are kept of former ones,
+// stay. So what a row says is remembered, if rows are kept by it, and applies from
+// then on.
+func (s *Store) lawOf(ctx context.Context, p *plan.Plan, tenant string) (*jobs.Law, error) {
+	law, err := s.readLaw(ctx, p, tenant)
+	if unknownTenant(err) {
+		return s.lastLaw(ctx, tenant)
+	}
+	if err == nil && len(p.Sweeps) > 0 && p.Law.SQL != "" {
+		err = s.rememberLaw(ctx, tenant, law)
+	}
+	return law, err
+}
+
+func unknownTenant(err error) bool {
+	e, ok := errors.AsType[*jobs.Error](err)
+	return ok && e.Code == "unknown_tenant"
+}
+
+func (s *Store) rememberLaw(ctx context.Context, tenant string, law *jobs.Law) error {
+	_, err := s.pool.Exec(ctx, `
+		INSERT INTO oubli.tenant_laws AS l (tenant_id, country, fiscal_year_end, time_zone) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (tenant_id) DO UPDATE SET country = excluded.country, fiscal_year_end = excluded.fiscal_year_end,
+		  time_zone = excluded.time_zone, read_at = now()
+		WHERE (l.country, l.fiscal_year_end, l.time_zone) IS DISTINCT FROM (excluded.country, excluded.fiscal_year_end, excluded.time_zone)`,
+		tenant, law.Country, law.FiscalYearEnd, law.TimeZone)
+	return pgfault.Wrap("remember the tenant's law", err)
+}
+
+// lastLaw is the law that was remembered of a tenant or, from before anything was,
+// that of the country that its last job names. Of a tenant about whom nothing is
+// known, `otherwise` applies.
+func (s *Store) lastLaw(ctx context.Context, tenant string) (*jobs.Law, error) {
+	l := &jobs.Law{}
+	err := s.pool.QueryRow(ctx, `
+		SELECT coalesce(l.country, (SELECT country FROM oubli.jobs WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1), ''),
+		  coalesce(l.fiscal_year_end, ''), coalesce(l.time_zone, ''),
+		  (coalesce($2::timestamptz, now()) AT TIME ZONE coalesce(nullif(l.time_zone, ''), 'Etc/GMT+12'))::date
+		FROM (SELECT) AS one LEFT JOIN oubli.tenant_laws AS l ON l.tenant_id = $1`, tenant, s.playedTime()).
+		Scan(&l.Country, &l.FiscalYearEnd, &l.TimeZone, &l.Today.Time)
+	return l, pgfault.Wrap("read the tenant's last law", err)
 }
 
 // readEarliestDay reads the day for a tenant whose time zone is unknown: one that

@@ -114,7 +114,7 @@ func (s *Store) recount(ctx context.Context, p *plan.Plan) error {
 }
 
 func (s *Store) recountTenant(ctx context.Context, p *plan.Plan, tenant string) error {
-	law, err := s.readLaw(ctx, p, tenant)
+	law, err := s.lawOf(ctx, p, tenant)
 	if err != nil {
 		return pgfault.Wrap("count again", err)
 	}

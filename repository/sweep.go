@@ -73,9 +73,9 @@ func (s *Store) sweepTenant(ctx context.Context, p *plan.Plan, tenant string, do
 // every time zone are ignored: the clock that wrote them was wrong.
 func (s *Store) tenantsToSweep(ctx context.Context, p *plan.Plan) ([]string, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT tenant_id FROM oubli.anonymous_profiles GROUP BY tenant_id
-		HAVING cardinality($1::text[]) > (SELECT count(DISTINCT r.name) FROM oubli.retention_sweeps AS r
-		  WHERE r.tenant_id = anonymous_profiles.tenant_id AND r.name = ANY($1)
+		SELECT tenant_id FROM (SELECT tenant_id FROM oubli.anonymous_profiles UNION SELECT tenant_id FROM oubli.retained_rows) AS t
+		WHERE cardinality($1::text[]) > (SELECT count(DISTINCT r.name) FROM oubli.retention_sweeps AS r
+		  WHERE r.tenant_id = t.tenant_id AND r.name = ANY($1)
 		    AND r.day <= (coalesce($2::timestamptz, now()) AT TIME ZONE 'Etc/GMT-14')::date
 		    AND CASE WHEN r.finished_at IS NULL THEN greatest(r.run_at, r.lease_until) > now() ELSE r.next_at > coalesce($2, now()) END)
 		ORDER BY tenant_id`, sweepNames(p), s.playedTime())
@@ -136,9 +136,7 @@ func (w *sweep) run(ctx context.Context) error {
 	if claimErr != nil || !mine {
 		return claimErr
 	}
-	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == "unknown_tenant" {
-		err = w.finish(ctx, retainedCount{}) // the tenant is gone, and its rows with it
-	} else if err == nil {
+	if err == nil {
 		err = w.clearDue(ctx)
 	}
 	if err == nil || errors.Is(err, jobs.ErrFenced) {
@@ -149,7 +147,7 @@ func (w *sweep) run(ctx context.Context) error {
 
 // prepare reads the tenant's law, its language and its anonymous profiles.
 func (w *sweep) prepare(ctx context.Context) (err error) {
-	if w.law, err = w.readLaw(ctx, w.plan, w.tenant); err != nil {
+	if w.law, err = w.lawOf(ctx, w.plan, w.tenant); err != nil {
 		var today jobs.Date
 		unknown := w.readEarliestDay(ctx, &today)
 		w.law, w.day = nil, today.Time
@@ -166,6 +164,9 @@ func (w *sweep) prepare(ctx context.Context) (err error) {
 // sweepParams are those of statements about a tenant's former clients.
 func (s *Store) sweepParams(ctx context.Context, p *plan.Plan, tenant string, law *jobs.Law) (sweepParams, error) {
 	_, locale, err := tenantFacts(ctx, s.pool, p, tenant)
+	if unknownTenant(err) { // its row is gone: the language of its last job
+		err = s.pool.QueryRow(ctx, "SELECT coalesce((SELECT tenant_locale FROM oubli.jobs WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1), '')", tenant).Scan(&locale)
+	}
 	if err != nil {
 		return sweepParams{}, err
 	}

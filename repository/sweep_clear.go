@@ -195,6 +195,15 @@ func (w *sweep) finish(ctx context.Context, left retainedCount) error {
 		zone = w.law.TimeZone
 	}
 	return w.fenced(ctx, "finish sweep", func(tx pgx.Tx) error {
+		for _, st := range w.Sweep.Tidy {
+			args, err := bind(w.params, st)
+			if err == nil {
+				_, err = tx.Exec(ctx, st.SQL, args...)
+			}
+			if err != nil {
+				return err
+			}
+		}
 		_, err := tx.Exec(ctx, `UPDATE oubli.retention_sweeps SET finished_at = now(), lease_until = NULL, last_error = '', refused = $4,
 			next_at = (($3::date + 1)::timestamp AT TIME ZONE $5::text)
 			WHERE tenant_id = $1 AND name = $2 AND day = $3::date`, w.tenant, w.Name, w.day, w.refused, zone)

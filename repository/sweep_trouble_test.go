@@ -296,7 +296,7 @@ func TestARuleThatIsNeverContentIsAppliedOnceADay(t *testing.T) {
 func TestATenantThatIsGoneHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
-	db.Exec(t, "INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ('999999', 1, '1')")
+	db.Exec(t, "INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ('999999', 1, '0')")
 	tenant := former(t, db, "FR", "UTC", longOver(5)...)
 	s := open(t, db, atMoment(dayOf(t, "2030-01-01")))
 	if n := sweep(t, s); n != 5 || held(t, db, tenant) != 0 {

@@ -22,7 +22,7 @@ func (em emitter) eraseStatements() []Statement {
 // relatedRowStatements are those for the rows that refer to clients by certain
 // entries.
 func (em emitter) relatedRowStatements(which func(*entry) bool) []Statement {
-	var all []Statement
+	all := em.recordStatements(which)
 	for i, e := range em.eraseOrder {
 		if !which(e) {
 			continue

@@ -84,6 +84,7 @@ func (em mergeEmitter) addLateRows(m *Merge) {
 			m.MoveLateRows = append(m.MoveLateRows, em.moveStatement(e))
 		}
 	}
+	m.MoveLateRows = append(m.MoveLateRows, em.recordStatements(func(e *entry) bool { return e.mayComeLate && e.staysBehind() })...)
 	for _, e := range em.eraseOrder {
 		if e.mayComeLate && e.staysBehind() {
 			m.MoveLateRows = append(m.MoveLateRows, em.entryStatements(e)...)

@@ -184,7 +184,7 @@ func (em mergeEmitter) moveStatement(e *entry) Statement {
 // eraseSourceStatements erase what a merge leaves with the source: rows of entries
 // that it keeps there, the rows to which the source's row pointed, and that row.
 func (em mergeEmitter) eraseSourceStatements(clientRow Statement) []Statement {
-	all := em.findLeftStatements()
+	all := append(em.findLeftStatements(), em.recordStatements((*entry).staysBehind)...)
 	for _, e := range em.eraseOrder {
 		if e.staysBehind() {
 			all = append(all, em.entryStatements(e)...)

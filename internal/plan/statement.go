@@ -19,6 +19,9 @@ type Statement struct {
 	// returns the column in question, if it is one.
 	FindsNone bool
 	Place     Place // what to name when such a row exists
+	// Control says that the statement writes control tables only, so that its rows
+	// do not count as changed.
+	Control bool
 }
 
 // Arg is where a parameter's value comes from. All but ArgCutoff, ArgListed,

@@ -48,8 +48,7 @@ func checkExpressions(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.G
 // not erasures.
 func checkStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var migrated bool
-	const have = `SELECT EXISTS (
-		SELECT FROM pg_attribute WHERE attrelid = to_regclass('oubli.anonymous_profiles') AND attname = 'replaced_at')`
+	const have = "SELECT to_regclass('oubli.retained_rows') IS NOT NULL"
 	if err := conn.QueryRow(ctx, have).Scan(&migrated); err != nil {
 		return nil, pgfault.Wrap("look for schema oubli", err)
 	}
