@@ -169,18 +169,9 @@ func (pr *proof) probe(ctx context.Context, conn *pgx.Conn, c changes, changed m
 	}
 	results := conn.SendBatch(ctx, b)
 	for _, st := range pr.Probes {
-		var column *string
-		switch err := results.QueryRow().Scan(&column); {
-		case errors.Is(err, pgx.ErrNoRows):
-			continue
-		case err != nil:
+		if err := readProbe(results, st); err != nil {
 			return errors.Join(err, results.Close())
 		}
-		place := st.Place
-		if column != nil {
-			place.Column = *column // a name that package plan wrote
-		}
-		return errors.Join(notErased(place), results.Close())
 	}
 	if pr.Writes.SQL != "" {
 		now, err := readWritten(results)
@@ -194,6 +185,23 @@ func (pr *proof) probe(ctx context.Context, conn *pgx.Conn, c changes, changed m
 		}
 	}
 	return results.Close()
+}
+
+// readProbe reads the answer to a statement that looks for what must not exist.
+func readProbe(results pgx.BatchResults, st plan.Statement) error {
+	var column *string
+	err := results.QueryRow().Scan(&column)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	place := st.Place
+	if column != nil {
+		place.Column = *column // a name that package plan wrote
+	}
+	return notErased(place)
 }
 
 // explainAll accepts the writes since the chunk began if they are those of the

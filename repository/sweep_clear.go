@@ -2,10 +2,12 @@ package repository
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/jobs"
 )
 
 // clearDue clears rows whose retention period is over and counts the others. If it
@@ -136,8 +138,9 @@ func (w *sweep) clearBatch(ctx context.Context, rows [][]string) error {
 }
 
 // clear applies the rules to rows. When the database refuses them for a permanent
-// reason, it halves them until the refused row is alone: one row that violates a
-// CHECK must not keep the others longer than the law allows.
+// reason, or a trigger undoes what the rules did, it halves them until the refused
+// row is alone: one row that violates a CHECK must not keep the others longer than
+// the law allows.
 func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused map[string]int64) (int64, error) {
 	args, err := bind(sweepClearParams{w.params, rows}, w.Clear)
 	if err != nil {
@@ -145,6 +148,10 @@ func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused m
 	}
 	var cleared int64
 	err = pgx.BeginFunc(ctx, tx, func(savepoint pgx.Tx) error {
+		if w.Proof != nil {
+			cleared, err = w.clearAndProve(ctx, savepoint.Conn(), rows)
+			return err
+		}
 		tag, err := savepoint.Exec(ctx, w.Clear.SQL, args...)
 		cleared = tag.RowsAffected()
 		return err
@@ -175,6 +182,9 @@ func (w *sweep) clear(ctx context.Context, tx pgx.Tx, rows [][]string, refused m
 // an outage the sweep's own writes in the same transaction fail too, and nothing
 // is recorded as refused.
 func refusedRows(err error) (code string, ofRows bool) {
+	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == jobs.CodeNotErased {
+		return e.Code + ":" + e.Detail, true
+	}
 	pg := pgfault.Answered(err)
 	if pg == nil || pgfault.Contention(pg) {
 		return "", false
