@@ -165,7 +165,8 @@ func (w *sweep) prepare(ctx context.Context) (err error) {
 func (s *Store) sweepParams(ctx context.Context, p *plan.Plan, tenant string, law *jobs.Law) (sweepParams, error) {
 	_, locale, err := tenantFacts(ctx, s.pool, p, tenant)
 	if unknownTenant(err) { // its row is gone: the language of its last job
-		err = s.pool.QueryRow(ctx, "SELECT coalesce((SELECT tenant_locale FROM oubli.jobs WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1), '')", tenant).Scan(&locale)
+		err = s.pool.QueryRow(ctx, `SELECT coalesce((SELECT tenant_locale FROM oubli.jobs
+			WHERE tenant_id = $1 ORDER BY id DESC LIMIT 1), '')`, tenant).Scan(&locale)
 	}
 	if err != nil {
 		return sweepParams{}, err

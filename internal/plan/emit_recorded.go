@@ -37,8 +37,8 @@ func (em emitter) recordStatements(which func(*entry) bool) []Statement {
 		t.add("INSERT INTO oubli.retained_rows (tenant_id, table_name, reference, rows, days)\n"+
 			"SELECT %s::text, %s, %s, array_agg(k.id ORDER BY k.id), array_agg(k.day ORDER BY k.id)\n"+
 			"FROM (SELECT %s AS id, %s AS day FROM %s AS \"t\"\n  WHERE %s\n    AND (%s) AND %s) AS k\nHAVING count(*) > 0",
-			t.arg(Arg{Kind: ArgTenant}), literal(e.rel.qualified()), literal(e.Reference), recordedID("t", e.rel.rowID()), t.day(e, "t"), e.rel.ident(),
-			t.belongs(e, "t"), strings.Join(held, " OR "), t.stillRetained(e, "t"))
+			t.arg(Arg{Kind: ArgTenant}), literal(e.rel.qualified()), literal(e.Reference),
+			recordedID("t", e.rel.rowID()), t.day(e, "t"), e.rel.ident(), t.belongs(e, "t"), strings.Join(held, " OR "), t.stillRetained(e, "t"))
 		s := t.statement(name+": record what is retained", name)
 		s.Control = true
 		all = append(all, s)

@@ -142,7 +142,8 @@ func (em emitter) findRecordedStatement(e *entry) Statement {
 		"  WHERE %s\n    AND coalesce(r.oubli_day, %s) < %s\n    AND %s\n",
 		t.recorded(e), strings.Join(names, ", "), idOf(e.rel, "t"), e.rel.ident(), sameRow(e.rel, "t", "r"),
 		t.belongs(e, "t"), t.day(e, "t"), first, owed)
-	t.add("  UNION\n  SELECT %s, r.oubli_day FROM recorded AS r JOIN %s AS \"t\" ON %s\n  WHERE r.oubli_day < %s\n    AND %s\n    AND %s) AS f\n",
+	t.add("  UNION\n  SELECT %s, r.oubli_day FROM recorded AS r JOIN %s AS \"t\" ON %s\n"+
+		"  WHERE r.oubli_day < %s\n    AND %s\n    AND %s) AS f\n",
 		idOf(e.rel, "t"), e.rel.ident(), sameRow(e.rel, "t", "r"), first, t.isRecorded(e, "r.oubli_day"), owed)
 	t.add("WHERE %s::text IS NULL OR (%s) > (%s)\nORDER BY %s\nLIMIT %s::int", t.arg(Arg{ArgAfter, "0"}), strings.Join(ids, ", "),
 		strings.Join(after, ", "), strings.Join(ids, ", "), t.arg(Arg{Kind: ArgLimit}))
@@ -166,9 +167,11 @@ func (t *text) dueRows(e *entry) string {
 	}
 	arrays = append(arrays, t.array(Arg{ArgRows, strconv.Itoa(len(id))}, "text"))
 	names := strings.Join(columns, ", ")
-	from := fmt.Sprintf("FROM (SELECT %s, nullif(u.day, '')::date AS oubli_day FROM unnest(%s) AS u(%s, day)) AS n\n  JOIN %s AS \"t\" ON %s\n",
+	from := fmt.Sprintf("FROM (SELECT %s, nullif(u.day, '')::date AS oubli_day FROM unnest(%s) AS u(%s, day)) AS n\n"+
+		"  JOIN %s AS \"t\" ON %s\n",
 		names, strings.Join(arrays, ", "), names, e.rel.ident(), sameRow(e.rel, "t", "n"))
-	return from + fmt.Sprintf("  WHERE CASE WHEN n.oubli_day IS NULL THEN %s\n      AND %s\n    ELSE n.oubli_day < %s::date AND %s END\n    AND %s",
+	return from + fmt.Sprintf("  WHERE CASE WHEN n.oubli_day IS NULL THEN %s\n      AND %s\n"+
+		"    ELSE n.oubli_day < %s::date AND %s END\n    AND %s",
 		t.belongs(e, "t"), t.expired(e, "t"), t.arg(Arg{ArgFirstKept, e.Retain.Rule}), t.isRecorded(e, "n.oubli_day"), differs("t", set))
 }
 
