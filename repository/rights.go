@@ -26,7 +26,8 @@ needed AS (
   SELECT t.*, privilege, ''
   FROM tables AS t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
   WHERE t.nspname = 'oubli'
-    AND t.relname IN ('jobs', 'tasks', 'exceptions', 'anonymous_profiles', 'residues', 'stale_views', 'second_looks', 'late_rows')),
+    AND t.relname IN ('jobs', 'tasks', 'exceptions', 'anonymous_profiles', 'residues', 'stale_views',
+      'refreshes', 'second_looks', 'late_rows')),
 missing AS (
   SELECT 'USAGE on schema ' || nspname AS what FROM needed WHERE NOT has_schema_privilege(schema, 'USAGE')
   UNION ALL

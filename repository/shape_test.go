@@ -20,7 +20,8 @@ import (
 // shape is a small schema of a test's own, with the map that covers it.
 type shape struct {
 	*bookingdb.DB
-	store *repository.Store
+	store  *repository.Store
+	mapped *erasuremap.Map
 }
 
 // newShape builds a schema, fills it by the same SQL, and opens a store on it.
@@ -39,7 +40,7 @@ func newShape(t *testing.T, mapYAML, sql string, change ...func(*repository.Opti
 	if err := store.Cover(t.Context()); err != nil {
 		t.Fatalf("the map does not cover the schema:\n%v", err)
 	}
-	return &shape{db, store}
+	return &shape{db, store, m}
 }
 
 // readShape reads a map and the SQL of a schema from a file in testdata.

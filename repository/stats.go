@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -11,7 +12,8 @@ import (
 // Stats counts jobs, clients, tasks and mails over all tenants.
 func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 	st := jobs.Stats{Jobs: map[jobs.State]int{}, Clients: map[jobs.Outcome]int64{},
-		Tasks: map[jobs.TaskKind]map[jobs.TaskState]int{}, Mails: map[jobs.MailState]int{}, Blocked: map[string]int{}}
+		Tasks: map[jobs.TaskKind]map[jobs.TaskState]int{}, Mails: map[jobs.MailState]int{}, Blocked: map[string]int{},
+		StaleViews: map[string]time.Duration{}}
 	err := s.snapshot(ctx, "read statistics", func(tx pgx.Tx) error {
 		var state jobs.State
 		var n int
@@ -51,6 +53,15 @@ func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 			return err
 		}
 		if err := tx.QueryRow(ctx, agesSQL).Scan(&st.OldestOpen, &st.OldestDue, &st.OldestMail); err != nil {
+			return err
+		}
+		var view string
+		var stale time.Duration
+		if rows, err = tx.Query(ctx, "SELECT view, now() - since FROM oubli.refreshes"); err != nil {
+			return err
+		}
+		_, err = pgx.ForEachRow(rows, []any{&view, &stale}, func() error { st.StaleViews[view] = stale; return nil })
+		if err != nil {
 			return err
 		}
 		var reason string

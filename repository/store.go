@@ -98,9 +98,8 @@ type Store struct {
 	// a brief proof does not suffice.
 	provesAll atomic.Pointer[string]
 
-	viewsFailed atomic.Pointer[viewsFailure]
-	statistics  atomic.Pointer[error] // how the last round of refreshing them ended
-	looks       atomic.Pointer[error] // how the last second look failed
+	statistics atomic.Pointer[error] // how the last round of refreshing them ended
+	looks      atomic.Pointer[error] // how the last second look failed
 
 	walk   cursors // where the next round of dispatching begins
 	tidied tidied

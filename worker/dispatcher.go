@@ -95,24 +95,25 @@ func (p *Dispatcher) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// every runs f at each tick and wake. It logs the first error and the first
-// success after errors, not each error in between.
+// every runs f at each tick and wake. It logs the first success after errors, and
+// of errors in a row each different text once, up to streakErrors of them.
 func (p *Dispatcher) every(ctx context.Context, interval time.Duration, wake <-chan struct{}, name string, f func(context.Context) error) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	failing := false
+	logged := map[string]bool{} // since the last success
 	for {
 		began := time.Now()
 		err := f(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return
-		case err != nil && !failing:
-			p.o.Log.Warn().Err(err).Str("loop", name).Msg("loop failed, trying again")
-		case err == nil && failing:
+		case err == nil && len(logged) > 0:
 			p.o.Log.Info().Str("loop", name).Msg("loop works again")
+			clear(logged)
+		case err != nil && len(logged) < streakErrors && !logged[err.Error()]:
+			p.o.Log.Warn().Err(err).Str("loop", name).Msg("loop failed, trying again")
+			logged[err.Error()] = true
 		}
-		failing = err != nil
 		p.o.Round(name, err)
 		select {
 		case <-ctx.Done():
@@ -145,6 +146,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 		return false
 	}
 }
+
+// streakErrors is how many different errors in a row a loop logs.
+const streakErrors = 20
 
 // roundTimeout bounds one round of dispatching, for which a stop may have to wait.
 const roundTimeout = 10 * time.Second

@@ -42,6 +42,7 @@ var (
 		"Time since the end of the oldest job whose mail has not been sent; 0 without one.", nil, nil)
 	descBlocked = prometheus.NewDesc("oubli_blocked_jobs",
 		"Blocked jobs by reason: the table and column, or what an operator must fix. At most ten reasons.", []string{"reason"}, nil)
+	descStale   = prometheus.NewDesc("oubli_view_stale_seconds", "Time since something was erased that a materialized view may still show; missing for views that are fresh.", []string{"view"}, nil)
 	descHints   = prometheus.NewDesc("oubli_queue_hints", "Hints in a queue by asynq's state.", []string{"queue", "state"}, nil)
 	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds",
 		"Time that the oldest pending hint of a queue has waited.", []string{"queue"}, nil)
@@ -119,6 +120,9 @@ func (c *Collector) collectStats(out chan<- prometheus.Metric) bool {
 	gauge(out, descOldest, s.OldestOpen.Seconds())
 	gauge(out, descDue, s.OldestDue.Seconds())
 	gauge(out, descMail, s.OldestMail.Seconds())
+	for view, stale := range s.StaleViews {
+		gauge(out, descStale, stale.Seconds(), strings.ToValidUTF8(view, "?"))
+	}
 	for reason, n := range s.Blocked {
 		gauge(out, descBlocked, float64(n), strings.ToValidUTF8(reason, "?"))
 	}
