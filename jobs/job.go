@@ -23,6 +23,7 @@ type Job struct {
 	FinishedAt    *time.Time       `json:"finished_at"`
 	Mail          MailStatus       `json:"mail"`
 	Residue       *Residue         `json:"residue,omitempty" doc:"How far what was erased has left the disk; missing until the job has ended, and when nobody was erased"`
+	LateRows      *LateReport      `json:"late_rows,omitempty" doc:"The search for rows that were written about clients after these were erased; missing when there is nothing to say"`
 	Comment       string           `json:"comment"`
 	CreatedBy     string           `json:"created_by"`
 
@@ -58,6 +59,7 @@ type Report struct {
 	Counts        Counts         `json:"counts"`
 	Exceptions    map[string]int `json:"exceptions"`
 	RetainedUntil *Date          `json:"retained_until,omitempty"`
+	LateRows      *LateReport    `json:"late_rows,omitempty"` // added when the first look has ended
 	CreatedAt     time.Time      `json:"created_at"`
 	StartedAt     *time.Time     `json:"started_at,omitempty"`
 	FinishedAt    time.Time      `json:"finished_at"`

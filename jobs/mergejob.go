@@ -26,6 +26,7 @@ type MergeJob struct {
 	FinishedAt    *time.Time       `json:"finished_at"`
 	Mail          MailStatus       `json:"mail"`
 	Residue       *Residue         `json:"residue,omitempty" doc:"How far what the sources lost has left the disk; missing until the job has ended, and when nobody was merged"`
+	LateRows      *LateReport      `json:"late_rows,omitempty" doc:"The search for rows that were written about sources after these were merged; missing when there is nothing to say"`
 	Comment       string           `json:"comment"`
 	CreatedBy     string           `json:"created_by"`
 }
@@ -49,7 +50,8 @@ func (j Job) AsMerge() MergeJob {
 		Counts: MergeCounts{Pending: j.Counts.Pending, Merged: j.Counts.Erased, MergedRetained: j.Counts.ErasedRetained,
 			Skipped: j.Counts.Skipped, Failed: j.Counts.Failed, NotFound: j.Counts.NotFound},
 		Exceptions: j.Exceptions, Rows: j.Rows, RetainedUntil: j.RetainedUntil, CreatedAt: j.CreatedAt, NotBefore: j.NotBefore,
-		StartedAt: j.StartedAt, FinishedAt: j.FinishedAt, Mail: j.Mail, Residue: j.Residue, Comment: j.Comment, CreatedBy: j.CreatedBy,
+		StartedAt: j.StartedAt, FinishedAt: j.FinishedAt, Mail: j.Mail,
+		Residue: j.Residue, LateRows: j.LateRows, Comment: j.Comment, CreatedBy: j.CreatedBy,
 	}
 	if t := j.Merge; t != nil {
 		m.Anonymous, m.DeleteSource, m.FillBlanks, m.Conflicts, m.Conflicting = t.Anonymous, t.DeleteSource, t.FillBlanks, t.Conflicts, t.Found
@@ -65,7 +67,8 @@ func (m MergeJob) Job() Job {
 		Counts: Counts{Pending: m.Counts.Pending, Erased: m.Counts.Merged, ErasedRetained: m.Counts.MergedRetained,
 			Skipped: m.Counts.Skipped, Failed: m.Counts.Failed, NotFound: m.Counts.NotFound},
 		Exceptions: m.Exceptions, Rows: m.Rows, RetainedUntil: m.RetainedUntil, CreatedAt: m.CreatedAt, NotBefore: m.NotBefore,
-		StartedAt: m.StartedAt, FinishedAt: m.FinishedAt, Mail: m.Mail, Residue: m.Residue, Comment: m.Comment, CreatedBy: m.CreatedBy,
+		StartedAt: m.StartedAt, FinishedAt: m.FinishedAt, Mail: m.Mail,
+		Residue: m.Residue, LateRows: m.LateRows, Comment: m.Comment, CreatedBy: m.CreatedBy,
 		Merge: &MergeTerms{
 			Anonymous:    m.Anonymous,
 			DeleteSource: m.DeleteSource,

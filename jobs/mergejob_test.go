@@ -15,8 +15,9 @@ func TestAMergeIsTheSameJobInBothForms(t *testing.T) {
 		Exceptions: map[string]int{"d": 7}, Rows: map[string]int64{"e": 8}, RetainedUntil: &Date{at},
 		CreatedAt: at, NotBefore: &at, StartedAt: &at, FinishedAt: &at,
 		Mail: MailStatus{State: MailSent, Attempts: 9}, Comment: "f", CreatedBy: "g",
-		Residue: &Residue{Level: ResidueWAL, Name: "wal", Reached: at},
-		Merge:   &MergeTerms{Anonymous: true, DeleteSource: true, FillBlanks: true, Conflicts: KeepTarget, Found: map[string]int64{"h": 10}},
+		Residue:  &Residue{Level: ResidueWAL, Name: "wal", Reached: at},
+		LateRows: &LateReport{Looking: true, Refused: map[string]int{"i": 11}},
+		Merge:    &MergeTerms{Anonymous: true, DeleteSource: true, FillBlanks: true, Conflicts: KeepTarget, Found: map[string]int64{"h": 10}},
 	}
 	// Reason is an erasure's alone; every other field must be set above.
 	for v, i := reflect.ValueOf(want), 0; i < v.NumField(); i++ {

@@ -18,4 +18,7 @@ type Stats struct {
 	// Blocked counts blocked jobs by their reason, which names a table and a
 	// column and never a value. A few of the reasons, if there are many.
 	Blocked map[string]int
+	// LateClients counts erased clients about whom rows were written later that the
+	// database refuses to erase.
+	LateClients int
 }

@@ -27,6 +27,9 @@ type catalogue struct {
 	KeptSome  form   // {n} clients with data that the law retains
 	KeptUntil string // {date}
 
+	LateLooking string // the first look for rows written about erased clients has not ended
+	LateRefused form   // {n} clients of whom such rows are left
+
 	Reasons            map[string]string // by code of exception
 	Guard              string            // {name}
 	Database           string            // {state}

@@ -107,6 +107,12 @@ var english = catalogue{
 	},
 	KeptUntil: "The last of these periods ends on {date}.",
 
+	LateLooking: "The search for data that was written about these clients during the job is not over yet. What it finds is removed too.",
+	LateRefused: form{
+		One:   "For {n} client, data that was written during the job could not be removed yet. It is tried again every day.",
+		Other: "For {n} clients, data that was written during the job could not be removed yet. It is tried again every day.",
+	},
+
 	Reasons: map[string]string{
 		"legal_hold":              "Legal hold",
 		"unpaid_balance":          "Unpaid balance",

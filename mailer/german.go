@@ -109,6 +109,12 @@ var german = catalogue{
 	},
 	KeptUntil: "Die letzte dieser Fristen endet am {date}.",
 
+	LateLooking: "Die Suche nach Daten, die während des Vorgangs über diese Kunden geschrieben wurden, ist noch nicht abgeschlossen. Was gefunden wird, wird ebenfalls entfernt.",
+	LateRefused: form{
+		One:   "Bei {n} Kunden konnten Daten, die während des Vorgangs geschrieben wurden, noch nicht entfernt werden. Es wird täglich erneut versucht.",
+		Other: "Bei {n} Kunden konnten Daten, die während des Vorgangs geschrieben wurden, noch nicht entfernt werden. Es wird täglich erneut versucht.",
+	},
+
 	Reasons: map[string]string{
 		"legal_hold":              "Rechtliche Sperre (Legal Hold)",
 		"unpaid_balance":          "Offener Saldo",

@@ -109,6 +109,12 @@ var italian = catalogue{
 	},
 	KeptUntil: "L'ultimo di questi termini scade il {date}.",
 
+	LateLooking: "La ricerca di dati scritti su questi clienti durante l'operazione non è ancora terminata. Anche ciò che si trova viene eliminato.",
+	LateRefused: form{
+		One:   "Di {n} cliente non è stato ancora possibile eliminare dati scritti durante l'operazione. Si riprova ogni giorno.",
+		Other: "Di {n} clienti non è stato ancora possibile eliminare dati scritti durante l'operazione. Si riprova ogni giorno.",
+	},
+
 	Reasons: map[string]string{
 		"legal_hold":              "Conservazione imposta per motivi legali",
 		"unpaid_balance":          "Saldo non pagato",

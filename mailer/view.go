@@ -111,6 +111,18 @@ func (w *catalogue) summary(kind *wording, r jobs.Report) []string {
 	if n := r.Counts.Pending; n > 0 {
 		lines = append(lines, w.count(kind.NotReached, n))
 	}
+	if late := r.LateRows; late != nil {
+		if late.Looking {
+			lines = append(lines, w.LateLooking)
+		}
+		refused := 0
+		for _, n := range late.Refused {
+			refused += n
+		}
+		if refused > 0 {
+			lines = append(lines, w.count(w.LateRefused, refused))
+		}
+	}
 	return lines
 }
 

@@ -54,6 +54,26 @@ func sample(locale string, s jobs.State) jobs.ReportMail {
 	return l
 }
 
+func TestAMailSaysWhatTheSearchForLateRowsHasLeft(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		late *jobs.LateReport
+		want string
+	}{
+		{nil, ""},
+		{&jobs.LateReport{Looking: true}, english.LateLooking},
+		{&jobs.LateReport{Refused: map[string]int{"23514:letters_check": 1}}, "For 1 client, data that was written during the job could not be removed yet."},
+		{&jobs.LateReport{Refused: map[string]int{"23514:letters_check": 1, "not_erased": 6}}, "For 7 clients, data that was written"},
+	} {
+		r := sample("en", jobs.Completed).Report
+		r.LateRows = c.late
+		lines := english.summary(&english.Erasure, r)
+		if last := lines[len(lines)-1]; c.want == "" && len(lines) != 1 || !strings.Contains(last, c.want) {
+			t.Errorf("of %+v the mail says %q, want %q", c.late, lines, c.want)
+		}
+	}
+}
+
 func TestMailsReadAsTheGoldenOnes(t *testing.T) {
 	t.Parallel()
 	m := (&server{host: "mail.example.org", port: 587}).mailer(t)

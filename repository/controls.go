@@ -25,7 +25,7 @@ func (s *Store) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (
 		if err != nil {
 			return err
 		}
-		return j.close(ctx, tx, s.writesLate(), func(jobs.Counts) jobs.State { return jobs.Cancelled })
+		return s.closeJob(ctx, tx, j, func(jobs.Counts) jobs.State { return jobs.Cancelled })
 	})
 }
 

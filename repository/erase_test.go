@@ -11,7 +11,7 @@ import (
 
 func open(t *testing.T, db *bookingdb.DB, change ...func(*repository.Options)) *repository.Store {
 	t.Helper()
-	o := repository.Options{URL: db.URL, Map: bookingdb.Map(t), BatchClients: 100}
+	o := repository.Options{URL: db.URL, Map: bookingdb.Map(t), BatchClients: 100, MailWait: -1}
 	for _, f := range change {
 		f(&o)
 	}

@@ -48,7 +48,7 @@ func (s *Store) endJob(ctx context.Context, tx pgx.Tx, jobID string) error {
 	if err != nil || open || j.state.Final() {
 		return err
 	}
-	return j.close(ctx, tx, s.writesLate(), jobs.EndState)
+	return s.closeJob(ctx, tx, j, jobs.EndState)
 }
 
 // lockedJob is a job whose row is locked, with the fields that close needs.
@@ -67,10 +67,10 @@ func lockJob(ctx context.Context, tx pgx.Tx, id string) (lockedJob, error) {
 	return j, err
 }
 
-// close ends the job and stores its report in one mail task for each recipient.
-// No task of the job may be open. looks says that rows may be written about its
-// clients after these were erased.
-func (j lockedJob) close(ctx context.Context, tx pgx.Tx, looks bool, stateFor func(jobs.Counts) jobs.State) error {
+// closeJob ends the job and stores its report in one mail task for each recipient.
+// No task of the job may be open. Where rows may be written about its clients
+// after these were erased, the mails wait for the first look.
+func (s *Store) closeJob(ctx context.Context, tx pgx.Tx, j lockedJob, stateFor func(jobs.Counts) jobs.State) error {
 	job, err := readJob(ctx, tx, j.kind, jobs.AnyTenant, j.id)
 	if err != nil {
 		return err
@@ -80,7 +80,9 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, looks bool, stateFor fu
 		return illegal(j.state, end)
 	}
 	erased := job.Counts.Erased+job.Counts.ErasedRetained > 0 && !job.DryRun
-	if erased && looks {
+	var late *jobs.LateReport
+	if erased && s.writesLate() {
+		late = &jobs.LateReport{Looking: true}
 		if err := j.scheduleSecondLook(ctx, tx); err != nil { // as long as a merge knows its target
 			return err
 		}
@@ -98,9 +100,10 @@ func (j lockedJob) close(ctx context.Context, tx pgx.Tx, looks bool, stateFor fu
 			return err
 		}
 	}
-	return insertMails(ctx, tx, job.TenantID, j.notify, jobs.Report{
+	return s.insertMails(ctx, tx, job.TenantID, j.notify, jobs.Report{
 		JobID: j.id, Kind: j.kind, State: end, Locale: j.locale, Requested: job.Requested, Counts: job.Counts,
-		Exceptions: job.Exceptions, RetainedUntil: job.RetainedUntil, CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, FinishedAt: finished,
+		Exceptions: job.Exceptions, RetainedUntil: job.RetainedUntil, LateRows: late,
+		CreatedAt: job.CreatedAt, StartedAt: job.StartedAt, FinishedAt: finished,
 	})
 }
 
@@ -110,8 +113,9 @@ func illegal(from, to jobs.State) error {
 }
 
 // insertMails stores the report in one task for each recipient. It does not change
-// after that.
-func insertMails(ctx context.Context, tx pgx.Tx, tenant string, notify []string, report jobs.Report) error {
+// after that, but for what the first look for late rows adds. Without that look's
+// result a mail goes when it has waited for MailWait, and says so.
+func (s *Store) insertMails(ctx context.Context, tx pgx.Tx, tenant string, notify []string, report jobs.Report) error {
 	for i, to := range notify {
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -121,9 +125,13 @@ func insertMails(ctx context.Context, tx pgx.Tx, tenant string, notify []string,
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, letter)
-			VALUES ($1, $2, $3, 'mail', 'mail', $4, $5)`,
-			id, report.JobID, tenant, i+1, mail)
+		var wait time.Duration
+		if report.LateRows != nil {
+			wait = s.opts.MailWait
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO oubli.tasks (id, job_id, tenant_id, kind, queue, number, letter, run_at)
+			VALUES ($1, $2, $3, 'mail', 'mail', $4, $5, now() + $6::interval)`,
+			id, report.JobID, tenant, i+1, mail, max(0, wait))
 		if err != nil {
 			return err
 		}

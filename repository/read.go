@@ -26,7 +26,8 @@ SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason,
        WHEN mail.failed > 0 THEN 'failed'
        WHEN mail.open > 0 THEN 'pending'
        ELSE 'sent' END, coalesce(mail.attempts, 0),
-  j.comment, j.created_by, j.merge - 'target', coalesce(conflicts.n, '{}'), residue.level, residue.reached
+  j.comment, j.created_by, j.merge - 'target', coalesce(conflicts.n, '{}'), residue.level, residue.reached,
+  EXISTS (SELECT FROM oubli.second_looks WHERE job_id = j.id AND pass = 1), coalesce(late.n, '{}')
 FROM oubli.jobs AS j
 LEFT JOIN oubli.residues AS residue ON residue.job_id = j.id
 CROSS JOIN LATERAL (
@@ -46,6 +47,9 @@ CROSS JOIN LATERAL (
   SELECT sum(attempt) AS attempts, count(*) FILTER (WHERE state = 'failed') AS failed,
     count(*) FILTER (WHERE state IN ('pending', 'running')) AS open
   FROM oubli.tasks WHERE job_id = j.id AND kind = 'mail') AS mail
+CROSS JOIN LATERAL (
+  SELECT jsonb_object_agg(code, clients) AS n FROM (
+    SELECT code, count(*) AS clients FROM oubli.late_rows WHERE job_id = j.id GROUP BY code) AS l) AS late
 WHERE j.kind = $1 AND ($2 = '*' OR j.tenant_id = $2)`
 
 func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
@@ -53,18 +57,22 @@ func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	var until, reached *time.Time
 	var level *jobs.ResidueLevel
 	var found map[string]int64
+	var late jobs.LateReport
 	c := &j.Counts
 	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.WaitingFor, &j.Reason, &j.DryRun, &j.Requested,
 		&c.Erased, &c.ErasedRetained, &c.Skipped, &c.Failed, &c.NotFound,
 		&j.Exceptions, &j.Rows, &until,
 		&j.CreatedAt, &j.NotBefore, &j.StartedAt, &j.FinishedAt,
-		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy, &j.Merge, &found, &level, &reached)
+		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy, &j.Merge, &found, &level, &reached, &late.Looking, &late.Refused)
 	c.Pending = j.Requested - c.Done()
 	if until != nil {
 		j.RetainedUntil = &jobs.Date{Time: *until}
 	}
 	if j.Merge != nil {
 		j.Merge.Found = found
+	}
+	if late.Looking || len(late.Refused) > 0 {
+		j.LateRows = &late
 	}
 	if level != nil && reached != nil {
 		j.Residue = &jobs.Residue{Level: *level, Name: level.String(), Reached: *reached}

@@ -250,12 +250,28 @@ WITH over AS (
   RETURNING code)
 SELECT code, count(*) FROM over GROUP BY code`
 
+// releaseMails lets the job's mails go, with what the first look could not erase.
+// One that is being sent stays as it is.
+func releaseMails(ctx context.Context, tx pgx.Tx, jobID string) error {
+	_, err := tx.Exec(ctx, `
+		UPDATE oubli.tasks SET run_at = CASE attempt WHEN 0 THEN least(run_at, now()) ELSE run_at END,
+		  letter = letter - 'late_rows' || coalesce((
+		    SELECT jsonb_build_object('late_rows', jsonb_build_object('refused', jsonb_object_agg(code, n)))
+		    FROM (SELECT code, count(*) AS n FROM oubli.late_rows WHERE job_id = $1 GROUP BY code) AS r HAVING count(*) > 0), '{}')
+		WHERE job_id = $1 AND kind = 'mail' AND state = 'pending' AND letter ? 'late_rows'`, jobID)
+	return err
+}
+
 // endLook ends a look at all of a job's clients. While there are rows that the
 // database refuses to erase, it is not over: these are tried again first.
 func (s *Store) endLook(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook) (jobs.LateRows, error) {
 	over := jobs.LateRows{Refused: map[string]int{}}
 	if len(p.LateRows.Erase) == 0 {
+		over.Ended = 1
 		_, err := tx.Exec(ctx, "DELETE FROM oubli.second_looks WHERE job_id = $1", look.JobID)
+		if err == nil {
+			err = releaseMails(ctx, tx, look.JobID)
+		}
 		return over, err
 	}
 	rows, err := tx.Query(ctx, giveUpSQL, look.JobID, lookTries)
@@ -278,6 +294,12 @@ func (s *Store) endLook(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *seco
 			UPDATE oubli.second_looks SET only_refused = true, next_at = now() + $2::interval, tried = NULL
 			WHERE job_id = $1`, look.JobID, s.opts.Pause)
 		return over, err
+	}
+	if look.pass == 1 {
+		over.Ended = 1
+		if err := releaseMails(ctx, tx, look.JobID); err != nil {
+			return over, err
+		}
 	}
 	// The second look is a pause later, all others a day. In the end only what is
 	// refused is tried again, until nothing is.

@@ -279,7 +279,7 @@ tables:
 
 // refusingLetters raises an SQLSTATE for letters of these clients. letters have no
 // foreign key.
-func refusingLetters(t *testing.T, state, which string) *shape {
+func refusingLetters(t *testing.T, state, which string, change ...func(*repository.Options)) *shape {
 	t.Helper()
 	return newShape(t, noTenant+`tables:
   - {table: letters, reference: client_id, erase: delete}
@@ -293,7 +293,7 @@ triggers:
 		  END IF;
 		  RETURN OLD;
 		END $$;
-		CREATE TRIGGER refuse BEFORE DELETE ON letters FOR EACH ROW EXECUTE FUNCTION refuse()`, impatient)
+		CREATE TRIGGER refuse BEFORE DELETE ON letters FOR EACH ROW EXECUTE FUNCTION refuse()`, append(change, impatient)...)
 }
 
 // looksUntilGivenUp looks until nothing is left to be tried before tomorrow, and
@@ -389,4 +389,48 @@ func TestALateRowThatNoEntryCoversIsNamed(t *testing.T) {
 	looksUntilGivenUp(t, s)
 	s.is(t, "SELECT client_id, code, detail FROM oubli.late_rows", "3 not_erased letters.client_id")
 	s.is(t, "SELECT client_id FROM letters ORDER BY 1", "2", "3")
+}
+
+func TestMailsWaitForTheFirstLookAndTellWhatItCouldNotErase(t *testing.T) {
+	t.Parallel()
+	waits := func(o *repository.Options) { o.MailWait = 0 }
+	s := refusingLetters(t, "23514", "OLD.client_id = 1", waits)
+	due := func() []string {
+		return s.lines(t, "SELECT run_at <= now(), letter -> 'late_rows' FROM oubli.tasks WHERE kind = 'mail' ORDER BY id")
+	}
+	tx := begin(t, s.Pool, "INSERT INTO letters VALUES (1, 1, 'dear client')")
+	j := s.eraseAll(t, "1", "1", "2")
+	looksAgain(t, s.store, map[string]int64{})
+	if got := due(); !slices.Equal(got, []string{`f {"looking": true}`}) {
+		t.Errorf("before the look the mail is due %q", got)
+	}
+	if late := job(t, s.store, j.ID).LateRows; late == nil || !late.Looking {
+		t.Errorf("before the look the job says %+v", late)
+	}
+	if err := tx.Commit(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	looksUntilGivenUp(t, s)
+	if got := due(); !slices.Equal(got, []string{`t {"refused": {"23514": 1}}`}) {
+		t.Errorf("after the look the mail is due %q", got)
+	}
+	if late := job(t, s.store, j.ID).LateRows; late == nil || late.Looking || late.Refused["23514"] != 1 {
+		t.Errorf("after the look the job says %+v", late)
+	}
+	s.eraseAll(t, "1", "3")
+	looksUntilGivenUp(t, s)
+	if got := due(); got[1] != "t -" {
+		t.Errorf("after a look that found nothing the mail is due %q", got[1])
+	}
+}
+
+func TestWithoutSoftReferencesNoMailWaits(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, noTenant+`tables:
+  - {table: visits, reference: client_id, erase: reassign}
+`, noTenantSQL+"CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients)",
+		func(o *repository.Options) { o.MailWait = 0 })
+	s.eraseAll(t, "1", "1")
+	s.is(t, "SELECT run_at <= now(), letter -> 'late_rows' FROM oubli.tasks WHERE kind = 'mail'", "t -")
+	s.is(t, "SELECT count(*) FROM oubli.second_looks", "0")
 }

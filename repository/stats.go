@@ -64,6 +64,9 @@ func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 		if err != nil {
 			return err
 		}
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM oubli.late_rows WHERE given_up").Scan(&st.LateClients); err != nil {
+			return err
+		}
 		var reason string
 		if rows, err = tx.Query(ctx, blockedSQL, blockedReasons); err != nil {
 			return err

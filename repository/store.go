@@ -32,7 +32,8 @@ type Options struct {
 	Lease        time.Duration // how long a worker keeps its batch without a commit; 10 s
 	LockTimeout  time.Duration // longest wait for one lock; half a second, so that the server, whose default is one, finds no deadlock before
 	Lanes        int           // batches of one tenant that may run side by side, the same in all processes; 2
-	Pause        time.Duration // between rounds of refreshing statistics, and before a second look; 1 min
+	Pause        time.Duration // between rounds of refreshing statistics, and between the first looks for late rows; 1 min
+	MailWait     time.Duration // longest wait of a mail for the first look for late rows; 15 min; negative: none
 	Window       int           // hints of one queue that wait in Redis at most; 64
 	// Workers wait while a replica is further behind than MaxReplicaLag, in bytes
 	// of the write-ahead log, or more than MaxActive other sessions are active in
@@ -68,6 +69,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Pause == 0 {
 		o.Pause = time.Minute
+	}
+	if o.MailWait == 0 {
+		o.MailWait = 15 * time.Minute
 	}
 	if o.MaxConns == 0 {
 		o.MaxConns = 8

@@ -311,6 +311,9 @@ func (p *Dispatcher) sweepRetained(ctx context.Context) error {
 // erased.
 func (p *Dispatcher) runSecondLooks(ctx context.Context) error {
 	found, err := p.o.Maintenance.RunSecondLooks(ctx)
+	if found.Ended > 0 {
+		p.Wake()
+	}
 	for table, rows := range found.Erased {
 		p.o.Log.Info().Str("table", table).Int64("rows", rows).
 			Msg("rows were written about clients while these were erased; erased the rows too")

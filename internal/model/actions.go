@@ -50,7 +50,7 @@ var actions = []action{
 	// The end of a batch and of a job.
 	{"{w} sets {t} to done", []string{"finishTaskSQL", "Store.Finish"}, [2]over{eachWorker}, false, finishTask},
 	{"{w}, at the end of {t}, locks its job", []string{"Store.endJob", "lockJob"}, [2]over{eachWorker}, false, lockJob},
-	{"{w} looks for open tasks, ends the job if there are none, and commits {t}", []string{"lockedJob.close", "insertMails"},
+	{"{w} looks for open tasks, ends the job if there are none, and commits {t}", []string{"Store.closeJob", "Store.insertMails"},
 		[2]over{eachWorker}, false, commitFinish},
 	{"{w} reads the tasks in the statement that ends the job of {t}", nil, [2]over{eachWorker}, false, readTasksEarly},
 	{"{w} commits {t} and, if it saw no open task, the end of its job", nil, [2]over{eachWorker}, false, commitFinishEarly},

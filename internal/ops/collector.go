@@ -42,7 +42,10 @@ var (
 		"Time since the end of the oldest job whose mail has not been sent; 0 without one.", nil, nil)
 	descBlocked = prometheus.NewDesc("oubli_blocked_jobs",
 		"Blocked jobs by reason: the table and column, or what an operator must fix. At most ten reasons.", []string{"reason"}, nil)
-	descStale   = prometheus.NewDesc("oubli_view_stale_seconds", "Time since something was erased that a materialized view may still show; missing for views that are fresh.", []string{"view"}, nil)
+	descStale = prometheus.NewDesc("oubli_view_stale_seconds",
+		"Time since something was erased that a materialized view may still show; missing for views that are fresh.", []string{"view"}, nil)
+	descLate = prometheus.NewDesc("oubli_late_rows_refused_clients",
+		"Erased clients about whom rows were written later that the database refuses to erase.", nil, nil)
 	descHints   = prometheus.NewDesc("oubli_queue_hints", "Hints in a queue by asynq's state.", []string{"queue", "state"}, nil)
 	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds",
 		"Time that the oldest pending hint of a queue has waited.", []string{"queue"}, nil)
@@ -123,6 +126,7 @@ func (c *Collector) collectStats(out chan<- prometheus.Metric) bool {
 	for view, stale := range s.StaleViews {
 		gauge(out, descStale, stale.Seconds(), strings.ToValidUTF8(view, "?"))
 	}
+	gauge(out, descLate, float64(s.LateClients))
 	for reason, n := range s.Blocked {
 		gauge(out, descBlocked, float64(n), strings.ToValidUTF8(reason, "?"))
 	}

@@ -69,7 +69,7 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 		Mails:      map[jobs.MailState]int{jobs.MailSent: 1},
 		OldestOpen: 90 * time.Second, OldestDue: 80 * time.Second, OldestMail: 70 * time.Second,
 		StaleViews: map[string]time.Duration{"regulars": time.Minute},
-		Blocked:    map[string]int{"the map does not cover public.clients.iban": 2},
+		Blocked:    map[string]int{"the map does not cover public.clients.iban": 2}, LateClients: 3,
 	}}, mustInspector(t, opt), zerolog.Nop()))
 	s := mustServe(t, Options{Redis: opt, Registry: registry})
 
@@ -85,7 +85,8 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 		`oubli_batch_retries_total{reason="contention"} 1`, `oubli_batch_retries_total{reason="unavailable"} 0`,
 		`oubli_oldest_due_batch_age_seconds 80`, `oubli_oldest_open_mail_age_seconds 70`,
 		`oubli_blocked_jobs{reason="the map does not cover public.clients.iban"} 2`,
-		`oubli_view_stale_seconds{view="regulars"} 60`, `oubli_leases_expired_total 3`, `oubli_fence_losses_total 0`, `oubli_hints_resent_total 0`, `oubli_worker_slots 4`,
+		`oubli_view_stale_seconds{view="regulars"} 60`, `oubli_late_rows_refused_clients 3`,
+		`oubli_leases_expired_total 3`, `oubli_fence_losses_total 0`, `oubli_hints_resent_total 0`, `oubli_worker_slots 4`,
 		`oubli_loop_failures_total{loop="dispatch"} 1`, `oubli_loop_last_success_timestamp_seconds{loop="dispatch"} 1.`,
 		`oubli_http_requests_total{method="POST",route="/v1/erasures",status="202"} 1`,
 		`oubli_http_requests_total{method="GET",route="none",status="404"} 1`,

@@ -26,6 +26,12 @@ func WriteOutcome(w io.Writer, j jobs.Job) {
 			t.row(code, int64(j.Exceptions[code]), "")
 		}
 	}
+	if j.LateRows != nil && len(j.LateRows.Refused) > 0 {
+		t.section("Clients about whom rows were written later that the database refuses to erase")
+		for _, code := range MostFirst(j.LateRows.Refused) {
+			t.row(code, int64(j.LateRows.Refused[code]), "")
+		}
+	}
 	if j.Merge != nil && len(j.Merge.Found) > 0 {
 		t.section("Conflicting rows")
 		for _, table := range MostFirst(j.Merge.Found) {
@@ -49,7 +55,11 @@ func WriteOutcome(w io.Writer, j jobs.Job) {
 	if j.FinishedAt != nil {
 		t.fact("finished", Stamp(*j.FinishedAt)+took(j))
 	}
-	t.fact("mail", mailText(j.Mail))
+	mail := mailText(j.Mail)
+	if j.Mail.State == jobs.MailPending && j.LateRows != nil && j.LateRows.Looking {
+		mail = "goes out when rows written meanwhile have been looked for"
+	}
+	t.fact("mail", mail)
 	if j.Residue != nil {
 		t.fact("on disk", Residue(j.Residue.Level))
 	}
