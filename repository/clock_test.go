@@ -22,6 +22,7 @@ var measures = map[string]string{
 	"repository/load.go CheckLoad":                 "how old the last look at the load is",
 	"repository/mail.go Deliver":                   "how long the lease still is",
 	"repository/secondlook_erase.go eraseLateRows": "for how long one transaction has searched for rows that are refused",
+	"worker/dispatcher.go every":                   "how long a round has taken",
 	"worker/yield.go redisDown":                    "how long ago Redis did not answer",
 }
 

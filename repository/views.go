@@ -30,10 +30,6 @@ const viewTries = 10
 // by itself: one that fails keeps no other stale, and is tried again a pause
 // later. The error names every view whose last refresh failed.
 func (s *Store) RefreshViews(ctx context.Context) error {
-	if len(s.erasureMap().Refresh) == 0 {
-		_, err := s.pool.Exec(ctx, "WITH a AS (DELETE FROM oubli.refreshes) DELETE FROM oubli.stale_views")
-		return pgfault.Wrap("forget stale views, because the map names none to refresh", err)
-	}
 	var stale bool
 	err := s.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.stale_views) OR EXISTS (SELECT FROM oubli.refreshes)").Scan(&stale)
 	if err != nil || !stale {

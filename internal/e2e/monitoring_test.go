@@ -92,9 +92,11 @@ func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t
 	// What a sweep would count, of a table that none comes to.
 	s.Exec(t, `INSERT INTO oubli.retained (tenant_id, name, rule, table_name, counted_at, due, overdue, refused)
 		VALUES ('1', 'receipts', 'invoice', 'receipts', now(), 2, 2, 1)`)
+	s.Exec(t, "INSERT INTO oubli.refreshes (view, since, occasions) VALUES ('regulars', now() - interval '1 hour', 1)")
+	s.Exec(t, "INSERT INTO oubli.late_rows (job_id, client_id, code, given_up) SELECT id, '1', '23514', true FROM oubli.jobs LIMIT 1")
 	all := scrapeAll(t, service)
 	expectAlerts(t, "rows are kept for too long", looks{blocked, all},
-		"OubliBlockedBySchema", "OubliRetentionOverdue", "OubliRetentionRefused")
+		"OubliBlockedBySchema", "OubliLateRowsRefused", "OubliRetentionOverdue", "OubliRetentionRefused", "OubliViewStale")
 	described(t, all)
 	named(t, all)
 }
