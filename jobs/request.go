@@ -36,7 +36,8 @@ type Caller struct {
 // Limits of requests.
 const (
 	MaxClients      = 100_000 // keys in one request
-	MaxKeyLength    = 64      // bytes of one client key
+	MaxKeyLength    = 255     // bytes of one client key
+	MaxTenantLength = 64      // of a tenant's id
 	MaxComment      = 2_000   // characters
 	MaxRecipients   = 20
 	MaxPage         = 1_000

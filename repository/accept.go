@@ -21,9 +21,15 @@ func (s *Store) AcceptErasure(ctx context.Context, req jobs.ErasureRequest, key 
 	job jobs.Job, replayed bool, err error,
 ) {
 	return s.acceptOnce(ctx, "accept erasure", key, func(tx pgx.Tx, p *plan.Plan) (jobs.Job, error) {
-		keys, err := canonicalKeys(p.KeyKind, "client_ids", req.ClientIDs)
-		if err != nil {
-			return jobs.Job{}, err
+		var keys []string
+		if req.SelectionID == "" {
+			k, err := readKeys(ctx, tx, p, req.TenantID, req.ClientIDs...)
+			if err != nil {
+				return jobs.Job{}, err
+			}
+			if keys, err = k.keys("client_ids", req.ClientIDs); err != nil {
+				return jobs.Job{}, err
+			}
 		}
 		if err := overridable(p, req.Override); err != nil {
 			return jobs.Job{}, err

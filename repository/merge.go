@@ -20,12 +20,16 @@ import (
 // one is erased later, before the merge reaches it, its outcome says so.
 func (s *Store) AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs.IdempotencyKey) (job jobs.Job, replayed bool, err error) {
 	return s.acceptOnce(ctx, "accept merge", key, func(tx pgx.Tx, p *plan.Plan) (jobs.Job, error) {
-		keys, target, err := mergeKeys(p, req)
+		k, err := readKeys(ctx, tx, p, req.TenantID, append(slices.Clone(req.SourceIDs), req.Target)...)
+		if err != nil {
+			return jobs.Job{}, err
+		}
+		keys, target, err := mergeKeys(p, k, req)
 		if err != nil {
 			return jobs.Job{}, err
 		}
 		req.Target = target
-		if err := knownClients(ctx, tx, p, req, keys); err != nil {
+		if err := knownClients(ctx, tx, p, k, req, keys); err != nil {
 			return jobs.Job{}, err
 		}
 		return s.insertMerge(ctx, tx, p, req, keys)
@@ -34,17 +38,17 @@ func (s *Store) AcceptMerge(ctx context.Context, req jobs.MergeRequest, key jobs
 
 // mergeKeys gives the canonical keys of a merge's sources and of its target,
 // and refuses a merge that the map does not allow.
-func mergeKeys(p *plan.Plan, req jobs.MergeRequest) (sources []string, target string, err error) {
+func mergeKeys(p *plan.Plan, k keyReader, req jobs.MergeRequest) (sources []string, target string, err error) {
 	if req.Target != "" && p.Merge != nil && len(p.Merge.Refused) > 0 {
 		return nil, "", merging(p.Merge.Refused)
 	}
-	sources, err = canonicalKeys(p.KeyKind, "source_client_ids", req.SourceIDs)
+	sources, err = k.keys("source_client_ids", req.SourceIDs)
 	if err != nil {
 		return nil, "", err
 	}
 	if req.Target != "" {
 		var ok bool
-		if target, ok = canonicalKey(p.KeyKind, req.Target); !ok {
+		if target, ok = k.key(req.Target); !ok {
 			return nil, "", refuse("bad_client_id", "target.client_id must be a key of type %s", p.KeyKind)
 		}
 	}
@@ -64,7 +68,7 @@ func merging(refused plan.Gaps) error {
 }
 
 // knownClients refuses a merge of or into somebody who is not the tenant's.
-func knownClients(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.MergeRequest, keys []string) error {
+func knownClients(ctx context.Context, tx pgx.Tx, p *plan.Plan, k keyReader, req jobs.MergeRequest, keys []string) error {
 	if req.Target != "" {
 		keys = append(slices.Clone(keys), req.Target)
 	}
@@ -90,10 +94,10 @@ func knownClients(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.MergeRe
 	} else if profile {
 		return refuse(jobs.CodeTargetNobody, `target.client_id is the anonymous profile: write "target": {"anonymous": true}`)
 	}
-	if at := places(p.KeyKind, req.SourceIDs, func(key string) bool { _, found := nobody[key]; return !found }); at != "" {
+	if at := places(k, req.SourceIDs, func(key string) bool { _, found := nobody[key]; return !found }); at != "" {
 		return refuse("unknown_source", "source_client_ids must be clients of this tenant; those at index %s are not", at)
 	}
-	if at := places(p.KeyKind, req.SourceIDs, func(key string) bool { return nobody[key] }); at != "" {
+	if at := places(k, req.SourceIDs, func(key string) bool { return nobody[key] }); at != "" {
 		return refuse("source_is_anonymous", "source_client_ids cannot hold an anonymous profile, as at index %s", at)
 	}
 	return nil
@@ -101,10 +105,10 @@ func knownClients(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.MergeRe
 
 // places lists at which indexes a request holds keys that are meant, at most
 // ten of them; "" when nowhere.
-func places(kind plan.KeyKind, raw []string, meant func(key string) bool) string {
+func places(k keyReader, raw []string, meant func(key string) bool) string {
 	var at []string
 	for i, r := range raw {
-		if key, ok := canonicalKey(kind, r); ok && meant(key) && len(at) < 10 {
+		if key, ok := k.key(r); ok && meant(key) && len(at) < 10 {
 			at = append(at, strconv.Itoa(i))
 		}
 	}

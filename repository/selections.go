@@ -184,24 +184,18 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 	if err != nil {
 		return jobs.Selection{}, err
 	}
-	exclude, err := canonicalKeys(p.KeyKind, "exclude", ticks.Exclude)
-	if err != nil {
-		return jobs.Selection{}, err
-	}
-	include, err := canonicalKeys(p.KeyKind, "include", ticks.Include)
-	if err != nil {
-		return jobs.Selection{}, err
-	}
-	if slices.ContainsFunc(exclude, func(k string) bool { return slices.Contains(include, k) }) {
-		return jobs.Selection{}, &jobs.Error{Kind: jobs.Invalid, Code: "contradiction", Msg: "a client cannot be in exclude and include at once"}
-	}
 	var sel jobs.Selection
 	err = s.tx(ctx, "tick candidates", func(tx pgx.Tx) error {
-		if _, err := lockSelection(ctx, tx, tenant, id); err != nil {
+		locked, err := lockSelection(ctx, tx, tenant, id)
+		if err != nil {
+			return err
+		}
+		exclude, include, err := ticked(ctx, tx, p, locked.tenant, ticks)
+		if err != nil {
 			return err
 		}
 		var unknown int
-		err := tx.QueryRow(ctx, `
+		err = tx.QueryRow(ctx, `
 			SELECT cardinality($2::text[]) - count(*) FILTER (WHERE c.key IN (SELECT unnest($2::text[])))
 			FROM oubli.selection_parts AS part, unnest(part.keys) AS c(key)
 			WHERE part.selection_id = $1`, id, list(slices.Concat(exclude, include))).Scan(&unknown)
@@ -223,6 +217,28 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 		return err
 	})
 	return sel, err
+}
+
+// ticked gives the canonical keys of the clients to exclude and to include.
+func ticked(ctx context.Context, tx pgx.Tx, p *plan.Plan, tenant string, ticks jobs.Ticks) (exclude, include []string, err error) {
+	k, err := readKeys(ctx, tx, p, tenant, slices.Concat(ticks.Exclude, ticks.Include)...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if exclude, err = k.keys("exclude", ticks.Exclude); err != nil {
+		return nil, nil, err
+	}
+	if include, err = k.keys("include", ticks.Include); err != nil {
+		return nil, nil, err
+	}
+	out := map[string]bool{}
+	for _, key := range exclude {
+		out[key] = true
+	}
+	if slices.ContainsFunc(include, func(key string) bool { return out[key] }) {
+		return nil, nil, &jobs.Error{Kind: jobs.Invalid, Code: "contradiction", Msg: "a client cannot be in exclude and include at once"}
+	}
+	return exclude, include, nil
 }
 
 // usableSelection is a selection whose row is locked and that can still be used.

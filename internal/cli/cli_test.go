@@ -208,7 +208,7 @@ func TestAMistakeInTheCommandLineIsOneLineAndExits2(t *testing.T) {
 		"--forever":                                               {"--forever"},
 		"want clients to erase":                                   {"erase", "--yes"},
 		"want --client before client ids":                         {"erase", "4711"},
-		"client id 1: want 1..64 bytes, got 65":                   {"erase", "--yes", "--client", strings.Repeat("x", 65)},
+		"client id 1: want 1..255 bytes, got 256":                 {"erase", "--yes", "--client", strings.Repeat("x", 256)},
 		"--reason: want subject_request or inactivity, got spite": {"erase", "--yes", "--client", "1", "--reason", "spite"},
 		"--not-before: want a time":                               {"erase", "--yes", "--client", "1", "--not-before", "soon"},
 		"--not-before: want a time such as": {

@@ -180,7 +180,7 @@ func (c claims) Validate() error {
 			return fmt.Errorf("%s: %w", claim.name, jwt.ErrTokenRequiredClaimMissing)
 		}
 	}
-	if len(c.Tenant) > jobs.MaxKeyLength {
+	if len(c.Tenant) > jobs.MaxTenantLength {
 		return fmt.Errorf("tenant: %w", jwt.ErrTokenInvalidClaims)
 	}
 	if !bareAddress(c.Email) {

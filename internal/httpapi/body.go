@@ -25,11 +25,11 @@ const (
 	// smallBody is for bodies without lists of clients.
 	smallBody = 64 << 10
 	// ticksBody is for bodies that include or exclude candidates: 20,000 keys
-	// of 64 bytes with quotes and commas.
-	ticksBody = 2 << 20
-	// clientsBody is for bodies that list clients: 100,000 keys of 64 bytes
-	// with quotes and commas, and room for the other fields.
-	clientsBody = 8 << 20
+	// of 255 bytes with quotes and commas.
+	ticksBody = 6 << 20
+	// clientsBody is for bodies that list clients: 100,000 keys of 255
+	// bytes with quotes and commas, and room for the other fields.
+	clientsBody = 28 << 20
 
 	// defaultBodyTimeout is the time for a body to arrive,
 	// defaultUnreadTimeout for one that is not read because its request was

@@ -12,6 +12,7 @@ import (
 const (
 	maxLocale    = 35 // characters; RFC 5646 section 4.4.1
 	maxOverrides = 64
+	maxName      = 64                   // bytes of the name of a guard or activity
 	maxDelay     = 366 * 24 * time.Hour // of not_before: one year, a leap year included
 )
 
@@ -51,7 +52,7 @@ func (erasureRequest) TransformSchema(_ huma.Registry, s *huma.Schema) *huma.Sch
 // fields defines how the body is read.
 func (b *erasureRequest) fields() map[string]field {
 	fields := map[string]field{
-		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxKeyLength, false) }},
+		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxTenantLength, false) }},
 		"selection_id": {read: func(r *reader) {
 			s, ok := r.str(r.next())
 			if ok && !uuidText.MatchString(s) {
@@ -87,7 +88,7 @@ func (b *erasureRequest) fields() map[string]field {
 				s, ok := r.str(tok)
 				switch {
 				case !ok:
-				case s == "" || len(s) > jobs.MaxKeyLength || !storable(s):
+				case s == "" || len(s) > maxName || !storable(s):
 					r.fault("bad_value", "This is not a valid name of a guard.")
 				default:
 					b.Override = append(b.Override, s)

@@ -243,7 +243,7 @@ func TestTheLargestRequestFits(t *testing.T) {
 	t.Parallel()
 	ids := make([]string, jobs.MaxClients)
 	for i := range ids {
-		ids[i] = fmt.Sprintf("%064d", i)
+		ids[i] = fmt.Sprintf("%0255d", i)
 	}
 	body, err := json.Marshal(map[string]any{"client_ids": ids, "reason": "inactivity", "comment": strings.Repeat("é", jobs.MaxComment)})
 	if err != nil {

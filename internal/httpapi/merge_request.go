@@ -70,7 +70,7 @@ func keySchema() *huma.Schema {
 func (b *mergeRequest) fields() map[string]field {
 	b.FillBlanks, b.Conflicts = true, jobs.FailOnConflict
 	fields := map[string]field{
-		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxKeyLength, false) }},
+		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxTenantLength, false) }},
 		"source_client_ids": {required: true, read: func(r *reader) {
 			r.array(1, jobs.MaxSources, func(tok json.Token) {
 				if key, ok := r.key(tok); ok {

@@ -63,7 +63,7 @@ type selectionRequest struct {
 
 func (b *selectionRequest) fields() map[string]field {
 	return map[string]field{
-		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxKeyLength, false) }},
+		"tenant_id": {read: func(r *reader) { r.text(&b.TenantID, jobs.MaxTenantLength, false) }},
 		"period": {required: true, read: func(r *reader) {
 			s, ok := r.str(r.next())
 			if b.Period = s; ok && !jobs.ValidPeriod(s) {
@@ -75,7 +75,7 @@ func (b *selectionRequest) fields() map[string]field {
 				s, ok := r.str(tok)
 				switch {
 				case !ok:
-				case s == "" || len(s) > jobs.MaxKeyLength || !storable(s):
+				case s == "" || len(s) > maxName || !storable(s):
 					r.fault("bad_value", "This is not a valid name of an activity.")
 				default:
 					b.Without = append(b.Without, s)

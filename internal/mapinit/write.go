@@ -98,7 +98,7 @@ func (p *proposal) writeClient(s *yamlWriter) {
 	if p.keyed() {
 		s.putf(1, "key: %s", scalar(p.key.Name))
 	} else {
-		s.put(1, "key: "+todo, p.key.Name+" is "+p.key.Type+"; a key is int, bigint, uuid or text")
+		s.put(1, "key: "+todo, p.key.Name+" is "+p.key.Type+"; a key is int, bigint, uuid, text or citext")
 	}
 	if p.tenantColumn != "" {
 		s.putf(1, "tenant: %s", scalar(p.tenantColumn))

@@ -45,6 +45,7 @@ type Column struct {
 	Base      string `json:"base"`     // pg_type.typname under domains and arrays
 	Category  string `json:"category"` // pg_type.typcategory of Base
 	Array     bool   `json:"array,omitempty"`
+	Collation string `json:"collation,omitempty"` // as SQL names it, if it takes different texts for equal
 	NotNull   bool   `json:"not_null,omitempty"`
 	Default   bool   `json:"default,omitempty"`   // a default or an identity fills it
 	Generated bool   `json:"generated,omitempty"` // computed or always identity; cannot be written

@@ -4,7 +4,7 @@ import "fmt"
 
 func (c *checker) checkKeyType() {
 	if c.key != nil && keyKind(c.key) == "" {
-		c.gaps.add(c.m.Client.Pos, c.client, c.key.Name, "use a key of type int, bigint, uuid or text",
+		c.gaps.add(c.m.Client.Pos, c.client, c.key.Name, "use a key of type int, bigint, uuid, text or citext",
 			"a key of type %s is not supported", c.key.Type)
 	}
 }

@@ -8,7 +8,7 @@ func emitBasics(md *model) *Plan {
 	em := emitter{md}
 	return &Plan{
 		Map: md.m, Fingerprint: md.catalog.Fingerprint, KeyKind: keyKind(md.key),
-		FindClients: em.findClientsStatement(), Tenant: em.tenantStatement(), model: md,
+		FindClients: em.findClientsStatement(), SpellKeys: em.spellKeysStatement(), Tenant: em.tenantStatement(), model: md,
 	}
 }
 

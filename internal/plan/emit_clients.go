@@ -13,7 +13,7 @@ import (
 func (em emitter) findClientsStatement() Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
-	t.add("SELECT %s::text, %s\nFROM %s AS \"c\"\nWHERE %s", key, t.isProfile(key), em.client.ident(), t.theseClients("c"))
+	t.add("SELECT %s, %s\nFROM %s AS \"c\"\nWHERE %s", t.keyText(), t.isProfile(key), em.client.ident(), t.theseClients("c"))
 	return t.statement("clients: find", em.name(em.client))
 }
 
@@ -34,7 +34,7 @@ func (em emitter) ownedColumns() []string {
 // chunk takes them.
 func (em emitter) lockClientsStatement() Statement {
 	t := em.text()
-	columns := []string{ident("c", em.key.Name) + "::text"}
+	columns := []string{t.keyText()}
 	for _, owned := range em.ownedColumns() {
 		columns = append(columns, ident("c", owned)+"::text")
 	}
@@ -90,7 +90,7 @@ func (em emitter) lockedParents(which func(*entry) bool) []*entry {
 func (em emitter) guardsStatement() Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
-	t.add("SELECT %s::text,\n  CASE\n    WHEN %s THEN %s\n", key, t.isProfile(key), literal(jobs.CodeAnonymousProfile))
+	t.add("SELECT %s,\n  CASE\n    WHEN %s THEN %s\n", t.keyText(), t.isProfile(key), literal(jobs.CodeAnonymousProfile))
 	if newer := t.createdSince("c", false); newer != "" {
 		t.add("    WHEN %s THEN %s\n", newer, literal(jobs.CodeKeyReused))
 	}

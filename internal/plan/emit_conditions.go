@@ -8,7 +8,7 @@ import (
 // ofChunk is the condition under which a row refers to one of the chunk's
 // clients.
 func (t *text) ofChunk(l link, alias string) string {
-	cond := ident(alias, l.key.Name) + " = ANY(" + t.array(Arg{Kind: ArgKeys}, keyType(l.key, t.key)) + ")"
+	cond := t.isAmong(l.key, ident(alias, l.key.Name), Arg{Kind: ArgKeys})
 	if l.tenant != nil {
 		cond += " AND " + ident(alias, l.tenant.Name) + " = " + t.scalar(Arg{Kind: ArgTenant}, keyType(l.tenant, t.tenant))
 	}
@@ -17,7 +17,7 @@ func (t *text) ofChunk(l link, alias string) string {
 
 // ofClient is the condition under which a row refers to the client aliased t.
 func (t *text) ofClient(l link, alias string) string {
-	cond := ident(alias, l.key.Name) + " = " + asKey(l.key, t.key, ident("c", t.key.Name))
+	cond := t.isKey(l.key, ident(alias, l.key.Name), ident("c", t.key.Name))
 	if l.tenant != nil {
 		cond += " AND " + ident(alias, l.tenant.Name) + " = " + asKey(l.tenant, t.tenant, ident("c", t.tenant.Name))
 	}
@@ -81,8 +81,11 @@ func (t *text) tenantType() string {
 
 // isProfile is the condition under which a client row is an anonymous profile.
 func (t *text) isProfile(key string) string {
-	return fmt.Sprintf("EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s::text AND a.client_key = %s::text)",
-		t.arg(Arg{Kind: ArgTenant}), key)
+	same := fmt.Sprintf("a.client_key = %s::text", key)
+	if t.key.loose() {
+		same = fmt.Sprintf("%s = a.client_key::%s", key, keyType(t.key, t.key))
+	}
+	return fmt.Sprintf("EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s::text AND %s)", t.arg(Arg{Kind: ArgTenant}), same)
 }
 
 // activeSince is the condition under which the client aliased c has, or will

@@ -143,7 +143,7 @@ func (t *text) isTarget(alias string) string {
 func (em mergeEmitter) sourceGuardsStatement() Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
-	t.add("SELECT %s::text,\n  CASE\n    WHEN %s THEN %s\n", key, t.isProfile(key), literal(jobs.CodeAnonymousProfile))
+	t.add("SELECT %s,\n  CASE\n    WHEN %s THEN %s\n", t.keyText(), t.isProfile(key), literal(jobs.CodeAnonymousProfile))
 	if newer := t.createdSince("c", true); newer != "" {
 		t.add("    WHEN %s THEN %s\n", newer, literal(jobs.CodeKeyReused))
 	}

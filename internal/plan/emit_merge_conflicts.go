@@ -133,6 +133,9 @@ func (t *text) collidingRow(e *entry, indexes []*Index, i int, owner rowOwner) s
 // belongsToTarget is the condition under which a row of the entry is the target's.
 func (t *text) belongsToTarget(e *entry, alias string) string {
 	cond := ident(alias, e.link.key.Name) + " = " + t.scalar(Arg{Kind: ArgTarget}, keyType(e.link.key, t.key))
+	if e.link.key.text() && (t.key.oneOf("uuid") || t.key.text()) {
+		cond = t.isKey(e.link.key, ident(alias, e.link.key.Name), t.scalar(Arg{Kind: ArgTarget}, keyType(t.key, t.key)))
+	}
 	if e.link.tenant != nil {
 		cond += " AND " + ident(alias, e.link.tenant.Name) + " = " + t.scalar(Arg{Kind: ArgTenant}, keyType(e.link.tenant, t.tenant))
 	}

@@ -40,7 +40,6 @@ func (em emitter) candidatesStatement(kinds []string, includeNew bool) Statement
 // each time and never stored.
 func (em emitter) previewStatement() Statement {
 	t := em.text()
-	key := ident("c", em.key.Name)
 	names := make([]string, len(em.m.Client.Name))
 	for i, n := range em.m.Client.Name {
 		names[i] = ident("c", n) + "::text"
@@ -62,8 +61,8 @@ func (em emitter) previewStatement() Statement {
 	if len(names) > 0 {
 		name = "concat_ws(' ', " + strings.Join(names, ", ") + ")"
 	}
-	t.add("SELECT %s::text, %s, %s::timestamptz, %s::timestamptz\nFROM %s AS \"c\"\nWHERE %s",
-		key, name, created, last, em.client.ident(), t.theseClients("c"))
+	t.add("SELECT %s, %s, %s::timestamptz, %s::timestamptz\nFROM %s AS \"c\"\nWHERE %s",
+		t.keyText(), name, created, last, em.client.ident(), t.theseClients("c"))
 	return t.statement("clients: preview", em.name(em.client))
 }
 

@@ -25,8 +25,11 @@ type Plan struct {
 	NeedsLaw bool
 
 	FindClients Statement // → (key, whether it is an anonymous profile) of those given that are the tenant's clients
-	Preview     Statement // → (key, name, created at, last activity) of given clients
-	KeysInUse   Statement // → those of the given keys that some client has, of whatever tenant
+	// SpellKeys → (given key, the client's spelling of it); empty unless the key's type
+	// takes different texts for equal.
+	SpellKeys Statement
+	Preview   Statement // → (key, name, created at, last activity) of given clients
+	KeysInUse Statement // → those of the given keys that some client has, of whatever tenant
 
 	LockClients Statement // locks clients → (key, owned columns…)
 	// LockParents lock the rows through which others are reached.
@@ -74,7 +77,7 @@ const (
 
 // Basics is the plan without the statements that erase: keys and tenants.
 func (p *Plan) Basics() *Plan {
-	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, FindClients: p.FindClients, Tenant: p.Tenant}
+	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, FindClients: p.FindClients, SpellKeys: p.SpellKeys, Tenant: p.Tenant}
 }
 
 // SweepStatements lists all that sweeps run.
@@ -103,7 +106,7 @@ func (p *Plan) All() []Statement {
 	if len(p.Erase) == 0 {
 		return nil
 	}
-	all := slices.Concat([]Statement{p.Tenant, p.FindClients}, p.Statements(), p.LateRows.All(), p.CountProfiles,
+	all := slices.Concat([]Statement{p.Tenant, p.FindClients, p.SpellKeys}, p.Statements(), p.LateRows.All(), p.CountProfiles,
 		[]Statement{p.LiveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
 }

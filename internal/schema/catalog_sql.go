@@ -49,6 +49,9 @@ SELECT jsonb_build_object(
         'base', t.typname,
         'category', t.typcategory,
         'array', nullif(last.is_array, false),
+        'collation', (SELECT quote_ident(n.nspname) || '.' || quote_ident(co.collname)
+                      FROM pg_collation AS co JOIN pg_namespace AS n ON n.oid = co.collnamespace
+                      WHERE co.oid = a.attcollation AND NOT co.collisdeterministic),
         'not_null', nullif(a.attnotnull OR last.not_null, false),
         'default', nullif((a.atthasdef AND a.attgenerated = '') OR a.attidentity <> '' OR last.has_default, false),
         'generated', nullif(a.attgenerated <> '' OR a.attidentity = 'a', false),
@@ -138,7 +141,7 @@ SELECT encode(sha256(convert_to(concat_ws(E'\n',
   (SELECT string_agg(concat_ws(' ', rel.oid, ns.nspname, relname, relkind,
      CASE WHEN relrowsecurity THEN row_security_active(rel.oid) END), ',' ORDER BY rel.oid)
    FROM rel JOIN ns ON ns.oid = relnamespace WHERE relkind <> 'v' AND NOT relispartition),
-  (SELECT string_agg(concat_ws(' ', attrelid, attnum, attname, atttypid, attnotnull,
+  (SELECT string_agg(concat_ws(' ', attrelid, attnum, attname, atttypid, attcollation, attnotnull,
      attgenerated, attidentity, atthasdef), ',' ORDER BY attrelid, attnum)
    FROM pg_attribute JOIN rel ON attrelid = rel.oid
    WHERE relkind <> 'v' AND NOT relispartition AND attrelid >= 16384 AND attnum > 0 AND NOT attisdropped),
