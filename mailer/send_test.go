@@ -186,7 +186,7 @@ func TestCancellationEndsADialogue(t *testing.T) {
 	}
 }
 
-func TestATimeoutBehindTheFinalDotLeavesDoubt(t *testing.T) {
+func TestAfterATimeoutBehindTheFinalDotTheDeliveryIsInDoubt(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	hold := make(chan struct{})

@@ -202,7 +202,7 @@ func TestHeadersSayWhatTheMessageIs(t *testing.T) {
 	}
 }
 
-func TestAMailNeverClaimsAnEndThatDidNotHappen(t *testing.T) {
+func TestAMailNeverReportsAnEndThatDidNotHappen(t *testing.T) {
 	t.Parallel()
 	m := (&server{host: "mail.example.org", port: 587}).mailer(t)
 	for _, w := range catalogues {

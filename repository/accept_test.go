@@ -39,7 +39,7 @@ func TestARepeatedRequestGivesTheFirstAnswer(t *testing.T) {
 	}
 }
 
-func TestOneJobComesOfARequestThatIsSentManyTimesAtOnce(t *testing.T) {
+func TestARequestThatIsSentManyTimesAtOnceMakesOneJob(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	s := open(t, db)
@@ -104,7 +104,7 @@ func TestARefusedRequestStoresNothingAndQuotesNothing(t *testing.T) {
 	}
 }
 
-func TestAJobThatIsNotToStartYetWaits(t *testing.T) {
+func TestAJobWaitsForItsStartTime(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	s := open(t, db)

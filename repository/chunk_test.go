@@ -42,7 +42,7 @@ func sameKeys(t *testing.T, db *bookingdb.DB, want []string) {
 	}
 }
 
-func TestClientsThatOthersHoldWaitForALaterChunk(t *testing.T) {
+func TestClientsLockedByOtherSessionsAreErasedByALaterChunk(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
@@ -83,7 +83,7 @@ func TestClientsThatOthersHoldWaitForALaterChunk(t *testing.T) {
 	}
 }
 
-func TestADeferredClientGoesBehindTheOthers(t *testing.T) {
+func TestADeferredClientGoesToTheEndOfTheBatch(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	s := open(t, db)

@@ -142,7 +142,7 @@ func TestALeaseThatRanOutIsTakenOverAndCountsAsACrash(t *testing.T) {
 	}
 }
 
-func TestAClaimDoesNotStandInLineForALockedRow(t *testing.T) {
+func TestAClaimDoesNotWaitForALockedRow(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
@@ -217,7 +217,7 @@ func TestTheNextBatchIsOfTheSameTenantAndTheSmallJobsFirst(t *testing.T) {
 	}
 }
 
-func TestATaskIsGivenBackOnlyForThoseWhoWait(t *testing.T) {
+func TestATaskIsGivenBackOnlyWhenTheHintOfAnotherTenantOrQueueWaits(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
@@ -274,7 +274,7 @@ func TestAMergeThatWaitsForALaneComesBeforeTheNextBatch(t *testing.T) {
 	}
 }
 
-func TestOnlyTroubleOfTheTasksOwnCountsAsAFailure(t *testing.T) {
+func TestOnlyErrorsOfTheTaskItselfCountAsFailures(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)

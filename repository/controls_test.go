@@ -23,7 +23,7 @@ func claimFirst(t *testing.T, s *repository.Store) *jobs.Claim {
 	return c
 }
 
-func TestACancelledJobCountsTrulyAndItsWorkerIsFencedOff(t *testing.T) {
+func TestACancelledJobHasTrueCountsAndItsWorkerIsFencedOff(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	s := open(t, db)
@@ -79,7 +79,7 @@ func TestAJobThatIsCancelledBeforeItsStartChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAPausedJobStopsBetweenChunksAndGoesOnWhereItStood(t *testing.T) {
+func TestAPausedJobStopsBetweenChunksAndContinuesWhereItStopped(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	s := open(t, db)

@@ -44,7 +44,7 @@ func blocked(t *testing.T) (s *shape, job jobs.Job, file *atomic.Pointer[string]
 
 func write(file *atomic.Pointer[string], text string) { file.Store(&text) }
 
-func TestAnEditedMapIsEnoughForABlockedJobToGoOn(t *testing.T) {
+func TestABlockedJobContinuesWhenItsMapIsEdited(t *testing.T) {
 	t.Parallel()
 	s, j, file := blocked(t)
 	for text, reason := range map[string]string{
@@ -100,7 +100,7 @@ func TestAMapThatCoversTheSchemaIsNotReadAgain(t *testing.T) {
 	s.eraseAll(t, "", "5", "6")
 }
 
-func TestANewColumnOfARowThatIsKeptBlocksAndOneOfARowThatGoesDoesNot(t *testing.T) {
+func TestANewColumnBlocksTheJobOnlyIfItsRowsAreKept(t *testing.T) {
 	t.Parallel()
 	const sql = `CREATE TABLE visits (id int PRIMARY KEY, client_id bigint REFERENCES clients, at date);
 		CREATE TABLE notes (id int PRIMARY KEY, client_id bigint REFERENCES clients)`
@@ -130,7 +130,7 @@ func TestANewColumnOfARowThatIsKeptBlocksAndOneOfARowThatGoesDoesNot(t *testing.
 	}
 }
 
-func TestAFunctionThatIsGoneBlocksAJobAndFailsNobody(t *testing.T) {
+func TestADroppedFunctionBlocksTheJobAndFailsNoClient(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`guards: {odd: {where: "is_odd(id)"}}`, noTenantSQL+`
 		CREATE FUNCTION is_odd(bigint) RETURNS boolean LANGUAGE sql RETURN $1 % 2 = 1;`)

@@ -42,7 +42,7 @@ func eventuallyErase(t *testing.T, s *repository.Store, c *jobs.Claim, n int) (c
 	return chunk, err
 }
 
-func TestACrashOfTheServerTakesAChunkAndItsRecordBackTogether(t *testing.T) {
+func TestACrashOfTheServerLosesAChunkAndItsRecordTogether(t *testing.T) {
 	t.Parallel()
 	db, crash := crashing(t)
 	erasable(t, db)
@@ -74,7 +74,7 @@ func TestACrashOfTheServerTakesAChunkAndItsRecordBackTogether(t *testing.T) {
 	}
 }
 
-func TestAClaimWhoseClientsWereNotPutBackAfterAllIsStopped(t *testing.T) {
+func TestAClaimIsFencedOffWhenACrashLostTheOrderOfItsClients(t *testing.T) {
 	t.Parallel()
 	db, crash := crashing(t)
 	erasable(t, db)
@@ -103,7 +103,7 @@ func TestAClaimWhoseClientsWereNotPutBackAfterAllIsStopped(t *testing.T) {
 	}
 }
 
-func TestWhatHasEndedOutlivesACrashWhateverTheServerIsSetTo(t *testing.T) {
+func TestAnEndedJobSurvivesACrashAlthoughTheDatabaseCommitsAsynchronously(t *testing.T) {
 	t.Parallel()
 	db, crash := crashing(t)
 	erasable(t, db)

@@ -13,7 +13,7 @@ import (
 
 var cursorSecret = uuid.MustParse("0d6f6a2e-8f0b-4a3c-9a57-3f2f5b9c1d11")
 
-func TestACursorHidesTheKeyAndIsOfItsListAlone(t *testing.T) {
+func TestACursorHidesTheKeyAndIsValidForItsListOnly(t *testing.T) {
 	t.Parallel()
 	const key = "anna.moreau@example.org"
 	cursor := encryptCursor(cursorSecret, key)

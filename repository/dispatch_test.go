@@ -35,7 +35,7 @@ func owners(t *testing.T, db *bookingdb.DB, due []jobs.Dispatch) map[string]int 
 	return n
 }
 
-func TestATenantWithAThousandBatchesTakesItsTurnsAndNoMore(t *testing.T) {
+func TestATenantWithAThousandBatchesGetsNoMoreThanItsTurns(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db, func(o *repository.Options) { o.Window = 8 })
@@ -69,7 +69,7 @@ func TestATenantWithAThousandBatchesTakesItsTurnsAndNoMore(t *testing.T) {
 	}
 }
 
-func TestNobodyHasASecondBatchOutWhileAnotherWaitsForTheFirst(t *testing.T) {
+func TestNoTenantHasASecondBatchDispatchedWhileAnotherWaitsForItsFirst(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
@@ -118,7 +118,7 @@ func TestASmallJobIsDispatchedAlthoughBulkHintsOfItsTenantWait(t *testing.T) {
 	}
 }
 
-func TestMailsAreDispatchedWhateverTheLanesDo(t *testing.T) {
+func TestMailsAreDispatchedWhileAllLanesAreInUse(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
@@ -180,7 +180,7 @@ func TestDispatchersSideBySideMarkNoTaskTwice(t *testing.T) {
 	}
 }
 
-func TestTasksOfAJobThatStandsStillAreNotDispatched(t *testing.T) {
+func TestTasksOfAPausedOrBlockedJobAreNotDispatched(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
@@ -197,7 +197,7 @@ func TestTasksOfAJobThatStandsStillAreNotDispatched(t *testing.T) {
 	}
 }
 
-func TestAMarkIsTakenBackOnceAndOnlyTheLatest(t *testing.T) {
+func TestOnlyTheLatestMarkIsRemovedAndOnlyOnce(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
@@ -231,7 +231,7 @@ func TestAMarkIsTakenBackOnceAndOnlyTheLatest(t *testing.T) {
 	takeBack(second)
 }
 
-func TestOverdueHintsAreThoseThatNobodyClaimed(t *testing.T) {
+func TestOverdueHintsAreThoseOfUnclaimedTasks(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)

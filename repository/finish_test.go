@@ -86,7 +86,7 @@ func TestABatchWithClientsLeftCannotFinish(t *testing.T) {
 	}
 }
 
-func TestAJobThatStandsStillEndsWithItsLastChunk(t *testing.T) {
+func TestAPausedOrBlockedJobEndsWithItsLastChunk(t *testing.T) {
 	t.Parallel()
 	for name, stop := range map[string]func(*repository.Store, *testing.T, string) error{
 		"paused": func(s *repository.Store, t *testing.T, id string) error {
@@ -98,7 +98,7 @@ func TestAJobThatStandsStillEndsWithItsLastChunk(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			db := bookingdb.New(t, 300)
-			at := newStation("chunk:erased")
+			at := newPausePoint("chunk:erased")
 			s := open(t, db, func(o *repository.Options) { o.Failpoint = at.pass })
 			j := accept(t, s, "1", db.Clients(t, 1, 10))
 			c := claimFirst(t, s)
@@ -107,7 +107,7 @@ func TestAJobThatStandsStillEndsWithItsLastChunk(t *testing.T) {
 				_, err := s.EraseChunk(t.Context(), c, 10)
 				done <- err
 			}()
-			<-at.here
+			<-at.reached
 			if err := stop(s, t, j.ID); err != nil {
 				t.Error(err)
 			}

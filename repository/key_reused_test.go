@@ -53,7 +53,7 @@ func (s *shape) untouchedBob(t *testing.T) {
 	s.is(t, "SELECT body FROM messages WHERE id = 2", "of the second")
 }
 
-func TestAClientCreatedAfterTheJobWasAcceptedIsSomebodyElse(t *testing.T) {
+func TestAClientCreatedAfterTheJobWasAcceptedIsSkipped(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, loginsMap, loginsSQL)
 	j := accept(t, s.store, "1", []string{"bob", "eve"}, later)
@@ -83,7 +83,7 @@ func TestAClientCreatedAfterTheJobWasAcceptedIsSomebodyElse(t *testing.T) {
 	s.eraseAll(t, "1", "bob") // a new request means the new Bob
 }
 
-func TestAClientCreatedBetweenSelectionAndRequestIsSomebodyElse(t *testing.T) {
+func TestAClientCreatedBetweenSelectionAndRequestIsSkipped(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, loginsMap, loginsSQL)
 	sel, err := s.store.Select(t.Context(), jobs.SelectionRequest{TenantID: "1", Period: "P1Y", CreatedBy: "test"})
@@ -100,7 +100,7 @@ func TestAClientCreatedBetweenSelectionAndRequestIsSomebodyElse(t *testing.T) {
 	s.untouchedBob(t)
 }
 
-func TestAMergeLeavesWhoeverGotTheKeyOfItsSourceOrTargetAlone(t *testing.T) {
+func TestAMergeChangesNoNewClientWithTheKeyOfItsSourceOrTarget(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		source, target, code string
@@ -126,7 +126,7 @@ func TestAMergeLeavesWhoeverGotTheKeyOfItsSourceOrTargetAlone(t *testing.T) {
 
 // Whoever was created at an hour that may be before or after the request is left
 // alone by an erasure. Merges of a duplicate made a minute ago must work.
-func TestWhoIsNewIsDecidedInTheTenantsTimeZone(t *testing.T) {
+func TestCreationDatesAreComparedInTheTenantsTimeZone(t *testing.T) {
 	t.Parallel()
 	const zone = "America/Los_Angeles" // 8 hours behind UTC, 7 in summer
 	for name, c := range map[string]struct {
@@ -178,7 +178,7 @@ INSERT INTO clients SELECT n, 1, 'client', CASE WHEN n < 3 THEN `+c.created+` EN
 	}
 }
 
-func TestAKeyGivenAgainBesideAChunkIsSeenUnderTheLock(t *testing.T) {
+func TestAKeyThatIsReusedDuringAChunkIsSeenUnderTheLock(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, loginsMap, loginsSQL, func(o *repository.Options) { o.LockTimeout = 20 * time.Second })
 	j := accept(t, s.store, "1", []string{"bob"})

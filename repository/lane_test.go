@@ -191,7 +191,7 @@ func TestASecondLookWaitsForTheTenantsChunks(t *testing.T) {
 	}
 }
 
-func TestASecondLookThatFindsTheTenantBusyComesAgainAndHasNotFailed(t *testing.T) {
+func TestASecondLookIsRepeatedWhenTheTenantIsBusyAndDoesNotFail(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)

@@ -56,7 +56,7 @@ func TestSessionsThatWaitForAChunkAreCounted(t *testing.T) {
 	}
 }
 
-func TestABatchFindsOutOnceHowManyProfilesItWants(t *testing.T) {
+func TestABatchFindsOutOnceHowManyProfilesItNeeds(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 1000)
 	erasable(t, db)
@@ -82,7 +82,7 @@ func TestABatchFindsOutOnceHowManyProfilesItWants(t *testing.T) {
 	}
 }
 
-func TestAnOverworkedDatabaseIsLeftAlone(t *testing.T) {
+func TestTheLoadCheckReportsABusyDatabase(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	limits := func(o *repository.Options) { o.URL, o.MaxActive = testdb.URL(t, db.Pool), 1 }
@@ -116,7 +116,7 @@ func TestARoleThatSeesNoOtherSessionsCannotKeepALimit(t *testing.T) {
 	}
 }
 
-func TestAReplicaThatLagsBehindIsWaitedFor(t *testing.T) {
+func TestTheLoadCheckReportsAReplicaThatLags(t *testing.T) {
 	t.Parallel()
 	settings := map[string]string{"wal_level": "replica", "max_wal_senders": "2"}
 	pg, err := local.StartPostgres(t.Context(), local.PostgresOptions{Settings: settings})

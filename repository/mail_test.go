@@ -62,7 +62,7 @@ func TestAMailIsRecordedAlthoughItsConnectionDiesAroundTheSending(t *testing.T) 
 	}
 }
 
-func TestAMailIsSentByItsHolderAlone(t *testing.T) {
+func TestAMailIsSentOnlyByTheWorkerThatClaimedIt(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
@@ -91,7 +91,7 @@ func TestAMailIsSentByItsHolderAlone(t *testing.T) {
 }
 
 // While the dialogue lasts, the mail is nobody else's, whatever the lease says.
-func TestAMailInTheSendingIsNotTakenForLost(t *testing.T) {
+func TestAMailThatIsBeingSentIsNotGivenBack(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	s := open(t, db)
@@ -146,7 +146,7 @@ func TestAMailThatWasNotSentIsNotRecorded(t *testing.T) {
 func TestAStoppedProcessGivesItsLocksBackWithTheLease(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
-	at := newStation("chunk:erased")
+	at := newPausePoint("chunk:erased")
 	s := open(t, db, func(o *repository.Options) { o.Lease, o.Failpoint = time.Second, at.pass })
 	keys := db.Clients(t, 1, 10)
 	j := accept(t, s, "1", keys)
@@ -156,7 +156,7 @@ func TestAStoppedProcessGivesItsLocksBackWithTheLease(t *testing.T) {
 		_, err := s.EraseChunk(t.Context(), stopped, 10)
 		done <- err
 	}()
-	<-at.here
+	<-at.reached
 	bookingdb.Wait(t, "the recovery", func() bool {
 		n, err := s.Recover(t.Context())
 		if err != nil {

@@ -8,7 +8,7 @@ import (
 
 // Merges that could lose something, each of which once did.
 
-func TestNobodyElsesRowGivesWay(t *testing.T) {
+func TestARowOfAnotherClientIsNeverDeletedInAConflict(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: clients, reference: partner_id, erase: unlink}
@@ -33,7 +33,7 @@ INSERT INTO visits VALUES (30, 3), (40, 4)`)
 	s.is(t, "SELECT id, client_id FROM visits ORDER BY 1", "30 3", "40 4")
 }
 
-func TestALockerIsNotDroppedForBeingTwoClients(t *testing.T) {
+func TestARowThatErasingOnlyUnlinksIsNeverDeletedInAConflict(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: lockers, reference: client_id, erase: unlink, columns: {label: keep}}
@@ -90,7 +90,7 @@ INSERT INTO bookings VALUES (11, 5, 1, 1), (21, 6, 2, 1)`)
 	s.is(t, "SELECT id, client_id FROM bookings ORDER BY 1", "11 5", "21 6")
 }
 
-func TestRowsOfDifferentPartitionsDoNotMeet(t *testing.T) {
+func TestRowsOfDifferentPartitionsDoNotConflict(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: visits, reference: client_id, erase: delete}
@@ -113,7 +113,7 @@ INSERT INTO visits VALUES (1, '2026-01-05', 7), (2, '2026-02-05', 7)`)
 	s.is(t, "SELECT client_id, day, no FROM visits ORDER BY 2", "2 2026-01-05 7", "2 2026-02-05 7")
 }
 
-func TestAPaymentThatArrivesMeanwhileIsNotCascadedAway(t *testing.T) {
+func TestAPaymentInsertedDuringAMergeIsNotDeletedByACascade(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: visits, reference: client_id, erase: delete}
@@ -138,7 +138,7 @@ INSERT INTO visits VALUES (11, 1, '2026-01-01'), (21, 2, '2026-01-01')`)
 	s.is(t, "SELECT cents FROM payments", "4200")
 }
 
-func TestARowThatLiveTrafficMovesAwayMeanwhileIsNotDropped(t *testing.T) {
+func TestARowThatAnotherSessionMovesDuringAMergeIsNotDeleted(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: visits, reference: client_id, erase: delete}
@@ -201,7 +201,7 @@ INSERT INTO pings VALUES (11, 'ip of studio 1')`)
 	s.is(t, "SELECT d.studio_id, ip FROM pings JOIN devices AS d ON d.id = device_id", "1 ip of studio 1")
 }
 
-func TestWhatAMergeDeletesDoesNotEscapeToTheTarget(t *testing.T) {
+func TestRowsThatAMergeDeletesDoNotMoveToTheTarget(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: visits, reference: client_id, erase: delete}
@@ -219,7 +219,7 @@ INSERT INTO waivers VALUES (11, 'conflicting'), (12, 'plain')`)
 	s.is(t, "SELECT * FROM waivers")
 }
 
-func TestAGuardHoldsForAMergeThatKeepsItsSource(t *testing.T) {
+func TestAGuardAppliesToAMergeThatKeepsItsSource(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `client: {table: clients, key: id, erase: delete, anonymous: {name: {value: anonymous}}}
 guards: {legal_hold: {where: "legal_hold"}}
@@ -242,7 +242,7 @@ INSERT INTO consents VALUES (1, 'photo')`)
 	s.is(t, "SELECT * FROM consents", "1 photo")
 }
 
-func TestAGuardOfRowsThatMayGiveWayHolds(t *testing.T) {
+func TestAGuardOfRowsThatAConflictMayDeleteApplies(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `client: {table: clients, key: id, erase: delete, anonymous: {name: {value: anonymous}}}
 guards: {open_invoice: {table: invoices, reference: client_id, where: "status = 'open'"}}
@@ -264,7 +264,7 @@ INSERT INTO invoices VALUES (1, 1, 7, 'open'), (2, 2, 7, 'paid')`)
 	s.is(t, "SELECT id, status FROM invoices ORDER BY 1", "1 open", "2 paid")
 }
 
-func TestAStubIsFilledFromAndKeepsItsExpressions(t *testing.T) {
+func TestAnAnonymizedSourceFillsTheTargetAndGetsTheValuesOfItsExpressions(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `
 client:
@@ -284,7 +284,7 @@ INSERT INTO clients VALUES (1, 'one', 'a@x', '+33 1'), (2, 'two', 'b@x', NULL)`)
 	s.is(t, "SELECT * FROM clients ORDER BY 1", "1 gone gone-1@invalid -", "2 two b@x +33 1")
 }
 
-func TestAComputedPartOfAKeyKeepsNobodyFromErasing(t *testing.T) {
+func TestAGeneratedColumnOfAKeyPreventsNoErasure(t *testing.T) {
 	t.Parallel()
 	newShape(t, noTenant+`tables:
   - {table: payments, reference: client_id, erase: delete}

@@ -67,7 +67,7 @@ INSERT INTO things VALUES `+c.rows)
 	}
 }
 
-func TestWhatCannotBeForeseenLeavesTheSourceAsItIs(t *testing.T) {
+func TestAConflictThatOnlyPostgreSQLFindsLeavesTheSourceUnchanged(t *testing.T) {
 	t.Parallel()
 	for _, when := range []string{"", "DEFERRABLE INITIALLY DEFERRED"} {
 		s := newShape(t, noTenant+`tables:
@@ -95,7 +95,7 @@ INSERT INTO stays VALUES (1, '[2026-01-01,2026-01-05)'), (2, '[2026-01-03,2026-0
 	}
 }
 
-func TestRowsThroughADroppedRowGoToTheTargetsOwn(t *testing.T) {
+func TestRowsBelowADeletedRowMoveToTheTargetsRow(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: visits, reference: client_id, erase: delete}
@@ -175,7 +175,7 @@ INSERT INTO orders VALUES (11)`)
 	s.is(t, "SELECT count(*) FROM orders", "0")
 }
 
-func TestKeysThatCountWithinTheirTenantAreMergedWithinIt(t *testing.T) {
+func TestKeysThatAreUniqueOnlyWithinATenantAreMergedWithinIt(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `tenant: {table: studios, key: id}
 client:
@@ -217,7 +217,7 @@ INSERT INTO visits SELECT s, n, d FROM generate_series(1, 2) AS s, generate_seri
 	s.is(t, "SELECT studio_id, no, phone FROM clients ORDER BY 1, 2", "1 2 +33 1", "2 1 +33 2", "2 2 -")
 }
 
-func TestAMergeLeavesAStubWhereAnErasureDoes(t *testing.T) {
+func TestAMergeKeepsTheSourcesRowWhereAnErasureDoes(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `
 client:

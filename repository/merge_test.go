@@ -147,7 +147,7 @@ func belongings(t *testing.T, db *bookingdb.DB, key string) map[string]int {
 	return n
 }
 
-func TestAMergeMovesWhatIsTheSourcesAndDeletesTheSource(t *testing.T) {
+func TestAMergeMovesTheSourcesRowsAndDeletesTheSource(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
@@ -189,7 +189,7 @@ func TestAMergeMovesWhatIsTheSourcesAndDeletesTheSource(t *testing.T) {
 	}
 }
 
-func TestABlankIsFilledEvenWhereAUniqueIndexKeepsTheTwoApart(t *testing.T) {
+func TestABlankColumnWithAUniqueIndexIsFilledToo(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
@@ -245,7 +245,7 @@ func TestConflictsAreListedAndNothingIsChanged(t *testing.T) {
 	}
 }
 
-func TestTheTargetsRowWinsAndTakesOverWhatReferredToTheOther(t *testing.T) {
+func TestInAConflictTheTargetsRowStaysAndRowsBelowTheOtherMoveToIt(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)
@@ -278,7 +278,7 @@ INSERT INTO wallets VALUES (1, 700), (2, 50), (3, 10)`)
 	}
 }
 
-func TestValueThatAMergeLeavesWithItsSourceKeepsTheSource(t *testing.T) {
+func TestASourceKeepsItsRowsThatCarryValueWhenTheyDoNotMove(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: wallets, reference: client_id, erase: delete, merge: keep, carries_value: true}
@@ -360,7 +360,7 @@ func TestAGuardOfTheSourcesOwnRowHoldsAndOneOfRowsThatMoveDoesNot(t *testing.T) 
 	}
 }
 
-func TestWhoIsNotTheTenantsIsRefusedAndNothingIsStored(t *testing.T) {
+func TestAMergeOfAClientOfAnotherTenantIsRefusedAndNothingIsStored(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
@@ -448,7 +448,7 @@ func TestADryRunOfAMergeSaysWhatItWouldDoAndChangesNothing(t *testing.T) {
 	}
 }
 
-func TestNobodyKeepsWhichClientWentIntoWhich(t *testing.T) {
+func TestNothingRecordsWhichClientWasMergedIntoWhich(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	source, target := pair(t, db)

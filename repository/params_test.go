@@ -94,7 +94,7 @@ func TestAnOwnedColumnThatNobodyReadIsRefused(t *testing.T) {
 	}
 }
 
-func TestWithoutALawNoStatementMayAskForIt(t *testing.T) {
+func TestAStatementWithARetentionDateIsRefusedInAMapWithoutRetention(t *testing.T) {
 	t.Parallel()
 	st := plan.Statement{Name: "invoices: find what is over", Args: []plan.Arg{{Kind: plan.ArgFirstKept, Text: "invoice"}}}
 	ch := chunk{plan: &plan.Plan{Map: &erasuremap.Map{}}, claim: &jobs.Claim{}}

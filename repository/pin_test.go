@@ -137,7 +137,7 @@ func TestAMigrationInMidChunkUndoesTheChunk(t *testing.T) {
 	}
 }
 
-func TestNobodyIsLeftOutUnderASchemaThatTheMapDoesNotKnow(t *testing.T) {
+func TestNoClientIsSkippedWhileTheMapDoesNotCoverTheSchema(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		clients   []string

@@ -7,7 +7,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func TestOfManySweepsOneNoteIsKept(t *testing.T) {
+func TestOfTheResiduesOfManySweepsOnlyTheNewestIsKept(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	s := open(t, db)

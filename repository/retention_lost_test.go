@@ -11,7 +11,7 @@ import (
 
 // Whatever becomes of the profile on which rows stand, and of the tenant, the rows
 // are cleared on the day that was promised, and not before.
-func TestWhatIsRetainedIsClearedWhateverBecomesOfItsProfile(t *testing.T) {
+func TestRetainedColumnsAreClearedWhateverHappensToTheirProfile(t *testing.T) {
 	t.Parallel()
 	const profiles = "(SELECT client_key::bigint FROM oubli.anonymous_profiles)"
 	for name, test := range map[string]struct{ foreign, spoil string }{

@@ -90,7 +90,7 @@ func publishedRetention(t *testing.T) string {
 	return section
 }
 
-func TestTheSweepLetsGoOfEachCountrysInvoicesOnTheirDay(t *testing.T) {
+func TestTheSweepClearsEachCountrysInvoicesOnTheirDay(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	db.Exec(t, "ALTER TABLE studios ADD COLUMN fiscal_year_end text")
@@ -253,7 +253,7 @@ func bookingdbTotals(t *testing.T, db *bookingdb.DB) {
 	}
 }
 
-func TestDaysAreTheTenants(t *testing.T) {
+func TestDaysAreCountedInTheTenantsTimeZone(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	db.Exec(t, "ALTER TABLE invoices ALTER issued_on TYPE timestamptz")
@@ -289,7 +289,7 @@ func TestDaysAreTheTenants(t *testing.T) {
 	}
 }
 
-func TestAnErasureKeepsByTheTenantsDayToo(t *testing.T) {
+func TestAnErasureUsesTheTenantsDayForRetention(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	db.Exec(t, "ALTER TABLE invoices ALTER issued_on TYPE timestamptz")
@@ -315,7 +315,7 @@ func TestAnErasureKeepsByTheTenantsDayToo(t *testing.T) {
 	}
 }
 
-func TestATenantWhoseLawCannotBeToldWaitsAloneAndSaysWhy(t *testing.T) {
+func TestATenantWhosePeriodIsUnknownWaitsAloneAndReportsTheReason(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	db.Exec(t, "ALTER TABLE studios ADD COLUMN fiscal_year_end text")

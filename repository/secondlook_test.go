@@ -49,7 +49,7 @@ func written(t *testing.T, db *bookingdb.DB) int {
 	return db.Int(t, "SELECT count(*) FROM audit_log WHERE action = 'late'")
 }
 
-func TestWhatIsWrittenOfClientsWhileTheyAreErasedIsErasedToo(t *testing.T) {
+func TestRowsWrittenAboutClientsDuringTheirErasureAreErasedToo(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
@@ -105,7 +105,7 @@ func TestWhatIsWrittenOfClientsWhileTheyAreErasedIsErasedToo(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsSomebodysAgainIsLeftAlone(t *testing.T) {
+func TestRowsOfANewClientWithTheKeyOfAnErasedOneAreNotChanged(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
@@ -121,7 +121,7 @@ func TestAKeyThatIsSomebodysAgainIsLeftAlone(t *testing.T) {
 	}
 }
 
-func TestLateRowsOfAMergesSourceGoWhereItsOtherRowsWent(t *testing.T) {
+func TestLateRowsOfAMergesSourceFollowItsOtherRows(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
@@ -161,7 +161,7 @@ func TestLateRowsOfAMergesSourceGoWhereItsOtherRowsWent(t *testing.T) {
 	}
 }
 
-func TestRehearsalsAndJobsThatErasedNobodyAreNotLookedAtAgain(t *testing.T) {
+func TestDryRunsAndJobsThatErasedNobodyGetNoSecondLook(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
@@ -175,7 +175,7 @@ func TestRehearsalsAndJobsThatErasedNobodyAreNotLookedAtAgain(t *testing.T) {
 	}
 }
 
-func TestASecondLookWaitsForAMapThatFits(t *testing.T) {
+func TestASecondLookWaitsForAMapThatCoversTheSchema(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
@@ -206,7 +206,7 @@ const lettersSQL = noTenantSQL + `
 	CREATE TABLE pages (id bigint PRIMARY KEY, letter_id bigint REFERENCES letters, body text);
 	CREATE INDEX ON pages (letter_id);`
 
-func TestALateRowTakesWhatBelongsToItAlong(t *testing.T) {
+func TestRowsBelowALateRowAreErasedWithIt(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ letters, pages, left string }{
 		"deleted": {"erase: delete", "erase: delete", "|"},
@@ -232,7 +232,7 @@ func TestALateRowTakesWhatBelongsToItAlong(t *testing.T) {
 	}
 }
 
-func TestANewcomerWhoseKeyIsSpelledOtherwiseIsLeftAlone(t *testing.T) {
+func TestRowsOfANewClientWhoseKeyIsSpelledDifferentlyAreNotChanged(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `client: {table: clients, key: id, erase: delete, anonymous: {name: {value: anonymous}}}
 tables:
@@ -252,7 +252,7 @@ tables:
 	}
 }
 
-func TestWhereErasedClientsStayNobodyLooksAgain(t *testing.T) {
+func TestThereIsNoSecondLookWhereErasedClientsKeepTheirRow(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `
 client:
@@ -323,7 +323,7 @@ var statesOfAnyClass = []string{
 
 // A trigger can raise any SQLSTATE for the rows of one client or of all: others'
 // are erased, these are named, tried again every day, and erased in the end.
-func TestARowThatRaisesAnyStateCostsASecondLookItselfOnly(t *testing.T) {
+func TestARowThatRaisesAnySQLSTATEIsTheOnlyOneThatASecondLookLeaves(t *testing.T) {
 	t.Parallel()
 	for _, state := range statesOfAnyClass {
 		for name, c := range map[string]struct {

@@ -50,7 +50,7 @@ func sum(m map[string]int) int {
 	return n
 }
 
-func TestASelectionHoldsExactlyWhomANaiveReadingOfTheRuleFinds(t *testing.T) {
+func TestASelectionHasExactlyTheClientsThatANaiveReadingOfTheRuleFinds(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 1000)
 	s := open(t, db)

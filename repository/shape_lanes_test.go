@@ -67,7 +67,7 @@ func TestTwoLanesOnTheSameSessionsUseDifferentProfiles(t *testing.T) {
 		GROUP BY 1 ORDER BY 1`, "0 18", "1 18")
 }
 
-func TestPartnersErasedSideBySideLeaveNoAddressBehind(t *testing.T) {
+func TestPartnersErasedAtTheSameTimeLeaveNoAddressBehind(t *testing.T) {
 	t.Parallel()
 	reached, goOn := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -103,7 +103,7 @@ UPDATE clients SET address_id = 2 WHERE id = 3`, func(o *repository.Options) {
 	s.is(t, "SELECT street FROM addresses", "somebody else's")
 }
 
-func TestARowThatMovesToAnotherClientMeanwhileStaysThere(t *testing.T) {
+func TestARowThatMovesToAnotherClientDuringAnErasureStaysThere(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, classMap, classSQL+`
 INSERT INTO participations (session_id, client_id, comment) SELECT n, 1, 'knee' FROM generate_series(1, 3) AS n`,

@@ -28,7 +28,7 @@ INSERT INTO venues VALUES (3)`)
 	s.is(t, "SELECT id FROM addresses ORDER BY 1", "3", "7")
 }
 
-func TestAReferenceFromClientToClientIsCut(t *testing.T) {
+func TestAReferenceFromClientToClientBecomesNull(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: clients, reference: referred_by, erase: unlink}
@@ -142,7 +142,7 @@ INSERT INTO padded SELECT n::text FROM generate_series(1, 4) AS n`)
 	s.is(t, "SELECT client_id FROM padded", "4                   ")
 }
 
-func TestKeysThatCountWithinTheirTenantTouchNoOtherTenant(t *testing.T) {
+func TestErasingAKeyThatIsUniqueOnlyWithinATenantChangesNoOtherTenant(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `tenant: {table: studios, key: id}
 client:
@@ -338,7 +338,7 @@ INSERT INTO pages SELECT n, '{"a": 1, "b": 2}', '(1,2)' FROM generate_series(1, 
 	s.is(t, "SELECT name FROM clients WHERE id > 1000", "Client inconnu")
 }
 
-func TestAStubKeepsItsRowsAndNothingElse(t *testing.T) {
+func TestAnAnonymizedClientKeepsItsRowsAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, `
 client:

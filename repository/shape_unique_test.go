@@ -34,7 +34,7 @@ INSERT INTO participations (session_id, client_id, comment) SELECT 7, n, 'knee' 
 	}
 }
 
-func TestAProfileThatSitsInAClassAlreadyIsLeftWhereItIs(t *testing.T) {
+func TestAProfileThatAlreadyAttendsAClassKeepsItsPlace(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, classMap, classSQL+`
 INSERT INTO participations (session_id, client_id)
@@ -52,7 +52,7 @@ WHERE session = 7 OR n > 3`)
 	s.is(t, "SELECT session_id, count(*), count(DISTINCT client_id) FROM participations GROUP BY 1 ORDER BY 1", "7 6 6", "8 3 3")
 }
 
-func TestAProfileThatTheApplicationDeletedIsMadeAnew(t *testing.T) {
+func TestAProfileThatTheApplicationDeletedIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, classMap, classSQL+"INSERT INTO participations (session_id, client_id) SELECT n % 2, n FROM generate_series(1, 8) AS n")
 	s.eraseAll(t, "1", "1", "3", "5")
@@ -66,7 +66,7 @@ func TestAProfileThatTheApplicationDeletedIsMadeAnew(t *testing.T) {
 		WHERE replaced_at IS NULL AND NOT EXISTS (SELECT FROM clients WHERE id = client_key::bigint)`, "0")
 }
 
-func TestHundredsOfClientsOfOneSessionFindTheirSeats(t *testing.T) {
+func TestHundredsOfClientsOfOneSessionGetDifferentProfiles(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, classMap, classSQL+`
 INSERT INTO clients SELECT n, 'client' FROM generate_series(41, 300) AS n;
@@ -105,7 +105,7 @@ SELECT n, (n + 3 * k) % 25, CASE WHEN k % 4 <> 0 THEN (n * 7 + k) % 60 END FROM 
 	}
 }
 
-func TestAPartialIndexKeepsOnlyItsOwnRowsApart(t *testing.T) {
+func TestOnlyTheRowsOfAPartialIndexGetDifferentProfiles(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: bookings, reference: client_id, erase: reassign, columns: {place: keep, state: keep}}
@@ -125,7 +125,7 @@ INSERT INTO bookings SELECT NULL, n, 'booked' FROM generate_series(1, 4) AS n`)
 	s.is(t, "SELECT count(*) FROM bookings WHERE client_id <= 40", "0")
 }
 
-func TestAnIndexThatTakesNullsForEqualKeepsThemApart(t *testing.T) {
+func TestRowsWithNullGetDifferentProfilesWhereAnIndexTakesNullsAsEqual(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: passes, reference: client_id, erase: reassign}
@@ -141,7 +141,7 @@ func TestAnIndexThatTakesNullsForEqualKeepsThemApart(t *testing.T) {
 	s.is(t, "SELECT count(*) FROM passes WHERE client_id <= 40", "2")
 }
 
-func TestRowsWithoutAPrimaryKeyFindTheirSeats(t *testing.T) {
+func TestRowsWithoutAPrimaryKeyGetDifferentProfiles(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: entries, reference: client_id, erase: reassign}

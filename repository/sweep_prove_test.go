@@ -7,7 +7,7 @@ import (
 
 // A row that is not cleared, whatever the database says, counts as refused, and the
 // report names table, column and trigger. The others are cleared.
-func TestASweepProvesThatRowsAreAsRuled(t *testing.T) {
+func TestASweepProvesThatRowsHaveTheValuesOfTheirRules(t *testing.T) {
 	t.Parallel()
 	row := func(body string) string { // of one row
 		return `CREATE FUNCTION interfere() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN

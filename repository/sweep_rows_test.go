@@ -11,7 +11,7 @@ import (
 
 // Rows are named by whatever names them: a key of several columns and of any
 // type, across partitions, or, without a key, their place.
-func TestASweepFindsRowsHoweverTheyAreNamed(t *testing.T) {
+func TestASweepFindsRowsByWhateverKeyTheyHave(t *testing.T) {
 	t.Parallel()
 	db := testdb.New(t, bookingdb.Control)
 	for _, sql := range []string{

@@ -31,7 +31,7 @@ func sweep(t *testing.T, s *repository.Store) int64 {
 	return n
 }
 
-func TestRetainedColumnsGoOnTheDayAfterTheirPeriodAndNotBefore(t *testing.T) {
+func TestRetainedColumnsAreClearedOnTheDayAfterTheirPeriodAndNotBefore(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	keys := db.Clients(t, 1, 20)
@@ -67,7 +67,7 @@ func TestRetainedColumnsGoOnTheDayAfterTheirPeriodAndNotBefore(t *testing.T) {
 	db.NoTracesAtAll(t, keys)
 }
 
-func TestASweepThatFindsADayMissedMakesUpForIt(t *testing.T) {
+func TestASweepClearsWhatAMissedDayLeft(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	keys := db.Clients(t, 1, 10)

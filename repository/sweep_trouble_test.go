@@ -130,7 +130,7 @@ func TestManyWorkersSweepEachTableOfATenantOnceADay(t *testing.T) {
 	}
 }
 
-func TestASweepStepsAsideForRowsThatOthersHoldAndComesBack(t *testing.T) {
+func TestASweepSkipsLockedRowsAndClearsThemLater(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	tenant := former(t, db, "FR", "UTC", longOver(5)...)
@@ -222,7 +222,7 @@ func TestASweepThatWasTakenOverChangesNothing(t *testing.T) {
 	}
 }
 
-func TestTheCountsAreWhatTheDatabaseHoldsAndFollowAJob(t *testing.T) {
+func TestTheCountsOfRetainedRowsMatchTheDatabaseAndFollowAJob(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	keys := db.Clients(t, 1, 30)
@@ -275,7 +275,7 @@ func TestTheCountsAreWhatTheDatabaseHoldsAndFollowAJob(t *testing.T) {
 	}
 }
 
-func TestARuleThatIsNeverContentIsAppliedOnceADay(t *testing.T) {
+func TestARuleWhoseValueNeverEqualsTheColumnIsAppliedOnceADay(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	tenant := former(t, db, "FR", "UTC", longOver(5)...)
@@ -293,7 +293,7 @@ func TestARuleThatIsNeverContentIsAppliedOnceADay(t *testing.T) {
 	}
 }
 
-func TestATenantThatIsGoneHoldsNobodyUp(t *testing.T) {
+func TestADeletedTenantDelaysNoOtherTenant(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	db.Exec(t, "INSERT INTO oubli.anonymous_profiles (tenant_id, slot, client_key) VALUES ('999999', 1, '0')")

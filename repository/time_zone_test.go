@@ -88,7 +88,7 @@ func TestASelectionComparesDatesInTheTenantsTimeZone(t *testing.T) {
 	}
 }
 
-func TestAJobIsBlockedWhereTheTenantsTimeZoneIsNone(t *testing.T) {
+func TestAJobIsBlockedWhenTheTenantsTimeZoneIsUnknown(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, fmt.Sprintf(zoneMap, ", timezone: timezone"), fmt.Sprintf(zoneSQL, "date", "Mars/Olympus"))
 	_, err := s.store.EraseChunk(t.Context(), s.claims(t, 1, "1")[0], 1)

@@ -12,7 +12,7 @@ import (
 )
 
 // A trigger that raises any SQLSTATE for one row keeps no other row of a sweep.
-func TestARowThatRaisesAnyStateKeepsNoOtherFromBeingCleared(t *testing.T) {
+func TestARowThatRaisesAnySQLSTATEIsTheOnlyOneThatASweepLeaves(t *testing.T) {
 	t.Parallel()
 	for _, state := range []string{"P0001", "42501", "58P01", "40001", "53200", "57014", "25006", "08000", "55P03"} {
 		t.Run(state, func(t *testing.T) {

@@ -16,7 +16,7 @@ var (
 	never = &jobs.Error{Kind: jobs.Invalid, Code: "smtp_550", Msg: "never"}
 )
 
-func TestMailTroubleIsTriedAgainAndARefusalIsFinal(t *testing.T) {
+func TestATemporaryMailErrorIsRetriedAndARefusalIsFinal(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 100)
 	r.post.answers = map[string][]error{

@@ -28,7 +28,7 @@ BEGIN
 END $$;
 CREATE TRIGGER provoked BEFORE DELETE ON clients FOR EACH ROW EXECUTE FUNCTION provoke();`
 
-func TestAPoisonClientFailsAloneAndUnnamed(t *testing.T) {
+func TestARefusedClientFailsAloneAndIsNotNamed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 300)
 	keys := r.db.Clients(t, 1, 20)
@@ -51,7 +51,7 @@ func TestAPoisonClientFailsAloneAndUnnamed(t *testing.T) {
 
 // That others wait for the worker keeps nobody from being set apart: a search
 // that began anew at each turn would never end.
-func TestPoisonAndStrangersAreSetApartWhileTenantsTakeTurns(t *testing.T) {
+func TestRefusedAndLockedClientsDelayNoOthersWhileTenantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 600)
 	r.db.Exec(t, refusePrivateAddresses)

@@ -96,7 +96,7 @@ func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
 
 // What happens to the server is nobody's fault, and is waited for, however long
 // and whatever the SQLSTATE.
-func TestAnOutageIsWaitedForAndBlamesNobody(t *testing.T) {
+func TestDuringAnOutageWorkersWaitAndNoClientFails(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]struct{ begin, end string }{
 		"read-only": {

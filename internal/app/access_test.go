@@ -11,7 +11,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func TestATokenStaysGoodWhileTheSecretIsChanged(t *testing.T) {
+func TestATokenStaysValidWhileTheSecretIsChanged(t *testing.T) {
 	t.Parallel()
 	const older, newer = "the secret of last year, long enough", "the secret of this year, long enough"
 	mint := func(secret string) string {

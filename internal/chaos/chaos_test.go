@@ -38,7 +38,7 @@ func openTestLab(t *testing.T, o Options) *lab {
 	return l
 }
 
-func TestNothingIsLostAndNothingHappensTwiceWhateverBreaks(t *testing.T) {
+func TestNothingIsLostAndNothingHappensTwiceWhicheverFaultsHappen(t *testing.T) {
 	l := openTestLab(t, Options{
 		Clients: 3000,
 		Round:   70 * time.Second,
@@ -69,7 +69,7 @@ type control struct {
 	finds   string // what the driver must say then
 }
 
-func TestTheDriverNoticesWhenAProtectionIsTakenAway(t *testing.T) {
+func TestTheDriverNoticesWhenAProtectionIsSwitchedOff(t *testing.T) {
 	l := openTestLab(t, Options{Clients: 1600, Workers: 2})
 	for _, c := range []control{
 		{"the fence", func(t *wire.Tuning) { t.Unfenced = true }, wakeAfterTakeover, "is gone, and no job says so"},
@@ -165,14 +165,14 @@ func wakeAfterTakeover(t *testing.T, r *round) {
 		})
 		return who
 	}
-	zombie := stopped()
-	heir := stopped()
-	zombie.signal(syscall.SIGCONT)
+	former := stopped()
+	next := stopped()
+	former.signal(syscall.SIGCONT)
 	r.mustSee(t, "all clients to be gone", func() bool {
 		return r.count(t.Context(), "SELECT count(*) FROM clients WHERE id::text = ANY($1)", o.keys) == 0
 	})
-	heir.signal(syscall.SIGCONT)
-	r.mustSee(t, "all three to lay down their work", func() bool {
+	next.signal(syscall.SIGCONT)
+	r.mustSee(t, "all three workers to give up their claims", func() bool {
 		return r.count(t.Context(), "SELECT count(*) FROM oubli.jobs WHERE finished_at IS NULL") == 0 &&
 			r.keys.LLen(t.Context(), "asynq:{interactive}:active").Val() == 0
 	})

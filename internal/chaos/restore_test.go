@@ -17,7 +17,7 @@ import (
 // The statement that the runbook says to run before a backup is restored.
 var saved = regexp.MustCompile(`\\copy \((.*)\) TO erased\.csv CSV`)
 
-func TestWhatTheRunbookSavesBeforeARestoreIsErasedAgainAfterIt(t *testing.T) {
+func TestTheClientsSavedBeforeARestoreAreErasedAgainAfterIt(t *testing.T) {
 	l := openTestLab(t, Options{Clients: 400, Workers: 1})
 	text, err := os.ReadFile("../../docs/operations.md")
 	if err != nil {

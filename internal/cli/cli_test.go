@@ -274,7 +274,7 @@ func TestAMintedTokenIsAcceptedByTheAPI(t *testing.T) {
 		expect(t, ExitUsage, "--ttl: want 1s..720h0m0s, got 0s")
 }
 
-func TestWhatComesOverTheNetworkCannotDriveTheTerminal(t *testing.T) {
+func TestTextFromTheNetworkCannotControlTheTerminal(t *testing.T) {
 	t.Parallel()
 	if got := terminal.Printable("a\x1b[2J\r\nb\u202ec\x00 \u009bd"); got != "a[2J bc d" {
 		t.Errorf("got %q", got)

@@ -178,7 +178,7 @@ func TestMoreClientsThanARequestTakesAreRefusedBeforeItIsSent(t *testing.T) {
 	}
 }
 
-func TestARefusalOfTheAPIIsOneLineWithItsCodeAndExits1(t *testing.T) {
+func TestARefusalByTheAPIIsOneLineWithItsCodeAndExits1(t *testing.T) {
 	t.Parallel()
 	refusal := &jobs.Error{Kind: jobs.Invalid, Code: "bad_override", Msg: "The map does not call legal_hold overridable."}
 	d := &desk{steps: goes(), refusal: refusal}
@@ -189,7 +189,7 @@ func TestARefusalOfTheAPIIsOneLineWithItsCodeAndExits1(t *testing.T) {
 		expect(t, ExitExceptions, "oubli: ", "notify.0: ", "(validation_failed)\n")
 }
 
-func TestATokenThatIsNoGoodIsNamedByItsKey(t *testing.T) {
+func TestAnInvalidTokenIsNamedByItsKey(t *testing.T) {
 	t.Parallel()
 	s := (&desk{steps: goes()}).open(t)
 	s.env[1] = "OUBLI_TOKEN=not.a.token"

@@ -9,7 +9,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func TestStatusShowsAJobAndItsVerdict(t *testing.T) {
+func TestStatusShowsAJobAndItsOutcome(t *testing.T) {
 	t.Parallel()
 	(&desk{steps: goes()[1:]}).open(t).run(t, "status", jobID).expect(t, ExitDone, "Erasure "+jobID+": running", "pending")
 	(&desk{steps: goes()[2:]}).open(t).run(t, "status", jobID).expect(t, ExitDone, ": completed\n")

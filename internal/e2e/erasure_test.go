@@ -133,7 +133,7 @@ func TestThreeErasedClientsOfOneClassKeepTheClassAtThree(t *testing.T) {
 	}
 }
 
-func TestTwoBatchesOfOneClassSeatItsClientsApart(t *testing.T) {
+func TestTwoBatchesPutClientsOfOneClassOnDifferentProfiles(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.batch = 5
@@ -149,7 +149,7 @@ func TestTwoBatchesOfOneClassSeatItsClientsApart(t *testing.T) {
 	}
 }
 
-func TestAClientWhomLiveTrafficHoldsIsErasedLater(t *testing.T) {
+func TestAClientThatAnotherSessionLocksIsErasedLater(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	c := admin(t, s.start(t, both, app.Tuning{}), "1")

@@ -43,7 +43,7 @@ const bookSQL = `
 
 // The booking has begun before the erasure looks at the client, and commits
 // after: its lock on the client is what keeps the erasure from missing it.
-func TestABookingUnderWayWinsOverTheErasure(t *testing.T) {
+func TestABookingInAnOpenTransactionKeepsItsClient(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	c := admin(t, s.start(t, both, app.Tuning{}), "1")
@@ -128,7 +128,7 @@ func TestGuardsLeaveTheirClientsUntouched(t *testing.T) {
 	}
 }
 
-func TestAnErasureForInactivitySparesClientsWhoWereActiveSince(t *testing.T) {
+func TestAnErasureForInactivitySkipsClientsWhoWereActiveSince(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	c := admin(t, s.start(t, both, app.Tuning{}), "1")

@@ -27,7 +27,7 @@ func typed(t *testing.T, s *app.Service, keys string, args ...string) (code int,
 	return code, stdout.String(), stderr.String()
 }
 
-func TestTheInactiveAreSelectedShownRehearsedAndErasedFromTheCommandLine(t *testing.T) {
+func TestInactiveClientsAreSelectedShownTriedAndErasedFromTheCommandLine(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, app.Tuning{})

@@ -47,7 +47,7 @@ func TestTheLimitsOfTheSettingsHoldAndOublisOwnClientWaits(t *testing.T) {
 	}
 }
 
-func TestNothingOfARequestOrOfTheDatabaseBringsAHeaderIntoTheMail(t *testing.T) {
+func TestNoTextOfARequestOrTheDatabaseAddsAHeaderToTheMail(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	for _, check := range s.Strings(t, `SELECT quote_ident(conname) FROM pg_constraint

@@ -15,7 +15,7 @@ import (
 // shortRetry makes the first pause after a mail failure short.
 var shortRetry = app.Tuning{MailRetry: 20 * time.Millisecond}
 
-func TestMailTroubleNeverChangesTheJob(t *testing.T) {
+func TestMailErrorsNeverChangeTheJob(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	c := admin(t, s.start(t, both, shortRetry), "1")
@@ -70,7 +70,7 @@ func TestAMailWaitsForAServerThatIsAway(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatIsLostBringsTheSameMailAgain(t *testing.T) {
+func TestAfterALostAnswerTheSameMailIsSentAgain(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	c := admin(t, s.start(t, both, shortRetry), "1")
@@ -82,7 +82,7 @@ func TestAnAnswerThatIsLostBringsTheSameMailAgain(t *testing.T) {
 	}
 }
 
-func TestNobodyIsNotifiedWhenNobodyShallBe(t *testing.T) {
+func TestNoMailIsSentWhenNobodyIsToBeNotified(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, shortRetry)

@@ -60,7 +60,7 @@ func expectAlerts(t *testing.T, when string, l looks, want ...string) {
 	}
 }
 
-func TestOperatorsAreToldOfRefusedMailsAndBlockedJobsAndOnlyOfMetricsThatExist(t *testing.T) {
+func TestAlertsFireForRefusedMailsAndBlockedJobsAndUseOnlyMetricsThatExist(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, shortRetry)
@@ -219,7 +219,7 @@ func TestEveryAlertSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestOperatorsAreToldWhenRedisOrTheWorkersAreGone(t *testing.T) {
+func TestAlertsFireWhenRedisOrTheWorkersAreGone(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	api := s.start(t, onlyAPI, app.Tuning{})
@@ -233,7 +233,7 @@ func TestOperatorsAreToldWhenRedisOrTheWorkersAreGone(t *testing.T) {
 	expectAlerts(t, "Redis is gone", looks{both, lost}, "OubliRedisLost")
 }
 
-func TestOperatorsAreToldOfAJobThatStandsStillAndOfAWorkerThatFellSilent(t *testing.T) {
+func TestAlertsFireForAJobWithoutProgressAndForAWorkerThatLostItsLease(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	g := newGate(t, "chunk:decided")

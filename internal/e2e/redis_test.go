@@ -11,7 +11,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func TestAnErasureAskedForWhileRedisIsDownIsDoneWhenItIsBack(t *testing.T) {
+func TestAnErasureRequestedWhileRedisIsDownIsDoneWhenItIsBack(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, app.Tuning{})

@@ -43,7 +43,7 @@ func (s *stack) retries(t *testing.T, service *app.Service, studio string, old j
 	return s.follows(t, service, studio, job)
 }
 
-func TestASelectionIsRehearsedErasedReportedInTheReadersLanguageAndRetriedTwice(t *testing.T) {
+func TestASelectionIsTriedErasedReportedInTheReadersLanguageAndRetriedTwice(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, app.Tuning{})

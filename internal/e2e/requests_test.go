@@ -138,7 +138,7 @@ func TestTwoRequestsThatShareAKeyAtOnceMakeOneJob(t *testing.T) {
 	}
 }
 
-func TestNobodyReachesAcrossTenants(t *testing.T) {
+func TestNoTokenReachesAnotherTenant(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, both, app.Tuning{})

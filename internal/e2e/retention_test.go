@@ -16,7 +16,7 @@ import (
 
 // Over HTTP, under the roles that oubli grants: an erasure that leaves
 // something for the law, what is kept, and the day after.
-func TestWhatIsKeptByLawIsSeenAndGoesWhenItsTimeIsOver(t *testing.T) {
+func TestRetainedDataIsReportedAndIsClearedWhenItsPeriodEnds(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	worker := s.start(t, onlyWorker, app.Tuning{})

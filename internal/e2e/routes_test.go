@@ -51,7 +51,7 @@ func operations31(t *testing.T, s *app.Service) []operation {
 // Every route that the program has, whatever it is called, is asked on behalf of
 // those whom nothing of tenant 1 concerns. A route for a new kind of thing has
 // to say here what such a thing is.
-func TestNoRouteOfTheProgramGivesAwayOrChangesAnothersThings(t *testing.T) {
+func TestNoRouteShowsOrChangesDataOfAnotherTenant(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	things := map[string]string{"erasures": s.job, "merges": s.merge, "selections": s.selection}
@@ -112,7 +112,7 @@ func TestNoRouteOfTheProgramGivesAwayOrChangesAnothersThings(t *testing.T) {
 
 // The keys of clients travel in no URL: not as a client's of oubli, and not in
 // the cursors that it hands out.
-func TestNoClientsKeyTravelsInAURL(t *testing.T) {
+func TestNoURLContainsAClientsKey(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
 	s.Exec(t, `INSERT INTO oubli.exceptions (job_id, client_id, outcome, code)

@@ -72,7 +72,7 @@ func TestAForeignKeyThatTheMapDoesNotKnowKeepsWorkersFromStarting(t *testing.T) 
 	}
 }
 
-func TestAColumnAddedWhileAJobRunsBlocksItUntilTheMapFits(t *testing.T) {
+func TestAColumnAddedWhileAJobRunsBlocksItUntilTheMapCoversIt(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.batch = 10
@@ -132,7 +132,7 @@ func (s *stack) awaitReason(t *testing.T, service *app.Service, reason string) {
 	expectMetrics(t, metrics, `oubli_jobs{state="blocked"} 1`, `oubli_jobs{state="running"} 0`)
 }
 
-func TestATableAddedWhileAJobRunsBlocksItUntilTheMapsFileKnowsIt(t *testing.T) {
+func TestATableAddedWhileAJobRunsBlocksItUntilTheMapsFileCoversIt(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.batch = 10

@@ -117,7 +117,7 @@ func (s *stack) visits(t *testing.T, client string, days int, status string) {
 		FROM clients WHERE id = $1::text::bigint`, client, days, status)
 }
 
-func TestASelectionTakesWhoeverTheCutoffDoesNotKeep(t *testing.T) {
+func TestASelectionHasTheClientsWithoutActivitySinceTheCutoff(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.extendMap(t, "activity", "  messages: {table: messages, reference: client_id, at: sent_at}")
@@ -256,7 +256,7 @@ func TestThePreviewShowsEveryCandidateOnceWithNamesAsTheyAre(t *testing.T) {
 	}
 }
 
-func TestUntickingIsIdempotentAndCountsTruly(t *testing.T) {
+func TestExcludingClientsIsIdempotentAndCountedCorrectly(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.start(t, onlyAPI, app.Tuning{})

@@ -51,7 +51,7 @@ func residueReached(level jobs.ResidueLevel) func(jobs.Job) bool {
 	return func(j jobs.Job) bool { return j.Residue != nil && j.Residue.Level >= level }
 }
 
-func TestTheStatisticsTellOfNobodyOnceAJobHasEnded(t *testing.T) {
+func TestStatisticsContainNoErasedValueOnceAJobHasEnded(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	asked := s.plain(t, 1, 80)

@@ -20,7 +20,7 @@ func step(t *testing.T, s *app.Service, id, name string) (status int, r refusal)
 	return status, r
 }
 
-func TestACancelWhileTwoWorkersRunStopsBothAndTellsTheTruth(t *testing.T) {
+func TestACancelWhileTwoWorkersRunStopsBothAndReportsTrueCounts(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	s.batch = 40
@@ -75,7 +75,7 @@ func TestACancelWhileTwoWorkersRunStopsBothAndTellsTheTruth(t *testing.T) {
 	}
 }
 
-func TestGraceLeavesTimeToThinkAgain(t *testing.T) {
+func TestAJobCanBeCancelledDuringItsGracePeriod(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
 	service := s.startWith(t, both, "OUBLI_GRACE=24h")

@@ -56,7 +56,7 @@ func with(key string, value any) jwt.MapClaims {
 	return c
 }
 
-func TestATokenIsGoodOnlyWithAllOfItsClaims(t *testing.T) {
+func TestATokenIsValidOnlyWithAllOfItsClaims(t *testing.T) {
 	t.Parallel()
 	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}, Now: func() time.Time { return noon }})
 	if err != nil {
@@ -231,7 +231,7 @@ func TestWeakOrForeignKeysAreRefused(t *testing.T) {
 	}
 }
 
-func TestAMintedTokenIsGoodAndABadOneIsNotMinted(t *testing.T) {
+func TestAMintedTokenIsValidAndAnInvalidOneIsNotMinted(t *testing.T) {
 	t.Parallel()
 	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing/iotest"
 )
 
-func TestABodyThatDoesNotArriveIsTheCallersTrouble(t *testing.T) {
+func TestABodyThatDoesNotArriveIsAnErrorOfTheCaller(t *testing.T) {
 	t.Parallel()
 	for want, err := range map[string]error{
 		"body_timeout":    os.ErrDeadlineExceeded,

@@ -63,7 +63,7 @@ func TestAClaimCountsUnderItsOwnNameAndOnce(t *testing.T) {
 	}
 }
 
-func TestATimeBeyondAllTimesIsNoTime(t *testing.T) {
+func TestATimeOutsideTheRangeIsRefused(t *testing.T) {
 	t.Parallel()
 	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}, Now: func() time.Time { return noon }})
 	if err != nil {

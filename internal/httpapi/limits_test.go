@@ -49,7 +49,7 @@ func checkRetryAfter(t *testing.T, p Problem, h http.Header) {
 	}
 }
 
-func TestACallerWhoAsksTooOftenWaitsAndNobodyElseDoes(t *testing.T) {
+func TestACallerWhoSendsTooManyRequestsWaitsAndNobodyElseDoes(t *testing.T) {
 	t.Parallel()
 	ask := mustLimit(t, Limits{Requests: 1})
 	greedy, other := mustToken(t, "studio", jobs.Viewer), mustToken(t, "other", jobs.Viewer)
@@ -102,7 +102,7 @@ func TestACallerWhoSendsTooMuchWaits(t *testing.T) {
 	}
 }
 
-func TestAnAddressThatGuessesIsToldToWaitAndAGoodTokenAlwaysPasses(t *testing.T) {
+func TestAnAddressThatGuessesMustWaitAndAValidTokenAlwaysPasses(t *testing.T) {
 	t.Parallel()
 	ask := mustLimit(t, Limits{Failures: 5})
 	good := mustToken(t, "studio", jobs.Viewer)

@@ -65,7 +65,7 @@ func TestAMergeArrivesAsItWasMeant(t *testing.T) {
 	}
 }
 
-func TestAMergeThatCannotBeMeantIsRefused(t *testing.T) {
+func TestAnInvalidMergeIsRefused(t *testing.T) {
 	t.Parallel()
 	b := newTestAPI(t)
 	token := mustToken(t, "studio", jobs.Admin)

@@ -48,7 +48,7 @@ func mustDocument(t *testing.T) (document31, string) {
 	return d, a.body
 }
 
-func TestTheDocumentTellsAllThatADeveloperNeeds(t *testing.T) {
+func TestTheDocumentHasAllThatADeveloperNeeds(t *testing.T) {
 	t.Parallel()
 	d, text := mustDocument(t)
 	if d.OpenAPI != "3.1.0" || d.Components.SecuritySchemes["bearer"] == nil {

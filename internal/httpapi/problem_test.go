@@ -27,7 +27,7 @@ func TestTheStoresCodeAndTextReachTheCaller(t *testing.T) {
 	}
 }
 
-func TestTheCauseOfAFailureIsLoggedOnceAndNeverTold(t *testing.T) {
+func TestTheCauseOfAFailureIsLoggedOnceAndNeverInTheAnswer(t *testing.T) {
 	t.Parallel()
 	const cause = "SQLSTATE XX000 on jobs"
 	for name, err := range map[string]error{
@@ -141,7 +141,7 @@ func TestTheAccessLogHasOneLineForEachRequest(t *testing.T) {
 	}
 }
 
-func TestACallerWhoLeavesIsNoFailureOfOurs(t *testing.T) {
+func TestACallerWhoDisconnectsIsNotAFailureOfTheService(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -122,7 +122,7 @@ func TestHostileBodiesAreRefusedByPlaceAndNeverQuoted(t *testing.T) {
 	}
 }
 
-func TestAllMistakesAreToldAtOnceUpToTwenty(t *testing.T) {
+func TestAllMistakesAreReportedAtOnceUpToTwenty(t *testing.T) {
 	t.Parallel()
 	var r erasureRequest
 	p := readBody([]byte(`{"reason":"x","client_ids":[true,null,1.5],"locale":5,"nix":1}`), r.fields(), nil)

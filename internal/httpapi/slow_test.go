@@ -73,7 +73,7 @@ func mustDial(t *testing.T, addr string) net.Conn {
 	return c
 }
 
-func TestWhoeverSendsSlowlyIsAnsweredAndCutOff(t *testing.T) {
+func TestASlowSenderIsAnsweredAndCutOff(t *testing.T) {
 	t.Parallel()
 	addr := mustShortTimeouts(t)
 	good := "Authorization: Bearer " + mustToken(t, "studio", jobs.Admin) + "\r\nIdempotency-Key: k\r\n"
@@ -121,7 +121,7 @@ func TestWhoeverSendsSlowlyIsAnsweredAndCutOff(t *testing.T) {
 	}
 }
 
-func TestADripOfBytesBuysNoTime(t *testing.T) {
+func TestSendingSingleBytesDoesNotExtendTheTimeout(t *testing.T) {
 	t.Parallel()
 	conn := mustDial(t, mustShortTimeouts(t))
 	_, err := fmt.Fprintf(conn, "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nAuthorization: Bearer %s\r\n"+
@@ -168,7 +168,7 @@ func TestAConnectionThatIdlesIsClosed(t *testing.T) {
 	}
 }
 
-func TestWhoeverReadsSlowlyIsCutOff(t *testing.T) {
+func TestASlowReaderIsCutOff(t *testing.T) {
 	t.Parallel()
 	ended := make(chan error, 1)
 	s := NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -187,7 +187,7 @@ func TestEveryCodeOfTheStoresIsInTheTableUnderItsKind(t *testing.T) {
 	}
 }
 
-func TestAGapInTheMapIsToldByItsCodeAndNotByItsText(t *testing.T) {
+func TestAGapInTheMapIsReportedByItsCodeAndNotByItsText(t *testing.T) {
 	t.Parallel()
 	b := newTestAPI(t)
 	b.store.fail = &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeSchema, Msg: "the map does not cover public.diagnoses"}

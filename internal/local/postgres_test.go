@@ -50,7 +50,7 @@ func TestPostgresWantsThePassword(t *testing.T) {
 	}
 }
 
-func TestPostgresTellsWhyItDoesNotStart(t *testing.T) {
+func TestPostgresReportsWhyItDoesNotStart(t *testing.T) {
 	t.Parallel()
 	_, err := StartPostgres(t.Context(), PostgresOptions{Settings: map[string]string{"no_such_setting": "1"}})
 	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestALookForVulnerabilitiesNeverPassesInSilence(t *testing.T) {
+func TestASearchForVulnerabilitiesNeverFailsSilently(t *testing.T) {
 	t.Parallel()
 	const unreachable = `echo 'govulncheck: fetching vulnerabilities: dial tcp: no such host' >&2; exit 1`
 	for _, c := range []struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-func TestAPageElsewhereMayLinkHereAndNothingElse(t *testing.T) {
+func TestAnotherSitesPageMayLinkToTheDashboardAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := mustServe(t, Options{Addr: "0.0.0.0:9090", Password: "correct horse", Redis: nowhere})
 	from := func(site, mode, dest string) []string {

@@ -15,7 +15,7 @@ func TestTwoTestsGetIndependentRedis(t *testing.T) {
 }
 
 // Not parallel: it changes the environment.
-func TestTestsOnOneGivenRedisDoNotMeet(t *testing.T) {
+func TestTestsOnOneGivenRedisGetSeparateDatabases(t *testing.T) {
 	given := testdb.RedisServer(t, local.RedisOptions{}).URL(0)
 	t.Setenv(testdb.RedisURLKey, given)
 	mustNotMeet(t, testdb.Redis(t), testdb.Redis(t))

@@ -8,41 +8,41 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// lost is a batch whose worker stopped renewing its lease after the first chunk, and which
-// another has claimed since.
-func lost(t *testing.T, db *bookingdb.DB, s *repository.Store, keys []string) (job jobs.Job, zombie, heir *jobs.Claim) {
+// takenOver is a batch whose worker stopped renewing its lease after the first chunk,
+// and which another worker has claimed since. It returns both claims.
+func takenOver(t *testing.T, db *bookingdb.DB, s *repository.Store, keys []string) (job jobs.Job, former, current *jobs.Claim) {
 	t.Helper()
 	job = accept(t, s, "1", keys)
-	zombie = claimFirst(t, s)
-	mustErase(t, s, zombie, 5)
+	former = claimFirst(t, s)
+	mustErase(t, s, former, 5)
 	expire(t, db)
 	if n, err := s.Recover(t.Context()); n != 1 || err != nil {
 		t.Fatalf("recover: %d, %v, want one task", n, err)
 	}
-	heir = mustClaim(t, s, zombie.TaskID)
-	if heir.Position != 5 || heir.Crashes != 1 {
-		t.Fatalf("the heir begins with %+v", heir)
+	current = mustClaim(t, s, former.TaskID)
+	if current.Position != 5 || current.Crashes != 1 {
+		t.Fatalf("the next claim begins with %+v", current)
 	}
-	return job, zombie, heir
+	return job, former, current
 }
 
-func TestAZombieChangesNothing(t *testing.T) {
+func TestAWorkerWhoseTaskWasTakenOverChangesNothing(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
 	s := open(t, db)
 	keys := db.Clients(t, 1, 20)
-	j, zombie, heir := lost(t, db, s, keys)
+	j, former, current := takenOver(t, db, s, keys)
 	before := db.Untouched(t, nil)
 	task := db.Strings(t, "SELECT t::text FROM oubli.tasks AS t")
 
-	_, err := s.EraseChunk(t.Context(), zombie, 5)
+	_, err := s.EraseChunk(t.Context(), former, 5)
 	fenced(t, "its chunk", err)
-	fenced(t, "its failed client", s.FailClient(t.Context(), zombie, "x", ""))
-	fenced(t, "its deferred client", s.DeferClient(t.Context(), zombie))
-	fenced(t, "its finish", s.Finish(t.Context(), zombie))
-	fenced(t, "its plea for time", s.Extend(t.Context(), zombie, 0))
-	if err := s.Release(t.Context(), zombie, 0, true, "x"); err != nil {
+	fenced(t, "its failed client", s.FailClient(t.Context(), former, "x", ""))
+	fenced(t, "its deferred client", s.DeferClient(t.Context(), former))
+	fenced(t, "its finish", s.Finish(t.Context(), former))
+	fenced(t, "its request for more time", s.Extend(t.Context(), former, 0))
+	if err := s.Release(t.Context(), former, 0, true, "x"); err != nil {
 		t.Error(err)
 	}
 	for i, d := range db.Untouched(t, nil) {
@@ -55,44 +55,44 @@ func TestAZombieChangesNothing(t *testing.T) {
 	}
 	idle(t, db)
 
-	for heir.Left() > 0 {
-		mustErase(t, s, heir, 6)
-		_, err := s.EraseChunk(t.Context(), zombie, 5)
-		fenced(t, "its chunk between the heir's", err)
+	for current.Left() > 0 {
+		mustErase(t, s, current, 6)
+		_, err := s.EraseChunk(t.Context(), former, 5)
+		fenced(t, "its chunk between chunks of the current claim", err)
 	}
-	if err := s.Finish(t.Context(), heir); err != nil {
+	if err := s.Finish(t.Context(), current); err != nil {
 		t.Fatal(err)
 	}
-	fenced(t, "its finish after the heir's", s.Finish(t.Context(), zombie))
+	fenced(t, "its finish after the end of the batch", s.Finish(t.Context(), former))
 	if got := job(t, s, j.ID); got.State != jobs.Completed || got.Counts.Done() != 20 || got.Counts.Exceptions() != 0 {
 		t.Errorf("job: %+v", got)
 	}
 }
 
-// Control: the same story without the fence goes wrong, and is seen to.
-func TestWithoutTheFenceAZombieErasesAgain(t *testing.T) {
+// Control: without the fence the same steps process clients twice, and the test sees it.
+func TestWithoutTheFenceAWorkerWhoseTaskWasTakenOverErasesAgain(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	erasable(t, db)
 	s := open(t, db)
 	s.Unfence()
 	keys := db.Clients(t, 1, 20)
-	j, zombie, heir := lost(t, db, s, keys)
-	mustErase(t, s, zombie, 5)
-	db.Exec(t, "DELETE FROM oubli.exceptions") // whose key would give it away at once
-	for heir.Left() > 0 {
-		mustErase(t, s, heir, 6)
+	j, former, current := takenOver(t, db, s, keys)
+	mustErase(t, s, former, 5)
+	db.Exec(t, "DELETE FROM oubli.exceptions") // whose primary key would refuse the second outcome
+	for current.Left() > 0 {
+		mustErase(t, s, current, 6)
 	}
-	if err := s.Finish(t.Context(), heir); err != nil {
+	if err := s.Finish(t.Context(), current); err != nil {
 		t.Fatal(err)
 	}
 	if got := job(t, s, j.ID); got.Counts.NotFound != 5 {
-		t.Errorf("%+v: want the 5 clients of the zombie's chunk to show as not found", got.Counts)
+		t.Errorf("%+v: want the 5 clients of the former claim's chunk to show as not found", got.Counts)
 	}
 }
 
-// Control: nothing but Recover gives a lost task back.
-func TestWithoutRecoverALostTaskStaysStuck(t *testing.T) {
+// Control: nothing but Recover gives back the task of a dead worker.
+func TestWithoutRecoverATaskOfADeadWorkerIsNotGivenBack(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	s := open(t, db)
@@ -120,11 +120,11 @@ func TestWithoutRecoverALostTaskStaysStuck(t *testing.T) {
 	}
 }
 
-// A chunk may outlast its lease; while its transaction lives, the task is its.
+// A chunk may take longer than its lease. The task is its own until its transaction ends.
 func TestAChunkThatOutlastsItsLeaseKeepsItsTask(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
-	at := newStation("chunk:decided")
+	at := newPausePoint("chunk:decided")
 	s := open(t, db, func(o *repository.Options) { o.Failpoint = at.pass })
 	accept(t, s, "1", db.Clients(t, 1, 20))
 	c := claimFirst(t, s)
@@ -134,7 +134,7 @@ func TestAChunkThatOutlastsItsLeaseKeepsItsTask(t *testing.T) {
 		_, err := s.EraseChunk(t.Context(), c, 20)
 		done <- err
 	}()
-	<-at.here
+	<-at.reached
 	if n, err := s.Recover(t.Context()); n != 0 || err != nil {
 		t.Errorf("recover: %d, %v", n, err)
 	}
@@ -153,26 +153,26 @@ func TestAChunkThatOutlastsItsLeaseKeepsItsTask(t *testing.T) {
 	}
 }
 
-// station stops whoever passes a failpoint for the first time.
-type station struct {
-	name       string
-	here, goOn chan struct{}
-	passed     chan struct{}
+// pausePoint stops the first goroutine that reaches a failpoint.
+type pausePoint struct {
+	name          string
+	reached, goOn chan struct{}
+	passed        chan struct{}
 }
 
-func newStation(name string) *station {
-	s := &station{name: name, here: make(chan struct{}), goOn: make(chan struct{}), passed: make(chan struct{}, 1)}
+func newPausePoint(name string) *pausePoint {
+	s := &pausePoint{name: name, reached: make(chan struct{}), goOn: make(chan struct{}), passed: make(chan struct{}, 1)}
 	s.passed <- struct{}{}
 	return s
 }
 
-func (s *station) pass(name string) {
+func (s *pausePoint) pass(name string) {
 	if name != s.name {
 		return
 	}
 	select {
 	case <-s.passed:
-		close(s.here)
+		close(s.reached)
 		<-s.goOn
 	default:
 	}

@@ -55,8 +55,8 @@ func provoke(t *testing.T, db *bookingdb.DB, key, body string) {
 	}
 }
 
-// What PostgreSQL says of a refused row is the row. None of it may get out.
-func TestNoErrorTellsWhatPostgreSQLSaidOfARow(t *testing.T) {
+// PostgreSQL quotes a refused row in its message. No error may contain any of it.
+func TestNoErrorContainsPostgreSQLsTextAboutARow(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
 		body, code string
@@ -89,7 +89,7 @@ func TestNoErrorTellsWhatPostgreSQLSaidOfARow(t *testing.T) {
 				t.Fatalf("got %v (%+v), want kind %s and code %s", err, e, test.kind, test.code)
 			}
 			if strings.Contains(err.Error(), "vezbabababa") || strings.Contains(err.Error(), "private") {
-				t.Errorf("the error tells of the client: %s", err)
+				t.Errorf("the error contains data of the client: %s", err)
 			}
 			if c.Position != 0 || len(db.Existing(t, keys)) != 5 {
 				t.Errorf("the refused chunk moved the claim to %d and left %v", c.Position, db.Existing(t, keys))
@@ -113,16 +113,16 @@ func TestNoErrorTellsWhatPostgreSQLSaidOfARow(t *testing.T) {
 			}
 			for _, table := range []string{"jobs", "tasks", "exceptions"} {
 				if n := db.Int(t, "SELECT count(*) FROM oubli."+table+" AS t WHERE t::text LIKE '%vezbabababa%'"); n > 0 {
-					t.Errorf("oubli.%s tells of the client", table)
+					t.Errorf("oubli.%s contains data of the client", table)
 				}
 			}
 		})
 	}
 }
 
-// A refused login says who tried to connect where; its SQLSTATE is not a fault
-// of the clients whose turn it was.
-func TestARefusedConnectionIsTheInfrastructures(t *testing.T) {
+// The message of a refused login has the role and the database; the SQLSTATE is
+// not an error of the clients of the current chunk.
+func TestARefusedConnectionIsAnErrorOfTheInfrastructure(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 100)
 	_, err := repository.Open(t.Context(), repository.Options{URL: strings.Replace(db.URL, "?", "_gone?", 1), Map: bookingdb.Map(t)})
@@ -131,7 +131,7 @@ func TestARefusedConnectionIsTheInfrastructures(t *testing.T) {
 	}
 }
 
-func TestAMissingRightStopsTheJobAndIsNoClientsFault(t *testing.T) {
+func TestAMissingRightIsReportedAndFailsNoClient(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	s := open(t, db)
