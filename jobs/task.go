@@ -132,4 +132,5 @@ type Chunk struct {
 	Waiting  int // sessions that waited for the chunk's locks just before it gave them back
 	Counts   Counts
 	Elapsed  time.Duration
+	Late     map[string]int64 // rows, by table, written about the clients meanwhile and erased at once
 }

@@ -39,7 +39,7 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 		if err != nil {
 			return jobs.Chunk{}, err
 		}
-		done, err := s.tryChunk(ctx, p, c, nextKeys(c, n))
+		done, late, err := s.tryChunk(ctx, p, c, nextKeys(c, n))
 		switch missing, need := errors.AsType[*needProfiles](err); {
 		case need:
 			if err := s.makeProfiles(ctx, p, c, missing.slots); err != nil {
@@ -67,6 +67,7 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 			return jobs.Chunk{}, err
 		}
 		done.Elapsed = time.Since(start)
+		done.Late = s.eraseAtOnce(ctx, p, c, late)
 		return done, nil
 	}
 	return jobs.Chunk{}, errUnsteady
@@ -114,20 +115,21 @@ func newChunk(p *plan.Plan, c *jobs.Claim, keys []string) (chunk, error) {
 }
 
 // tryChunk is one transaction. Its error may ask for profiles or for a new plan.
-func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys []string) (jobs.Chunk, error) {
+// late are erased clients about whom there were rows again just after the commit.
+func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys []string) (done jobs.Chunk, late []string, err error) {
 	if err := s.addLaw(ctx, p, c); err != nil {
-		return jobs.Chunk{}, err
+		return jobs.Chunk{}, nil, err
 	}
 	ch, err := newChunk(p, c, keys)
 	if all := s.provesAll.Load(); ch.proof.Full != nil && all != nil && *all == p.Fingerprint {
 		ch.proof = *ch.proof.Full
 	}
 	if err != nil {
-		return jobs.Chunk{}, err
+		return jobs.Chunk{}, nil, err
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {
-		return jobs.Chunk{}, pgfault.Acquire("erase chunk", err)
+		return jobs.Chunk{}, nil, pgfault.Acquire("erase chunk", err)
 	}
 	defer release(ctx, conn)
 
@@ -137,7 +139,7 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 	}
 	verdict, err := judge(ctx, conn.Conn(), ch)
 	if err != nil {
-		return jobs.Chunk{}, err
+		return jobs.Chunk{}, nil, err
 	}
 	s.opts.Failpoint("chunk:decided")
 
@@ -147,17 +149,17 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 	}
 	rows, err := write(ctx, conn.Conn(), ch, verdict)
 	if err != nil {
-		return jobs.Chunk{}, err
+		return jobs.Chunk{}, nil, err
 	}
 	if err := s.judgeAgain(ctx, ch, verdict); err != nil {
-		return jobs.Chunk{}, err
+		return jobs.Chunk{}, nil, err
 	}
 	s.opts.Failpoint("chunk:erased")
 
 	next := claimAfter(c, keys, verdict, rows)
-	waiting, err := s.record(ctx, conn.Conn(), next, verdict)
+	waiting, late, err := s.record(ctx, conn.Conn(), ch, next, verdict)
 	if err != nil {
-		return jobs.Chunk{}, err
+		return jobs.Chunk{}, nil, err
 	}
 	s.opts.Failpoint("chunk:committed")
 	*c = *next
@@ -166,7 +168,7 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 		Deferred: len(verdict.deferred),
 		Waiting:  waiting,
 		Counts:   verdict.counts,
-	}, nil
+	}, late, nil
 }
 
 // release returns a connection to the pool without an open transaction.
@@ -207,7 +209,7 @@ func (s *Store) passOver(ctx context.Context, op string, c *jobs.Claim, v *verdi
 	if err := s.lockTask(ctx, conn.Conn(), c); err != nil {
 		return pgfault.Wrap(op, err)
 	}
-	if _, err := s.record(ctx, conn.Conn(), next, v); err != nil {
+	if _, _, err := s.record(ctx, conn.Conn(), chunk{claim: c}, next, v); err != nil {
 		return pgfault.Wrap(op, err)
 	}
 	*c = *next

@@ -32,8 +32,13 @@ SELECT count(*) FROM pg_locks
 WHERE locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid AND NOT granted`
 
 // record writes the outcomes and the progress and commits, in one round trip.
-// It says how many sessions waited for the chunk's locks just before.
-func (s *Store) record(ctx context.Context, conn *pgx.Conn, n *jobs.Claim, v *verdict) (waiting int, err error) {
+// It says how many sessions waited for the chunk's locks just before. After the
+// commit, in the same round trip, it looks for rows that were written about the
+// erased clients meanwhile, and lists those of whom there are some. That look sees
+// what others committed until then, and if it fails, the chunk has not.
+func (s *Store) record(
+	ctx context.Context, conn *pgx.Conn, ch chunk, n *jobs.Claim, v *verdict,
+) (waiting int, late []string, err error) {
 	b := &pgx.Batch{}
 	if len(v.exceptions) > 0 {
 		b.Queue(exceptionsSQL, exceptionArgs(n.JobID, v.exceptions)...)
@@ -54,17 +59,27 @@ func (s *Store) record(ctx context.Context, conn *pgx.Conn, n *jobs.Claim, v *ve
 	writes := b.Len()
 	b.Queue(waitingSQL)
 	b.Queue("commit")
+	finds := ch.lateFinds(v)
+	if len(finds) > 0 {
+		if err := queue(b, ch.clients(v.erase), finds...); err != nil {
+			return 0, nil, err
+		}
+	}
 	results := conn.SendBatch(ctx, b)
 	for range writes {
 		if _, err := results.Exec(); err != nil {
-			return 0, errors.Join(err, results.Close())
+			return 0, nil, errors.Join(err, results.Close())
 		}
 	}
 	if err := results.QueryRow().Scan(&waiting); err != nil {
-		return 0, errors.Join(err, results.Close())
+		return 0, nil, errors.Join(err, results.Close())
 	}
-	_, err = results.Exec()
-	return waiting, errors.Join(err, results.Close())
+	if _, err = results.Exec(); err != nil || len(finds) == 0 {
+		return waiting, nil, errors.Join(err, results.Close())
+	}
+	late, _, _ = readLate(results, finds)
+	_ = results.Close() // an error is that of the look, after the commit
+	return waiting, late, nil
 }
 
 const exceptionsSQL = `

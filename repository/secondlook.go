@@ -81,7 +81,7 @@ SELECT t.number, ARRAY(
   SELECT k FROM unnest(t.keys[:t.position]) AS k
   WHERE NOT EXISTS (SELECT FROM oubli.exceptions AS e WHERE e.job_id = t.job_id AND e.client_id = k AND e.outcome <> 'erased_retained'))
 FROM oubli.tasks AS t
-WHERE t.job_id = $1 AND t.kind <> 'mail' AND t.number > $2
+WHERE t.job_id = $1 AND t.kind <> 'mail' AND t.number > $2 AND t.position > 0
 ORDER BY t.number LIMIT 1`
 
 // nextRefusedSQL lists clients whose rows this pass has not tried again yet.
@@ -104,7 +104,8 @@ SELECT coalesce($1, now()), EXISTS (SELECT FROM oubli.second_looks WHERE next_at
 // RunSecondLooks erases rows that were written about clients after these were
 // erased, or moves them to the target of a merge. It looks when the transactions
 // have ended that were open at the end of the job, a pause later, and then once a
-// day. Rows that the database refuses to erase keep no others.
+// day. Before that it looks every pause at what running jobs have erased. Rows that
+// the database refuses to erase keep no others.
 func (s *Store) RunSecondLooks(ctx context.Context) (jobs.LateRows, error) {
 	all := jobs.LateRows{Erased: map[string]int64{}, Refused: map[string]int{}}
 	var round *time.Time // when it began: what is postponed in this round is for a later one
@@ -115,10 +116,10 @@ func (s *Store) RunSecondLooks(ctx context.Context) (jobs.LateRows, error) {
 			return all, pgfault.Wrap("find second looks", err)
 		}
 		if last := s.looks.Load(); !due && failed && last != nil { // between two tries, repeat the last error
-			return all, *last
+			return all, errors.Join(*last, s.lookAtRunningJobs(ctx, *round, &all))
 		}
 		if !due {
-			return all, nil
+			return all, s.lookAtRunningJobs(ctx, *round, &all)
 		}
 		p, err := s.covered(ctx)
 		if err != nil {
@@ -152,7 +153,7 @@ func (s *Store) RunSecondLooks(ctx context.Context) (jobs.LateRows, error) {
 		case err != nil:
 			return all, pgfault.Wrap("second look", err)
 		case look.JobID == "": // what is due waits for open transactions
-			return all, nil
+			return all, s.lookAtRunningJobs(ctx, *round, &all)
 		}
 		all.Add(found)
 	}

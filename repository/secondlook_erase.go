@@ -290,14 +290,20 @@ func (e *lateErasure) find(ctx context.Context, keys []string) (found []string, 
 		return nil, at, err
 	}
 	results := e.tx.SendBatch(ctx, b)
-	for _, st := range e.plan.LateRows.Find {
+	found, at, err = readLate(results, e.plan.LateRows.Find)
+	return found, at, errors.Join(err, results.Close())
+}
+
+// readLate reads the clients of whom there are rows.
+func readLate(results pgx.BatchResults, finds []plan.Statement) (found []string, at plan.Place, err error) {
+	for _, st := range finds {
 		rows, err := results.Query()
 		if err != nil {
-			return nil, at, errors.Join(err, results.Close())
+			return nil, at, err
 		}
 		some, err := pgx.CollectRows(rows, pgx.RowTo[string])
 		if err != nil {
-			return nil, at, errors.Join(err, results.Close())
+			return nil, at, err
 		}
 		if len(some) > 0 {
 			at = st.Place
@@ -305,7 +311,7 @@ func (e *lateErasure) find(ctx context.Context, keys []string) (found []string, 
 		found = append(found, some...)
 	}
 	slices.Sort(found)
-	return slices.Compact(found), at, results.Close()
+	return slices.Compact(found), at, nil
 }
 
 // keysInUse lists those of the keys that belong to a client.

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -433,4 +434,51 @@ func TestWithoutSoftReferencesNoMailWaits(t *testing.T) {
 	s.eraseAll(t, "1", "1")
 	s.is(t, "SELECT run_at <= now(), letter -> 'late_rows' FROM oubli.tasks WHERE kind = 'mail'", "t -")
 	s.is(t, "SELECT count(*) FROM oubli.second_looks", "0")
+}
+
+func TestRowsWrittenAboutAChunksClientsMeanwhileAreErasedAtOnce(t *testing.T) {
+	t.Parallel()
+	var s *shape
+	var once sync.Once
+	write := func(name string) {
+		if name == "chunk:erased" {
+			once.Do(func() { s.Exec(t, "INSERT INTO letters SELECT n, n, 'dear client' FROM generate_series(1, 3) AS n") })
+		}
+	}
+	s = newShape(t, noTenant+`tables:
+  - {table: letters, reference: client_id, erase: delete}
+`, lettersSQL+"DROP TABLE pages", func(o *repository.Options) { o.Failpoint = func(name string) { write(name) } })
+	accept(t, s.store, "1", keys(1, 6))
+	c := claimFirst(t, s.store)
+	done, err := s.store.EraseChunk(t.Context(), c, 2)
+	if err != nil || !maps.Equal(done.Late, map[string]int64{"letters": 2}) {
+		t.Errorf("rows erased at once: %v, %v", done.Late, err)
+	}
+	s.is(t, "SELECT client_id FROM letters", "3") // of a client whose turn has not come
+	done, err = s.store.EraseChunk(t.Context(), c, 4)
+	if err != nil || done.Clients != 4 {
+		t.Errorf("the next chunk: %+v, %v", done, err)
+	}
+	s.is(t, "SELECT count(*) FROM letters", "0")
+}
+
+func TestRowsAboutWhomARunningJobHasErasedDoNotWaitForItsEnd(t *testing.T) {
+	t.Parallel()
+	s := refusingLetters(t, "53200", "OLD.client_id = 1")
+	accept(t, s.store, "1", keys(1, 6))
+	c := claimFirst(t, s.store)
+	if _, err := s.store.EraseChunk(t.Context(), c, 3); err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(t, "INSERT INTO letters SELECT n, n, 'dear client' FROM generate_series(1, 4) AS n")
+	bookingdb.Wait(t, "a look at the running job", func() bool {
+		late, err := s.store.RunSecondLooks(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return late.Erased["letters"] > 0
+	})
+	s.is(t, "SELECT client_id FROM letters ORDER BY 1", "1", "4")
+	s.is(t, "SELECT count(*) FROM oubli.late_rows", "0")
+	s.is(t, "SELECT state FROM oubli.jobs", "running")
 }

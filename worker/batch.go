@@ -154,6 +154,9 @@ func (b *batch) eraseChunk(ctx context.Context) (ours bool, err error) {
 		return b.chunkFailed(ctx, n, err)
 	}
 	b.o.Observe(chunk)
+	for table, rows := range chunk.Late {
+		b.log.Info().Str("table", table).Int64("rows", rows).Msg(lateRowsErased)
+	}
 	b.log.Debug().Int("clients", chunk.Clients).Int("deferred", chunk.Deferred).Dur("took", chunk.Elapsed).Msg("chunk done")
 	if chunk.Clients == 0 {
 		if b.patienceOver(lockPatience) {

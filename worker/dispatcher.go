@@ -307,6 +307,8 @@ func (p *Dispatcher) sweepRetained(ctx context.Context) error {
 	return err
 }
 
+const lateRowsErased = "rows were written about clients while these were erased; erased the rows too"
+
 // runSecondLooks erases rows that were written about clients after these were
 // erased.
 func (p *Dispatcher) runSecondLooks(ctx context.Context) error {
@@ -315,8 +317,7 @@ func (p *Dispatcher) runSecondLooks(ctx context.Context) error {
 		p.Wake()
 	}
 	for table, rows := range found.Erased {
-		p.o.Log.Info().Str("table", table).Int64("rows", rows).
-			Msg("rows were written about clients while these were erased; erased the rows too")
+		p.o.Log.Info().Str("table", table).Int64("rows", rows).Msg(lateRowsErased)
 	}
 	for code, clients := range found.Refused {
 		p.o.Log.Error().Str("code", code).Int("clients", clients).
