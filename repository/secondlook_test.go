@@ -326,11 +326,14 @@ var statesOfAnyClass = []string{
 // are erased, these are named, tried again every day, and erased in the end.
 func TestARowThatRaisesAnySQLSTATEIsTheOnlyOneThatASecondLookLeaves(t *testing.T) {
 	t.Parallel()
-	for _, state := range statesOfAnyClass {
+	for i, state := range statesOfAnyClass {
 		for name, c := range map[string]struct {
 			which string
 			left  int
 		}{"one": {"OLD.client_id = 3", 1}, "all": {"true", 8}} {
+			if name == "all" && i%4 != 0 {
+				continue // each takes seconds
+			}
 			t.Run(state+" of "+name, func(t *testing.T) {
 				t.Parallel()
 				s := refusingLetters(t, state, c.which)
