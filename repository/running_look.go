@@ -61,12 +61,12 @@ func (s *Store) lookAtRunningJobs(ctx context.Context, round time.Time, all *job
 
 // lookAtRunningJob looks at what a job has erased so far, batch by batch.
 func (s *Store) lookAtRunningJob(ctx context.Context, look *secondLook, all *jobs.LateRows) error {
+	p, err := s.covered(ctx)
+	if err != nil || len(p.LateRows.Erase) == 0 {
+		return err
+	}
 	for more := true; more; {
-		p, err := s.covered(ctx)
-		if err != nil || len(p.LateRows.Erase) == 0 {
-			return err
-		}
-		err = s.tx(ctx, "look at running job", func(tx pgx.Tx) (err error) {
+		err := s.tx(ctx, "look at running job", func(tx pgx.Tx) (err error) {
 			more, err = look.readBatch(ctx, tx)
 			return err
 		})

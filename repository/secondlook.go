@@ -77,7 +77,8 @@ FOR UPDATE OF l SKIP LOCKED`
 
 // nextBatchSQL lists the erased clients of the job's next batch.
 const nextBatchSQL = `
-SELECT t.number, ARRAY(
+SELECT t.number, NOT EXISTS (
+  SELECT FROM oubli.tasks AS o WHERE o.job_id = $1 AND o.kind <> 'mail' AND o.number > t.number AND o.position > 0), ARRAY(
   SELECT k FROM unnest(t.keys[:t.position]) AS k
   WHERE NOT EXISTS (SELECT FROM oubli.exceptions AS e WHERE e.job_id = t.job_id AND e.client_id = k AND e.outcome <> 'erased_retained'))
 FROM oubli.tasks AS t
@@ -95,6 +96,7 @@ type secondLook struct {
 	pass        int
 	onlyRefused bool
 	nextAt      time.Time
+	last        bool // there are no more batches
 }
 
 const dueLooksSQL = `
@@ -109,6 +111,7 @@ SELECT coalesce($1, now()), EXISTS (SELECT FROM oubli.second_looks WHERE next_at
 func (s *Store) RunSecondLooks(ctx context.Context) (jobs.LateRows, error) {
 	all := jobs.LateRows{Erased: map[string]int64{}, Refused: map[string]int{}}
 	var round *time.Time // when it began: what is postponed in this round is for a later one
+	var p *plan.Plan
 	for again := 0; ; {
 		var due, failed bool
 		err := s.pool.QueryRow(ctx, dueLooksSQL, round).Scan(&round, &due, &failed)
@@ -121,9 +124,10 @@ func (s *Store) RunSecondLooks(ctx context.Context) (jobs.LateRows, error) {
 		if !due {
 			return all, s.lookAtRunningJobs(ctx, *round, &all)
 		}
-		p, err := s.covered(ctx)
-		if err != nil {
-			return all, err
+		if p == nil {
+			if p, err = s.covered(ctx); err != nil {
+				return all, err
+			}
 		}
 		look := &secondLook{}
 		var found jobs.LateRows
@@ -141,6 +145,7 @@ func (s *Store) RunSecondLooks(ctx context.Context) (jobs.LateRows, error) {
 				return all, err
 			}
 		case errors.Is(err, errStalePlan), need && err == nil:
+			p = nil
 			if again++; again > chunkTries {
 				return all, errUnsteady
 			}
@@ -204,8 +209,14 @@ func (s *Store) lookAtBatch(
 	if err := look.recordRefused(ctx, tx, e.refused); err != nil {
 		return jobs.LateRows{}, err
 	}
+	found := jobs.LateRows{Erased: e.erased}
+	if look.last {
+		over, err := s.endLook(ctx, tx, p, look)
+		over.Erased = found.Erased
+		return over, err
+	}
 	_, err = tx.Exec(ctx, "UPDATE oubli.second_looks SET batch = $2, tried = NULL WHERE job_id = $1", look.JobID, look.Number)
-	return jobs.LateRows{Erased: e.erased}, err
+	return found, err
 }
 
 // readBatch reads the clients of the next batch. It reports whether there is one.
@@ -214,7 +225,7 @@ func (l *secondLook) readBatch(ctx context.Context, tx pgx.Tx) (more bool, err e
 		err := tx.QueryRow(ctx, nextRefusedSQL, l.JobID, l.nextAt).Scan(&l.Keys)
 		return len(l.Keys) > 0, err
 	}
-	err = tx.QueryRow(ctx, nextBatchSQL, l.JobID, l.Number).Scan(&l.Number, &l.Keys)
+	err = tx.QueryRow(ctx, nextBatchSQL, l.JobID, l.Number).Scan(&l.Number, &l.last, &l.Keys)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return false, nil
 	}
