@@ -1,9 +1,8 @@
-// Package jobs is the vocabulary that the rest of oubli speaks: jobs and their
+// Package jobs has the types that all other packages share: jobs and their
 // states, tasks, outcomes, requests, reports and errors. It imports the
 // standard library only and does no I/O.
 //
-// A job moves through these states; [State.Next] holds the only copy of the
-// arrows as data:
+// A job moves through these states; [State.Next] returns the arrows:
 //
 //	scheduled ──► running ⇄ paused
 //	    │            ⇅         │

@@ -1,19 +1,19 @@
 package jobs
 
-// Event is something that happens to tasks and hints and that operators count.
+// Event is something that happens to tasks, hints, jobs, clients or mails, and
+// that a metric counts.
 type Event string
 
-// The events. None of them harms a job by itself; a rate that rises says where
-// to look.
+// The events. A single one is no reason to act; a rising rate is.
 const (
 	HintSent     Event = "hint_sent"     // a hint was enqueued in Redis
-	HintResent   Event = "hint_resent"   // a hint that was gone from Redis will be sent again
+	HintResent   Event = "hint_resent"   // a hint was missing in Redis and will be sent again
 	LeaseExpired Event = "lease_expired" // a task was given back because its lease ran out
-	FenceLost    Event = "fence_lost"    // a worker found its task taken by another, or its job stopped
-	JobBlocked   Event = "job_blocked"   // the schema outgrew the map, or only an operator can tell
-	JobUnblocked Event = "job_unblocked" // the map covers the schema again
-	ClientFailed Event = "client_failed" // a client was given up, with an exception that names the code
-	MailRetried  Event = "mail_retried"  // a mail server was not ready, or not reached
+	FenceLost    Event = "fence_lost"    // a worker found that another has claimed its task, or that the job was stopped
+	JobBlocked   Event = "job_blocked"   // the map does not cover the schema, or an operator has to fix something else
+	JobUnblocked Event = "job_unblocked" // a blocked job continues
+	ClientFailed Event = "client_failed" // a client got the outcome failed; its exception has the code
+	MailRetried  Event = "mail_retried"  // a mail could not be sent and will be tried again
 )
 
 // Events lists every event.

@@ -9,7 +9,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// The state machine is data: what a job may become can be asked, not guessed.
+// Next and CanBecome say which states a job may change to.
 func ExampleState_CanBecome() {
 	fmt.Println("paused jobs may become:", jobs.Paused.Next())
 	fmt.Println("a completed job may run again:", jobs.Completed.CanBecome(jobs.Running))
@@ -20,7 +20,7 @@ func ExampleState_CanBecome() {
 	// cancelled is final: true
 }
 
-// One failed client does not make a failed job, as long as others were erased.
+// A job with a failed client has not failed if other clients were erased.
 func ExampleEndState() {
 	fmt.Println(jobs.EndState(jobs.Counts{Erased: 998, ErasedRetained: 2}))
 	fmt.Println(jobs.EndState(jobs.Counts{Erased: 997, Skipped: 2, Failed: 1}))
@@ -45,7 +45,7 @@ func ExampleKindOf() {
 	// internal
 }
 
-// A hint carries the id of a task and nothing of a client. Each dispatch of a
+// A hint contains the id of a task and no data of a client. Each dispatch of a
 // task has its own hint id, because asynq acknowledges by id alone.
 func ExampleHint() {
 	const task = "0199b4a2-7c1e-7d53-9a1f-0c3a52b4d1a7"
@@ -59,7 +59,7 @@ func ExampleHint() {
 	// batch:0199b4a2-7c1e-7d53-9a1f-0c3a52b4d1a7:2
 }
 
-// The weights of the queues: a big erasure never keeps a small job waiting.
+// The queues have weights, so that small jobs do not wait behind big erasures.
 func ExampleQueues() {
 	queues := jobs.Queues()
 	for _, queue := range slices.Sorted(maps.Keys(queues)) {

@@ -2,59 +2,59 @@ package jobs
 
 import "time"
 
-// Job is an erasure or a merge as its readers see it. It names no client. A
-// client that a merge has merged counts as erased.
+// Job is an erasure or a merge, as the API shows it. It names no client. A
+// client that was merged counts as erased.
 type Job struct {
 	ID            string           `json:"id" format:"uuid"`
 	TenantID      string           `json:"tenant_id"`
 	State         State            `json:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled"`
-	BlockedReason string           `json:"blocked_reason,omitempty" doc:"What the map does not know, while state is blocked"`
-	WaitingFor    string           `json:"waiting_for,omitempty" doc:"What holds the workers up for the moment, such as replicas that lag behind"`
+	BlockedReason string           `json:"blocked_reason,omitempty" doc:"While state is blocked: the table and column that the map does not cover, or what else an operator has to fix"`
+	WaitingFor    string           `json:"waiting_for,omitempty" doc:"Why the workers are waiting at the moment, for example because a replica lags"`
 	Reason        Reason           `json:"reason" enum:"inactivity,subject_request"`
-	DryRun        bool             `json:"dry_run" doc:"Every change was taken back: counts and rows say what an erasure would do"`
-	Requested     int              `json:"requested" doc:"Clients of this job; always the sum of counts"`
+	DryRun        bool             `json:"dry_run" doc:"Every change is rolled back: counts and rows say what an erasure would do"`
+	Requested     int              `json:"requested" doc:"Number of clients of this job; always the sum of counts"`
 	Counts        Counts           `json:"counts"`
-	Exceptions    map[string]int   `json:"exceptions" doc:"Clients by the code of their exception"`
-	Rows          map[string]int64 `json:"rows" doc:"Rows deleted or changed, by table"`
-	RetainedUntil *Date            `json:"retained_until,omitempty" doc:"Last day on which the law keeps something of any of these clients"`
+	Exceptions    map[string]int   `json:"exceptions" doc:"Number of clients by the code of their exception"`
+	Rows          map[string]int64 `json:"rows" doc:"Number of rows deleted or changed, by table"`
+	RetainedUntil *Date            `json:"retained_until,omitempty" doc:"Last day on which data of any of these clients is kept by law"`
 	CreatedAt     time.Time        `json:"created_at"`
-	NotBefore     *time.Time       `json:"not_before,omitempty" doc:"Start of the work, when it was delayed"`
+	NotBefore     *time.Time       `json:"not_before,omitempty" doc:"Time before which the job does not start, if its start was delayed"`
 	StartedAt     *time.Time       `json:"started_at"`
 	FinishedAt    *time.Time       `json:"finished_at"`
 	Mail          MailStatus       `json:"mail"`
-	Residue       *Residue         `json:"residue,omitempty" doc:"How far what was erased has left the disk; missing until the job has ended, and when nobody was erased"`
-	LateRows      *LateReport      `json:"late_rows,omitempty" doc:"The search for rows that were written about clients after these were erased; missing when there is nothing to say"`
+	Residue       *Residue         `json:"residue,omitempty" doc:"How far the erased values are removed from the database's files; absent until the job has ended, and if no client was erased"`
+	LateRows      *LateReport      `json:"late_rows,omitempty" doc:"The search for rows that were written about clients after these were erased; absent if the search has ended and the database refused nothing"`
 	Comment       string           `json:"comment"`
 	CreatedBy     string           `json:"created_by"`
 
-	Merge *MergeTerms `json:"-"` // of a merge, without its target
+	Merge *MergeTerms `json:"-"` // for a merge only, and without its target
 }
 
-// MailState is where the mail about a job stands.
+// MailState is the state of a job's mail.
 type MailState string
 
 // The states of a job's mail, over all of its recipients.
 const (
-	MailNone    MailState = "none"    // nobody to notify
+	MailNone    MailState = "none"    // the job has no recipients
 	MailWaiting MailState = "waiting" // the job has not ended
-	MailPending MailState = "pending" // due; trouble is retried
-	MailSent    MailState = "sent"    // the recipients' server has accepted all of them
-	MailFailed  MailState = "failed"  // refused for good for at least one recipient
+	MailPending MailState = "pending" // the mail is due; temporary errors are retried
+	MailSent    MailState = "sent"    // the mail server has accepted the mail for every recipient
+	MailFailed  MailState = "failed"  // the mail to at least one recipient cannot be delivered
 )
 
-// MailStatus says how far the mail has come.
+// MailStatus is the state of a job's mail with the number of attempts.
 type MailStatus struct {
 	State    MailState `json:"state" enum:"none,waiting,pending,sent,failed"`
-	Attempts int       `json:"attempts" doc:"Deliveries tried, over all recipients"`
+	Attempts int       `json:"attempts" doc:"Number of attempts to deliver, over all recipients"`
 }
 
-// Report is the content of the mail about a job. It is frozen when the job
-// ends, so that every attempt to deliver it says the same. It names no client.
+// Report is the content of the mail about a job. It is stored when the job
+// ends, so that every attempt sends the same content. It names no client.
 type Report struct {
 	JobID         string         `json:"job_id"`
 	Kind          Kind           `json:"kind"`
 	State         State          `json:"state"`
-	Locale        string         `json:"locale"` // as asked for or the tenant's; the mailer falls back to English
+	Locale        string         `json:"locale"` // of the request, else the tenant's; the mailer falls back to English
 	Requested     int            `json:"requested"`
 	Counts        Counts         `json:"counts"`
 	Exceptions    map[string]int `json:"exceptions"`
@@ -66,7 +66,8 @@ type Report struct {
 }
 
 // ReportMail is the report of a job to one recipient. ID is the same for every
-// attempt: a repeat is recognised by the Message-ID made from it.
+// attempt, and the Message-ID is made from it, so that a mail server can
+// recognise a repeat.
 type ReportMail struct {
 	ID string
 	To string

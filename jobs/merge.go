@@ -1,11 +1,11 @@
 package jobs
 
-// MergeRequest asks that one client takes over what belongs to others, or that
-// the tenant's anonymous profile does.
+// MergeRequest asks for a merge: the target, a client or the tenant's anonymous
+// profile, gets the rows of the sources.
 type MergeRequest struct {
 	TenantID     string
 	SourceIDs    []string // as the caller wrote them; the repository makes them canonical
-	Target       string   // key of the client that takes over; empty: the anonymous profile
+	Target       string   // key of the client that gets the rows; empty: the anonymous profile
 	DeleteSource bool
 	FillBlanks   bool
 	Conflicts    ConflictRule
@@ -16,38 +16,39 @@ type MergeRequest struct {
 	CreatedBy    string // the caller's subject
 }
 
-// MaxSources is how many clients one merge takes.
+// MaxSources is the largest number of sources of one merge.
 const MaxSources = 1000
 
-// ConflictRule is what becomes of a source's row of which the target has the
-// like already, such as a place in the same class.
+// ConflictRule says what to do when a unique constraint does not allow source
+// and target to both have a row, such as a place in the same class.
 type ConflictRule string
 
-// The rules. Rows that the map says carry value are never dropped: there, both
-// rules make the merge of that source fail.
+// The rules. Rows that carry value according to the map are never deleted: with
+// a conflict over such a row, the source is not merged under either rule.
 const (
-	FailOnConflict ConflictRule = "fail"
-	KeepTarget     ConflictRule = "keep_target"
+	FailOnConflict ConflictRule = "fail"        // do not merge the source
+	KeepTarget     ConflictRule = "keep_target" // delete the source's row
 )
 
-// MergeTerms is what a merge asks of each of its sources.
+// MergeTerms are the parameters of a merge, for each of its sources.
 type MergeTerms struct {
-	// Target is the key of the client that takes over. It is empty for the
-	// anonymous profile, and once the job has ended. Only second looks know for
-	// thirty days which client went into which other.
+	// Target is the key of the client that gets the rows. It is empty for the
+	// anonymous profile, and after the job has ended. For thirty days after
+	// that, the data of second looks still says which client was merged into
+	// which.
 	Target       string       `json:"target,omitempty"`
 	Anonymous    bool         `json:"anonymous"`
 	DeleteSource bool         `json:"delete_source"`
 	FillBlanks   bool         `json:"fill_blanks"`
 	Conflicts    ConflictRule `json:"conflicts"`
-	// Found counts the rows that kept sources from being merged, by table.
+	// Found counts, by table, the rows because of which sources were not merged.
 	Found map[string]int64 `json:"found,omitempty"`
 }
 
 // The codes of sources that could not be merged.
 const (
-	CodeConflict       = "conflict"            // the target has rows of the like
-	CodeValueConflict  = "carries_value"       // rows that carry value would be dropped
-	CodeTargetNotFound = "target_not_found"    // erased or merged away meanwhile; somebody else may have got its key
-	CodeTargetNobody   = "target_is_anonymous" // the target is an anonymous profile by now
+	CodeConflict       = "conflict"            // a unique constraint does not allow the target to have the source's rows too
+	CodeValueConflict  = "carries_value"       // rows that carry value would be deleted
+	CodeTargetNotFound = "target_not_found"    // the target was erased or merged meanwhile; a new client may have its key
+	CodeTargetNobody   = "target_is_anonymous" // the target has become an anonymous profile meanwhile
 )

@@ -2,47 +2,47 @@ package jobs
 
 import "time"
 
-// MergeJob is a merge as its readers see it. It names no client.
+// MergeJob is a merge, as the API shows it. It names no client.
 type MergeJob struct {
 	ID            string           `json:"id" format:"uuid"`
 	TenantID      string           `json:"tenant_id"`
 	State         State            `json:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled"`
-	BlockedReason string           `json:"blocked_reason,omitempty" doc:"What the map does not know, while state is blocked"`
-	WaitingFor    string           `json:"waiting_for,omitempty" doc:"What holds the workers up for the moment, such as replicas that lag behind"`
-	Anonymous     bool             `json:"anonymous" doc:"The tenant's anonymous profile takes over, and not another client"`
-	DeleteSource  bool             `json:"delete_source" doc:"The sources are deleted once they are merged"`
-	FillBlanks    bool             `json:"fill_blanks" doc:"The target takes over what it lacks; never the anonymous profile"`
+	BlockedReason string           `json:"blocked_reason,omitempty" doc:"While state is blocked: the table and column that the map does not cover, or what else an operator has to fix"`
+	WaitingFor    string           `json:"waiting_for,omitempty" doc:"Why the workers are waiting at the moment, for example because a replica lags"`
+	Anonymous     bool             `json:"anonymous" doc:"The target is the tenant's anonymous profile, not a client"`
+	DeleteSource  bool             `json:"delete_source" doc:"The sources are deleted after they are merged"`
+	FillBlanks    bool             `json:"fill_blanks" doc:"Values of the sources are copied into blank fields of the target; always false for the anonymous profile"`
 	Conflicts     ConflictRule     `json:"conflicts" enum:"fail,keep_target"`
-	DryRun        bool             `json:"dry_run" doc:"Every change was taken back: counts, rows and conflicting say what a merge would do"`
-	Requested     int              `json:"requested" doc:"Sources of this job; always the sum of counts"`
+	DryRun        bool             `json:"dry_run" doc:"Every change is rolled back: counts, rows and conflicting say what a merge would do"`
+	Requested     int              `json:"requested" doc:"Number of sources of this job; always the sum of counts"`
 	Counts        MergeCounts      `json:"counts"`
-	Exceptions    map[string]int   `json:"exceptions" doc:"Sources that were not merged, by the code of the reason"`
-	Conflicting   map[string]int64 `json:"conflicting" doc:"Rows of which the target had the like already, or that carry value and would have been lost, by table"`
-	Rows          map[string]int64 `json:"rows" doc:"Rows moved, changed or deleted, by table"`
-	RetainedUntil *Date            `json:"retained_until,omitempty" doc:"Last day on which the law keeps something of any source that went into the anonymous profile"`
+	Exceptions    map[string]int   `json:"exceptions" doc:"Number of sources that were not merged, by the code of the reason"`
+	Conflicting   map[string]int64 `json:"conflicting" doc:"Number of conflicting rows by table: a unique constraint does not allow the target to have them too, or they carry value and would have been deleted"`
+	Rows          map[string]int64 `json:"rows" doc:"Number of rows moved, changed or deleted, by table"`
+	RetainedUntil *Date            `json:"retained_until,omitempty" doc:"Last day on which data of any source that was merged into the anonymous profile is kept by law"`
 	CreatedAt     time.Time        `json:"created_at"`
-	NotBefore     *time.Time       `json:"not_before,omitempty" doc:"Start of the work, when it was delayed"`
+	NotBefore     *time.Time       `json:"not_before,omitempty" doc:"Time before which the job does not start, if its start was delayed"`
 	StartedAt     *time.Time       `json:"started_at"`
 	FinishedAt    *time.Time       `json:"finished_at"`
 	Mail          MailStatus       `json:"mail"`
-	Residue       *Residue         `json:"residue,omitempty" doc:"How far what the sources lost has left the disk; missing until the job has ended, and when nobody was merged"`
-	LateRows      *LateReport      `json:"late_rows,omitempty" doc:"The search for rows that were written about sources after these were merged; missing when there is nothing to say"`
+	Residue       *Residue         `json:"residue,omitempty" doc:"How far the old values of the sources are removed from the database's files; absent until the job has ended, and if no source was merged"`
+	LateRows      *LateReport      `json:"late_rows,omitempty" doc:"The search for rows that were written about sources after these were merged; absent if the search has ended and the database refused nothing"`
 	Comment       string           `json:"comment"`
 	CreatedBy     string           `json:"created_by"`
 }
 
-// MergeCounts says how many sources of a merge met which outcome. Their sum is
-// the number of sources requested, at every moment.
+// MergeCounts is the number of sources of a merge by outcome. The sum is always
+// the number of sources requested.
 type MergeCounts struct {
-	Pending        int `json:"pending" doc:"Sources whose turn has not come"`
+	Pending        int `json:"pending" doc:"Sources that have no outcome yet"`
 	Merged         int `json:"merged"`
-	MergedRetained int `json:"merged_retained" doc:"Merged into the anonymous profile, apart from what the law keeps until a date"`
-	Skipped        int `json:"skipped" doc:"Left untouched because a guard held"`
-	Failed         int `json:"failed" doc:"Left untouched because of a conflict, a target that is gone, or the database's refusal"`
-	NotFound       int `json:"not_found" doc:"Gone before their turn came"`
+	MergedRetained int `json:"merged_retained" doc:"Merged into the anonymous profile, except for data that the law keeps until a date"`
+	Skipped        int `json:"skipped" doc:"Not changed, because a guard protects the source"`
+	Failed         int `json:"failed" doc:"Not changed, because of a conflict, a missing target, or an error of the database"`
+	NotFound       int `json:"not_found" doc:"Already gone when the merge came to them"`
 }
 
-// AsMerge is the job as its readers see it when it is a merge.
+// AsMerge returns a job that is a merge as a MergeJob.
 func (j Job) AsMerge() MergeJob {
 	m := MergeJob{
 		ID: j.ID, TenantID: j.TenantID, State: j.State, BlockedReason: j.BlockedReason, WaitingFor: j.WaitingFor,
@@ -59,7 +59,7 @@ func (j Job) AsMerge() MergeJob {
 	return m
 }
 
-// Job is the merge as a job, for lists of both kinds.
+// Job returns the merge as a Job, for lists of both kinds.
 func (m MergeJob) Job() Job {
 	return Job{
 		ID: m.ID, TenantID: m.TenantID, State: m.State, BlockedReason: m.BlockedReason, WaitingFor: m.WaitingFor,

@@ -19,10 +19,10 @@ func TestAMergeIsTheSameJobInBothForms(t *testing.T) {
 		LateRows: &LateReport{Looking: true, Refused: map[string]int{"i": 11}},
 		Merge:    &MergeTerms{Anonymous: true, DeleteSource: true, FillBlanks: true, Conflicts: KeepTarget, Found: map[string]int64{"h": 10}},
 	}
-	// Reason is an erasure's alone; every other field must be set above.
+	// Only erasures have a reason; every other field must be set above.
 	for v, i := reflect.ValueOf(want), 0; i < v.NumField(); i++ {
 		if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == "Reason") {
-			t.Errorf("field %s is not looked at", name)
+			t.Errorf("field %s is not compared", name)
 		}
 	}
 	if got := want.AsMerge().Job(); !reflect.DeepEqual(got, want) {

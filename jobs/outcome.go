@@ -8,9 +8,9 @@ type Outcome string
 // The outcomes. A client that has none yet is pending.
 const (
 	Erased         Outcome = "erased"
-	ErasedRetained Outcome = "erased_retained" // gone, but for what the law keeps until a date
-	Skipped        Outcome = "skipped"         // a guard held
-	FailedOutcome  Outcome = "failed"          // the database refused this client for good
+	ErasedRetained Outcome = "erased_retained" // erased, except for data that the law keeps until a date
+	Skipped        Outcome = "skipped"         // a guard protects the client
+	FailedOutcome  Outcome = "failed"          // the client could not be erased, after several attempts
 	NotFound       Outcome = "not_found"
 )
 
@@ -23,35 +23,35 @@ func Outcomes() []Outcome {
 // guards in the map, or "SQLSTATE:constraint" for a client that failed.
 const (
 	CodeRecentActivity   = "recent_activity"   // active since the cutoff of an erasure for inactivity
-	CodeAnonymousProfile = "anonymous_profile" // the key of a tenant's anonymous profile, which is nobody
-	CodeKeyReused        = "key_reused"        // a client created after the list of clients was made, who has got the key of one on it
+	CodeAnonymousProfile = "anonymous_profile" // the key belongs to an anonymous profile, which is no person
+	CodeKeyReused        = "key_reused"        // the client with this key was created after the list of clients was made
 	CodeNotFound         = "not_found"         // no such client in this tenant
 	CodeRetained         = "retained"          // see [Exception.RetainedUntil]
 )
 
-// Counts says how many clients of a job met which outcome. Their sum is the
-// number of clients requested, at every moment.
+// Counts is the number of clients of a job by outcome. The sum is always the
+// number of clients requested.
 type Counts struct {
-	Pending        int `json:"pending" doc:"Clients whose turn has not come"`
+	Pending        int `json:"pending" doc:"Clients that have no outcome yet"`
 	Erased         int `json:"erased"`
-	ErasedRetained int `json:"erased_retained" doc:"Erased, apart from what the law keeps until a date"`
-	Skipped        int `json:"skipped" doc:"Left untouched because a guard held"`
-	Failed         int `json:"failed" doc:"Left untouched because the database refused"`
+	ErasedRetained int `json:"erased_retained" doc:"Erased, except for data that the law keeps until a date"`
+	Skipped        int `json:"skipped" doc:"Not changed, because a guard protects the client"`
+	Failed         int `json:"failed" doc:"Not changed, because the database refused the erasure"`
 	NotFound       int `json:"not_found" doc:"No such client in this tenant"`
 }
 
-// Total is the number of clients counted, pending ones included.
+// Total returns the number of clients, pending ones included.
 func (c Counts) Total() int { return c.Pending + c.Done() }
 
-// Done is the number of clients that have an outcome.
+// Done returns the number of clients that have an outcome.
 func (c Counts) Done() int {
 	return c.Erased + c.ErasedRetained + c.Skipped + c.Failed + c.NotFound
 }
 
-// Exceptions is the number of clients that were not erased.
+// Exceptions returns the number of clients that were not erased.
 func (c Counts) Exceptions() int { return c.Skipped + c.Failed + c.NotFound }
 
-// Of is the number of clients with the outcome.
+// Of returns the number of clients with the outcome.
 func (c Counts) Of(o Outcome) int {
 	switch o {
 	case Erased:
@@ -84,23 +84,23 @@ func (c *Counts) Add(o Outcome, n int) {
 	}
 }
 
-// Exception is one client that is not plainly erased.
+// Exception is one client whose outcome is other than erased.
 type Exception struct {
 	ClientID      string  `json:"client_id"`
 	Outcome       Outcome `json:"outcome" enum:"erased_retained,skipped,failed,not_found"`
-	Code          string  `json:"code" doc:"The guard that held, recent_activity, key_reused, the database's SQLSTATE and constraint, not_found or retained"`
-	RetainedUntil *Date   `json:"retained_until" doc:"Last day on which the law keeps something of this client"`
-	// Detail says where something was found that was to be erased.
+	Code          string  `json:"code" doc:"The reason: the name of a guard, recent_activity, anonymous_profile, key_reused, not_found, retained, not_erased, or SQLSTATE and constraint of a database error"`
+	RetainedUntil *Date   `json:"retained_until" doc:"Last day on which data of this client is kept by law"`
+	// Detail says where data was found that should have been erased.
 	Detail string `json:"detail,omitempty" doc:"With not_erased: the table, the column and the triggers and rules that run on it"`
 }
 
 // Date is a calendar day, without a time or a zone.
 type Date struct{ time.Time }
 
-// MarshalText writes the day as YYYY-MM-DD.
+// MarshalText returns the day as YYYY-MM-DD.
 func (d Date) MarshalText() ([]byte, error) { return d.AppendFormat(nil, time.DateOnly), nil }
 
-// MarshalJSON writes the day as a JSON string, YYYY-MM-DD.
+// MarshalJSON returns the day as a JSON string, YYYY-MM-DD.
 func (d Date) MarshalJSON() ([]byte, error) {
 	return d.AppendFormat(nil, `"`+time.DateOnly+`"`), nil
 }
@@ -119,5 +119,5 @@ func (d *Date) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// String is the day as YYYY-MM-DD.
+// String returns the day as YYYY-MM-DD.
 func (d Date) String() string { return d.Format(time.DateOnly) }

@@ -5,8 +5,8 @@ import "time"
 // Reason is why clients are erased.
 type Reason string
 
-// The reasons. An erasure for inactivity leaves out anybody who was active
-// since its cutoff; one that the data subject asked for does not.
+// The reasons. An erasure for inactivity skips clients who were active since its
+// cutoff; an erasure that the data subject asked for does not.
 const (
 	Inactivity     Reason = "inactivity"
 	SubjectRequest Reason = "subject_request" // GDPR Art. 17(1)
@@ -25,7 +25,7 @@ const (
 // tenant itself.
 const AnyTenant = "*"
 
-// Caller is who asks.
+// Caller is the sender of a request, as the token says.
 type Caller struct {
 	Subject string
 	Email   string
@@ -45,27 +45,27 @@ const (
 	MaxIdempotencyK = 255 // characters of an Idempotency-Key
 )
 
-// ErasureRequest asks for an erasure of named clients, or of a selection.
+// ErasureRequest asks for an erasure of listed clients, or of a selection.
 type ErasureRequest struct {
-	TenantID      string   // with a selection it may be AnyTenant: the selection's own then
+	TenantID      string   // with a selection it may be AnyTenant, which means the selection's tenant
 	ClientIDs     []string // as the caller wrote them; the repository makes them canonical
 	SelectionID   string   // instead of ClientIDs
-	ExpectedCount int      // of the selection's clients, as the caller has seen it
+	ExpectedCount int      // number of clients of the selection that the caller confirmed
 	Reason        Reason
 	Comment       string
 	Notify        []string // recipients of the mail
 	Locale        string   // of the mail; empty: the tenant's, else English
 	NotBefore     time.Time
-	Override      []string // guards that must not hold the clients back
-	DryRun        bool     // run the statements and take them back; nobody is notified
+	Override      []string // guards to ignore
+	DryRun        bool     // run the statements and roll them back; no mail is sent
 	CreatedBy     string   // the caller's subject
 }
 
-// IdempotencyKey makes a repeated request harmless: the same key with the same
-// request gives the first answer again.
+// IdempotencyKey recognises a repeated request: the same key with the same
+// request returns the first answer and creates no second job.
 type IdempotencyKey struct {
 	Key    string
-	Caller string   // keys of different callers never meet
+	Caller string   // each caller has keys of its own
 	Hash   [32]byte // of the request's body
 }
 
@@ -81,18 +81,19 @@ type Filter struct {
 type ExceptionFilter struct {
 	Kind     Kind
 	JobID    string
-	TenantID string  // AnyTenant: whichever
+	TenantID string  // AnyTenant: all
 	Outcome  Outcome // empty: all
 	Page
 }
 
-// Page bounds a list. Cursor is the Next of the page before, opaque to callers.
+// Page selects one page of a list. Cursor is Next of the previous page; callers
+// do not interpret it.
 type Page struct {
 	Limit  int
 	Cursor string
 }
 
-// List is one page.
+// List is one page of a list.
 type List[T any] struct {
 	Items []T    `json:"items"`
 	Next  string `json:"next,omitempty" doc:"Cursor of the next page; absent on the last"`

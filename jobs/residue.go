@@ -2,16 +2,16 @@ package jobs
 
 import "time"
 
-// ResidueLevel says how far erased values have left the disk. Nobody who reads
-// through the database finds them at any level; the levels are about files.
+// ResidueLevel says how far erased values are removed from the database's files.
+// No query finds them at any level, except in the planner's statistics at level 0.
 type ResidueLevel int
 
-// The levels, each of which includes those before it.
+// The levels. Each includes those before it.
 const (
-	ResidueLogical    ResidueLevel = iota // gone for every query; the planner's statistics may hold values
-	ResidueStatistics                     // the planner's statistics are those of what is there now
-	ResidueRewritten                      // tables, indexes and the statistics' own catalogs are new files
-	ResidueWAL                            // the write-ahead log of before is overwritten or removed
+	ResidueLogical    ResidueLevel = iota // the rows are gone; the planner's statistics may contain values
+	ResidueStatistics                     // the planner's statistics are refreshed
+	ResidueRewritten                      // tables, indexes and the catalogs of statistics are rewritten to new files
+	ResidueWAL                            // the old write-ahead log is overwritten or removed
 )
 
 // ResidueLevels lists all levels in order.
@@ -19,7 +19,7 @@ func ResidueLevels() []ResidueLevel {
 	return []ResidueLevel{ResidueLogical, ResidueStatistics, ResidueRewritten, ResidueWAL}
 }
 
-// String is the level's name.
+// String returns the level's name.
 func (l ResidueLevel) String() string {
 	switch l {
 	case ResidueLogical:
@@ -36,7 +36,7 @@ func (l ResidueLevel) String() string {
 
 // Residue is the level that a job has reached.
 type Residue struct {
-	Level   ResidueLevel `json:"level" minimum:"0" maximum:"3" doc:"0 gone for every query, 1 the planner's statistics refreshed, 2 tables and indexes rewritten, 3 the write-ahead log moved on"`
+	Level   ResidueLevel `json:"level" minimum:"0" maximum:"3" doc:"0: the rows are gone. 1: the planner's statistics are refreshed. 2: tables and indexes are rewritten. 3: the old write-ahead log is overwritten or removed"`
 	Name    string       `json:"name" enum:"logical,statistics,rewritten,wal"`
 	Reached time.Time    `json:"reached_at"`
 }

@@ -2,7 +2,7 @@ package jobs
 
 import "slices"
 
-// Kind says what a job does to its clients.
+// Kind is the kind of a job.
 type Kind string
 
 // The two kinds of job.
@@ -11,7 +11,7 @@ const (
 	Merge   Kind = "merge"
 )
 
-// State is where a job stands.
+// State is the state of a job.
 type State string
 
 // The states of a job.
@@ -19,31 +19,32 @@ const (
 	Scheduled               State = "scheduled"
 	Running                 State = "running"
 	Paused                  State = "paused"
-	Blocked                 State = "blocked" // the live schema has grown something that the map does not know
+	Blocked                 State = "blocked" // the map does not cover the live schema, or an operator has to fix something else
 	Completed               State = "completed"
 	CompletedWithExceptions State = "completed_with_exceptions"
 	Failed                  State = "failed"
 	Cancelled               State = "cancelled"
 )
 
-// States lists every state, in the order in which a job can meet them.
+// States lists every state.
 func States() []State {
 	return []State{Scheduled, Running, Paused, Blocked, Completed, CompletedWithExceptions, Failed, Cancelled}
 }
 
-// transitions is the whole state machine.
+// transitions lists, for each state, the states that may follow it.
 var transitions = map[State][]State{
 	Scheduled: {Running, Completed, Cancelled},
 	Running:   {Paused, Blocked, Completed, CompletedWithExceptions, Failed, Cancelled},
-	// The chunk that commits while its job is paused or blocked may be the last.
+	// A chunk may commit after its job was paused or blocked. If it is the last
+	// one, the job ends.
 	Paused:  {Running, Completed, CompletedWithExceptions, Failed, Cancelled},
 	Blocked: {Running, Completed, CompletedWithExceptions, Failed, Cancelled},
 }
 
-// Next lists the states that s may move to; none for a final state.
+// Next lists the states that may follow s; none for a final state.
 func (s State) Next() []State { return slices.Clone(transitions[s]) }
 
-// CanBecome reports whether a job in state s may move to state to.
+// CanBecome reports whether a job may change from state s to state to.
 func (s State) CanBecome(to State) bool { return slices.Contains(transitions[s], to) }
 
 // Final reports whether a job in state s has ended.
@@ -52,9 +53,9 @@ func (s State) Final() bool { return s.Valid() && len(transitions[s]) == 0 }
 // Valid reports whether s is one of the states.
 func (s State) Valid() bool { return slices.Contains(States(), s) }
 
-// EndState is the state in which a job ends that ran to its end with these
-// counts: failed when nobody could be erased and at least one client failed,
-// completed with exceptions when anybody was left out.
+// EndState returns the final state of a job all of whose clients have an
+// outcome: failed if no client was erased and at least one failed, completed
+// with exceptions if any other client was not erased, else completed.
 func EndState(c Counts) State {
 	switch {
 	case c.Failed > 0 && c.Erased+c.ErasedRetained == 0:

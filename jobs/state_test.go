@@ -67,7 +67,8 @@ func TestNextCannotBeUsedToChangeTheMachine(t *testing.T) {
 	}
 }
 
-// Every open state leads to an end: otherwise a job could stay open for ever.
+// A final state is reachable from every open state: otherwise a job could stay
+// open for ever.
 func TestEveryOpenStateLeadsToAnEnd(t *testing.T) {
 	t.Parallel()
 	for _, s := range jobs.States() {
@@ -86,18 +87,18 @@ func TestAJobEndsAsItsCountsSay(t *testing.T) {
 		counts jobs.Counts
 		want   jobs.State
 	}{
-		"nobody asked for":                  {jobs.Counts{}, jobs.Completed},
-		"all erased":                        {jobs.Counts{Erased: 3}, jobs.Completed},
-		"erased, something retained":        {jobs.Counts{Erased: 3, ErasedRetained: 1}, jobs.Completed},
-		"one skipped":                       {jobs.Counts{Erased: 3, Skipped: 1}, jobs.CompletedWithExceptions},
-		"one not found":                     {jobs.Counts{Erased: 3, NotFound: 1}, jobs.CompletedWithExceptions},
-		"one failed":                        {jobs.Counts{Erased: 3, Failed: 1}, jobs.CompletedWithExceptions},
-		"one failed, others retained":       {jobs.Counts{ErasedRetained: 3, Failed: 1}, jobs.CompletedWithExceptions},
-		"all skipped":                       {jobs.Counts{Skipped: 3}, jobs.CompletedWithExceptions},
-		"all not found":                     {jobs.Counts{NotFound: 3}, jobs.CompletedWithExceptions},
-		"all failed":                        {jobs.Counts{Failed: 3}, jobs.Failed},
-		"one failed and nobody erased":      {jobs.Counts{Failed: 1, Skipped: 7, NotFound: 2}, jobs.Failed},
-		"skipped and not found, none wrong": {jobs.Counts{Skipped: 7, NotFound: 2}, jobs.CompletedWithExceptions},
+		"nobody asked for":                   {jobs.Counts{}, jobs.Completed},
+		"all erased":                         {jobs.Counts{Erased: 3}, jobs.Completed},
+		"erased, something retained":         {jobs.Counts{Erased: 3, ErasedRetained: 1}, jobs.Completed},
+		"one skipped":                        {jobs.Counts{Erased: 3, Skipped: 1}, jobs.CompletedWithExceptions},
+		"one not found":                      {jobs.Counts{Erased: 3, NotFound: 1}, jobs.CompletedWithExceptions},
+		"one failed":                         {jobs.Counts{Erased: 3, Failed: 1}, jobs.CompletedWithExceptions},
+		"one failed, others retained":        {jobs.Counts{ErasedRetained: 3, Failed: 1}, jobs.CompletedWithExceptions},
+		"all skipped":                        {jobs.Counts{Skipped: 3}, jobs.CompletedWithExceptions},
+		"all not found":                      {jobs.Counts{NotFound: 3}, jobs.CompletedWithExceptions},
+		"all failed":                         {jobs.Counts{Failed: 3}, jobs.Failed},
+		"one failed and nobody erased":       {jobs.Counts{Failed: 1, Skipped: 7, NotFound: 2}, jobs.Failed},
+		"skipped and not found, none failed": {jobs.Counts{Skipped: 7, NotFound: 2}, jobs.CompletedWithExceptions},
 	} {
 		if got := jobs.EndState(test.counts); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)

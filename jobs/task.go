@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// TaskKind is the kind of a unit of work that one hint stands for.
+// TaskKind is the kind of a task.
 type TaskKind string
 
 // The kinds of task.
@@ -19,8 +19,8 @@ const (
 // Queue names an asynq queue.
 type Queue string
 
-// The queues: interactive for merges and for erasures of one batch, so that a
-// big job never keeps a small one waiting.
+// The queues. Merges and erasures of one batch use interactive, so that they do
+// not wait behind big jobs.
 const (
 	Interactive Queue = "interactive"
 	Bulk        Queue = "bulk"
@@ -33,8 +33,8 @@ func Queues() map[Queue]int {
 	return map[Queue]int{Interactive: 6, Mail: 3, Bulk: 1}
 }
 
-// HintType is the asynq task type under which a hint of this kind travels. No
-// type is a prefix of another, because asynq's mux falls back to prefixes.
+// HintType returns the asynq task type of hints of this kind. No type is a
+// prefix of another, because asynq's mux also matches by prefix.
 func (k TaskKind) HintType() string {
 	switch k {
 	case BatchTask:
@@ -47,13 +47,13 @@ func (k TaskKind) HintType() string {
 	return "unknown:" + string(k)
 }
 
-// Hint is what an asynq task carries: an id and nothing else. The database
-// decides what, if anything, there is to do.
+// Hint is the payload of an asynq task: the id of a task and nothing else. The
+// database decides whether there is something to do.
 type Hint struct {
 	TaskID string `json:"task_id"`
 }
 
-// Payload is the hint as asynq carries it.
+// Payload returns the hint as JSON.
 func (h Hint) Payload() []byte {
 	b, _ := json.Marshal(h) // a struct of one string cannot fail
 	return b
@@ -64,18 +64,19 @@ type Dispatch struct {
 	TaskID string
 	Kind   TaskKind
 	Queue  Queue
-	No     int           // counts the dispatches of this task
-	Age    time.Duration // since then
+	No     int           // number of this dispatch among those of the task, from 1
+	Age    time.Duration // time since the dispatch
 	Trace  string        // see Claim
 }
 
-// HintID is the asynq TaskID: new for every dispatch, because asynq
-// acknowledges by id alone and an old run must never acknowledge a new hint.
+// HintID returns the asynq TaskID. It is new for every dispatch: asynq
+// acknowledges by id alone, and a worker that still runs for an old hint must not
+// acknowledge the new one.
 func (d Dispatch) HintID() string { return fmt.Sprintf("%s:%s:%d", d.Kind, d.TaskID, d.No) }
 
-// Claim is a task that a worker holds until its lease runs out. Attempt is the
-// fence: every change that the holder makes is tied to it. The holder moves
-// Position and the sums forward as its chunks commit.
+// Claim is a task that a worker has claimed, until its lease runs out. Each
+// transaction of the worker checks Attempt (the fence): another claim changes it.
+// The worker updates Position and the sums when a chunk commits.
 type Claim struct {
 	TaskID   string
 	JobID    string
@@ -83,53 +84,53 @@ type Claim struct {
 	Kind     TaskKind
 	Number   int // position of the batch in its job, from 1
 	Attempt  int
-	Failures int // attempts that ended in trouble of the task's own
+	Failures int // attempts that ended with an error that the task itself caused
 	Crashes  int // leases that ran out since the last progress
-	// Trace is the W3C traceparent of the request that made the job; empty
-	// without one.
+	// Trace is the W3C traceparent of the request that created the job; it may be
+	// empty.
 	Trace string
 
-	// Of a batch, and but for the lane of a merge.
-	Lane     int // which of the profiles are this batch's to use, from 1; 0: all
+	// For a batch or a merge. A merge has no lane.
+	Lane     int // decides which anonymous profiles this batch uses, from 1; 0: all
 	Keys     []string
-	Position int // clients that have their outcome
-	// Deferrals is how often clients were put behind the others since one was
-	// last erased, skipped or not found. Each of those left was put there at least
-	// Deferrals / Left() times.
+	Position int // number of clients that have an outcome
+	// Deferrals is how often clients were moved to the end of the batch since one
+	// was last erased, skipped or not found. Each client that is left was moved at
+	// least Deferrals / Left() times.
 	Deferrals     int
-	DeferredSince time.Time // when that began; zero without deferrals
+	DeferredSince time.Time // time of the first of these moves; zero without deferrals
 	Counts        Counts
 	Codes         map[string]int
 	Rows          map[string]int64
 	RetainedUntil *Date
 	Terms         Terms
 
-	// Of a mail.
+	// For a mail.
 	Mail ReportMail
-	Age  time.Duration // since the job ended
+	Age  time.Duration // time since the job ended
 }
 
-// Left is the number of clients of the batch that wait for their outcome.
+// Left returns the number of clients of the batch that have no outcome yet.
 func (c *Claim) Left() int { return len(c.Keys) - c.Position }
 
-// Terms is what a job asks of each of its clients' erasures.
+// Terms are the parameters of a job, for each of its clients.
 type Terms struct {
-	Cutoff     *time.Time // activity since then is a reason to skip
-	Listed     time.Time  // when the list of clients was made; who was created later is not on it
+	Cutoff     *time.Time // skip clients who were active since then
+	Listed     time.Time  // when the list of clients was made; a client created later is not meant, even if it has a key of the list
 	Activities []string   // kinds of activity that count; none: all
-	Override   []string   // guards that must not hold the clients back
-	Country    string     // of the tenant; decides how long the law keeps
-	Locale     string     // of the tenant; decides the labels
-	DryRun     bool       // every chunk is taken back
+	Override   []string   // guards to ignore
+	Country    string     // of the tenant; decides how long the law keeps data
+	Locale     string     // of the tenant; decides the language of labels
+	DryRun     bool       // roll every chunk back
 	Merge      *MergeTerms
 	Law        *Law // nil: not read yet
 }
 
-// Chunk is what one transaction did.
+// Chunk is the result of one transaction.
 type Chunk struct {
-	Clients  int // that have their outcome now
-	Deferred int // that live traffic held, and that wait for a later chunk
-	Waiting  int // sessions that waited for the chunk's locks just before it gave them back
+	Clients  int // clients that got an outcome
+	Deferred int // clients that other sessions had locked, and that are left for a later chunk
+	Waiting  int // sessions that waited for the chunk's locks just before it ended
 	Counts   Counts
 	Elapsed  time.Duration
 	Late     map[string]int64 // rows, by table, written about the clients meanwhile and erased at once

@@ -10,7 +10,8 @@ import (
 
 var taskKinds = []jobs.TaskKind{jobs.BatchTask, jobs.MergeTask, jobs.MailTask}
 
-// asynq's mux gives a task to the longest pattern that is a prefix of its type.
+// asynq's mux calls the handler with the longest pattern that is a prefix of the
+// task's type.
 func TestNoHintTypeIsAPrefixOfAnother(t *testing.T) {
 	t.Parallel()
 	for _, a := range taskKinds {
@@ -20,7 +21,7 @@ func TestNoHintTypeIsAPrefixOfAnother(t *testing.T) {
 			}
 		}
 		if strings.HasPrefix(jobs.TaskKind("other").HintType(), a.HintType()) {
-			t.Errorf("a task of another kind would travel as %s", a.HintType())
+			t.Errorf("a task of an unknown kind has the type %s", a.HintType())
 		}
 	}
 }

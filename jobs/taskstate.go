@@ -2,10 +2,10 @@ package jobs
 
 import "slices"
 
-// TaskState is where a task stands.
+// TaskState is the state of a task.
 type TaskState string
 
-// The states of a task. It begins as pending.
+// The states of a task. A new task is pending.
 const (
 	TaskPending   TaskState = "pending"
 	TaskRunning   TaskState = "running"
@@ -19,12 +19,12 @@ func TaskStates() []TaskState {
 	return []TaskState{TaskPending, TaskRunning, TaskDone, TaskFailed, TaskCancelled}
 }
 
-// TaskTransition names a change of a task's state, for what causes it.
+// TaskTransition is a change of a task's state, named after its cause.
 type TaskTransition string
 
 // The transitions of a task.
 const (
-	ClaimTask   TaskTransition = "claim"        // a worker takes it: it was due, or its lease had run out
+	ClaimTask   TaskTransition = "claim"        // a worker claims it: it is due, or its lease has run out
 	ReleaseTask TaskTransition = "release"      // its worker gives it back, to be tried again later
 	YieldTask   TaskTransition = "yield"        // its worker gives it back because others wait for a worker
 	RecoverTask TaskTransition = "recover"      // its lease ran out: its worker died
@@ -34,7 +34,8 @@ const (
 	CancelTask  TaskTransition = "cancel"       // its job was cancelled
 )
 
-// taskTransitions is the whole state machine of tasks.
+// taskTransitions lists, for each transition, the states before it and the state
+// after it.
 var taskTransitions = []struct {
 	name TaskTransition
 	from []TaskState
@@ -59,7 +60,7 @@ func TaskTransitions() []TaskTransition {
 	return all
 }
 
-// From lists the states that the transition starts from.
+// From lists the states before the transition.
 func (t TaskTransition) From() []TaskState {
 	for _, row := range taskTransitions {
 		if row.name == t {
@@ -69,7 +70,7 @@ func (t TaskTransition) From() []TaskState {
 	return nil
 }
 
-// To is the state that the transition leads to; empty for an unknown one.
+// To returns the state after the transition; empty for an unknown transition.
 func (t TaskTransition) To() TaskState {
 	for _, row := range taskTransitions {
 		if row.name == t {
@@ -79,8 +80,8 @@ func (t TaskTransition) To() TaskState {
 	return ""
 }
 
-// Next lists the states that a task in state s may move to, in the order of
-// [TaskStates]; none for a final state.
+// Next lists the states that may follow s, in the order of [TaskStates]; none for
+// a final state.
 func (s TaskState) Next() []TaskState {
 	var next []TaskState
 	for _, to := range TaskStates() {
@@ -91,7 +92,7 @@ func (s TaskState) Next() []TaskState {
 	return next
 }
 
-// CanBecome reports whether any transition leads from s to state to.
+// CanBecome reports whether any transition changes s to the state to.
 func (s TaskState) CanBecome(to TaskState) bool {
 	for _, t := range taskTransitions {
 		if t.to == to && slices.Contains(t.from, s) {

@@ -52,7 +52,7 @@ func TestEveryPairOfTaskStatesHasItsTransitionsOrNone(t *testing.T) {
 	}
 	for _, step := range jobs.TaskTransitions() {
 		if !met[string(step)] {
-			t.Errorf("transition %s leads nowhere", step)
+			t.Errorf("transition %s has no state after it", step)
 		}
 	}
 }

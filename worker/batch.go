@@ -14,25 +14,25 @@ import (
 
 // Limits within one claim of a batch.
 const (
-	contentionTries  = 8                // chunks in a row that may fail because of locks before the batch is given back
-	clientTries      = 3                // attempts with a single client before it is failed: a race can cause the first errors
-	deferRounds      = 5                // how often each client that is left is put behind the others before one is failed
-	errorPatience    = 5 * time.Second  // at least, before that: an outage can be over
-	lockPatience     = 10 * time.Minute // at least, before that, if other sessions' locks are the reason
-	crashesToOne     = 3                // worker crashes without progress after which each chunk has one client
-	crashesToFail    = 6                // worker crashes without progress after which the next client is failed
+	contentionTries  = 8                // after so many chunks in a row failed because of locks, the batch is given back
+	clientTries      = 3                // attempts with a single client before it gets the outcome failed: a race can cause the first errors
+	deferRounds      = 5                // each client that is left is moved to the end so many times before one gets the outcome failed
+	errorPatience    = 5 * time.Second  // shortest time for these moves: an outage can end meanwhile
+	lockPatience     = 10 * time.Minute // shortest time for these moves, if locks of other sessions are the reason
+	crashesToOne     = 3                // after so many worker crashes without progress, each chunk has one client
+	crashesToFail    = 6                // after so many worker crashes without progress, the next client gets the outcome failed
 	chunkTimeout     = 5 * time.Minute  // for one transaction; far longer than any chunk should take
-	yieldAfterChunks = 3                // how often, in chunks, a batch checks whether other tasks wait for a worker
-	retryPause       = 2 * time.Second  // before a batch is tried again after an infrastructure error
-	operatorPause    = 30 * time.Second // at least, that a job stays blocked when only an operator can help: the reason must be readable
+	yieldAfterChunks = 3                // after so many chunks, a batch checks whether other tasks wait for a worker
+	retryPause       = 2 * time.Second  // pause before a batch is tried again after an infrastructure error
+	operatorPause    = 30 * time.Second // shortest time that a job stays blocked until an operator acts, so that the reason can be read
 )
 
-// codeCrash is the code of a client or mail that is failed because workers crash
-// whenever they process it.
+// codeCrash is the code of a client or mail that failed because workers crash
+// while they process it.
 const codeCrash = "worker_crashed"
 
-// codeLocked, the SQLSTATE lock_not_available, is the code of a client that is
-// failed because other sessions lock its rows all the time.
+// codeLocked, the SQLSTATE lock_not_available, is the code of a client that
+// failed because other sessions locked its rows all the time.
 const codeLocked = "55P03"
 
 // batches processes a batch or a merge, then further batches of the same tenant
@@ -47,14 +47,14 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 		span.SetAttributes(attribute.Int("oubli.clients", c.Position))
 		endSpan(span, err)
 		if err != nil || b.yielded {
-			return err // no wake: the next regular dispatch of any process is soon enough
+			return err // no Wake: the next regular dispatch of any process is soon enough
 		}
 		if s.isStopping() || ctx.Err() != nil {
 			s.o.Wake()
 			return nil
 		}
-		// Claim before the wake. Otherwise the dispatcher would send a hint for
-		// the batch that this worker can take at once, and the lane would be idle
+		// Claim before Wake. Otherwise the dispatcher would send a hint for the
+		// batch that this worker can claim at once, and the lane would be idle
 		// until a worker reads the queue.
 		c, err = s.next(ctx, c.TenantID)
 		s.o.Wake()
@@ -63,8 +63,8 @@ func (s *Server) batches(ctx context.Context, c *jobs.Claim) (err error) {
 }
 
 // next claims another batch for a worker that has finished one. Without Redis it
-// polls the database: no hint would tell it later of a task that is now locked,
-// delayed or not yet stored.
+// polls the database: a task that is locked, delayed or not yet stored now would
+// otherwise not be found later, because no hint can arrive.
 func (s *Server) next(ctx context.Context, tenant string) (*jobs.Claim, error) {
 	for {
 		redisDown := s.redisDown()
@@ -76,7 +76,7 @@ func (s *Server) next(ctx context.Context, tenant string) (*jobs.Claim, error) {
 	}
 }
 
-// idField is the log's key for a job's id.
+// idField is the name of the log field that has a job's id.
 func idField(merge bool) string {
 	if merge {
 		return "merge_id"
@@ -91,12 +91,12 @@ type batch struct {
 	*jobs.Claim
 	log        zerolog.Logger
 	contention int // chunks in a row that failed because of locks
-	refusals   int // refusals in a row of the client refusedKey, alone in its chunk
+	refusals   int // how often in a row the client refusedKey was refused, alone in its chunk
 	refusedKey string
 	refusedEnd int  // position of the end of the last refused chunk: a client before it is the cause; 0: none
-	chunks     int  // done since the claim
+	chunks     int  // chunks that succeeded since the claim
 	yielded    bool // given back, because other tasks wait
-	oneByOne   bool // workers crashed on this batch: take one client at a time, so that the next crash shows which one is the cause
+	oneByOne   bool // workers crashed on this batch: process one client at a time, so that the next crash shows which one is the cause
 }
 
 // run erases chunk after chunk until the batch is done or given back.
@@ -117,7 +117,7 @@ func (b *batch) run(ctx context.Context) error {
 			return err
 		}
 		if b.isStopping() || ctx.Err() != nil {
-			continue // stopped while it waited for the load to fall
+			continue // stopped while it waited for a lower load
 		}
 		done := b.chunks
 		ours, err := b.eraseChunk(ctx)
@@ -142,8 +142,7 @@ func (b *batch) run(ctx context.Context) error {
 // the batch.
 func (b *batch) eraseChunk(ctx context.Context) (ours bool, err error) {
 	n := b.size()
-	// A stop does not interrupt a chunk that has begun: it commits or rolls back
-	// soon without that.
+	// A stop does not interrupt a chunk that has begun, because it ends soon.
 	work, cancel := context.WithTimeout(context.WithoutCancel(ctx), chunkTimeout)
 	defer cancel()
 	work, span := b.o.Tracer.Start(work, "chunk")
@@ -177,10 +176,10 @@ func (b *batch) eraseChunk(ctx context.Context) (ours bool, err error) {
 	return true, nil
 }
 
-// size is the number of clients in the next chunk: what the chunk-size controller
-// says, but one after workers crashed, and after a refused chunk half of what is
-// left of it, so that soon the client that caused the refusal is in a chunk of
-// its own.
+// size returns the number of clients in the next chunk. The chunk-size controller
+// decides it, with two exceptions: after worker crashes it is one, and after a
+// refused chunk it is half of the clients that are left of it, until the client
+// that caused the refusal is alone in its chunk.
 func (b *batch) size() int {
 	n := min(b.sizes.next(), b.Left())
 	if b.oneByOne || b.Kind == jobs.MergeTask {
@@ -199,10 +198,10 @@ func (b *batch) shrink() {
 	}
 }
 
-// chunkFailed decides what to do after a chunk of n clients failed. An error that
-// PostgreSQL answered is the chunk's, whatever its SQLSTATE, as long as the
-// database takes a small write of ours: the lease's. Otherwise it is an outage,
-// which is nobody's fault.
+// chunkFailed decides what to do after a chunk of n clients failed. If PostgreSQL
+// answered with an error, of any SQLSTATE, and the lease can still be extended,
+// the clients of the chunk caused the error. If the lease cannot be extended, the
+// database is out of order, and no client is failed because of it.
 func (b *batch) chunkFailed(ctx context.Context, n int, err error) (ours bool, _ error) {
 	e, _ := errors.AsType[*jobs.Error](err)
 	switch {
@@ -222,7 +221,7 @@ func (b *batch) chunkFailed(ctx context.Context, n int, err error) (ours bool, _
 		b.shrink()
 		return false, b.giveBackAfter(ctx, err)
 	case jobs.KindOf(err) == jobs.Unavailable:
-		b.shrink() // less may work
+		b.shrink() // fewer clients may succeed
 		if n == 1 {
 			return b.deferClient(ctx, e, errorPatience)
 		}
@@ -245,8 +244,9 @@ func (b *batch) chunkFailed(ctx context.Context, n int, err error) (ours bool, _
 	return true, nil
 }
 
-// codeOf is the code of a client that is failed because of an error. Codes that
-// say what to do next give way to the SQLSTATE.
+// codeOf returns the code for a client that failed because of an error. For an
+// error of kind Unavailable this is the SQLSTATE, because its code only says how
+// to retry.
 func codeOf(e *jobs.Error) string {
 	switch {
 	case e == nil || e.Code == "":
@@ -257,12 +257,12 @@ func codeOf(e *jobs.Error) string {
 	return e.Code
 }
 
-// deferClient moves the client that alone met an error to the end, so that the
-// others can go on. When each client that is left has been there several times
-// and none could be erased in between, and some time has passed, the client is
-// failed: a job must end.
+// deferClient moves a client that met an error, alone in its chunk, to the end of
+// the batch, so that the others can be erased. After each client that is left was
+// moved several times, over at least this time, and none could be erased in
+// between, the client gets the outcome failed, so that the job can end.
 func (b *batch) deferClient(ctx context.Context, e *jobs.Error, patience time.Duration) (ours bool, err error) {
-	// If not even this write succeeds, there is an outage.
+	// This extends the lease. If that fails, the database is out of order.
 	if ours, err := b.retryAfter(ctx, 0); err != nil || !ours {
 		return false, err
 	}
@@ -290,8 +290,8 @@ func (b *batch) deferClient(ctx context.Context, e *jobs.Error, patience time.Du
 	return false, b.giveBack(ctx, b.Claim, jitter(retryPause), false, codeOf(e))
 }
 
-// patienceOver reports whether each client that is left has been put behind the
-// others deferRounds times, over at least this time, and none could be erased in
+// patienceOver reports whether each client that is left was moved to the end
+// deferRounds times, over at least this time, and none could be erased in
 // between.
 func (b *batch) patienceOver(atLeast time.Duration) bool {
 	return b.Deferrals >= deferRounds*b.Left() && time.Since(b.DeferredSince) >= atLeast
@@ -320,8 +320,8 @@ func (b *batch) fail(ctx context.Context, e *jobs.Error) error {
 	return err
 }
 
-// retryLocked pauses after a chunk that other sessions' locks stopped, longer
-// each time, and gives the batch back after contentionTries in a row.
+// retryLocked pauses after a chunk failed because of other sessions' locks, longer
+// each time, and gives the batch back after contentionTries failures in a row.
 func (b *batch) retryLocked(ctx context.Context, why string) (ours bool, err error) {
 	if b.contention++; b.contention < contentionTries {
 		return b.retryAfter(ctx, jitter(time.Duration(b.contention)*50*time.Millisecond))
@@ -331,9 +331,9 @@ func (b *batch) retryLocked(ctx context.Context, why string) (ours bool, err err
 	return false, b.giveBack(ctx, b.Claim, jitter(retryPause), false, jobs.CodeContention)
 }
 
-// retryAfter pauses and extends the lease for another attempt. An attempt that
-// commits nothing does not extend it, and a few of them can take longer than the
-// lease: it would then count as a worker's crash, and clients fail after those.
+// retryAfter pauses and extends the lease for another attempt. Only a commit
+// extends the lease otherwise. Without this, the lease could run out after a few
+// failed attempts, which would count as a crash of the worker.
 func (b *batch) retryAfter(ctx context.Context, pause time.Duration) (ours bool, err error) {
 	b.pause(ctx, pause)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

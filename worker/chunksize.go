@@ -15,14 +15,14 @@ type sizeController struct {
 	max    int
 }
 
-// firstChunk is the size to begin with: small enough for any schema.
+// firstChunk is the first size. It is small enough for any schema.
 const firstChunk = 50
 
 func newSizeController(target time.Duration, most int) *sizeController {
 	return &sizeController{size: min(firstChunk, float64(most)), target: target, max: most}
 }
 
-// next is the number of clients for the next chunk.
+// next returns the number of clients for the next chunk.
 func (c *sizeController) next() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -41,7 +41,8 @@ func TestAChunkThatOutlastsTheTargetShrinksTheNextAtMostByHalf(t *testing.T) {
 	}
 }
 
-// A few clients cost a round trip, as many do: their rate says nothing.
+// The round trips dominate the time of a chunk of a few clients, so its time per
+// client says nothing about larger chunks.
 func TestASmallChunkDoesNotShrinkTheNext(t *testing.T) {
 	t.Parallel()
 	s := newSizeController(target, 1000)
@@ -76,7 +77,7 @@ func TestSizesStayWithinTheirBounds(t *testing.T) {
 	s.learn(0, time.Second)
 	s.learn(1, 0)
 	if s.next() != 1 {
-		t.Errorf("nothing learned from nothing, and the size is %d", s.next())
+		t.Errorf("after an empty chunk the size is %d", s.next())
 	}
 	if n := newSizeController(target, 10).next(); n != 10 {
 		t.Errorf("the first chunk is %d, want 10 at most", n)
@@ -89,11 +90,11 @@ func TestAChunkThatOthersWaitedForMakesTheNextALittleSmaller(t *testing.T) {
 	s.size = 200
 	s.reduce()
 	if got := s.next(); got != 140 {
-		t.Errorf("after 200 somebody waited for: %d, want 140", got)
+		t.Errorf("after a chunk of 200 for which a session waited: %d, want 140", got)
 	}
 	s.size = 1
 	s.reduce()
 	if got := s.next(); got != 1 {
-		t.Errorf("after 1 somebody waited for: %d, want 1", got)
+		t.Errorf("after a chunk of 1 for which a session waited: %d, want 1", got)
 	}
 }

@@ -13,17 +13,17 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// script answers for a database: what a chunk of these clients meets is decided by
-// its first client and by how often that one was tried.
-type script struct {
+// fakeStore replaces the database. answer decides the result of a chunk of n
+// clients from the key of its first client and the number of attempts with it.
+type fakeStore struct {
 	answer  func(key string, try, n int) error
-	outage  bool // the small write fails too
+	outage  bool // the lease cannot be extended either
 	tries   map[string]int
 	failed  []string
 	release string
 }
 
-func (f *script) EraseChunk(_ context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
+func (f *fakeStore) EraseChunk(_ context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
 	key := c.Keys[c.Position]
 	f.tries[key]++
 	if err := f.answer(key, f.tries[key], n); err != nil {
@@ -34,42 +34,42 @@ func (f *script) EraseChunk(_ context.Context, c *jobs.Claim, n int) (jobs.Chunk
 	return jobs.Chunk{Clients: n}, nil
 }
 
-func (f *script) FailClient(_ context.Context, c *jobs.Claim, code, _ string) error {
+func (f *fakeStore) FailClient(_ context.Context, c *jobs.Claim, code, _ string) error {
 	f.failed = append(f.failed, c.Keys[c.Position]+" "+code)
 	c.Position++
 	return nil
 }
 
-func (f *script) DeferClient(_ context.Context, c *jobs.Claim) error {
+func (f *fakeStore) DeferClient(_ context.Context, c *jobs.Claim) error {
 	key := c.Keys[c.Position]
 	c.Keys = append(slices.Delete(slices.Clone(c.Keys), c.Position, c.Position+1), key)
 	c.Deferrals++
 	return nil
 }
 
-func (f *script) Extend(context.Context, *jobs.Claim, time.Duration) error {
+func (f *fakeStore) Extend(context.Context, *jobs.Claim, time.Duration) error {
 	if f.outage {
 		return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, Msg: "extend lease"}
 	}
 	return nil
 }
 
-func (f *script) Release(_ context.Context, _ *jobs.Claim, _ time.Duration, _ bool, reason string) error {
+func (f *fakeStore) Release(_ context.Context, _ *jobs.Claim, _ time.Duration, _ bool, reason string) error {
 	f.release = reason
 	return nil
 }
 
-func (*script) Finish(context.Context, *jobs.Claim) error                    { return nil }
-func (*script) Block(context.Context, string, string, time.Duration) error   { return nil }
-func (*script) CheckLoad(context.Context) (string, error)                    { return "", nil }
-func (*script) Claim(context.Context, string) (*jobs.Claim, error)           { return nil, nil }
-func (*script) ClaimNext(context.Context, string, bool) (*jobs.Claim, error) { return nil, nil }
-func (*script) Hold(context.Context, *jobs.Claim, string) error              { return nil }
-func (*script) Yield(context.Context, *jobs.Claim) (bool, error)             { return false, nil }
+func (*fakeStore) Finish(context.Context, *jobs.Claim) error                    { return nil }
+func (*fakeStore) Block(context.Context, string, string, time.Duration) error   { return nil }
+func (*fakeStore) CheckLoad(context.Context) (string, error)                    { return "", nil }
+func (*fakeStore) Claim(context.Context, string) (*jobs.Claim, error)           { return nil, nil }
+func (*fakeStore) ClaimNext(context.Context, string, bool) (*jobs.Claim, error) { return nil, nil }
+func (*fakeStore) Hold(context.Context, *jobs.Claim, string) error              { return nil }
+func (*fakeStore) Yield(context.Context, *jobs.Claim) (bool, error)             { return false, nil }
 
-// run gives a batch of these clients to a worker until it ends, or is given back
-// without a chance to end.
-func (f *script) run(t *testing.T, c *jobs.Claim) {
+// run processes a batch of these clients until it ends, or until it was given
+// back 20 times.
+func (f *fakeStore) run(t *testing.T, c *jobs.Claim) {
 	t.Helper()
 	f.tries = map[string]int{}
 	o := Options{Claims: f, Eraser: f, Redis: redis.NewClient(&redis.Options{Addr: "127.0.0.1:1"}), Log: zerolog.Nop()}.withDefaults()
@@ -86,7 +86,7 @@ func (f *script) run(t *testing.T, c *jobs.Claim) {
 	}
 }
 
-// refusedBy is an error that PostgreSQL answered.
+// refusedBy returns the error for an SQLSTATE that PostgreSQL answered.
 func refusedBy(state string) error {
 	switch state {
 	case "23505":
@@ -97,11 +97,11 @@ func refusedBy(state string) error {
 	return &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeUnavailable, State: state}
 }
 
-// Refusals are counted for each client: a client who loses one race does not pay
-// for those of the client before it.
+// Refusals are counted for each client by itself: one refusal of a client after
+// several of the client before it must not make it fail.
 func TestRefusalsOfOneClientAreNotCountedForTheNext(t *testing.T) {
 	t.Parallel()
-	f := &script{answer: func(key string, try, n int) error {
+	f := &fakeStore{answer: func(key string, try, n int) error {
 		switch {
 		case n > 1, key == "a" && try <= 3, key == "b" && try == 1:
 			return refusedBy("23505")
@@ -124,15 +124,15 @@ func TestAClientIsFailedOnlyAfterRoundsInWhichNobodyElseIsLeft(t *testing.T) {
 		ago    time.Duration
 		failed string
 	}{
-		"error of the infrastructure": {"53200", false, time.Hour, "[a 53200]"},
-		"locks, for an hour":          {"40001", false, time.Hour, "[a 40001]"},
-		"locks, for a moment":         {"40001", false, 0, "[]"},
-		"error, for a moment":         {"53200", false, 0, "[]"},
-		"outage":                      {"53200", true, time.Hour, "[]"},
+		"infrastructure error, for an hour":  {"53200", false, time.Hour, "[a 53200]"},
+		"locks, for an hour":                 {"40001", false, time.Hour, "[a 40001]"},
+		"locks, for a short time":            {"40001", false, 0, "[]"},
+		"infrastructure error, a short time": {"53200", false, 0, "[]"},
+		"outage":                             {"53200", true, time.Hour, "[]"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := &script{outage: c.outage, answer: func(key string, _, n int) error {
+			f := &fakeStore{outage: c.outage, answer: func(key string, _, n int) error {
 				if key == "a" || n > 1 {
 					return refusedBy(c.state)
 				}
@@ -147,7 +147,7 @@ func TestAClientIsFailedOnlyAfterRoundsInWhichNobodyElseIsLeft(t *testing.T) {
 				t.Errorf("failed after %d tries", f.tries["a"])
 			}
 			if c.outage && claim.Deferrals > 0 {
-				t.Error("an outage counts against clients")
+				t.Error("clients were moved to the end because of an outage")
 			}
 		})
 	}

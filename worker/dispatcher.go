@@ -15,18 +15,18 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// DispatcherOptions is what a Dispatcher needs. Zero durations stand for the defaults that
-// the comments name.
+// DispatcherOptions are the parts and settings of a Dispatcher. A zero duration
+// means the default that its comment gives.
 type DispatcherOptions struct {
 	Outbox      Outbox
 	Recovery    Recovery    // nil: only dispatch
-	Maintenance Maintenance // nil in a process that does not work
+	Maintenance Maintenance // nil in a process without workers
 	Redis       redis.UniversalClient
 	Log         zerolog.Logger
 	Interval    time.Duration // between searches for due tasks; 300 ms
-	Reconcile   time.Duration // between searches for lost hints and workers; 1 s
-	HintAge     time.Duration // age at which an unclaimed hint is searched for in Redis; 2 s
-	TakenAge    time.Duration // age at which a hint that a worker took without a claim is sent again; 10 s
+	Reconcile   time.Duration // between searches for lost hints and crashed workers; 1 s
+	HintAge     time.Duration // age of an unclaimed hint after which it is looked up in Redis; 2 s
+	TakenAge    time.Duration // age after which a hint is sent again that a worker received without claiming the task; 10 s
 
 	Tracer trace.Tracer // nil: no spans
 
@@ -34,7 +34,7 @@ type DispatcherOptions struct {
 	Round func(loop string, err error) // called after each round of a loop
 }
 
-// Dispatcher sends a hint for every task that is due, and again when it is lost.
+// Dispatcher sends a hint for every task that is due, and sends lost hints again.
 type Dispatcher struct {
 	o         DispatcherOptions
 	client    *asynq.Client
@@ -73,7 +73,7 @@ func NewDispatcher(o DispatcherOptions) *Dispatcher {
 func (p *Dispatcher) Wake() {
 	select {
 	case p.wake <- struct{}{}:
-	default: // a wake is already pending, and its round will find the same tasks
+	default: // a call of Wake is already pending, and its round will find the same tasks
 	}
 }
 
@@ -95,8 +95,9 @@ func (p *Dispatcher) Run(ctx context.Context) {
 	loops.Wait()
 }
 
-// every runs f at each tick and wake. It logs the first success after errors, and
-// of errors in a row each different text once, up to streakErrors of them.
+// every runs f at each tick and after each Wake. It logs the first success after
+// errors. Of errors in a row it logs each different text once, up to streakErrors
+// of them.
 func (p *Dispatcher) every(ctx context.Context, interval time.Duration, wake <-chan struct{}, name string, f func(context.Context) error) {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
@@ -127,12 +128,12 @@ func (p *Dispatcher) every(ctx context.Context, interval time.Duration, wake <-c
 	}
 }
 
-// wakePause is the least time between the begin of a round and the next one that
-// a wake asks for. The first wake after a pause is answered at once; many that
-// come close together share rounds.
+// wakePause is the shortest time between the begins of two rounds, if Wake asks
+// for the second. A call of Wake after this time starts a round at once; several
+// calls within it start one round together.
 const wakePause = 15 * time.Millisecond
 
-// pause waits for d, and reports whether ctx goes on.
+// pause waits for d. It returns false if ctx ends before.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
@@ -150,7 +151,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 // streakErrors is how many different errors in a row a loop logs.
 const streakErrors = 20
 
-// roundTimeout bounds one round of dispatching, for which a stop may have to wait.
+// roundTimeout bounds one round of dispatching. A stop waits for the round.
 const roundTimeout = 10 * time.Second
 
 // dispatch marks due tasks and enqueues their hints. While Redis does not answer
@@ -162,8 +163,9 @@ func (p *Dispatcher) dispatch(ctx context.Context) error {
 		}
 		p.redisDown = false
 	}
-	// A stop must not come between a mark and its hint: the task would count as
-	// dispatched, and wait until some process finds that its hint is missing.
+	// A stop must not interrupt between marking a task and sending its hint: the
+	// task would count as dispatched, and would wait until some process finds that
+	// its hint is missing.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), roundTimeout)
 	defer cancel()
 	due, err := p.o.Outbox.Dispatch(ctx)
@@ -197,8 +199,8 @@ func (p *Dispatcher) redis(ctx context.Context, f func(context.Context) error) e
 	return f(ctx)
 }
 
-// hintTimeout is longer than any batch takes: asynq starts a retry while a
-// handler that exceeds its timeout still runs, and zero would mean half an hour.
+// hintTimeout is longer than any batch takes. After the timeout, asynq would start
+// a retry although the handler still runs. Zero would mean half an hour.
 const hintTimeout = 24 * time.Hour
 
 func (p *Dispatcher) enqueue(ctx context.Context, d jobs.Dispatch) (err error) {
@@ -275,9 +277,9 @@ func (p *Dispatcher) resendHints(ctx context.Context) error {
 	return nil
 }
 
-// tidy deletes what nobody needs any more, in the database and in Redis. asynq
-// archives the hint of a worker that crashed, although the database has sent
-// another since; if thousands of archived hints expire at the same time, asynq's
+// tidy deletes old data of oubli in the database and archived hints in Redis.
+// asynq archives the hint of a worker that crashed, although another hint was sent
+// for the task; if thousands of archived hints expire at the same time, asynq's
 // archiving fails.
 func (p *Dispatcher) tidy(ctx context.Context) error {
 	err := p.o.Recovery.Tidy(ctx)
@@ -336,9 +338,10 @@ func (p *Dispatcher) registerQueues(ctx context.Context) error {
 	return p.o.Redis.SAdd(ctx, "asynq:queues", names...).Err()
 }
 
-// hintLost reports whether no worker can get this hint any more. A hint that a
-// worker took without a claim counts as lost after TakenAge: the worker crashed
-// between the two, which asynq would notice only minutes later.
+// hintLost reports whether no worker can receive this hint any more. If a worker
+// has received the hint and has not claimed the task, the hint counts as lost
+// after TakenAge: the worker crashed in between, which asynq would notice only
+// minutes later.
 //
 // It reads asynq's own keys, because Redis can lose some of them: asynq's
 // inspector shows a hint as pending for ever when its payload is there but its
@@ -361,8 +364,8 @@ func (p *Dispatcher) hintLost(ctx context.Context, d jobs.Dispatch) (bool, error
 	case fields[1] == "active":
 		return d.Age > p.o.TakenAge, nil
 	case fields[1] == "pending":
-		// A worker can have taken it between the two answers. It claims the task
-		// then, and a second hint changes nothing.
+		// A worker may have received it between the two answers of Redis. It then
+		// claims the task, and a second hint changes nothing.
 		return errors.Is(place.Err(), redis.Nil), nil
 	}
 	return true, nil // archived or completed; this program's hints are never scheduled or retried by asynq

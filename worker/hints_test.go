@@ -35,7 +35,7 @@ func TestErasuresOfTwoTenantsEndAndLeaveRedisEmpty(t *testing.T) {
 			t.Errorf("job %+v", j)
 		}
 	}
-	r.post.exactly(t, 6)
+	r.mailServer.wantMails(t, 6)
 	if left := r.db.Existing(t, all); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
@@ -47,7 +47,7 @@ func TestErasuresOfTwoTenantsEndAndLeaveRedisEmpty(t *testing.T) {
 		}
 	}
 	bookingdb.Wait(t, "hints to be acknowledged", func() bool { return len(r.hintKeys()) == 0 })
-	r.tellsNothing(t)
+	r.wantNoClientData(t)
 }
 
 func TestBatchesOfTwoTenantsTakeTurns(t *testing.T) {
@@ -77,11 +77,11 @@ func TestBatchesOfTwoTenantsTakeTurns(t *testing.T) {
 		t.Errorf("%d chunks in %d turns", len(turns), got)
 	}
 	if n := r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE kind = 'batch' AND (failures > 0 OR crashes > 0)"); n > 0 {
-		t.Errorf("%d batches had trouble", n)
+		t.Errorf("%d batches failed or crashed", n)
 	}
 }
 
-// hintKeys are the keys of hints in Redis, in whatever state they are.
+// hintKeys returns the keys of all hints in Redis, in any state.
 func (r *rig) hintKeys() []string {
 	r.t.Helper()
 	var keys []string
@@ -94,15 +94,16 @@ func (r *rig) hintKeys() []string {
 	return keys
 }
 
-// tellsNothing looks for markers of clients in Redis and in the logs.
-func (r *rig) tellsNothing(t *testing.T) {
+// wantNoClientData fails the test if Redis or the log contains a marker of a
+// client.
+func (r *rig) wantNoClientData(t *testing.T) {
 	t.Helper()
 	if r.logged("vez") || r.logged("private.example") {
-		t.Error("the logs tell of a client")
+		t.Error("the log contains data of a client")
 	}
 	for _, k := range r.redis.Keys(t.Context(), "*").Val() {
 		if dump := r.redis.Dump(t.Context(), k).Val(); strings.Contains(k+dump, "vez") || strings.Contains(dump, "private.example") {
-			t.Errorf("Redis key %s tells of a client", k)
+			t.Errorf("Redis key %s contains data of a client", k)
 		}
 	}
 }
@@ -114,7 +115,7 @@ func TestHintsThatAreWrongLateOrDoubledChangeNothing(t *testing.T) {
 	done := r.accept(s, "1", r.db.Clients(t, 1, 10), "a@studio.example")
 	r.ended(s, done.ID)
 	tasks := r.db.Strings(t, "SELECT id::text FROM oubli.tasks ORDER BY kind")
-	// A batch that is pending, paused, and hinted as what it is not.
+	// A pending batch of a paused job. Below, hints of the wrong kind are sent too.
 	paused := r.accept(s, "2", r.db.Clients(t, 2, 40), "a@studio.example")
 	if _, err := s.Pause(t.Context(), jobs.Erasure, "2", paused.ID); err != nil && jobs.KindOf(err) != jobs.Conflict {
 		t.Fatal(err)
@@ -141,7 +142,7 @@ func TestHintsThatAreWrongLateOrDoubledChangeNothing(t *testing.T) {
 			send(kind.HintType(), string(jobs.Hint{TaskID: id}.Payload()))
 		}
 	}
-	send("erasure:unheard-of", `{"task_id":"x"}`) // archived by asynq, and swept away
+	send("erasure:unknown", `{"task_id":"x"}`) // asynq archives it, and the dispatcher deletes it
 	if _, err := s.Resume(t.Context(), jobs.Erasure, "2", paused.ID); err != nil && jobs.KindOf(err) != jobs.Conflict {
 		t.Fatal(err)
 	}
@@ -149,9 +150,9 @@ func TestHintsThatAreWrongLateOrDoubledChangeNothing(t *testing.T) {
 		t.Errorf("job %+v", j)
 	}
 	bookingdb.Wait(t, "Redis to be empty of hints", func() bool { return len(r.hintKeys()) == 0 })
-	r.post.exactly(t, 2)
+	r.mailServer.wantMails(t, 2)
 	if n := r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE crashes > 0 OR failures > 0"); n > 0 {
-		t.Errorf("%d tasks had trouble", n)
+		t.Errorf("%d tasks failed or crashed", n)
 	}
 }
 
@@ -161,7 +162,7 @@ func TestLosingAllOfRedisLosesNothing(t *testing.T) {
 	flushes := make(chan struct{}, 1)
 	s := r.run(func(o *repository.Options) {
 		chunks := 0
-		o.MaxConns, o.Lanes = 8, 1 // one lane: the failpoint is passed by one at a time
+		o.MaxConns, o.Lanes = 8, 1 // one lane, so that one worker at a time reaches the failpoint
 		o.Failpoint = func(name string) {
 			if name != "chunk:committed" {
 				return
@@ -183,8 +184,8 @@ func TestLosingAllOfRedisLosesNothing(t *testing.T) {
 	if j := r.ended(s, j.ID); j.State != jobs.Completed {
 		t.Errorf("job %+v", j)
 	}
-	r.post.exactly(t, 1)
-	// The dashboard sees the queues again.
+	r.mailServer.wantMails(t, 1)
+	// The dashboard shows the queues again.
 	bookingdb.Wait(t, "the queues to be registered", func() bool {
 		queues, err := r.asynq.Queues()
 		return err == nil && len(queues) == len(jobs.Queues())
@@ -204,11 +205,11 @@ func TestAJobThatIsAcceptedWithoutRedisIsDoneWhenItIsBack(t *testing.T) {
 	if j := r.ended(s, j.ID); j.State != jobs.Completed {
 		t.Errorf("job %+v", j)
 	}
-	r.post.exactly(t, 1)
+	r.mailServer.wantMails(t, 1)
 }
 
-// A worker that nobody can tell what to do next does what it finds in the
-// database.
+// Without Redis no hint arrives. A worker that has finished a batch claims the
+// next one in the database.
 func TestWorkUnderWayGoesOnWithoutRedis(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 600)
@@ -238,10 +239,10 @@ func TestWorkUnderWayGoesOnWithoutRedis(t *testing.T) {
 			t.Errorf("job %+v", j)
 		}
 	}
-	r.post.exactly(t, 2)
+	r.mailServer.wantMails(t, 2)
 }
 
-// What an operator does on the dashboard to a hint does nothing to the task.
+// Archiving or deleting a hint on the dashboard does not change the task.
 func TestAHintThatAnOperatorArchivesOrDeletesIsSentAgain(t *testing.T) {
 	t.Parallel()
 	for name, act := range map[string]func(*asynq.Inspector, string, string) error{
@@ -273,13 +274,13 @@ func TestAHintThatAnOperatorArchivesOrDeletesIsSentAgain(t *testing.T) {
 	}
 }
 
-// A Redis that lost some of its keys leaves halves of hints behind.
-func TestAHintOfWhichHalfIsLostIsSentAgain(t *testing.T) {
+// asynq stores a hint under several keys. Redis may lose only some of them.
+func TestAHintOfWhichRedisLostSomeKeysIsSentAgain(t *testing.T) {
 	t.Parallel()
 	for name, lose := range map[string]func(*rig, string){
-		"its place in the queue": func(r *rig, _ string) { r.redis.Del(r.t.Context(), "asynq:{interactive}:pending") },
-		"its text":               func(r *rig, hint string) { r.redis.Del(r.t.Context(), "asynq:{interactive}:t:"+hint) },
-		"its text, and a worker took the rest": func(r *rig, hint string) {
+		"the list of pending hints": func(r *rig, _ string) { r.redis.Del(r.t.Context(), "asynq:{interactive}:pending") },
+		"the hint's payload":        func(r *rig, hint string) { r.redis.Del(r.t.Context(), "asynq:{interactive}:t:"+hint) },
+		"the hint's payload, after a worker received the hint": func(r *rig, hint string) {
 			r.redis.Del(r.t.Context(), "asynq:{interactive}:pending", "asynq:{interactive}:t:"+hint)
 			r.redis.LPush(r.t.Context(), "asynq:{interactive}:active", hint)
 			r.redis.HSet(r.t.Context(), "asynq:{interactive}:t:"+hint, "state", "active")

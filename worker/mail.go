@@ -55,8 +55,8 @@ func (s *Server) deliver(ctx context.Context, c *jobs.Claim) error {
 	return s.o.Mails.GiveUp(context.WithoutCancel(ctx), c, reasonOf(err))
 }
 
-// send hands the mail to the sender. An error that is no jobs.Error is no answer
-// of the mail server, so the mail is tried again.
+// send gives the mail to the sender. An error that is no jobs.Error did not come
+// from the mail server, so the mail is tried again.
 func (s *Server) send(ctx context.Context, mail jobs.ReportMail) error {
 	err := s.o.Sender.Send(ctx, mail)
 	if _, ok := errors.AsType[*jobs.Error](err); ok || err == nil || errors.Is(err, context.Canceled) {
@@ -74,7 +74,7 @@ func (s *Server) giveMailBack(ctx context.Context, c *jobs.Claim, err error) err
 	return s.giveBack(ctx, c, jitter(pause), true, reasonOf(err))
 }
 
-// reasonOf is the part of an error that the task stores: its code or kind.
+// reasonOf returns the part of an error that the task stores: its code or kind.
 func reasonOf(err error) string {
 	if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code != "" {
 		return e.Code

@@ -19,8 +19,8 @@ var (
 func TestATemporaryMailErrorIsRetriedAndARefusalIsFinal(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 100)
-	r.post.answers = map[string][]error{
-		"again@studio.example": {later, later, errors.New("something that is no answer at all")},
+	r.mailServer.answers = map[string][]error{
+		"again@studio.example": {later, later, errors.New("an error that is not from the mail server")},
 		"never@studio.example": {later, never},
 	}
 	s := r.run()
@@ -38,16 +38,16 @@ func TestATemporaryMailErrorIsRetriedAndARefusalIsFinal(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("mails: %q", got)
 	}
-	r.post.exactly(t, 2)
+	r.mailServer.wantMails(t, 2)
 	if !r.logged("mail refused for good") || r.logged("@studio.example") {
-		t.Error("the log wants to tell of the refusal and not of the recipient")
+		t.Error("want the refusal in the log, without the recipient")
 	}
 }
 
 func TestAMailIsGivenUpAfterItsExpiry(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 100)
-	r.post.answers = map[string][]error{"a@studio.example": {later}}
+	r.mailServer.answers = map[string][]error{"a@studio.example": {later}}
 	s := r.store()
 	p, _ := r.dispatcher(s)
 	r.work(s, p, func(o *worker.Options) { o.MailExpiry = time.Nanosecond })
@@ -55,19 +55,19 @@ func TestAMailIsGivenUpAfterItsExpiry(t *testing.T) {
 	if j.State != jobs.Completed || j.Mail.State != jobs.MailFailed || j.Mail.Attempts != 1 {
 		t.Errorf("job %+v", j)
 	}
-	r.post.exactly(t, 0)
+	r.mailServer.wantMails(t, 0)
 }
 
-// The mail comes after the last batch and tells what the job's readers see.
-func TestTheMailTellsHowTheJobEnded(t *testing.T) {
+// The mail is sent after the last batch. It has the same counts as the API.
+func TestTheMailHasTheResultOfTheJob(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 300)
 	keys := append(r.db.Clients(t, 1, 45), "99999999")
 	r.db.Exec(t, "UPDATE clients SET legal_hold = true WHERE id = ANY($1::text[]::bigint[])", keys[:2])
 	s := r.run()
 	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
-	r.post.exactly(t, 1)
-	l := r.post.mails[0]
+	r.mailServer.wantMails(t, 1)
+	l := r.mailServer.mails[0]
 	if l.JobID != j.ID || l.State != j.State || l.Counts != j.Counts || !l.FinishedAt.Equal(*j.FinishedAt) ||
 		l.Counts.Pending != 0 || l.Counts.Skipped != 2 || l.Counts.NotFound != 1 {
 		t.Errorf("mail %+v\nof job %+v", l, j)

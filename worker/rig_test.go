@@ -26,7 +26,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	redis.SetLogger(silence{}) // it prints every refused connection while a test keeps Redis away
+	redis.SetLogger(silence{}) // it would print every refused connection while a test has stopped Redis
 	os.Exit(m.Run())
 }
 
@@ -34,21 +34,21 @@ type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
 
-// rig is a database, a Redis, a dispatcher, and the workers that a test starts. All
-// is real but the mail server.
+// rig is a database, a Redis server, a dispatcher, and the workers that a test
+// starts. All of them are real; only the mail server is a fake.
 type rig struct {
-	t      *testing.T
-	db     *bookingdb.DB
-	server *local.Redis
-	redis  *redis.Client
-	asynq  *asynq.Inspector
-	post   *post
-	log    testlog.Buffer
+	t          *testing.T
+	db         *bookingdb.DB
+	server     *local.Redis
+	redis      *redis.Client
+	asynq      *asynq.Inspector
+	mailServer *fakeMailServer
+	log        testlog.Buffer
 }
 
 func newRig(t *testing.T, clients int) *rig {
 	t.Helper()
-	r := &rig{t: t, db: bookingdb.New(t, clients), server: testdb.RedisServer(t, local.RedisOptions{}), post: newPost()}
+	r := &rig{t: t, db: bookingdb.New(t, clients), server: testdb.RedisServer(t, local.RedisOptions{}), mailServer: newFakeMailServer()}
 	for _, sql := range []string{
 		"UPDATE clients SET legal_hold = false, balance_cents = 0",
 		"UPDATE invoices SET status = 'paid' WHERE status = 'open'",
@@ -76,7 +76,7 @@ func (r *rig) newRedis() *redis.Client {
 	return c
 }
 
-// store opens the database as one process would.
+// store opens the database, as each process of oubli does.
 func (r *rig) store(change ...func(*repository.Options)) *repository.Store {
 	r.t.Helper()
 	o := repository.Options{URL: r.db.URL, Map: provoked(r.t), BatchClients: 20, Lease: time.Second, LockTimeout: 50 * time.Millisecond}
@@ -110,10 +110,10 @@ func (r *rig) dispatcher(s *repository.Store) (p *worker.Dispatcher, stop func()
 	return p, stop
 }
 
-// work starts a worker, which stops with the test if not before.
+// work starts a worker. It stops at the end of the test at the latest.
 func (r *rig) work(s *repository.Store, p *worker.Dispatcher, change ...func(*worker.Options)) *worker.Server {
 	r.t.Helper()
-	o := worker.Options{Claims: s, Eraser: s, Mails: s, Sender: r.post, Redis: r.newRedis(), Log: r.logger(),
+	o := worker.Options{Claims: s, Eraser: s, Mails: s, Sender: r.mailServer, Redis: r.newRedis(), Log: r.logger(),
 		Poll: 10 * time.Millisecond, MailRetry: 10 * time.Millisecond, Wake: p.Wake}
 	for _, f := range change {
 		f(&o)
@@ -126,7 +126,7 @@ func (r *rig) work(s *repository.Store, p *worker.Dispatcher, change ...func(*wo
 	return srv
 }
 
-// run starts the usual: one process with a dispatcher and a worker.
+// run starts a process with a dispatcher and a worker.
 func (r *rig) run(change ...func(*repository.Options)) *repository.Store {
 	r.t.Helper()
 	s := r.store(change...)
@@ -159,7 +159,7 @@ func (r *rig) job(s *repository.Store, id string) jobs.Job {
 	return j
 }
 
-// ended waits for the job's end, its mails included.
+// ended waits until the job has ended and its mails are sent or failed.
 func (r *rig) ended(s *repository.Store, id string) (j jobs.Job) {
 	r.t.Helper()
 	bookingdb.Wait(r.t, "the end of a job and its mails", func() bool {
@@ -191,18 +191,20 @@ triggers:
 	return m
 }
 
-// post stands for the mail server: it counts what it took and gives the
-// answers that a test has prepared for a recipient.
-type post struct {
+// fakeMailServer records the mails that it accepts. A test can set its next
+// answers for a recipient.
+type fakeMailServer struct {
 	mu      sync.Mutex
-	taken   map[string]int // by mail
+	taken   map[string]int // how often each mail was accepted, by its id
 	mails   []jobs.ReportMail
 	answers map[string][]error
 }
 
-func newPost() *post { return &post{taken: map[string]int{}, answers: map[string][]error{}} }
+func newFakeMailServer() *fakeMailServer {
+	return &fakeMailServer{taken: map[string]int{}, answers: map[string][]error{}}
+}
 
-func (p *post) Send(_ context.Context, l jobs.ReportMail) error {
+func (p *fakeMailServer) Send(_ context.Context, l jobs.ReportMail) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if next := p.answers[l.To]; len(next) > 0 {
@@ -214,8 +216,8 @@ func (p *post) Send(_ context.Context, l jobs.ReportMail) error {
 	return nil
 }
 
-// exactly fails the test unless this many mails were taken, each once.
-func (p *post) exactly(t *testing.T, n int) {
+// wantMails fails the test unless n mails were accepted, each once.
+func (p *fakeMailServer) wantMails(t *testing.T, n int) {
 	t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()

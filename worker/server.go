@@ -18,8 +18,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Options is what a Server needs. Zero numbers and durations stand for the
-// defaults that the comments name.
+// Options are the parts and settings of a Server. A zero number or duration means
+// the default that its comment gives.
 type Options struct {
 	Claims Claims
 	Eraser Eraser
@@ -28,10 +28,10 @@ type Options struct {
 	Redis  redis.UniversalClient
 	Log    zerolog.Logger
 
-	Concurrency int           // hints worked on at a time; 2
+	Concurrency int           // number of worker slots, each of which processes one task at a time; 2
 	ChunkTarget time.Duration // transaction time that chunk sizes aim for; 100 ms
-	WorkShare   int           // percent of its time that a slot erases; 100
-	ChunkMax    int           // most clients in one transaction; 1000
+	WorkShare   int           // percentage of its time in which a slot works; 100
+	ChunkMax    int           // largest number of clients in one transaction; 1000
 	Stop        time.Duration // how long Stop waits for running chunks and mails; 20 s
 	MailRetry   time.Duration // first pause after a mail could not be sent; it doubles up to an hour; 30 s
 	MailLease   time.Duration // longer than an SMTP dialogue and a recovery of the database; 2 min
@@ -143,16 +143,16 @@ const (
 // second. It may be called more than once, and before Start.
 func (s *Server) StopTaking() {
 	s.tell.Do(func() {
-		// First no further hints, so that this server does not take the task that it
-		// gives back.
+		// Take no further hints first, so that this server does not claim again the
+		// task that it gives back.
 		s.within(asynqStop, s.asynq.Stop)
 		close(s.stopping)
 	})
 }
 
-// Stop takes no further hints, waits for running chunks and mails, gives the
-// unfinished tasks back, and returns when that is done or after Options.Stop. It
-// may be called more than once, and before Start.
+// Stop takes no further hints, waits for running chunks and mails, and gives
+// unfinished tasks back. It returns after that, or after Options.Stop if that is
+// earlier. It may be called more than once, and before Start.
 func (s *Server) Stop() {
 	s.StopTaking()
 	s.stop.Do(func() {
@@ -161,7 +161,7 @@ func (s *Server) Stop() {
 			defer close(ended)
 			s.asynq.Shutdown()
 		}()
-		s.handlers.Lock() // once all of them have returned
+		s.handlers.Lock() // waits until all of them have returned
 		defer s.handlers.Unlock()
 		s.ended.Store(s.within(asynqShutdown, func() { <-ended }))
 		if !s.ended.Load() {
@@ -170,9 +170,9 @@ func (s *Server) Stop() {
 	})
 }
 
-// Ended reports whether asynq has ended too since Stop. While Redis hangs it
-// does not, and then Redis's client must stay open: asynq panics when somebody
-// closes it.
+// Ended reports whether asynq has shut down after Stop. It has not while Redis
+// hangs; the client of Redis must then stay open, because asynq panics if it is
+// closed.
 func (s *Server) Ended() bool { return s.ended.Load() }
 
 // within runs f and reports whether it returned in time.
@@ -192,15 +192,15 @@ func (s *Server) within(d time.Duration, f func()) bool {
 	}
 }
 
-// handle decodes the hint and always reports success: whatever happens is in
-// the database, which sends the hint again. asynq would keep an error's text in
-// Redis and show it on its dashboard.
+// handle processes a hint and always reports success to asynq. The database has
+// the result, and the dispatcher sends the hint again if necessary. asynq would
+// store the text of an error in Redis and show it on its dashboard.
 func (s *Server) handle(ctx context.Context, hint *asynq.Task) error {
 	defer s.recoverPanic(hint.Type())
 	s.handlers.RLock()
 	defer s.handlers.RUnlock()
 	if s.isStopping() {
-		return nil // the database sends the hint again
+		return nil // the dispatcher sends the hint again
 	}
 	var h jobs.Hint
 	if err := json.Unmarshal(hint.Payload(), &h); err != nil || h.TaskID == "" {
@@ -232,7 +232,7 @@ func (s *Server) work(ctx context.Context, taskID string) error {
 	return s.giveBack(ctx, c, retryPause, false, "unknown kind")
 }
 
-// recoverPanic stops a panic before asynq, which would write its text to Redis.
+// recoverPanic recovers from a panic, because asynq would write its text to Redis.
 // The task's lease runs out then, which counts as a crash.
 func (s *Server) recoverPanic(hintType string) {
 	if r := recover(); r != nil {

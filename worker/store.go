@@ -13,15 +13,16 @@ type Outbox interface {
 	Undispatch(ctx context.Context, lost []jobs.Dispatch) error
 }
 
-// Recovery finds tasks whose hint or worker may be lost, and cleans up.
+// Recovery finds tasks whose hint is lost or whose worker has crashed, and deletes
+// old data.
 type Recovery interface {
 	Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error)
 	Recover(ctx context.Context) (int, error)
 	Tidy(ctx context.Context) error
 }
 
-// Maintenance is the regular work that only workers do, because it needs their
-// map and their right to write to the application's tables.
+// Maintenance is the regular work that only processes with workers do, because it
+// needs their map and their right to write to the application's tables.
 type Maintenance interface {
 	Unblock(ctx context.Context) (int, error)
 	RefreshViews(ctx context.Context) error
@@ -30,8 +31,8 @@ type Maintenance interface {
 	SweepRetained(ctx context.Context) ([]jobs.Swept, error)
 }
 
-// Claims gives tasks to workers and takes them back. redisDown makes ClaimNext
-// return tasks whose hints no worker can fetch.
+// Claims gives tasks to workers and takes them back. With redisDown, ClaimNext
+// also returns tasks whose hints are in Redis, because no worker can receive them.
 type Claims interface {
 	Claim(ctx context.Context, taskID string) (*jobs.Claim, error)
 	ClaimNext(ctx context.Context, tenantID string, redisDown bool) (*jobs.Claim, error)
@@ -57,8 +58,8 @@ type Mails interface {
 	GiveUp(ctx context.Context, c *jobs.Claim, reason string) error
 }
 
-// Sender hands a mail to a mail server. After an error of kind Unavailable it
-// is tried again; any other error is final.
+// Sender sends a mail to a mail server. After an error of kind Unavailable the
+// mail is tried again; any other error of package jobs is final.
 type Sender interface {
 	Send(ctx context.Context, mail jobs.ReportMail) error
 }

@@ -15,7 +15,7 @@ import (
 // noTracer is the tracer when no spans are wanted.
 var noTracer = noop.NewTracerProvider().Tracer("")
 
-// withTrace puts ctx into the trace of the request that made a job.
+// withTrace returns ctx within the trace of the request that created the job.
 func withTrace(ctx context.Context, traceparent string) context.Context {
 	if traceparent == "" {
 		return ctx
@@ -30,8 +30,8 @@ func (s *Server) taskSpan(ctx context.Context, c *jobs.Claim) (context.Context, 
 		attribute.Int("oubli.number", c.Number), attribute.Int("oubli.attempt", c.Attempt)))
 }
 
-// setStatus marks a span as failed if err is not nil. Like a task, it takes only
-// the error's code or kind.
+// setStatus marks a span as failed if err is not nil. The span contains only the
+// error's code or kind.
 func setStatus(span trace.Span, err error) {
 	if err != nil {
 		span.SetStatus(codes.Error, reasonOf(err))

@@ -46,11 +46,11 @@ func TestARefusedClientFailsAloneAndIsNotNamed(t *testing.T) {
 	if !slices.Equal(left, refused) {
 		t.Errorf("left %v, want %v", left, refused)
 	}
-	r.tellsNothing(t)
+	r.wantNoClientData(t)
 }
 
-// That others wait for the worker keeps nobody from being set apart: a search
-// that began anew at each turn would never end.
+// A batch yields to batches of other tenants. The search for a refused client must
+// end nevertheless: it must not start again each time.
 func TestRefusedAndLockedClientsDelayNoOthersWhileTenantsTakeTurns(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 600)
@@ -65,7 +65,7 @@ func TestRefusedAndLockedClientsDelayNoOthersWhileTenantsTakeTurns(t *testing.T)
 			WHERE studio_id = $1 AND NOT is_anonymous AND EXISTS (SELECT FROM appointments WHERE client_id = c.id)
 			ORDER BY id LIMIT 9`, i+1)
 		if i == 3 {
-			keys = keys[:1] // refused alone
+			keys = keys[:1] // the refused client alone
 		}
 		r.db.Exec(t, "UPDATE clients SET email = 'vez' || id || '@private.example' WHERE id = $1::text::bigint", keys[len(keys)/2])
 		if i == 0 {
@@ -96,8 +96,8 @@ func TestRefusedAndLockedClientsDelayNoOthersWhileTenantsTakeTurns(t *testing.T)
 	}
 }
 
-// Another transaction that locks rows costs time and nothing else: no client is failed,
-// no death is counted, and the others are erased meanwhile.
+// While another transaction locks rows, no client fails, no crash is counted, and
+// the other clients are erased.
 func TestLocksOfAnotherTransactionDelayOnlyTheLockedClients(t *testing.T) {
 	t.Parallel()
 	for name, sql := range map[string]string{
@@ -122,8 +122,8 @@ func TestLocksOfAnotherTransactionDelayOnlyTheLockedClients(t *testing.T) {
 			s := r.run()
 			id := r.accept(s, "1", keys, "a@studio.example").ID
 			bookingdb.Wait(t, "all others to be erased", func() bool { return r.job(s, id).Counts.Pending == 1 })
-			// The batch is tried again until the other transaction ends: given back at
-			// least once, it must not look like a crash.
+			// The batch is given back and tried again until the other transaction ends.
+			// That must not count as a crash.
 			bookingdb.Wait(t, "the batch to be given back", func() bool {
 				return r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'pending' AND last_error = 'contention'") == 1
 			})
@@ -140,27 +140,28 @@ func TestLocksOfAnotherTransactionDelayOnlyTheLockedClients(t *testing.T) {
 	}
 }
 
-// mortal is an eraser that dies over one client, as a process would that is
-// killed for its memory: nothing of the chunk commits, and nobody says goodbye.
-type mortal struct {
+// crashingEraser panics when a chunk contains one client. It simulates a worker
+// process that is killed: the chunk does not commit, and the task is not given
+// back.
+type crashingEraser struct {
 	*repository.Store
 	client string
 }
 
-func (m mortal) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
+func (m crashingEraser) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
 	if slices.Contains(c.Keys[c.Position:min(c.Position+n, len(c.Keys))], m.client) {
 		panic("vez " + m.client)
 	}
 	return m.Store.EraseChunk(ctx, c, n)
 }
 
-func TestAClientAtWhomWorkersDieFailsInTheEndAndTheOthersAreErased(t *testing.T) {
+func TestAClientOnWhichWorkersCrashFailsAndTheOthersAreErased(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 300)
 	keys := r.db.Clients(t, 1, 8)
 	s := r.store()
 	p, _ := r.dispatcher(s)
-	r.work(s, p, func(o *worker.Options) { o.Eraser = mortal{s, keys[4]} })
+	r.work(s, p, func(o *worker.Options) { o.Eraser = crashingEraser{s, keys[4]} })
 	j := r.ended(s, r.accept(s, "1", keys, "a@studio.example").ID)
 	if j.State != jobs.CompletedWithExceptions || j.Exceptions["worker_crashed"] != 1 || j.Counts.Erased+j.Counts.ErasedRetained != 7 {
 		t.Errorf("job %+v", j)
@@ -169,13 +170,13 @@ func TestAClientAtWhomWorkersDieFailsInTheEndAndTheOthersAreErased(t *testing.T)
 		t.Errorf("left %v, want %s", left, keys[4])
 	}
 	if !r.logged("handler panicked") {
-		t.Error("nobody died: the test says nothing")
+		t.Error("no handler panicked, so this test proves nothing")
 	}
-	r.tellsNothing(t)
+	r.wantNoClientData(t)
 }
 
-// A worker that is stopped, as by SIGSTOP, in the middle of a chunk loses its
-// batch to another, and changes nothing when it wakes.
+// A worker process hangs in the middle of a chunk, as after SIGSTOP. Another worker
+// claims its batch. When the first one continues, it changes nothing.
 func TestAStoppedWorkersBatchIsTakenOver(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 300)
@@ -196,7 +197,7 @@ func TestAStoppedWorkersBatchIsTakenOver(t *testing.T) {
 	keys := r.db.Clients(t, 1, 60)
 	id := r.accept(sleeper, "1", keys, "a@studio.example").ID
 	<-here
-	stop() // its dispatcher is stopped with it
+	stop() // the dispatcher of the same process hangs too
 
 	s := r.run(func(o *repository.Options) { o.Lanes = 1 })
 	if j := r.ended(s, id); j.State != jobs.Completed || j.Counts.NotFound != 0 {
@@ -204,13 +205,15 @@ func TestAStoppedWorkersBatchIsTakenOver(t *testing.T) {
 	}
 	rows := r.db.Untouched(t, keys)
 	close(goOn)
-	bookingdb.Wait(t, "the sleeper to notice", func() bool { return r.logged("batch given back") || r.logged("stopped between chunks") })
+	bookingdb.Wait(t, "the first worker to lose its batch", func() bool {
+		return r.logged("batch given back") || r.logged("stopped between chunks")
+	})
 	for i, now := range r.db.Untouched(t, keys) {
 		if now != rows[i] {
 			t.Errorf("%+v became %+v", rows[i], now)
 		}
 	}
-	r.post.exactly(t, 1)
+	r.mailServer.wantMails(t, 1)
 	r.db.SameTotals(t)
 }
 
@@ -227,13 +230,13 @@ func TestAWorkerThatStopsGivesItsBatchBackAtOnce(t *testing.T) {
 	id := r.accept(s, "1", r.db.Clients(t, 1, 150), "a@studio.example").ID
 	<-begun
 	srv.Stop()
-	srv.Stop() // twice is harmless
+	srv.Stop() // a second call changes nothing
 	if n := r.db.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'running'"); n != 0 {
 		t.Errorf("%d tasks are still claimed, for an hour", n)
 	}
 	left := r.job(s, id).Counts.Pending
 	if left == 0 || left == 150 {
-		t.Errorf("%d clients pending: want the work stopped in its middle", left)
+		t.Errorf("%d clients pending: want some, but not all", left)
 	}
 	r.work(s, p)
 	if j := r.ended(s, id); j.State != jobs.Completed {
@@ -250,8 +253,8 @@ func TestAServerThatNeverStartedCanBeStopped(t *testing.T) {
 	worker.NewServer(worker.Options{Redis: r.redis}).Stop()
 }
 
-// A schema that has grown something unknown blocks the job; nothing more is
-// erased until the map covers it again, and then it goes on by itself.
+// A new table that the map does not cover blocks the job. Nothing more is erased
+// until the map covers it; then the job continues by itself.
 func TestASchemaThatGrowsBlocksTheJobUntilTheMapCoversIt(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, 600)

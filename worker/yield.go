@@ -13,14 +13,15 @@ const (
 	// loadCheckPause is the time between two load checks while the load is too
 	// high. A claim's lease is much longer.
 	loadCheckPause = time.Second
-	// longestPause is well below a lease, which nothing extends during a pause.
+	// longestPause is much shorter than a lease, which is not extended during a
+	// pause.
 	longestPause = 2 * time.Second
 )
 
-// waitForLoad waits while the database's load is beyond the limits, and shows
-// the reason in the job. It reports whether this worker still holds the batch.
+// waitForLoad waits while the database's load exceeds the limits, and stores the
+// reason in the job. It reports whether this worker still has the batch.
 func (b *batch) waitForLoad(ctx context.Context) (ours bool, err error) {
-	for held := false; ; held = true {
+	for waiting := false; ; waiting = true {
 		reason, err := b.o.Eraser.CheckLoad(ctx)
 		if err != nil {
 			return false, b.giveBackAfter(ctx, err)
@@ -28,7 +29,7 @@ func (b *batch) waitForLoad(ctx context.Context) (ours bool, err error) {
 		if reason == "" || b.isStopping() || ctx.Err() != nil {
 			return true, nil
 		}
-		if !held {
+		if !waiting {
 			b.log.Info().Str("why", reason).Msg("waiting until the database's load is lower")
 		}
 		if err := b.o.Claims.Hold(ctx, b.Claim, reason); err != nil {
@@ -57,12 +58,12 @@ func (b *batch) pauseAfter(ctx context.Context, chunk jobs.Chunk) {
 }
 
 // yieldToWaiting gives the batch back if other tasks wait for a worker, so that
-// none has to wait until a whole batch has ended. Batches that advance at the same
-// time also find more of their pages in memory: rows of all tenants are stored
-// together in the order in which they were written.
+// they do not wait until the whole batch has ended. It also makes better use of
+// the page cache: tables store the rows of all tenants in the order in which they
+// were written, and batches that advance together read the same pages.
 //
 // It does nothing while the batch searches for a client that the database refuses
-// or that crashes workers: the next worker would have to start the search again.
+// or on which workers crash: the next worker would start the search again.
 func (b *batch) yieldToWaiting(ctx context.Context) (err error) {
 	if b.Left() == 0 || b.oneByOne || b.refusedEnd > b.Position || b.redisDown() {
 		return nil

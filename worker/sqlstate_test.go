@@ -20,8 +20,8 @@ var statesOfAnyClass = []string{
 	"40001", "40P01", "57014", "57P01", "55P03", "25006", "08000", "XX000",
 }
 
-// raise makes PostgreSQL end every change of these clients' appointments with an
-// SQLSTATE.
+// raise makes PostgreSQL refuse every change of these clients' appointments with
+// this SQLSTATE.
 func (r *rig) raise(t *testing.T, state string, keys []string) {
 	t.Helper()
 	r.db.Exec(t, `
@@ -39,10 +39,10 @@ func (r *rig) raise(t *testing.T, state string, keys []string) {
 	r.db.Exec(t, "CREATE TRIGGER provoked BEFORE UPDATE ON appointments FOR EACH ROW EXECUTE FUNCTION provoke()")
 }
 
-// An SQLSTATE does not prove whose fault it is: one client of a job, all clients of
-// another, and a source of a merge meet an error of whatever class, and each job
-// ends, names them by that SQLSTATE and erases the others.
-func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
+// An SQLSTATE does not prove what caused the error. Here one client of a job, all
+// clients of another, and a source of a merge meet an error of each class. Each
+// job ends, these clients fail with the SQLSTATE, and the others are erased.
+func TestAClientWithAnErrorOfAnyClassFailsAlone(t *testing.T) {
 	t.Parallel()
 	for _, state := range statesOfAnyClass {
 		t.Run(state, func(t *testing.T) {
@@ -51,8 +51,8 @@ func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
 			one, all, sources := r.db.Clients(t, 1, 12), r.db.Clients(t, 2, 4), r.db.Clients(t, 3, 3)
 			refused := slices.Concat(one[5:6], all, sources[:1])
 			r.raise(t, state, refused)
-			// On a busy machine to read the catalog again can take longer than the rig's
-			// short lease, and that counts as a crash.
+			// On a busy machine, reading the catalog again can take longer than the
+			// rig's short lease, which would count as a crash.
 			s := r.run(func(o *repository.Options) { o.Lease = 10 * time.Second })
 			onlyOne, everybody := r.accept(s, "1", one).ID, r.accept(s, "2", all).ID
 			m, _, err := s.AcceptMerge(t.Context(), jobs.MergeRequest{
@@ -94,8 +94,8 @@ func TestAClientWhoMeetsAnErrorOfWhateverClassFailsAlone(t *testing.T) {
 	}
 }
 
-// What happens to the server is nobody's fault, and is waited for, however long
-// and whatever the SQLSTATE.
+// Workers wait for the end of an outage, for any time and with any SQLSTATE. No
+// client fails because of it.
 func TestDuringAnOutageWorkersWaitAndNoClientFails(t *testing.T) {
 	t.Parallel()
 	for name, outage := range map[string]struct{ begin, end string }{
@@ -103,7 +103,7 @@ func TestDuringAnOutageWorkersWaitAndNoClientFails(t *testing.T) {
 			"ALTER DATABASE %s SET default_transaction_read_only = on",
 			"ALTER DATABASE %s RESET default_transaction_read_only",
 		},
-		"not to be reached": {"REVOKE CONNECT ON DATABASE %s FROM PUBLIC", "GRANT CONNECT ON DATABASE %s TO PUBLIC"},
+		"refuses logins": {"REVOKE CONNECT ON DATABASE %s FROM PUBLIC", "GRANT CONNECT ON DATABASE %s TO PUBLIC"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
