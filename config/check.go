@@ -17,8 +17,7 @@ import (
 // requires at least the size of the hash.
 const minAuthSecret = 32
 
-// check reports what is wrong with the keys that are set: with their values, and
-// with their combinations.
+// check reports keys whose values, or whose combinations, are not valid.
 func (c *Config) check(r *reader) {
 	r.want("OUBLI_DATABASE_URL", validDatabaseURL(c.DatabaseURL.Reveal()))
 	r.want("OUBLI_LISTEN", validListen(c.Listen))

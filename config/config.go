@@ -9,8 +9,8 @@ import (
 // that use the database. A field's env tag has its key. Its want tag says which
 // values are valid, and is quoted in errors.
 type Config struct {
-	// DatabaseURL of the booking application's PostgreSQL; the control schema
-	// lives in the same database. No default.
+	// DatabaseURL is the URL of the application's database, which also contains
+	// schema oubli. No default.
 	DatabaseURL Secret `env:"OUBLI_DATABASE_URL" want:"postgres://user:password@host:5432/database"`
 
 	// Redis is where hints are sent to the workers. No default.
@@ -36,8 +36,8 @@ type Config struct {
 	// leaves it open, which is allowed on loopback only. No default.
 	OpsPassword Secret `env:"OUBLI_OPS_PASSWORD" want:"a password"`
 
-	// DashboardWritable lets the dashboard delete and run hints by hand.
-	// Default false: it is read-only.
+	// DashboardWritable allows people to delete and run hints on the dashboard.
+	// Default false: the dashboard is read-only.
 	DashboardWritable bool `env:"OUBLI_DASHBOARD_WRITABLE" envDefault:"false" want:"true or false"`
 
 	// AuthSecret verifies bearer tokens signed with HS256; at least 32 bytes,
@@ -54,7 +54,8 @@ type Config struct {
 
 	// AuthPublicKeyFile is the path of a PEM file with the Ed25519 or RSA (at
 	// least 2048 bits) keys that verify bearer tokens signed with EdDSA or
-	// RS256; up to 16 are valid at once, so that keys can be changed. No default.
+	// RS256. Up to 16 are valid at the same time, so that keys can be replaced
+	// without an interruption. No default.
 	AuthPublicKeyFile string `env:"OUBLI_AUTH_PUBLIC_KEY_FILE" want:"the path of a PEM file with Ed25519 or RSA public keys"`
 
 	// AuthPublicKeys is the content of AuthPublicKeyFile: PEM blocks of type
@@ -131,8 +132,8 @@ type Config struct {
 // Need is a setting that a command requires.
 type Need int
 
-// The needs. A key that is set must be valid for every command; a need says that
-// it must be set.
+// The needs. A key that is set must be valid, even if the command does not need
+// it. A key that the command needs must also be set.
 const (
 	Database Need = iota // OUBLI_DATABASE_URL
 	Queue                // OUBLI_REDIS_URL
@@ -147,9 +148,9 @@ func defaults() Config {
 	return Config{Concurrency: max(2, runtime.NumCPU())}
 }
 
-// Load reads the environment, in the form of os.Environ, and the files that it
-// names, with readFile, which is os.ReadFile except in tests. The error is a
-// [*Problems] with every mistake.
+// Load reads the settings from environ, which has the form of os.Environ. It reads
+// the files that they name with readFile, which is os.ReadFile except in tests.
+// The error is a [*Problems] with every mistake.
 func Load(environ []string, readFile func(string) ([]byte, error), needs ...Need) (Config, error) {
 	c := defaults()
 	r := newReader(environ, readFile)

@@ -31,8 +31,8 @@ func (f files) read(name string) ([]byte, error) {
 	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 }
 
-// The names of the archives in testdata say what is expected; "want" holds the
-// error, nothing when the environment is right.
+// The name of each archive in testdata says what is tested. Its section "want" is
+// the expected error, empty if the environment is valid.
 func TestEnvironmentsAreJudgedAsTheirFilesSay(t *testing.T) {
 	t.Parallel()
 	names, err := filepath.Glob("testdata/*.txtar")

@@ -22,8 +22,7 @@ func ExampleLoad() {
 	// OUBLI_CONCURENCY: unknown key; the most similar known key is OUBLI_CONCURRENCY
 }
 
-// A secret prints as a placeholder everywhere. Reveal returns its value, for the
-// one place that needs it.
+// A secret is always printed as a placeholder. Reveal returns its value.
 func ExampleSecret() {
 	password := config.NewSecret("swordfish")
 	fmt.Printf("%v %+v %#v %q\n", password, password, password, password)
@@ -33,7 +32,7 @@ func ExampleSecret() {
 	// 9 bytes
 }
 
-// The defaults of smtp:// are the safe ones: port 587, and STARTTLS or nothing.
+// The defaults of smtp:// are safe: port 587, and no mail is sent without STARTTLS.
 func ExampleParseSMTP() {
 	s, err := config.ParseSMTP("smtp://oubli:swordfish@mail.example.org")
 	fmt.Println(s.Host, s.Port, s.TLS, s.Password, err)

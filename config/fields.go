@@ -54,8 +54,8 @@ func knownKeys() []string {
 var injected = regexp.MustCompile(`^OUBLI(_[A-Z0-9_]+)?_` +
 	`(NAME|ENV_.+|SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(ADDR|PORT|PROTO))?)?)$`)
 
-// refuseUnknown reports keys that no command reads. Otherwise a misspelt key would
-// silently leave its default in force.
+// refuseUnknown reports keys that no command reads. Otherwise the default would
+// apply without a warning if a key is misspelt.
 func (r *reader) refuseUnknown() {
 	known := knownKeys()
 	for key := range r.values {
@@ -71,8 +71,8 @@ func nearest(key string, known []string) string {
 	return slices.MinFunc(known, func(a, b string) int { return distance(key, a) - distance(key, b) })
 }
 
-// distance counts the insertions, deletions, replacements and swaps of
-// neighbours that turn a into b (optimal string alignment).
+// distance counts the insertions, deletions and replacements of letters, and swaps
+// of neighbouring letters, that turn a into b (optimal string alignment).
 func distance(a, b string) int {
 	var before []int
 	row := make([]int, len(b)+1)

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// errURL is the only error about a URL. Those of url.Parse quote the URL with its
+// errURL replaces every error of url.Parse, because those quote the URL with its
 // password.
 var errURL = errors.New("not a valid URL; special characters in a password must be percent-encoded")
 
@@ -69,7 +69,7 @@ func withPort(host, defaultPort string) (string, bool) {
 	return net.JoinHostPort(name, port), true
 }
 
-// only reports whether the query has only these keys, each at most once.
+// only reports whether the query has no other keys than these, each at most once.
 func (h hostsURL) only(keys ...string) bool {
 	for key, values := range h.Query {
 		known := false

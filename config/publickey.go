@@ -25,7 +25,7 @@ func (c *Config) readPublicKeys(r *reader) {
 	c.AuthPublicKeys = b
 }
 
-// maxPublicKeys bounds the work on a forged token, for which every key is tried.
+// maxPublicKeys bounds the work to refuse a forged token: every key is tried.
 const maxPublicKeys = 16
 
 // checkPublicKeys accepts PEM blocks with Ed25519 and RSA keys. RFC 7518 § 3.3

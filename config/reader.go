@@ -43,8 +43,8 @@ func newReader(environ []string, readFile func(string) ([]byte, error)) *reader 
 	return r
 }
 
-// parse fills the struct that into points to, and reports unknown keys. Of the
-// errors of package env it uses only the field: their texts quote values.
+// parse fills the struct that into points to, and reports unknown keys. It does not
+// use the texts of package env's errors, because they quote values.
 func (r *reader) parse(into any) {
 	r.fields = fieldsOf(reflect.TypeOf(into).Elem())
 	r.refuseUnknown()

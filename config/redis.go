@@ -157,8 +157,8 @@ func dbNumber(s string) (int, bool) {
 	return int(n), err == nil
 }
 
-// tlsFor sets ServerName only when there is one host. With several, crypto/tls
-// checks each certificate against the host that was dialled.
+// tlsFor sets ServerName only if there is one host. If there are several, crypto/tls
+// checks each certificate against the host of the connection.
 func tlsFor(hosts []string) *tls.Config {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
 	if len(hosts) == 1 {

@@ -52,7 +52,7 @@ func TestRedisWithTLSVerifiesTheHostThatWasNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// With a name of ours, the certificate of the second node would not fit.
+	// If ServerName were set, the certificate of the second node would be refused.
 	if opt, ok := r.Asynq().(asynq.RedisClusterClientOpt); !ok || opt.TLSConfig == nil || opt.TLSConfig.ServerName != "" {
 		t.Errorf("got %+v", opt)
 	}
@@ -125,8 +125,8 @@ func TestSMTPURLsAreRead(t *testing.T) {
 	}
 }
 
-// FuzzURLs looks for panics, for errors that quote, and for URLs that are
-// accepted and then cannot be used.
+// FuzzURLs looks for panics, for errors that quote the URL, and for URLs that are
+// accepted although they cannot be used.
 func FuzzURLs(f *testing.F) {
 	for _, seed := range []string{
 		"redis://u:p@h:1/0", "rediss://h", "redis-cluster://a,b:1?tls=true", "redis-sentinel://[::1]:1,b/m?db=1",

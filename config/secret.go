@@ -21,7 +21,7 @@ type Secret struct {
 // NewSecret wraps a value.
 func NewSecret(value string) Secret { return Secret{&value} }
 
-// Reveal returns the value, for the one place that has to use it.
+// Reveal returns the value. Call it only where the value is used.
 func (s Secret) Reveal() string {
 	if s.value == nil {
 		return ""

@@ -16,7 +16,8 @@ import (
 
 const marker = "s3cr3t"
 
-// holder keeps its secret where fmt can see it and call no methods on it.
+// holder has a secret in an unexported field: fmt prints such a field without
+// calling its methods.
 type holder struct {
 	hidden config.Secret
 	Redis  config.Redis
@@ -39,7 +40,7 @@ func TestASecretDoesNotPrint(t *testing.T) {
 		s, &s, []config.Secret{s}, map[string]config.Secret{"k": s}, struct{ S config.Secret }{s}, struct{ s config.Secret }{s},
 		redis, &redis, smtp, &smtp, h, &h, config.Config{DatabaseURL: s, Redis: redis, SMTP: smtp}, config.Client{Token: s},
 	}
-	// Every verb, sensible or not: a wrong one makes fmt print the operand.
+	// Try every verb: with a wrong one, fmt prints the operand.
 	for verb := 'A'; verb <= 'z'; verb++ {
 		for _, flags := range []string{"", "+", "#", "-20", ".3", "0"} {
 			for i, thing := range things {
@@ -89,7 +90,7 @@ func leaks(s string) bool {
 		strings.Contains(s, "115 51 99 114 51 116")
 }
 
-// What net/url finds wrong it quotes, and so do most parsers.
+// The errors of net/url and of most parsers quote the text that they refuse.
 func TestAnErrorDoesNotShowASecret(t *testing.T) {
 	t.Parallel()
 	mistakes := []string{

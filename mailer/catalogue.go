@@ -42,8 +42,8 @@ type catalogue struct {
 type wording struct {
 	Complete, WithExceptions, Failed, Cancelled string // subjects
 
-	// Sentences. "Some" and "None" say whether at least one client was erased or
-	// merged: a mail must not claim an end that did not happen.
+	// Sentences. "Some" is for a job that erased or merged at least one client,
+	// "None" for one that did not, so that the mail says what happened.
 	Done                         string
 	DoneNone                     string
 	FailedSome, FailedNone       string

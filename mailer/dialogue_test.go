@@ -72,8 +72,8 @@ func converse(c net.Conn) (commands []string) {
 	}
 }
 
-// FuzzDialogue looks for a recipient who brings a command of their own into
-// the dialogue with a server, or makes two mails of one.
+// FuzzDialogue looks for a recipient's address that adds a command to the dialogue
+// with the server, or turns one mail into two.
 func FuzzDialogue(f *testing.F) {
 	s := startScribe(f)
 	port := s.listener.Addr().(*net.TCPAddr).Port

@@ -1,4 +1,4 @@
-// Package mailer tells administrators by e-mail how a job ended.
+// Package mailer sends the mail with the result of a job to administrators.
 //
 // [Mailer.Render] turns a [jobs.ReportMail] into a message in the recipient's
 // language, as text and as HTML. The same mail always gives the same bytes: its

@@ -14,9 +14,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// stage is the step of the SMTP dialogue at which it failed. Up to the sender a
-// refusal is a fault of the configuration: somebody can correct it, and the mail
-// is tried again. From the recipient on a refusal concerns this mail alone.
+// stage is the step at which an SMTP dialogue failed. A refusal up to the sender is
+// a fault of the configuration, which can be corrected, so the mail is tried again.
+// A refusal from the recipient on concerns this mail only and is final.
 type stage int
 
 const (
@@ -49,8 +49,8 @@ var (
 	errInternational = errors.New("the mail server does not accept non-ASCII addresses (RFC 6531)")
 )
 
-// sendError turns an error of the dialogue into a [jobs.Error]. Of a reply of the
-// server it keeps the codes only: the text may quote an address.
+// sendError turns an error of the dialogue into a [jobs.Error]. It uses only the
+// codes of a server's reply, because the text may quote an address.
 func sendError(ctx context.Context, at stage, err error) *jobs.Error {
 	if reply, ok := errors.AsType[*textproto.Error](err); ok && reply.Code >= 400 {
 		kind := jobs.Unavailable

@@ -25,8 +25,8 @@ func (w *catalogue) date(t time.Time) string {
 	return fill(w.Date, "day", day, "month", w.Months[t.Month()-1], "year", strconv.Itoa(t.Year()))
 }
 
-// moment formats a date and time in UTC and says so: readers and server may be
-// in different time zones.
+// moment formats a date and time with its time zone, UTC, because readers and
+// server may be in different time zones.
 func (w *catalogue) moment(t time.Time) string {
 	t = t.UTC()
 	return w.date(t) + t.Format(", 15:04:05 UTC")
@@ -65,11 +65,11 @@ func fill(text string, pairs ...string) string {
 	return strings.NewReplacer(pairs...).Replace(text)
 }
 
-// textWidth is where plain text breaks, as RFC 3676 §4.2 advises.
+// textWidth is the line length of plain text, as RFC 3676 §4.2 advises.
 const textWidth = 72
 
-// wrap breaks a paragraph into lines, at plain spaces only: a number may contain
-// no-break spaces.
+// wrap breaks a paragraph into lines, but not at no-break spaces, which a number
+// may contain.
 func wrap(text string) string {
 	var out strings.Builder
 	column := 0

@@ -38,8 +38,8 @@ func TestAMailWithoutAnIDOrBeforeTheEndIsRefused(t *testing.T) {
 	wantError(t, err, jobs.Invalid, "mail_state")
 }
 
-// FuzzHeaders looks for a mail that contains a header of the caller's, or that a
-// mail program reads as addressed to somebody else.
+// FuzzHeaders looks for an address that adds a header to the mail, or that a mail
+// program reads as another address.
 func FuzzHeaders(f *testing.F) {
 	m, err := New(Options{Host: "mail.example.org", From: "oubli <no-reply@example.org>", PublicURL: "https://booking.example", HELO: "test"})
 	if err != nil {

@@ -66,8 +66,8 @@ func (m *Mailer) Render(l jobs.ReportMail) (*Message, error) {
 }
 
 func (m *Message) compose(l jobs.ReportMail, from, to *mail.Address) error {
-	// A boundary made from the id: with a random one a repeat would be another
-	// message.
+	// Make the boundary from the id. With a random one, a repeat would not have
+	// the same bytes.
 	digest := sha256.Sum256([]byte(l.ID))
 	g := gomail.NewMsg(gomail.WithNoDefaultUserAgent(), gomail.WithBoundary("oubli-"+hex.EncodeToString(digest[:12])))
 	g.FromMailAddress(from)

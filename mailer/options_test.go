@@ -28,7 +28,7 @@ func TestAPasswordDoesNotTravelInTheClear(t *testing.T) {
 	t.Parallel()
 	o := Options{Host: "mail.example.org", User: "oubli", Password: "hunter2", TLS: TLSNone, From: "a@example.org"}
 	if _, err := New(o); err == nil || !strings.Contains(err.Error(), "Password:") || strings.Contains(err.Error(), "hunter2") {
-		t.Errorf("got %v, want a refusal that names Password and keeps it", err)
+		t.Errorf("got %v, want an error that names Password and does not contain it", err)
 	}
 	o.Host = "localhost"
 	if _, err := New(o); err != nil {

@@ -30,8 +30,8 @@ func (w *catalogue) reason(code string) string {
 // maxName bounds the length of a name in the table, in characters.
 const maxName = 80
 
-// readable returns a name as one short line. With words, underscores and hyphens
-// become spaces, for guards are named like columns.
+// readable returns a name as one short line. If words is set, underscores and
+// hyphens become spaces, because guards are named like columns.
 func readable(name string, words bool) string {
 	name = strings.Map(func(r rune) rune {
 		if words && (r == '_' || r == '-') || !unicode.IsPrint(r) {

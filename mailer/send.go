@@ -14,8 +14,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// quitTimeout bounds the wait for the answer to QUIT. The server has accepted the
-// mail by then, and the caller holds a transaction open meanwhile.
+// quitTimeout bounds the wait for the answer to QUIT. It is short, because the
+// server has accepted the mail already and the caller keeps a transaction open.
 const quitTimeout = 2 * time.Second
 
 // Send renders the mail and delivers it in one SMTP dialogue of at most
@@ -44,8 +44,8 @@ func (m *Mailer) deliver(ctx context.Context, msg *Message) error {
 		return sendError(ctx, atConnect, err)
 	}
 	defer raw.Close()
-	// A cancellation and a timeout both close the connection: nothing else ends a
-	// read from a server that does not answer.
+	// Close the connection after a cancellation or a timeout. Otherwise a read from
+	// a server that does not answer would never end.
 	defer context.AfterFunc(ctx, func() { raw.Close() })()
 
 	client, reached, err := m.connect(ctx, raw)
@@ -58,8 +58,8 @@ func (m *Mailer) deliver(ctx context.Context, msg *Message) error {
 		return sendError(ctx, at, err)
 	}
 	if _, err := body.Write(msg.raw); err != nil {
-		// No Close and no QUIT: both would send the final dot, and the server would
-		// accept half a message.
+		// Do not call Close or Quit: both would send the final dot, and the server
+		// would accept an incomplete message.
 		return sendError(ctx, atMessage, err)
 	}
 	if err := body.Close(); err != nil {
@@ -69,8 +69,8 @@ func (m *Mailer) deliver(ctx context.Context, msg *Message) error {
 	return nil
 }
 
-// quit ends the dialogue. Its result does not matter: the mail has been accepted
-// or refused before.
+// quit ends the dialogue. Its result does not matter, because the server has
+// already accepted or refused the mail.
 func quit(client *smtp.Client) {
 	if client.UpdateDeadline(quitTimeout) == nil {
 		_ = client.Quit()

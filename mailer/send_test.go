@@ -43,7 +43,7 @@ func TestARepeatIsTheSameMessageByteForByte(t *testing.T) {
 	l := sample("de", jobs.CompletedWithExceptions)
 	var got [2]receivedMail
 	for i := range got {
-		// A mailer of its own each time: the repeat may come from another process.
+		// Use a new mailer each time, because another process may send the repeat.
 		if err := s.mailer(t).Send(t.Context(), l); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +57,7 @@ func TestARepeatIsTheSameMessageByteForByte(t *testing.T) {
 	}
 }
 
-// reply is what a server says that quotes the recipient.
+// reply is a server's reply that quotes the recipient.
 func reply(code int, enhanced ...int) *smtp.SMTPError {
 	e := &smtp.SMTPError{Code: code, Message: "<marie@studio.example> secret words"}
 	if len(enhanced) == 3 {
@@ -114,7 +114,7 @@ func TestALostConnectionIsTriedAgain(t *testing.T) {
 		code   string
 	}{
 		"before the recipient": {&server{rcpt: drop}, "smtp_broken"},
-		// Which of the two depends on how much the network buffers.
+		// The code depends on how much the network buffers.
 		"before the final dot": {&server{data: func(c *smtp.Conn, _ io.Reader) error { return drop(c) }}, "smtp_broken or smtp_in_doubt"},
 		"behind the final dot": {&server{data: func(c *smtp.Conn, r io.Reader) error {
 			io.Copy(io.Discard, r)
@@ -207,8 +207,8 @@ func TestAnAddressBeyondASCIINeedsAServerThatTakesIt(t *testing.T) {
 	wantError(t, (&server{}).start(t).mailer(t).Send(t.Context(), l), jobs.Invalid, "smtp_utf8")
 }
 
-// wantError checks what every error of Send owes its caller, and that neither
-// the address nor the server's text is in it.
+// wantError checks the kind and the code of an error of Send, and that it contains
+// neither the address nor the server's text.
 func wantError(t *testing.T, err error, kind jobs.ErrorKind, code string) {
 	t.Helper()
 	e, ok := errors.AsType[*jobs.Error](err)

@@ -18,8 +18,8 @@ import (
 	"github.com/emersion/go-smtp"
 )
 
-// server is a real SMTP server in this process, with hooks for what it must do
-// wrong. A nil hook lets everything pass.
+// server is a real SMTP server in this process. Its hooks produce errors; a nil
+// hook accepts everything.
 type server struct {
 	host string
 	port int
@@ -140,7 +140,7 @@ func (s *session) Auth(string) (sasl.Server, error) {
 	}), nil
 }
 
-// quitListener answers QUIT as the test says.
+// quitListener answers QUIT with the text of onQuit.
 type quitListener struct {
 	net.Listener
 	answer string
@@ -171,10 +171,11 @@ func (c *quitConn) Read(b []byte) (int, error) {
 	return 0, io.EOF
 }
 
-// drop is a hook that closes the connection under the dialogue.
+// drop is a hook that closes the connection during the dialogue.
 func drop(c *smtp.Conn) error { return c.Conn().Close() }
 
-// certificate is a server's certificate for 127.0.0.1 that only roots knows.
+// certificate returns a server's certificate for 127.0.0.1, and roots, the only
+// pool that trusts it.
 func certificate(t *testing.T) (*tls.Config, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

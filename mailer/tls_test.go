@@ -34,7 +34,7 @@ func TestTLSHoldsUnderEveryPolicyThatUsesIt(t *testing.T) {
 				o.TLS, o.ImplicitTLS, o.User, o.Password, o.RootCAs = c.policy, c.implicit, "oubli", "secret", roots
 			}
 			if err := s.mailer(t, known).Send(t.Context(), sample("en", jobs.Completed)); err != nil {
-				t.Errorf("with a certificate that holds: %v", err)
+				t.Errorf("with a valid certificate: %v", err)
 			}
 			unknown := func(o *Options) { o.TLS, o.ImplicitTLS = c.policy, c.implicit }
 			err := s.mailer(t, unknown).Send(t.Context(), sample("en", jobs.Completed))

@@ -161,7 +161,7 @@ func (w *catalogue) about(r jobs.Report) table {
 	return t
 }
 
-// link returns the URL of the page that shows the job to those who sign in.
+// link returns the URL of the page that shows the job after signing in.
 func (m *Mailer) link(r jobs.Report) string {
 	if m.opts.PublicURL == "" {
 		return ""

@@ -16,7 +16,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// sample returns a mail whose numbers all differ, so that a test can find each.
+// sample returns a mail in which all numbers differ, so that a test can recognise
+// each.
 func sample(locale string, s jobs.State) jobs.ReportMail {
 	started := time.Date(2026, time.March, 1, 23, 58, 4, 0, time.FixedZone("CET", 3600))
 	l := jobs.ReportMail{

@@ -20,7 +20,7 @@ import (
 
 const (
 	maxTries      = 5
-	firstWait     = 200 * time.Millisecond // doubles with every try
+	firstWait     = 200 * time.Millisecond // pause before the second try; doubles with every further try
 	maxRetryAfter = 30 * time.Second       // a longer Retry-After of the server is shortened to this
 	tryTimeout    = time.Minute            // for one try, including the bodies
 	maxAnswer     = 64 << 20               // bytes
@@ -150,8 +150,8 @@ func (c *Client) unreachable(err error) error {
 }
 
 // advice says whether to repeat a request that was answered with an error.
-// idempotency_in_flight means that the server still works on an earlier try of the
-// same request, whose connection broke.
+// idempotency_in_flight means that the server is still processing an earlier try of
+// the same request, after its connection broke.
 func advice(resp *http.Response, e *jobs.Error) retryAdvice {
 	a := retryAdvice{worth: e.Kind == jobs.Unavailable || resp.StatusCode >= 500 || e.Code == "idempotency_in_flight"}
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {

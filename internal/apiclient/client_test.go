@@ -18,7 +18,8 @@ import (
 
 const token = "header.t0ken.signature"
 
-// script answers one request after the other; the last answer stays.
+// script answers the first request with the first answer, and so on. It repeats the
+// last answer.
 type script struct {
 	mu      sync.Mutex
 	answers []http.HandlerFunc
@@ -45,8 +46,8 @@ func (s *script) requests() []asked {
 	return s.asked
 }
 
-// talk serves the answers and gives a client that does not really wait, and
-// the waits that it was asked for.
+// talk starts a server with these answers. It returns a client that records its
+// waits instead of waiting, and these waits.
 func talk(t *testing.T, answers ...http.HandlerFunc) (*Client, *script, *[]time.Duration) {
 	t.Helper()
 	s := &script{answers: answers}
@@ -100,7 +101,7 @@ func TestARequestThatMayHelpIsRepeatedWithTheSameKey(t *testing.T) {
 	}
 	for _, a := range all {
 		if a != all[0] {
-			t.Errorf("a repetition differs: %+v and %+v", all[0], a)
+			t.Errorf("a repeated request differs: %+v and %+v", all[0], a)
 		}
 	}
 	first := all[0]
@@ -197,9 +198,9 @@ func TestNoErrorHoldsTheToken(t *testing.T) {
 func TestAnAnswerOfSomebodyElseIsRecognised(t *testing.T) {
 	t.Parallel()
 	for name, answer := range map[string]http.HandlerFunc{
-		"a page":       func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Welcome</html>") },
-		"other JSON":   ok(map[string]string{"hello": "world"}),
-		"a proxy's no": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusNotFound) },
+		"a page":        func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>Welcome</html>") },
+		"other JSON":    ok(map[string]string{"hello": "world"}),
+		"a proxy's 404": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusNotFound) },
 	} {
 		c, _, _ := talk(t, answer)
 		_, err := c.Get(t.Context(), "j1")

@@ -87,7 +87,7 @@ func TestFollowEndsAtARefusalAndWithItsContext(t *testing.T) {
 		cancel()
 	})
 	if !errors.Is(err, context.Canceled) || seen != 1 {
-		t.Errorf("got %v after %d looks", err, seen)
+		t.Errorf("got %v after %d calls of onState", err, seen)
 	}
 }
 

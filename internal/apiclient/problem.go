@@ -13,7 +13,7 @@ import (
 // maxFaults is the number of mistakes in a request that an error message lists.
 const maxFaults = 3
 
-// problem is the part of a problem document (RFC 9457) that goes into errors.
+// problem has the fields of a problem document (RFC 9457) that errors show.
 type problem struct {
 	Code      string `json:"code"`
 	Detail    string `json:"detail"`

@@ -14,8 +14,9 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// Stores keep the resources. One value may implement several of them. They fail
-// with [jobs.Error]s, and treat an object of another tenant as missing.
+// Stores stores and reads the resources. One value may implement several of its
+// interfaces. Their errors are [jobs.Error]s. An object of another tenant counts
+// as missing.
 type Stores struct {
 	Jobs       JobStore
 	Controls   JobControls
@@ -29,7 +30,7 @@ func (s Stores) complete() bool {
 	return s.Jobs != nil && s.Controls != nil && s.Erasures != nil && s.Merges != nil && s.Selections != nil && s.Retention != nil
 }
 
-// Options are the parts of the API.
+// Options are the parts and settings of the API.
 type Options struct {
 	Stores                    // required, each of them
 	Verifier *Verifier        // required
@@ -38,7 +39,7 @@ type Options struct {
 	Now      func() time.Time // nil: time.Now
 	Tracer   trace.Tracer     // nil: no spans
 	// Observe is called after each answer. The route is a pattern of this API,
-	// never the path that a caller sent; empty when no route matched.
+	// never the path that a caller sent. It is empty if no route matched.
 	Observe func(method, route string, status int, took time.Duration)
 	Limits  Limits // of each caller; the zero Limits are the defaults
 }

@@ -129,9 +129,8 @@ type claims struct {
 
 // UnmarshalJSON accepts a claim only under its exact name, and refuses a claim
 // that appears twice. encoding/json would read "ROLE" as role, and use the last
-// of two: somebody who can add a claim of their own could then choose their
-// role. Claim names are case-sensitive and unique (RFC 7519 sections 4 and
-// 10.1.1).
+// of two claims: a caller who can add claims to a token could choose a role.
+// Claim names are case-sensitive and unique (RFC 7519 sections 4 and 10.1.1).
 func (c *claims) UnmarshalJSON(data []byte) error {
 	targets := map[string]any{
 		"aud": &c.Audience, "exp": &c.ExpiresAt, "nbf": &c.NotBefore, "iat": &c.IssuedAt, "sub": &c.Subject,
@@ -192,8 +191,8 @@ func (c claims) Validate() error {
 // errExpired is returned for a token that is valid but has expired.
 var errExpired = errors.New("token has expired")
 
-// errToken is returned for every other fault. It has no details, which would
-// help a forger.
+// errToken is returned for every other fault. It has no details, because they
+// would help to forge tokens.
 var errToken = errors.New("token is not valid")
 
 // Verify reads and checks a token. It fails with errExpired or errToken, neither
@@ -253,8 +252,8 @@ func Mint(secret []byte, c jobs.Caller, ttl time.Duration) (string, error) {
 }
 
 // bareAddress reports whether s is an e-mail address and nothing else: it has no
-// display name, comment, quoting or line break. It has no replacement character
-// either, because that would make it another address than the one sent.
+// display name, comment, quoting or line break. A replacement character is
+// refused too: the caller sent other, invalid bytes.
 func bareAddress(s string) bool {
 	if s == "" || len(s) > maxAddress || hasControl(s) || hasReplacementChar(s) {
 		return false

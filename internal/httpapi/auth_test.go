@@ -281,7 +281,8 @@ func FuzzVerifyNeverAdmitsWhatItDidNotSign(f *testing.F) {
 		f.Fatal(err)
 	}
 	good := mustSign(f, jwt.SigningMethodHS256, testSecret, goodClaims())
-	// Whatever has this header, payload and signature is the good token.
+	// A fuzzed text that decodes to the same header, payload and signature is the
+	// good token.
 	stem := good[:strings.LastIndexByte(good, '.')]
 	f.Add(good)
 	f.Add(good + "=")

@@ -10,8 +10,8 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// mustSignText signs header and payload as they stand, which no library would
-// write.
+// mustSignText signs a header and a payload without checking them. A JWT library
+// would not sign such texts.
 func mustSignText(t testing.TB, header, payload string) string {
 	t.Helper()
 	encode := base64.RawURLEncoding.EncodeToString

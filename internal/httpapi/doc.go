@@ -1,11 +1,11 @@
 // Package httpapi is the HTTP API, /v1. It translates between HTTP and the types
-// of package jobs and knows nothing of databases: each resource declares, beside
-// its handlers, the small interface of what it needs; [Stores] lists them.
+// of package jobs. It does not depend on a database: each resource declares a
+// small interface beside its handlers; [Stores] lists these interfaces.
 //
 // Every answer that is not a success is a problem document (RFC 9457) with a
-// stable code. status.go has the one table from kinds and codes of errors to
-// statuses. No answer and no log line repeats what the caller has sent: a mistake
-// is named by its place, never by its value.
+// stable code. status.go has the table from kinds and codes of errors to statuses.
+// No answer and no log line contains values that the caller has sent: a mistake is
+// described by its place.
 //
 // A request passes through these steps, in this order: the request id and the
 // access log (observe.go), the token, the caller's limits (limits.go) and role

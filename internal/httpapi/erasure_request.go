@@ -111,8 +111,9 @@ func (b *erasureRequest) readNotBefore(r *reader) {
 	}
 }
 
-// request returns what the caller asks for. Whether not_before has passed is for
-// the database's clock to say; this process's only bounds it.
+// request returns the request for the store. This process only checks that
+// not_before is not too far ahead. Whether the time has come is decided by the
+// database's clock.
 func (b *erasureRequest) request(c jobs.Caller, tenant string, now time.Time) (jobs.ErasureRequest, *Problem) {
 	req := jobs.ErasureRequest{
 		TenantID:    tenant,

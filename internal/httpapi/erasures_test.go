@@ -221,7 +221,7 @@ func TestABodyOfTheWrongKindOrSizeIsRefused(t *testing.T) {
 			t.Errorf("%s: got %d %s, want %d %s", c.name, a.StatusCode, a.body, c.status, c.code)
 		}
 	}
-	// Without a length announced, the size shows only on reading.
+	// Without Content-Length, the server finds the size only while it reads.
 	long := io.MultiReader(strings.NewReader(strings.Repeat(" ", clientsBody)), strings.NewReader(goodBody))
 	req, err := http.NewRequestWithContext(t.Context(), "POST", b.URL+"/v1/erasures", long)
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// swappableStore lets each request of a fuzz target have a store of its own behind
-// one handler, because building a handler takes long.
+// swappableStore is a store that a fuzz target replaces for each request. The
+// handler stays the same, because building one takes long.
 type swappableStore struct{ *memoryStore }
 
 func (s *swappableStore) stores() Stores {
@@ -137,8 +137,8 @@ func checkTexts(v reflect.Value) error {
 	return nil
 }
 
-// FuzzBodies sends any bytes to any route that takes a body. Routes come from
-// the document, so that a new one is fuzzed as soon as it is there.
+// FuzzBodies sends any bytes to any route that takes a body. The routes are read
+// from the OpenAPI document, so that new routes are included.
 func FuzzBodies(f *testing.F) {
 	h, c, token, routes := mustSwappableAPI(f)
 	routes = slices.DeleteFunc(routes, func(r route) bool { return r.example == "" })
@@ -211,8 +211,9 @@ func FuzzRequests(f *testing.F) {
 	})
 }
 
-// FuzzTokens signs any header and payload with the right key: what is admitted
-// says what a plain reading of the payload says, by exact names.
+// FuzzTokens signs any header and payload with the right key. If the token is
+// accepted, the caller must be the one that a simple decoder reads from the
+// payload, by exact names.
 func FuzzTokens(f *testing.F) {
 	v, err := NewVerifier(VerifierOptions{Secrets: [][]byte{testSecret}, Now: func() time.Time { return noon }})
 	if err != nil {

@@ -15,7 +15,8 @@ type JobStore interface {
 	Job(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error)
 	// Jobs returns one page, the newest jobs first.
 	Jobs(ctx context.Context, f jobs.Filter) (jobs.List[jobs.Job], error)
-	// Exceptions returns one page of the clients that are not plainly erased.
+	// Exceptions returns one page of the clients whose outcome is other than
+	// erased.
 	Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.List[jobs.Exception], error)
 }
 
@@ -43,7 +44,7 @@ func (p Paging) page() (jobs.Page, error) {
 
 type listJobsInput struct {
 	State    jobs.State `query:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled" doc:"Only jobs in this state"`
-	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only jobs of this tenant. Useful with a token for all tenants (*); any other token lists its own tenant only"`
+	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only jobs of this tenant. Useful with a token for all tenants (*). With any other token, the list always has the jobs of the token's tenant only"`
 	Paging
 }
 
@@ -64,7 +65,8 @@ func (a *api) listJobs(ctx context.Context, kind jobs.Kind, in *listJobsInput) (
 	return a.Jobs.Jobs(ctx, jobs.Filter{TenantID: tenant, Kind: kind, State: in.State, Page: pg})
 }
 
-// pathOf returns the tenant that the caller may see and the checked id of a path.
+// pathOf returns the tenant whose jobs the caller may read, and the checked id of
+// a path.
 func pathOf(ctx context.Context, raw string) (tenant, id string, err error) {
 	if id, err = jobID(raw); err != nil {
 		return "", "", err

@@ -33,8 +33,9 @@ type Limits struct {
 	Bytes int
 	// Failures of authentication per minute, from each network address. A
 	// burst may be as large as one minute allows. It slows down guessing and
-	// bounds what guessing writes to the log. A valid token always passes,
-	// whoever else uses its address, and an expired one does not count.
+	// bounds what guessing writes to the log. A valid token is always accepted, even if
+	// other callers at its address have exceeded the limit. An expired token
+	// does not count as a failure.
 	Failures int
 }
 

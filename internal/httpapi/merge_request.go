@@ -28,7 +28,7 @@ type mergeRequest struct {
 	mail mailOptions
 }
 
-// mergeTarget says who gets the rows: one of the two.
+// mergeTarget says who gets the rows. Exactly one of its fields is set.
 type mergeTarget struct {
 	ClientID  string `json:"client_id,omitempty" doc:"Key of the client"`
 	Anonymous bool   `json:"anonymous,omitempty" doc:"The tenant's anonymous profile"`
@@ -122,7 +122,7 @@ func (b *mergeRequest) checkCombination() []Fault {
 	return b.mail.checkCombination(b.DryRun, b.Notify)
 }
 
-// request returns what the caller asks for.
+// request returns the request for the store.
 func (b *mergeRequest) request(c jobs.Caller, tenant string) jobs.MergeRequest {
 	return jobs.MergeRequest{
 		TenantID:     tenant,

@@ -45,7 +45,7 @@ func observe(o *Options, next http.Handler) http.Handler {
 		rec.Header().Set("X-Request-Id", id)
 		defer func() {
 			v := recover()
-			begun := rec.status != 0 // part of an answer may have been sent
+			begun := rec.status != 0 // a part of the answer may have been sent
 			if v != nil {
 				log.Error().Str("request_id", id).Str("panic", describePanic(v)).Bytes("stack", debug.Stack()).Msg("request panicked")
 				if !begun {

@@ -51,7 +51,7 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 func newProblem(code, detail string) *Problem { return kindProblem(codes[code].kind, code, detail) }
 
 // kindProblem returns a problem with a code that another package has chosen. The
-// table need not know the code.
+// code may be missing in the table.
 func kindProblem(kind jobs.ErrorKind, code, detail string) *Problem {
 	if code == "" {
 		code = kinds[kind].code
@@ -102,8 +102,8 @@ func (p *Problem) write(ctx context.Context, w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(&answer) // an error here means that the caller has gone
 }
 
-// problemOf turns any error into the problem to answer with. It logs the cause
-// when the problem does not tell it.
+// problemOf returns the problem that answers an error. It logs the cause if the
+// problem does not contain it.
 func problemOf(ctx context.Context, log *zerolog.Logger, err error) *Problem {
 	p := translate(ctx, err)
 	if p.Status >= http.StatusInternalServerError {

@@ -23,7 +23,7 @@ type field struct {
 
 // reader reads a JSON body strictly. encoding/json would accept a field twice or
 // in another case, and would convert integers through floats. A request that
-// erases people must not be read in another way than it was written.
+// erases data must have one meaning only.
 type reader struct {
 	dec    *json.Decoder
 	at     string // JSON Pointer of the value being read
@@ -195,8 +195,8 @@ func (r *reader) key(tok json.Token) (string, bool) {
 }
 
 // hasReplacementChar reports whether s contains U+FFFD. The JSON decoder writes it
-// for an invalid escape (half of a surrogate pair), and the text is then another
-// one than the caller sent.
+// for an invalid escape (half of a surrogate pair), so that the text differs from
+// the one that the caller sent.
 func hasReplacementChar(s string) bool { return bytes.ContainsRune([]byte(s), utf8.RuneError) }
 
 // wrongType reports that the value tok has another type than want, and skips it.

@@ -165,8 +165,8 @@ func TestTheFieldsReadAreTheFieldsDocumented(t *testing.T) {
 	}
 }
 
-// FuzzReadErasureRequest holds the strict reader against encoding/json: what is
-// accepted means the same to both, and obeys the limits.
+// FuzzReadErasureRequest compares the strict reader with encoding/json: both must
+// read the same values from an accepted body, and these must be within the limits.
 func FuzzReadErasureRequest(f *testing.F) {
 	for _, s := range []string{
 		goodBody,

@@ -22,7 +22,7 @@ import (
 // decide this for a new route.
 type rule struct {
 	who   audience
-	ofOne bool // about one object, which other tenants get 404 for
+	ofOne bool // about one object, for which callers of other tenants get 404
 	named bool // a trusted service must send tenant_id
 }
 
@@ -188,8 +188,7 @@ func (r route) String() string { return r.method + " " + r.path }
 // at is the path with an id in it.
 func (r route) at(id string) string { return strings.ReplaceAll(r.path, "{id}", id) }
 
-// routesOf reads the operations that a handler has registered out of its own
-// document.
+// routesOf reads the operations of a handler from its OpenAPI document.
 func routesOf(tb testing.TB, h http.Handler) []route {
 	tb.Helper()
 	w := httptest.NewRecorder()

@@ -16,7 +16,8 @@ import (
 
 const (
 	shortTimeout = 500 * time.Millisecond
-	// testDeadline is how long these tests wait for a server that should have given up.
+	// testDeadline is how long these tests wait for the server to close a
+	// connection.
 	testDeadline = 20 * time.Second
 )
 
@@ -58,8 +59,8 @@ func mustShortTimeouts(t *testing.T) string {
 	return mustListen(t, h)
 }
 
-// mustDial opens a connection that fails the test when the server holds on to
-// it for too long.
+// mustDial opens a connection. Its reads fail if the server does not answer or
+// close it within testDeadline.
 func mustDial(t *testing.T, addr string) net.Conn {
 	t.Helper()
 	c, err := net.Dial("tcp", addr)
@@ -112,7 +113,7 @@ func TestASlowSenderIsAnsweredAndCutOff(t *testing.T) {
 					t.Errorf("got %s, %v, want %d", resp.Status, err, c.want)
 				}
 			}
-			// What follows is the end, or a reset: never the test's deadline.
+			// The server must close or reset the connection before testDeadline.
 			rest, err := io.ReadAll(in)
 			if e, ok := errors.AsType[net.Error](err); ok && e.Timeout() {
 				t.Errorf("the connection is held open, after %q", rest)
@@ -194,6 +195,6 @@ func TestASlowReaderIsCutOff(t *testing.T) {
 	select {
 	case <-ended:
 	case <-time.After(testDeadline):
-		t.Error("a caller who reads nothing holds the server up")
+		t.Error("a caller who reads nothing keeps the server waiting")
 	}
 }

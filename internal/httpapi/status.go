@@ -6,11 +6,11 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// This file is the one table from kinds and codes of errors to HTTP statuses. No
-// other place of oubli decides a status.
+// This file has the table from kinds and codes of errors to HTTP statuses. No
+// other file decides a status.
 
-// kinds holds, for each kind of error, its status, and the code and the text of
-// an error that has none, or none for callers.
+// kinds has the status of each kind of error. The code and the text are used for
+// an error that has none itself, or whose text callers must not see.
 var kinds = [...]struct {
 	status       int
 	code, detail string
@@ -67,7 +67,7 @@ var codes = map[string]code{
 		meaning: "The body is not application/json, or is compressed."},
 	"validation_failed":      {kind: jobs.Invalid, meaning: "The request breaks rules; errors lists which, and where."},
 	"idempotency_key_reused": {kind: jobs.Invalid, meaning: "This Idempotency-Key was used for another request before."},
-	"unknown_tenant":         {kind: jobs.Invalid, meaning: "There is no such tenant in the booking database."},
+	"unknown_tenant":         {kind: jobs.Invalid, meaning: "There is no such tenant in the application's database."},
 	"bad_client_id":          {kind: jobs.Invalid, meaning: "A client id cannot be a key of the client table."},
 	"target_is_source":       {kind: jobs.Invalid, meaning: "target.client_id is one of source_client_ids."},
 	"unknown_target":         {kind: jobs.Invalid, meaning: "target.client_id is no client of the tenant."},
@@ -77,14 +77,14 @@ var codes = map[string]code{
 		meaning: "target.client_id is the tenant's anonymous profile; write \"anonymous\": true instead."},
 	"source_is_anonymous": {kind: jobs.Invalid, meaning: "source_client_ids contains an anonymous profile, which cannot be merged."},
 	"merges_refused": {kind: jobs.Conflict,
-		meaning: "Under the operator's map a merge would lose rows or could not move them; the detail says which."},
-	"not_a_candidate":  {kind: jobs.Invalid, meaning: "A client that was named is not in the selection."},
+		meaning: "With the operator's map, a merge would lose rows or could not move them; the detail says which."},
+	"not_a_candidate":  {kind: jobs.Invalid, meaning: "A client in exclude or include is not in the selection."},
 	"contradiction":    {kind: jobs.Invalid, meaning: "Two fields exclude each other."},
 	"unknown_activity": {kind: jobs.Invalid, meaning: "without names a kind of activity that is not in the map."},
 	"bad_period":       {kind: jobs.Invalid, meaning: "The period is not an ISO 8601 period of years, months, weeks and days."},
 	"period_too_short": {kind: jobs.Invalid, meaning: "The period is shorter than the map's min_period."},
 	"not_overridable": {kind: jobs.Invalid,
-		meaning: "override names a guard that is not in the map, or that the map does not call overridable."},
+		meaning: "override names a guard that is not in the map, or that the map does not mark as overridable."},
 	"bad_cursor": {kind: jobs.Invalid, meaning: "The cursor did not come from this list."},
 	"too_many_requests": {kind: jobs.Unavailable, status: http.StatusTooManyRequests,
 		meaning: "The caller, or for requests without a valid token the network address, has exceeded its limit; repeat after Retry-After."},
@@ -94,14 +94,14 @@ var codes = map[string]code{
 	"schema_mismatch": {kind: jobs.Unavailable,
 		meaning: "The map does not cover the database's schema; an operator has to correct the map."},
 	"unavailable": {kind: jobs.Unavailable, retry: "5",
-		meaning: "The database cannot be reached; repeat later. " +
-			"Nothing was changed, or a repeat with the same Idempotency-Key gives the job that was made."},
+		meaning: "The database cannot be reached; repeat later, with the same Idempotency-Key. " +
+			"If the first request has created a job, the repeat returns that job."},
 	"timeout": {kind: jobs.Unavailable, retry: "5",
 		meaning: "The request took too long; repeat it with the same Idempotency-Key."},
 }
 
-// statusClientGone is what the access log shows when the caller has gone before
-// the answer. HTTP has no status for it.
+// statusClientGone is the status in the access log if the caller closed the
+// connection before the answer. HTTP has no status for it.
 const statusClientGone = 499
 
 // statusOf returns the status of an error: that of its code if the table lists

@@ -41,7 +41,8 @@ func TestEveryKindOfErrorHasItsStatus(t *testing.T) {
 	}
 }
 
-// Statuses that are more exact than those of a kind belong to HTTP itself.
+// These codes have a status other than their kind's, because HTTP has a more exact
+// one.
 var ownStatuses = map[string]int{
 	"method_not_allowed": 405, "body_timeout": 408, "unsupported_media_type": 415, "too_many_requests": 429, "request_cancelled": 499,
 }
@@ -150,7 +151,8 @@ func codesMade(t *testing.T) []madeCode {
 	return made
 }
 
-// behindTheAPI are codes that only the command line and the workers meet.
+// behindTheAPI are codes that the API never returns: only the command line and the
+// workers use them.
 var behindTheAPI = map[string]bool{
 	"migrate_first": true, "program_too_old": true, "scrub_running": true, "standby": true,
 	"statistics_denied": true, "statistics_left": true, jobs.CodeNotErased: true, "bad_database_url": true,

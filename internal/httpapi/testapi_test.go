@@ -79,8 +79,8 @@ func (a answer) job(t *testing.T) jobs.Job {
 	return j
 }
 
-// ask sends a request, with headers as "Name: value" lines, and checks what must
-// be true of every answer.
+// ask sends a request, with headers as "Name: value" lines, and checks the rules
+// that apply to every answer.
 func (b *testAPI) ask(t *testing.T, method, path, token, body string, headers ...string) answer {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, b.URL+path, strings.NewReader(body))

@@ -30,7 +30,7 @@ const collectTimeout = 5 * time.Second
 
 var (
 	descUp = prometheus.NewDesc("oubli_source_up",
-		"1 when the source (database or redis) has answered; while it is 0, the metrics read from it are missing.", []string{"source"}, nil)
+		"1 if the source (database or redis) has answered. If it is 0, the metrics read from it are missing.", []string{"source"}, nil)
 	descJobs    = prometheus.NewDesc("oubli_jobs", "Jobs by state.", []string{"state"}, nil)
 	descClients = prometheus.NewDesc("oubli_clients_total", "Clients by outcome, over all jobs.", []string{"outcome"}, nil)
 	descTasks   = prometheus.NewDesc("oubli_tasks", "Tasks by kind and state.", []string{"kind", "state"}, nil)

@@ -43,7 +43,7 @@ func TestAnotherSitesPageMayLinkToTheDashboardAndNothingElse(t *testing.T) {
 func TestGuessingThePasswordEndsSoonAndEvenARightGuessIsNotTold(t *testing.T) {
 	t.Parallel()
 	s := mustServe(t, Options{Addr: "0.0.0.0:9090", Password: "correct horse", Redis: nowhere, Failures: 3})
-	for range 10 { // the first request of a browser is no guess
+	for range 10 { // the first request of a browser has no password and does not count
 		if resp, _ := mustAsk(t, s, "GET", "/metrics"); resp.StatusCode != http.StatusUnauthorized {
 			t.Fatalf("without a password: got %d", resp.StatusCode)
 		}

@@ -143,5 +143,5 @@ func cause(err error) string {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // an error here means that the caller has gone
+	_ = json.NewEncoder(w).Encode(v) // this fails only if the caller has closed the connection
 }

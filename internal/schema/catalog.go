@@ -15,7 +15,7 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// ReadCatalog reads what a plan needs to know of the live schema. What it finds
+// ReadCatalog reads the parts of the live schema that a plan needs. The result
 // depends on the connection's role and search path.
 func ReadCatalog(ctx context.Context, db querier) (*plan.Catalog, error) {
 	var raw []byte

@@ -125,12 +125,12 @@ SELECT jsonb_build_object(
       WHERE copied.view = rel.oid AND copied.source <> rel.oid AND copied.relkind <> 'v')
   )) ORDER BY nspname, relname) FROM rel))`
 
-// FingerprintSQL hashes everything that a plan was compiled from. It runs in
-// every chunk, so it reads only catalog rows and no definitions: to change an
-// index or a constraint means to replace it, and the new one has a new oid. New
-// statistics do not change the hash, and neither does a partition that only
-// inherits, since applications add one every month. A partition with a key or a
-// unique index of its own changes it.
+// FingerprintSQL hashes all parts of the schema that a plan depends on. It runs in
+// every chunk, so it reads only catalog rows and no definitions. That is enough:
+// an index or a constraint can only be replaced, and the new one has a new oid. New
+// statistics do not change the hash. A new partition does not change it either,
+// because applications add one every month, unless the partition has a key or a
+// unique index of its own.
 const FingerprintSQL = `
 WITH ns AS MATERIALIZED (SELECT n.oid, n.nspname FROM pg_namespace AS n WHERE ` + userSchemas + `),
 rel AS MATERIALIZED (

@@ -15,9 +15,9 @@ import (
 )
 
 // Compile makes a plan from a map and a database: it reads the catalog, lets
-// PostgreSQL check the map's expressions, and notes which other tables they read.
-// With gaps the plan has no
-// statements that erase; without a client table there is no plan.
+// PostgreSQL check the map's expressions, and records which other tables they read.
+// With gaps, the plan has no statements that erase. Without a client table, there
+// is no plan.
 func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
 	var cat *plan.Catalog
 	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
@@ -47,8 +47,8 @@ func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan
 	return p, append(gaps, more...), cat, nil
 }
 
-// Check is [Compile] for people: it also returns warnings. It changes nothing in
-// the database.
+// Check is [Compile] with warnings in addition, for the command oubli check. It
+// changes nothing in the database.
 func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan.Gaps, []plan.Warning, error) {
 	conn, err := pgsession.Connect(ctx, url, "oubli check")
 	if err != nil {

@@ -42,10 +42,10 @@ func checkExpressions(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.G
 	return checkStatements(ctx, conn, p)
 }
 
-// checkStatements finds faults that only show when expressions are combined in
-// one statement. Before oubli migrate of this version, statements that use schema oubli cannot be
-// parsed, so they are left out. A fault in a merge statement refuses merges and
-// not erasures.
+// checkStatements finds faults that appear only in whole statements. As long as
+// oubli migrate of this version has not run, statements that use schema oubli
+// cannot be parsed, so they are left out. With a fault in a merge statement, merges
+// are refused and erasures are not.
 func checkStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var migrated bool
 	const have = "SELECT to_regclass('oubli.retained_rows') IS NOT NULL"

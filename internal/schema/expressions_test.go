@@ -30,7 +30,7 @@ CREATE TABLE visits (id bigint PRIMARY KEY, client_id bigint REFERENCES clients,
 CREATE INDEX ON visits (client_id, starts_at);
 `
 
-// exprMap has a place for a guard's where, on line 5, and for a rule, on line 7.
+// exprMap returns a map with this guard on line 5 and this rule on line 7.
 func exprMap(guard, rule string) string {
 	return `version: 1
 client: {table: clients, key: id, erase: delete, anonymous: {name: {value: x}}}
@@ -76,7 +76,7 @@ func TestPostgreSQLJudgesEachExpressionOfAMapAtItsPlace(t *testing.T) {
 		`where: "balance = 'Anna'"`: `map.yaml:5:13: public.clients: where: a literal in it cannot be read as its type (SQLSTATE 22P02)`,
 		`where: "no_such(balance)"`: `no such function or operator for these types: no_such (SQLSTATE 42883)`,
 		`where: "count(*) > 1"`:     `an aggregate is not allowed here: count (SQLSTATE 42803)`,
-		// Within the statement, held is found: on the client's row.
+		// In the whole statement, held would be found as a column of the client.
 		`table: visits, reference: client_id, where: "held"`: `map.yaml:5:50: public.visits: where: no such column: held (SQLSTATE 42703)`,
 	}
 	for where, want := range guards {
@@ -166,8 +166,8 @@ func TestAPublicationThatKeepsErasedRowsIsWarnedOf(t *testing.T) {
 	if err != nil || len(gaps) > 0 || len(warnings) != 1 {
 		t.Fatalf("%v, %v, %v", gaps, warnings, err)
 	}
-	const want = `public.visits: publication new ones sends rows and not their changes and deletion:` +
-		` subscribers keep what is erased here — ALTER PUBLICATION "new ones" SET (publish = 'insert, update, delete')`
+	const want = `public.visits: publication new ones sends inserted rows but not their updates or deletes:` +
+		` subscribers keep data that is erased here — ALTER PUBLICATION "new ones" SET (publish = 'insert, update, delete')`
 	if got := warnings[0].String(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

@@ -44,7 +44,7 @@ func TestTheCatalogsOfGoldenPlansAreWhatPostgreSQLSays(t *testing.T) {
 		setup := archive.Files[at(archive, "schema.sql")]
 		inside(t, db, func(tx pgx.Tx) {
 			if strings.Contains(string(setup.Data), "NULLS NOT DISTINCT") && version(t, tx) < 150000 {
-				return // PostgreSQL 15 brought it
+				return // new in PostgreSQL 15
 			}
 			if _, err := tx.Exec(t.Context(), string(setup.Data)); err != nil {
 				t.Fatalf("%s: schema.sql: %v", file, err)
@@ -83,8 +83,8 @@ func TestTheDemosCatalogInTheGoldensIsCurrent(t *testing.T) {
 	golden.File(t, file, string(current))
 }
 
-// prepare has PostgreSQL read every statement of the plan, as far as the map
-// covers the schema.
+// prepare lets PostgreSQL parse every statement of the plan. With gaps, there are
+// no statements.
 func prepare(t *testing.T, tx pgx.Tx, file string, archive *txtar.Archive, cat *plan.Catalog) {
 	t.Helper()
 	m, err := erasuremap.Parse(file, archive.Files[at(archive, "map.yaml")].Data)
@@ -98,7 +98,7 @@ func prepare(t *testing.T, tx pgx.Tx, file string, archive *txtar.Archive, cat *
 	single := []plan.Statement{p.Law, p.NewProfile, p.LiveProfiles, p.Tenant, p.Preview, p.Candidates(nil, false)}
 	for _, s := range slices.Concat(p.Statements(), p.SweepStatements(), single) {
 		if s.SQL == "" {
-			continue // without tenants there is none to read
+			continue // this statement is empty without tenants
 		}
 		if _, err := tx.Prepare(t.Context(), "", s.SQL); err != nil {
 			t.Errorf("%s: %s: %v\n%s", file, s.Name, err, s)
@@ -109,8 +109,8 @@ func prepare(t *testing.T, tx pgx.Tx, file string, archive *txtar.Archive, cat *
 
 var leaf = regexp.MustCompile(`\{[^{}]*\}|\[[^\[\]{}]*\]`)
 
-// readable is a catalog as JSON with one line for each column, index and key.
-// The fingerprint is left out: it knows oids.
+// readable returns a catalog as JSON with one line for each column, index and key.
+// The fingerprint is left out, because it depends on oids.
 func readable(t *testing.T, cat *plan.Catalog) []byte {
 	t.Helper()
 	stored := *cat
@@ -136,7 +136,7 @@ func at(a *txtar.Archive, name string) int {
 	return -1
 }
 
-// inside runs f in a transaction of which nothing stays.
+// inside runs f in a transaction and rolls it back.
 func inside(t *testing.T, db *pgxpool.Pool, f func(pgx.Tx)) {
 	t.Helper()
 	tx, err := db.Begin(t.Context())

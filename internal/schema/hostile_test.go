@@ -17,14 +17,14 @@ import (
 	"github.com/oubli/oubli/internal/testdb"
 )
 
-// fragments are what hostile names and values are made of.
+// fragments are the parts of hostile names and values.
 var fragments = []string{
 	"'", "''", `"`, `""`, ";", "--", "/*", "*/", `\`, `\'`, "$1", "$$", "$a$", "\n", ".", ":tenant", ":slot", "%s", "%!d",
 	"(", ")", "[", "]", "E'", "U&'", " OR true", " UNION SELECT 1", "DROP TABLE canary", "); DELETE FROM canary; --",
 	"'; DELETE FROM canary; --", " RETURNING *", "true", "1", "note", " = ", "::text", ",", "é", "\u202e", " ",
 }
 
-// hostileText joins fragments, within what PostgreSQL holds as a name.
+// hostileText joins fragments to a text that is a valid name in PostgreSQL.
 func hostileText(r *rand.Rand) string {
 	var b strings.Builder
 	for range 1 + r.IntN(6) {
@@ -43,8 +43,8 @@ func newHostileNames(r *rand.Rand) hostileNames {
 	return hostileNames{name(1), name(2), name(3), name(4), name(5), name(6)}
 }
 
-// yaml is the map with places for a guard's where, a value, an expression and
-// a label, each of them as YAML may hold anything: in JSON's quotes.
+// yaml returns a map with this guard's where, value, expression and label. Each is
+// quoted as in JSON, so that it may contain any character.
 func (n hostileNames) yaml(where, value, expression, label string) string {
 	q := func(s string) string {
 		quoted, err := json.Marshal(s)
@@ -75,9 +75,8 @@ CREATE TABLE %s (%s bigint REFERENCES %[1]s, %[5]s text, %[6]s timestamptz, othe
 }
 
 // A map's values reach PostgreSQL as parameters, its names in quotes, and its
-// expressions between parentheses which they cannot leave. So whatever a map
-// says, either it is refused or every statement is the one that a harmless map
-// gives, but for the expression in its place.
+// expressions in parentheses. So any map is either refused, or gives the same
+// statements as a harmless map, with only the expression replaced.
 func TestAHostileMapChangesNoOtherStatement(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(3, 20260101)) // the same every time
@@ -111,7 +110,7 @@ func TestAHostileMapChangesNoOtherStatement(t *testing.T) {
 		for range 20 {
 			w, e, yaml := where, expression, ""
 			value, label := hostileText(r), hostileText(r)
-			switch r.IntN(3) { // mostly nonsense, so that one at a time gets further
+			switch r.IntN(3) { // one hostile part at a time: a map with several would be refused early
 			case 0:
 				w = "note = " + hostileText(r)
 			case 1:
@@ -136,8 +135,8 @@ func TestAHostileMapChangesNoOtherStatement(t *testing.T) {
 	}
 }
 
-// sameStatements holds a plan against that of a harmless map; expressions are
-// put back by the replacer.
+// sameStatements compares a plan with that of a harmless map. The replacer
+// restores the harmless expressions.
 func sameStatements(t *testing.T, yaml string, harmless, p *plan.Plan, expressions *strings.Replacer) {
 	t.Helper()
 	want, got := harmless.All(), p.All()

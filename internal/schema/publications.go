@@ -17,9 +17,9 @@ const publicationsSQL = `
 SELECT p.pubname, t.schemaname, t.tablename FROM pg_publication AS p JOIN pg_publication_tables AS t USING (pubname)
 WHERE NOT (p.pubupdate AND p.pubdelete) ORDER BY 2, 3, 1`
 
-// publicationWarnings warn when logical replication sends a mapped table's rows
-// to subscribers, but not their updates or deletes: what is erased here stays
-// there.
+// publicationWarnings returns warnings about mapped tables whose rows are sent to
+// subscribers of logical replication, but not their updates or deletes: data that
+// is erased here is kept there.
 func publicationWarnings(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map, cat *plan.Catalog) ([]plan.Warning, error) {
 	rows, err := conn.Query(ctx, publicationsSQL)
 	if err != nil {
@@ -34,7 +34,8 @@ func publicationWarnings(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map,
 	_, err = pgx.ForEachRow(rows, []any{&publication, &schema, &table}, func() error {
 		if r := cat.Relation(erasuremap.Name{Schema: schema, Relation: table}); r != nil && mapped[r] {
 			all = append(all, plan.Warning{Table: schema + "." + table,
-				Why: fmt.Sprintf("publication %s sends rows and not their changes and deletion: subscribers keep what is erased here", publication),
+				Why: fmt.Sprintf("publication %s sends inserted rows but not their updates or deletes: "+
+					"subscribers keep data that is erased here", publication),
 				Fix: fmt.Sprintf("ALTER PUBLICATION %s SET (publish = 'insert, update, delete')", pgx.Identifier{publication}.Sanitize())})
 		}
 		return nil

@@ -10,14 +10,14 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// findReads notes in the plan which tables the map's expressions read besides
-// their own; oubli grants needs them. Its gaps are those of which policies hide
-// rows from this role: a guard over hidden rows would not hold.
+// findReads records in the plan which other tables the map's expressions read;
+// oubli grants needs them. If row security hides rows of such a table from this
+// role, it returns a gap, because a guard would not see the hidden rows.
 //
 // PostgreSQL locks every table of a statement that it parses. So each expression
-// is parsed in a transaction of its own, and the tables locked at its end are those
-// that it reads. For a view this includes the view's tables, although the role
-// needs no right on them. What a function reads is not found.
+// is parsed in a transaction of its own, and the tables that are locked at its end
+// are those that it reads. For a view this includes the view's tables, although the
+// role needs no right on them. Tables that only a function reads are not found.
 func findReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var gaps plan.Gaps
 	for _, probe := range p.Probes() {
@@ -41,7 +41,7 @@ func findReads(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, er
 // tableRead is a relation that an expression reads.
 type tableRead struct {
 	erasuremap.Name
-	hidden bool // policies may hide rows of it from this role
+	hidden bool // row security may hide some of its rows from this role
 }
 
 const lockedSQL = `
@@ -59,7 +59,7 @@ func tablesRead(ctx context.Context, conn *pgx.Conn, sql string) ([]tableRead, e
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }() // nothing was changed
 	if _, err := conn.PgConn().Prepare(ctx, "", sql, nil); err != nil {
-		_, _, err := refusal(err) // without the right, oubli grants cannot give it
+		_, _, err := refusal(err) // ignore a missing right, which refusal does not return
 		return nil, err
 	}
 	rows, err := tx.Query(ctx, lockedSQL)

@@ -16,8 +16,8 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// The survey runs on a live database, so each sample is limited. A question that
-// it cannot answer becomes a TODO in the map.
+// The survey runs on a live database, so each sample is limited. A question that it
+// cannot answer becomes a TODO in the proposed map.
 const (
 	sampleRows    = 2000
 	sampleTimeout = time.Second
@@ -25,9 +25,9 @@ const (
 	surveyTimeout = 30 * time.Second // for each query of the catalog
 )
 
-// Survey reads the catalog and samples rows, to write a first map. Only counts
-// leave the database, and texts that spell a word of the question: the name of
-// one of the database's own tables, or a key inside JSON such as "email".
+// Survey reads the catalog and samples rows, for a first map. It reads from the
+// rows only counts, and texts that are a word of the question: the name of a table
+// of the database, or a key inside JSON such as "email".
 func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, *mapinit.Facts, error) {
 	conn, err := pgsession.Connect(ctx, url, "oubli map init")
 	if err != nil {
@@ -128,8 +128,9 @@ func answer(ctx context.Context, conn *pgx.Conn, q mapinit.Question, client mapi
 	return a, pgfault.Wrap("sample "+q.Schema+"."+q.Table, err)
 }
 
-// reading runs f in a read-only transaction whose statements are limited. The limit
-// ends with the transaction, so that a pooler's session keeps nothing of it.
+// reading runs f in a read-only transaction with a limit for each statement's time.
+// The limit ends with the transaction, so that it does not stay set in the session
+// of a pooler.
 func reading(ctx context.Context, conn *pgx.Conn, limit time.Duration, f func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = %d", limit.Milliseconds())); err != nil {
@@ -158,9 +159,9 @@ func readSpellings(ctx context.Context, tx pgx.Tx, a *mapinit.Answer, sql string
 	return err
 }
 
-// sampleSQL samples columns of a table. The limit counts rows read, and not rows
-// with a value: to look for the first value in a column full of NULLs would read
-// the whole table.
+// sampleSQL samples columns of a table. The limit counts all rows, not only rows
+// with a value: otherwise a column full of NULLs would make PostgreSQL read the
+// whole table.
 func sampleSQL(q mapinit.Question, columns ...string) string {
 	quoted := make([]string, len(columns))
 	for i, c := range columns {
@@ -169,7 +170,7 @@ func sampleSQL(q mapinit.Question, columns ...string) string {
 	return fmt.Sprintf("SELECT %s FROM %s LIMIT %d", strings.Join(quoted, ", "), pgx.Identifier{q.Schema, q.Table}.Sanitize(), sampleRows)
 }
 
-// isKey is the SQL condition that the text v is a client's key. Only text that
+// isKey returns the SQL condition that the text v is a client's key. Only text that
 // has the form of a key is cast to the key's type.
 func isKey(c mapinit.Client) string {
 	key, form := "v", ""
@@ -210,9 +211,9 @@ WHERE regexp_replace(lower(regexp_replace(typ, '^.*[.:/\\]', '')), '[^a-z0-9]', 
 GROUP BY typ ORDER BY typ)`, typ, sampleSQL(q, q.TypeColumn, q.Column), isKey(c))
 }
 
-// keysSQL walks JSON objects and no lists, because json_remove takes no path
-// through a list. A path leaves the database only when each of its keys is a word
-// of the question: the keys of an object may be people's addresses.
+// keysSQL searches JSON objects but no lists, because json_remove takes no path
+// through a list. It returns a path only if each of its keys is a word of the
+// question, because other keys may be personal data, such as addresses.
 func keysSQL(q mapinit.Question) string {
 	return fmt.Sprintf(`
 WITH RECURSIVE doc AS MATERIALIZED (SELECT row_number() OVER () AS n, j::jsonb AS j FROM (%s) AS s (j) WHERE j IS NOT NULL),

@@ -16,12 +16,12 @@ import (
 // Options limit what Rewrite may do.
 type Options struct {
 	// Window says whether tables may be locked now, and until when. A zero time
-	// stands for no end.
+	// means that there is no end.
 	Window      func(now time.Time) (until time.Time, open bool)
 	MaxLock     time.Duration  // longest lock of one table; 0: until the window ends
 	LockTimeout time.Duration  // longest wait for a table's lock, during which the table's users wait too; 2 s
-	Pause       time.Duration  // after the first round of tries; longer after each further one; 1 s
-	Rounds      int            // of tries when the window has no end; 10
+	Pause       time.Duration  // pause after the first round of tries; longer after each further one; 1 s
+	Rounds      int            // number of rounds of tries if the window has no end; 10
 	Progress    func(Progress) // called from another goroutine too
 }
 
@@ -52,16 +52,16 @@ type Progress struct {
 	Took          time.Duration
 }
 
-// Obstacle is what keeps a level from being reached.
+// Obstacle is a reason why a level was not reached.
 type Obstacle struct {
 	What, Why string
 }
 
-// Result is what a run of Rewrite has done.
+// Result is the result of a run of Rewrite.
 type Result struct {
-	Residues  int               // jobs and sweeps that had not reached the last level
-	Rewritten int               // tables
-	Level     jobs.ResidueLevel // that all of them have reached
+	Residues  int               // number of jobs and sweeps that had not reached the last level
+	Rewritten int               // number of rewritten tables
+	Level     jobs.ResidueLevel // the level that all these jobs and sweeps have reached now
 	Obstacles []Obstacle
 }
 
@@ -163,8 +163,8 @@ func deleteStatistics(ctx context.Context, tx pgx.Tx, table string) error {
 	return err
 }
 
-// rewriteAll rewrites the tables that are due. It tries tables again that others
-// have locked, until the window ends.
+// rewriteAll rewrites the tables that are due. If other sessions have locked a
+// table, it tries again until the window ends.
 func (s *Scrubber) rewriteAll(ctx context.Context, o Options, done *Result) error {
 	files, err := s.files(ctx)
 	if err != nil {
@@ -234,7 +234,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// rewrite rewrites one table. When it could not, reason says why; when final is
+// rewrite rewrites one table. If that was not possible, reason says why; if final is
 // set too, another try in the same run would fail again.
 func (s *Scrubber) rewrite(ctx context.Context, o Options, f File, horizon uint32, until time.Time) (reason string, final bool, err error) {
 	old, err := s.oldSnapshots(ctx, horizon)
@@ -329,7 +329,7 @@ func (s *Scrubber) reportProgress(ctx context.Context, table string, progress fu
 	progress(Progress{What: table})
 	go func() {
 		defer close(ended)
-		if sleep(ctx, time.Second) != nil { // most tables need less
+		if sleep(ctx, time.Second) != nil { // most tables are rewritten within a second
 			return
 		}
 		conn, err := pgsession.Connect(ctx, s.url, "oubli scrub")

@@ -18,7 +18,8 @@ import (
 )
 
 // Scrubber removes erased values from the files of one database. It has a
-// connection of its own, with the rights of an operator. Not for concurrent use.
+// connection of its own, with the rights of an operator. It must not be used
+// concurrently.
 type Scrubber struct {
 	url  string
 	conn *pgx.Conn
@@ -78,7 +79,7 @@ func (s *Scrubber) Close(ctx context.Context) {
 	_ = s.conn.Close(context.WithoutCancel(ctx))
 }
 
-// Leftovers is what Inspect finds.
+// Leftovers is the result of Inspect: where erased values may be left.
 type Leftovers struct {
 	Levels       []LevelCount
 	Files        []File // tables and materialized views, each partition by itself, and the catalogs of statistics
@@ -86,8 +87,8 @@ type Leftovers struct {
 	WAL          *WAL // nil: the role has no right to read it
 }
 
-// LevelCount is how many jobs and sweeps have reached a level, and since when the
-// oldest of them waits for the next level.
+// LevelCount is the number of jobs and sweeps at a level, and the time since which
+// the oldest of them has been there.
 type LevelCount struct {
 	Level jobs.ResidueLevel
 	Jobs  int
@@ -148,11 +149,11 @@ func (s *Scrubber) Inspect(ctx context.Context) (Leftovers, error) {
 	return l, nil
 }
 
-// statisticsCatalogs hold real values, also in their dead rows.
+// statisticsCatalogs contain values of rows, also in their dead rows.
 var statisticsCatalogs = []string{"pg_catalog.pg_statistic", "pg_catalog.pg_statistic_ext_data"}
 
-// files lists the tables that have to be rewritten: small ones first, so that most
-// are done when the time window ends early, and the catalogs last, because
+// files lists the tables that have to be rewritten. Small tables come first, so that
+// most are done if the time window ends early. The catalogs come last, because
 // ANALYZE leaves dead rows there.
 func (s *Scrubber) files(ctx context.Context) ([]File, error) {
 	rows, err := s.conn.Query(ctx, `
@@ -188,9 +189,9 @@ func (s *Scrubber) horizon(ctx context.Context) (uint32, error) {
 	return xid, pgfault.Wrap("read the transaction horizon", err)
 }
 
-// oldSnapshots lists those who may still see rows that were deleted before the
-// horizon. A rewrite copies such rows. VACUUM has a snapshot too, but does not
-// keep rows.
+// oldSnapshots lists sessions, prepared transactions and replication slots that may
+// still see rows that were deleted before the horizon. A rewrite copies such rows.
+// VACUUM is left out: it has a snapshot too, but does not need these rows.
 func (s *Scrubber) oldSnapshots(ctx context.Context, horizon uint32) ([]OldSnapshot, error) {
 	rows, err := s.conn.Query(ctx, `
 		SELECT kind, name FROM (
