@@ -2,8 +2,8 @@ package erasuremap
 
 import "slices"
 
-// draft is a map that was read and whose parts are not yet checked against each
-// other, with the places that its problems name.
+// draft is a map that was read, with the places for problems. Its parts are not yet
+// checked against each other.
 type draft struct {
 	*Map
 	tenant, client *fields
@@ -80,14 +80,14 @@ func (d *draft) checkRetention(r *reader) {
 	}
 }
 
-// path is how rows belong to a client.
+// path says through which columns rows belong to a client.
 type path struct {
 	table, through     Name
 	reference, ownedBy string
 }
 
-// checkTwice refuses two entries for the same rows: what becomes of a row would
-// depend on their order.
+// checkTwice refuses two entries for the same rows, because the result would depend
+// on their order.
 func (d *draft) checkTwice(r *reader) {
 	seen := map[path][]tableEntry{}
 	mapped := map[Name]Pos{d.Client.Table: d.Client.Pos}

@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// published is the section that docs/retention.md offers to paste, in a map.
+// published returns a map with the retention section of docs/retention.md, which
+// users are advised to paste.
 func published(t *testing.T) *Map {
 	t.Helper()
 	page, err := os.ReadFile("../../docs/retention.md")
@@ -31,7 +32,7 @@ client: {table: clients, key: id, tenant: studio_id, erase: delete, anonymous: {
 	return m
 }
 
-// The last days are worked out by hand from the law, country by country.
+// The last days were computed by hand from the law of each country.
 var countries = []struct{ country, end, since, until string }{
 	{"AT", "", "2024-01-01", "2031-12-31"},
 	{"AT", "", "2023-12-31", "2030-12-31"},
@@ -41,12 +42,12 @@ var countries = []struct{ country, end, since, until string }{
 	{"CH", "", "2024-06-30", "2034-12-31"},
 	{"CH", "06-30", "2024-06-30", "2034-06-30"},
 	{"CH", "6", "2024-07-01", "2035-06-30"},
-	{"DE", "", "2014-12-31", "2024-12-31"}, // ten years, over on the eve of the change
-	{"DE", "", "2015-01-01", "2024-12-31"}, // still kept on that day, and let go by it
+	{"DE", "", "2014-12-31", "2024-12-31"}, // ten years, ended on the day before the change of law
+	{"DE", "", "2015-01-01", "2024-12-31"}, // not yet ended on that day: the new law ends it
 	{"DE", "", "2016-12-31", "2024-12-31"},
 	{"DE", "", "2017-01-01", "2025-12-31"},
 	{"DE", "", "2024-02-29", "2032-12-31"},
-	{"DE", "09-30", "2025-12-31", "2033-12-31"}, // the calendar year, whatever the fiscal one
+	{"DE", "09-30", "2025-12-31", "2033-12-31"}, // the calendar year, although the fiscal year is another one
 	{"DK", "", "2024-02-29", "2029-12-31"},
 	{"DK", "04-30", "2024-04-30", "2029-04-30"},
 	{"DK", "04-30", "2024-05-01", "2030-04-30"},
@@ -63,14 +64,14 @@ var countries = []struct{ country, end, since, until string }{
 	{"IT", "", "2025-01-01", "2035-12-31"},
 	{"NL", "", "2024-12-31", "2031-12-31"},
 	{"NL", "", "2025-01-01", "2032-12-31"},
-	{"PL", "", "2024-12-31", "2030-12-31"}, // the tax fell due in January 2025
+	{"PL", "", "2024-12-31", "2030-12-31"}, // the tax was due in January 2025
 	{"PL", "", "2025-01-01", "2031-12-31"},
 	{"PT", "", "2024-12-31", "2034-12-31"},
 	{"PT", "", "2025-01-01", "2035-12-31"},
 	{"SE", "", "2024-12-31", "2031-12-31"},
 	{"SE", "08-31", "2024-08-31", "2031-12-31"},
 	{"SE", "08-31", "2024-09-01", "2032-12-31"},
-	{"NO", "", "2024-12-31", "2034-12-31"}, // of no country's own
+	{"NO", "", "2024-12-31", "2034-12-31"}, // from the period for all other countries
 }
 
 func TestThePublishedPeriodsEndOnTheirDayAndNotBefore(t *testing.T) {
@@ -85,10 +86,10 @@ func TestThePublishedPeriodsEndOnTheirDayAndNotBefore(t *testing.T) {
 			continue
 		}
 		if FirstKept(periods, until, end).After(since) {
-			t.Errorf("%s, fiscal year ending %q: what is dated %s is let go on its last day", c.country, c.end, c.since)
+			t.Errorf("%s, fiscal year ending %q: a record dated %s is not kept on its last day", c.country, c.end, c.since)
 		}
 		if !FirstKept(periods, until.AddDate(0, 0, 1), end).After(since) {
-			t.Errorf("%s, fiscal year ending %q: what is dated %s is kept on the day after its last", c.country, c.end, c.since)
+			t.Errorf("%s, fiscal year ending %q: a record dated %s is kept on the day after its last day", c.country, c.end, c.since)
 		}
 		named = append(named, c.country)
 	}

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// Package plan puts expressions of the map between parentheses into statements,
-// and PostgreSQL checks them. One thing must be checked before: an expression
-// must not end its parentheses, its statement or the quoting that follows it,
-// under any settings of the server. So this reads tokens as PostgreSQL's lexer
-// (src/backend/parser/scan.l) does, and refuses the few forms that versions or
-// settings of the server read differently.
+// Package plan puts expressions of the map into statements, in parentheses, and
+// PostgreSQL checks them. This file checks before that an expression cannot close
+// these parentheses, end the statement or open a quotation that stays open, with
+// any settings of the server. It reads tokens as PostgreSQL's lexer
+// (src/backend/parser/scan.l) does, and refuses the few forms that different
+// versions or settings of the server read differently.
 
 // tokenKind is the kind of an exprToken.
 type tokenKind int
@@ -30,8 +30,8 @@ type exprToken struct {
 	start, end int
 }
 
-// scanExpression returns the tokens of expr. With an error it returns those before
-// the mistake.
+// scanExpression returns the tokens of expr. If there is a mistake, it returns the
+// tokens before it.
 func scanExpression(expr string) ([]exprToken, error) {
 	var tokens []exprToken
 	for i := 0; i < len(expr); {
@@ -88,9 +88,9 @@ func nextToken(expr string, i int) (tokenKind, int, error) {
 	return symbol, 1, nil
 }
 
-// plainString measures a string in which ” stands for a quote. Whether \' does
-// too depends on standard_conforming_strings, and in a continued E'…' it does:
-// a string must end at the same place either way.
+// plainString returns the length of a string in which ” means a quote. \' means a
+// quote too if standard_conforming_strings is off, or if the string continues an
+// E'…'. A string that would end at another place then is refused.
 func plainString(s string) (int, error) {
 	backslashes := 0
 	for i := 1; i < len(s); i++ {
@@ -155,7 +155,7 @@ func dollarString(s string) (int, error) {
 	return 0, errors.New("a $ means nothing here")
 }
 
-// checkExpression reports why expr cannot stand between parentheses.
+// checkExpression returns an error if expr must not be put in parentheses.
 func checkExpression(expr string) error {
 	tokens, err := scanExpression(expr)
 	if err != nil {
@@ -186,7 +186,8 @@ func checkExpression(expr string) error {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// isWord knows the letters of names as scan.l does: every byte above ASCII is one.
+// isWord reports whether a byte belongs to a name. As in scan.l, every byte above
+// ASCII does.
 func isWord(c byte) bool {
 	return c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || isDigit(c) || c >= 0x80
 }

@@ -138,9 +138,9 @@ func substitute(expr string, found []Placeholder) string {
 	return b.String() + expr[end:]
 }
 
-// escapes is a second reading of scan.l, by its states and not by tokens, so
-// that the two have no mistake in common: it blanks what stands in quotes and
-// looks at the rest.
+// escapes checks the same as checkExpression in another way, so that both are
+// unlikely to have the same mistake: it follows the states of scan.l, removes
+// quoted text and checks the rest.
 func escapes(expr string, standard bool) error {
 	depth := 0
 	for rest := expr; rest != ""; {
@@ -162,8 +162,8 @@ func escapes(expr string, standard bool) error {
 		if depth < 0 {
 			return fmt.Errorf("the parentheses end before %q", rest)
 		}
-		// A name or a number takes its letters along, so that none of them
-		// is seen as the E of E'…', and a $ inside a name opens nothing.
+		// Skip all letters of a name or a number, so that none of them counts as
+		// the E of E'…', and a $ inside a name does not begin a quotation.
 		n := 1
 		if nameByte(rest[0]) && rest[0] != '$' {
 			digit := rest[0] >= '0' && rest[0] <= '9'
@@ -183,7 +183,8 @@ func nameByte(c byte) bool {
 	return strings.IndexByte("$_0123456789", c) >= 0 || c|0x20 >= 'a' && c|0x20 <= 'z' || c >= 0x80
 }
 
-// quotation measures the quotation that s begins with, -1 for one without end.
+// quotation returns the length of the quotation at the begin of s, or -1 if it has
+// no end.
 func quotation(s string, standard bool) (int, bool) {
 	if tag := dollarTag(s); tag != "" {
 		n := strings.Index(s[len(tag):], tag)
@@ -208,7 +209,7 @@ func quotation(s string, standard bool) (int, bool) {
 		case i+1 < len(s) && s[i+1] == quote:
 			i++
 		default:
-			// A string goes on after white space with a newline, in its own state.
+			// A string continues after white space that contains a newline.
 			next := strings.TrimLeft(s[i+1:], " \t\r\n\f\v")
 			white := s[i+1 : len(s)-len(next)]
 			if quote == '\'' && strings.ContainsAny(white, "\r\n") && strings.HasPrefix(next, "'") {

@@ -2,15 +2,14 @@ package erasuremap
 
 import "slices"
 
-// fields is a mapping with fixed keys. The keys that take and need were called
-// with are the keys that it may have.
+// fields is a mapping with fixed keys: those with which take and need were called.
 type fields struct {
 	r       *reader
 	what    string // in problems: "a table"
 	pos     Pos
 	entries []entry
 	known   []string
-	broken  bool // not a mapping at all, which has been reported
+	broken  bool // the value is not a mapping, which has been reported
 }
 
 func (r *reader) fields(v value, what string) *fields {
@@ -50,10 +49,10 @@ func (f *fields) need(key string) value {
 // has reports whether the key is there.
 func (f *fields) has(key string) bool { return f.take(key).set }
 
-// at is the place of a key's value, or of the mapping without one.
+// at returns the place of a key's value, or of the mapping if the key is missing.
 func (f *fields) at(key string) Pos { return f.take(key).pos }
 
-// key is the place of the key itself.
+// key returns the place of the key itself.
 func (f *fields) key(key string) Pos {
 	for _, e := range f.entries {
 		if e.key == key {
@@ -63,7 +62,7 @@ func (f *fields) key(key string) Pos {
 	return f.pos
 }
 
-// without refuses keys that have no meaning here.
+// without refuses keys that are not allowed here.
 func (f *fields) without(because string, keys ...string) {
 	for _, k := range keys {
 		if f.has(k) {
@@ -72,7 +71,7 @@ func (f *fields) without(because string, keys ...string) {
 	}
 }
 
-// close refuses keys that neither take nor need was called with.
+// close refuses all other keys than those of take and need.
 func (f *fields) close() {
 	for _, e := range f.entries {
 		if !slices.Contains(f.known, e.key) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// UnknownClient is the label that takes the place of a person's name.
+// UnknownClient is the label that replaces a person's name.
 const UnknownClient = "unknown_client"
 
 var builtin = map[string]map[string]string{
@@ -27,10 +27,10 @@ func labelNames(own map[string]map[string]string) []string {
 	return slices.Compact(names)
 }
 
-// LabelText is the label's text in the language that comes nearest to the
-// locale, a BCP 47 tag: fr-CH, else fr, else English, else the alphabetically
-// first there is (lookup, RFC 4647 section 3.4). The map's own texts come
-// before the built-in ones. It is empty for an unknown label.
+// LabelText returns the label's text in the language that fits best to the locale, a
+// BCP 47 tag: fr-CH, else fr, else English, else the first language in alphabetical
+// order (lookup, RFC 4647 section 3.4). Texts of the map replace built-in ones. The
+// text is empty for an unknown label.
 func (m *Map) LabelText(label, locale string) string {
 	texts := maps.Clone(builtin[label])
 	if own := m.Labels[label]; len(own) > 0 {
@@ -53,7 +53,7 @@ func (m *Map) LabelText(label, locale string) string {
 	return ""
 }
 
-// LabelTexts are the label's texts in all languages, by language.
+// LabelTexts returns the label's texts by language.
 func (m *Map) LabelTexts(label string) []string {
 	texts := map[string]string{}
 	maps.Copy(texts, builtin[label])

@@ -10,8 +10,8 @@ import (
 // MaxSize is the largest map that is read, in bytes.
 const MaxSize = 1 << 20
 
-// Load reads the map in the named file. If the file can be read and the map is
-// wrong, the error is [Problems], all of them.
+// Load reads the map in the named file. If the file can be read but the map is
+// wrong, the error is [Problems].
 func Load(path string) (*Map, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -25,8 +25,8 @@ func Load(path string) (*Map, error) {
 	return Parse(path, data)
 }
 
-// Parse reads a map from data; file is its name in positions. Its error is of
-// type [Problems]: everything that is wrong, in the file's order. If the file is
+// Parse reads a map from data; positions have file as their file name. The error is
+// of type [Problems] and lists every mistake, in the file's order. If the file is
 // not valid YAML, only that is reported.
 func Parse(file string, data []byte) (*Map, error) {
 	r := &reader{source: newSource(file, data)}

@@ -13,7 +13,7 @@ import (
 	"github.com/oubli/oubli/internal/golden"
 )
 
-// A bad map ends with the problems that it must give, as comments.
+// A bad map ends with the problems that are expected, as comments.
 const expected = "\n# Problems:\n"
 
 func TestEveryMistakeIsReportedWhereItStands(t *testing.T) {

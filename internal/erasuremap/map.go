@@ -12,7 +12,7 @@ type Pos struct {
 	Line, Column int
 }
 
-// String is the place as editors understand it: oubli.yaml:12:5.
+// String returns the place as editors understand it: oubli.yaml:12:5.
 func (p Pos) String() string {
 	if p.Line == 0 {
 		return p.File
@@ -20,12 +20,12 @@ func (p Pos) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-// Name is a relation's name as the catalog spells it. Schema is empty when the
-// map left it to the database's search path.
+// Name is a relation's name as the catalog spells it. If the map does not name the
+// schema, Schema is empty and the database's search path decides.
 type Name struct{ Schema, Relation string }
 
-// String is the name as the map writes it; a name that contains a dot or a
-// double quote is written in double quotes.
+// String returns the name as it is written in a map; a part that contains a dot or a
+// double quote is in double quotes.
 func (n Name) String() string {
 	if n.Schema == "" {
 		return quote(n.Relation)
@@ -40,12 +40,12 @@ func quote(s string) string {
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
 }
 
-// Map is a whole map that is consistent by itself.
+// Map is a map whose parts are consistent with each other.
 type Map struct {
 	File      string
-	Tenant    *Tenant // nil: one tenant, no tenant column
+	Tenant    *Tenant // nil: there is one tenant and no tenant column
 	Client    Client
-	MinPeriod string // ISO 8601 floor under a selection's period; P30D unless the map says otherwise
+	MinPeriod string // shortest period of a selection (ISO 8601); P30D if the map has none
 	Guards    []Guard
 	Activity  []Activity
 	Tables    []Table
@@ -53,7 +53,7 @@ type Map struct {
 	Triggers  []Acknowledged
 	Refresh   []Refresh
 	Retention []Retention
-	Labels    map[string]map[string]string // label → language → text, the map's own only
+	Labels    map[string]map[string]string // label → language → text, without the built-in ones
 }
 
 // Tenant is the table of tenants.
@@ -65,10 +65,10 @@ type Tenant struct {
 	Locale  string // column with a BCP 47 tag; empty: none
 
 	TimeZone      string // column with a time zone's name, such as Europe/Vienna; empty: none
-	FiscalYearEnd string // column with the month or MM-DD with which fiscal years end; empty: none
+	FiscalYearEnd string // column with the last month or the last day (MM-DD) of fiscal years; empty: none
 }
 
-// Client is the table of clients and what becomes of a client's own row.
+// Client is the table of clients, with the rules for a client's own row.
 type Client struct {
 	Pos       Pos
 	Table     Name
@@ -77,9 +77,9 @@ type Client struct {
 	CreatedAt string // column; empty: none
 	Name      []string
 	Erase     ClientAction
-	Columns   []ColumnRule // for Anonymize: what becomes of each column of the stub
-	Anonymous []ColumnRule // how an anonymous profile is inserted
-	Fill      []string     // what a merge may fill in when the target's is blank
+	Columns   []ColumnRule // for Anonymize: a rule for each column of the row that stays
+	Anonymous []ColumnRule // the values with which an anonymous profile is inserted
+	Fill      []string     // columns that a merge may copy if the target's value is blank
 }
 
 // ClientAction is what erasing does to the client's own row.
@@ -88,12 +88,12 @@ type ClientAction string
 // The actions on the client's own row.
 const (
 	DeleteClient ClientAction = "delete"
-	Anonymize    ClientAction = "anonymize" // keep it as an unlinked stub; its rows stay linkable
+	Anonymize    ClientAction = "anonymize" // keep the row without personal data; its rows still refer to it
 )
 
-// Guard is a condition under which a client is not erased. Without a Table the
-// condition is on the client's own row. With one it holds if any row of Table that
-// refers to the client meets it.
+// Guard is a condition under which a client is not erased. Without a Table, the
+// condition is about the client's own row. With a Table, the guard protects a client
+// to whom any row of Table refers for which the condition is true.
 type Guard struct {
 	Pos         Pos
 	Name        string
@@ -115,37 +115,37 @@ type Activity struct {
 	WherePos  Pos
 }
 
-// Table says what becomes of the rows of one table that belong to a client by
-// one path. A table with several paths to a client has several entries.
+// Table has the rules for the rows of one table that belong to a client by one path.
+// A table with several paths to a client has several entries.
 type Table struct {
 	Pos          Pos
 	Table        Name
 	Reference    string // column that refers to the client, or to a row of Through
 	Through      Name   // parent table; zero: the client itself
 	OwnedBy      string // column of the client's row that points to this table; instead of Reference
-	Where        string // SQL; which rows, for soft references
+	Where        string // SQL condition that selects the rows, for references without a foreign key
 	WherePos     Pos
 	Erase        Action
 	Merge        Action
 	Columns      []ColumnRule
 	Retain       *Retain
-	CarriesValue bool // a merge never drops such a row
+	CarriesValue bool // a merge never deletes such a row
 }
 
 // Action is what erasing or merging does to rows that belong to a client.
 type Action string
 
-// The actions. Erase knows Delete, Reassign, Unlink and Keep; Merge knows
-// Move, Delete and Keep.
+// The actions. Erase may be Delete, Reassign, Unlink or Keep; Merge may be Move,
+// Delete or Keep.
 const (
 	Delete   Action = "delete"
 	Reassign Action = "reassign" // to the tenant's anonymous profile
 	Unlink   Action = "unlink"   // the reference becomes NULL
-	Keep     Action = "keep"     // untouched but for the column rules
+	Keep     Action = "keep"     // only the column rules change the row
 	Move     Action = "move"     // to the merge's target
 )
 
-// ColumnRule is what becomes of one column of a kept row.
+// ColumnRule is the rule for one column of a row that is kept.
 type ColumnRule struct {
 	Pos    Pos
 	Column string
@@ -169,31 +169,31 @@ const (
 // Rule is a column rule: its kind and the one operand of that kind.
 type Rule struct {
 	Kind RuleKind
-	// Text is, for Value, the literal as PostgreSQL's text input takes it; for Label,
-	// its name; for Truncate, year or month; for SQL, the expression.
+	// Text is, for Value, the value in PostgreSQL's text format; for Label, the
+	// label's name; for Truncate, year or month; for SQL, the expression.
 	Text  string
 	Paths []string // JSONRemove: dotted paths
 }
 
-// Retain names columns that the law keeps for a while.
+// Retain names columns that the law keeps for a period.
 type Retain struct {
 	Pos     Pos
 	Rule    string // name of a Retention
-	Since   string // column of the same row where the clock starts
+	Since   string // column of the same row with the date from which the period counts
 	Columns []ColumnRule
 }
 
-// Retention is how long something is kept.
+// Retention is a rule that says how long columns are kept.
 type Retention struct {
 	Pos       Pos
 	Name      string
 	Countries map[string][]Period // by ISO 3166 country code, upper case
-	Otherwise []Period            // elsewhere; empty: the map does not say, and every country must be named
+	Otherwise []Period            // for all other countries; empty: every country must be named
 }
 
-// Period is how long something is kept under the law that came into force on From.
+// Period is how long columns are kept under the law that came into force on From.
 type Period struct {
-	From  time.Time // the day it came into force; zero for the first of a country
+	From  time.Time // the day on which the law came into force; zero for the first of a country
 	Clock Clock
 	Years int
 }
@@ -211,7 +211,7 @@ const (
 	EndOfYearOfFiscalYear Clock = "end_of_year_of_fiscal_year"
 )
 
-// Ignored is a table that looks as if it held personal data and does not.
+// Ignored is a table that looks as if it contains personal data but does not.
 type Ignored struct {
 	Pos     Pos
 	Table   Name

@@ -7,14 +7,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxIdentifier is NAMEDATALEN-1: PostgreSQL cuts longer names, and a cut name
-// could be another table's.
+// maxIdentifier is NAMEDATALEN-1. PostgreSQL truncates longer names, and a truncated
+// name could be that of another table.
 const maxIdentifier = 63
 
-// ParseName reads a relation's name as maps and command lines write it:
-// clients, schema.clients, or with parts in double quotes where they contain
-// a dot or a quote. Letters keep their case, quoted or not, as the catalog
-// spells the name.
+// ParseName reads a relation's name as it is written in maps and on the command
+// line: clients or schema.clients. A part that contains a dot or a quote is in double
+// quotes. Upper and lower case are as in the catalog, with and without quotes.
 func ParseName(s string) (Name, error) {
 	first, rest, err := namePart(s)
 	if err != nil {
@@ -33,7 +32,8 @@ func ParseName(s string) (Name, error) {
 	return Name{Schema: first, Relation: second}, nil
 }
 
-// namePart splits the first part off s; the rest begins with a dot.
+// namePart returns the first part of s and the rest, which begins with a dot or is
+// empty.
 func namePart(s string) (part, rest string, err error) {
 	if strings.HasPrefix(s, `"`) {
 		part, rest, err = quotedPart(s[1:])
@@ -121,7 +121,7 @@ func (r *reader) columnName(s string, at Pos) bool {
 	return true
 }
 
-// columns reads a list of different columns; one alone needs no brackets.
+// columns reads a list of different columns. A single one may be without brackets.
 func (r *reader) columns(v value) []string {
 	var list []string
 	seen := map[string]bool{}
@@ -145,7 +145,7 @@ func (r *reader) listOrOne(v value, want string) []value {
 	return r.items(v, want)
 }
 
-// word checks a name that appears in codes, routes and metrics.
+// word checks a name that is used in codes, routes and metrics.
 func (r *reader) word(s string, at Pos) bool {
 	ok := s != "" && len(s) <= maxIdentifier && s[0] >= 'a' && s[0] <= 'z'
 	for i := 0; ok && i < len(s); i++ {

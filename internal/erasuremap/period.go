@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Days are midnights in UTC. The caller knows the tenant's time zone, and therefore
-// the day of a point in time.
+// In this file, a day is its midnight in UTC. Callers convert a point in time to a day
+// with the tenant's time zone.
 
-// In returns the periods of a country: its own, else those for all others, else
-// none.
+// In returns the periods of a country: its own if the map has any, else those for all
+// other countries.
 func (r Retention) In(country string) []Period {
 	country = strings.ToUpper(strings.TrimSpace(country))
-	// Codes that applications write and that are not in ISO 3166. Otherwise the
-	// periods for all other countries would apply.
+	// Applications use these codes although they are not in ISO 3166. Without this,
+	// the periods for all other countries would apply.
 	switch country {
 	case "UK":
 		country = "GB"
@@ -40,8 +40,8 @@ func NeedsFiscalYear(periods []Period) bool {
 	return false
 }
 
-// LastDay is the last day on which the law keeps a record dated since, under
-// periods that followed one another. A new period applies to all records that were
+// LastDay returns the last day on which the law keeps a record dated since, if the
+// periods came into force one after the other. A new period applies to all records that were
 // still kept on the day it came into force (as in BEG IV, Art. 97 § 19a EGAO, for
 // the German eight years). A record whose period had ended before stays expired,
 // and a shorter period ends no earlier than the day before it came into force.
@@ -59,11 +59,11 @@ func LastDay(periods []Period, since time.Time, end FiscalYearEnd) time.Time {
 	return last
 }
 
-// FirstKept is the earliest date of records that the law still keeps today. The
-// later a record is dated, the longer it is kept, so all later records are kept
-// too.
+// FirstKept returns the earliest date of records that the law still keeps today. All
+// records with later dates are kept too, because their periods end later.
 func FirstKept(periods []Period, today time.Time, end FiscalYearEnd) time.Time {
-	// At most a hundred years, begun at most two years after the date.
+	// A period has at most a hundred years and begins at most two years after the
+	// record's date.
 	oldest := today.AddDate(-103, 0, 0)
 	days := int(today.Sub(oldest).Hours() / 24)
 	return oldest.AddDate(0, 0, sort.Search(days, func(i int) bool {
@@ -71,7 +71,7 @@ func FirstKept(periods []Period, today time.Time, end FiscalYearEnd) time.Time {
 	}))
 }
 
-// lastDay is the last day of one period. A period of years ends with the same day
+// lastDay returns the last day of one period. A period of years ends with the same day
 // of the same month or, where there is no such day (29 February), with the last
 // day of that month: Regulation (EEC, Euratom) No 1182/71, Art. 3(2)(c).
 func (p Period) lastDay(since time.Time, end FiscalYearEnd) time.Time {
@@ -86,16 +86,16 @@ func (p Period) lastDay(since time.Time, end FiscalYearEnd) time.Time {
 	return date(since.Year()+p.Years, since.Month(), since.Day())
 }
 
-// FiscalYearEnd is the day of the year with which a tenant's fiscal years end.
+// FiscalYearEnd is the last day of a tenant's fiscal years.
 // The zero value is 31 December: the calendar year.
 type FiscalYearEnd struct {
 	Month time.Month
-	Day   int // beyond the end of the month: its last day
+	Day   int // if the month has fewer days, its last day counts
 }
 
-// ParseFiscalYearEnd reads a fiscal year's end as a tenant's row has it: the
-// number of the month whose last day it is, or MM-DD; 02-29 is the last day of
-// February. Empty means the calendar year. The error does not quote the text.
+// ParseFiscalYearEnd reads the end of a fiscal year from a tenant's row: the number of
+// a month, which means its last day, or MM-DD; 02-29 is the last day of February.
+// Empty means the calendar year. The error does not quote the text.
 func ParseFiscalYearEnd(text string) (FiscalYearEnd, error) {
 	text = strings.TrimSpace(text)
 	if text == "" {
@@ -104,7 +104,7 @@ func ParseFiscalYearEnd(text string) (FiscalYearEnd, error) {
 	if month, err := strconv.Atoi(text); err == nil && month >= 1 && month <= 12 {
 		return FiscalYearEnd{time.Month(month), 31}, nil
 	}
-	// In a leap year, so that 02-29 is a day.
+	// Parse it in a leap year, so that 02-29 is valid.
 	day, err := time.Parse(time.DateOnly, "2000-"+text)
 	if err != nil {
 		return FiscalYearEnd{}, errors.New("want the month's number, 1 to 12, or MM-DD")
@@ -112,7 +112,7 @@ func ParseFiscalYearEnd(text string) (FiscalYearEnd, error) {
 	return FiscalYearEnd{day.Month(), day.Day()}, nil
 }
 
-// in is the last day of the fiscal year that ends in a calendar year.
+// in returns the last day of the fiscal year that ends in a calendar year.
 func (e FiscalYearEnd) in(year int) time.Time {
 	if e == (FiscalYearEnd{}) {
 		return date(year, time.December, 31)
@@ -120,7 +120,7 @@ func (e FiscalYearEnd) in(year int) time.Time {
 	return date(year, e.Month, e.Day)
 }
 
-// after is the last day of the fiscal year that includes a day.
+// after returns the last day of the fiscal year that includes a day.
 func (e FiscalYearEnd) after(day time.Time) time.Time {
 	if end := e.in(day.Year()); !end.Before(day) {
 		return end
@@ -128,7 +128,7 @@ func (e FiscalYearEnd) after(day time.Time) time.Time {
 	return e.in(day.Year() + 1)
 }
 
-// date is a day, or the last day of the month if the month is shorter.
+// date returns a day, or the last day of the month if the month is shorter.
 func date(year int, month time.Month, day int) time.Time {
 	last := time.Date(year, month+1, 0, 0, 0, 0, 0, time.UTC)
 	if day >= last.Day() {

@@ -38,7 +38,7 @@ func TestEachClockEndsOnItsDay(t *testing.T) {
 		{IssueDate, 0, "2024-05-17", "", "2024-05-17"},
 		{EndOfYear, 10, "2024-01-01", "", "2034-12-31"},
 		{EndOfYear, 10, "2024-12-31", "", "2034-12-31"},
-		{EndOfYear, 7, "2024-02-29", "06-30", "2031-12-31"}, // the fiscal year has no say
+		{EndOfYear, 7, "2024-02-29", "06-30", "2031-12-31"}, // the fiscal year does not matter
 		{EndOfFiscalYear, 10, "2024-06-30", "", "2034-12-31"},
 		{EndOfFiscalYear, 10, "2024-06-30", "6", "2034-06-30"},
 		{EndOfFiscalYear, 10, "2024-07-01", "06-30", "2035-06-30"},
@@ -77,17 +77,17 @@ func TestANewPeriodAppliesToWhatWasStillKept(t *testing.T) {
 		periods      []Period
 		since, until string
 	}{
-		{"over under the old law", shorter, "2013-06-01", "2023-12-31"},
-		{"over on the eve", shorter, "2014-12-31", "2024-12-31"},
-		{"kept on the day of the change, over under the new law", shorter, "2015-01-01", "2024-12-31"},
-		{"likewise, by the last day", shorter, "2016-12-31", "2024-12-31"},
+		{"ended under the old law", shorter, "2013-06-01", "2023-12-31"},
+		{"ended on the day before the change", shorter, "2014-12-31", "2024-12-31"},
+		{"kept on the day of the change, ended by the new law", shorter, "2015-01-01", "2024-12-31"},
+		{"kept on the day of the change, ended by the new law later", shorter, "2016-12-31", "2024-12-31"},
 		{"shortened", shorter, "2017-01-01", "2025-12-31"},
 		{"new", shorter, "2025-03-01", "2033-12-31"},
-		{"over before it became longer", longer, "2014-12-31", "2021-12-31"},
-		{"over on the eve of the longer one", longer, "2015-12-31", "2022-12-31"},
+		{"ended before it became longer", longer, "2014-12-31", "2021-12-31"},
+		{"ended on the day before it became longer", longer, "2015-12-31", "2022-12-31"},
 		{"prolonged", longer, "2016-01-01", "2026-12-31"},
-		{"two changes, over after the first", twice, "2019-12-31", "2027-12-31"},
-		{"two changes, caught by the second", twice, "2020-05-01", "2028-06-30"},
+		{"two changes, ended after the first", twice, "2019-12-31", "2027-12-31"},
+		{"two changes, extended by the second", twice, "2020-05-01", "2028-06-30"},
 		{"two changes, new", twice, "2024-05-01", "2029-05-01"},
 	} {
 		if got := LastDay(c.periods, day(t, c.since), FiscalYearEnd{}); !got.Equal(day(t, c.until)) {
@@ -96,8 +96,9 @@ func TestANewPeriodAppliesToWhatWasStillKept(t *testing.T) {
 	}
 }
 
-// One comparison with FirstKept must tell apart what LastDay does, whatever
-// the rule, or the sweep would clear what a report says is kept.
+// A record is kept exactly if it is dated FirstKept or later. LastDay must give the
+// same result for every rule. Otherwise a sweep would clear rows that a report counts
+// as kept.
 func TestTheFirstDayThatIsKeptIsWhereTheLastDayTurns(t *testing.T) {
 	t.Parallel()
 	const seed = 20260101

@@ -14,11 +14,11 @@ type Placeholder struct {
 	Start, End int
 }
 
-// Placeholders finds the placeholders of an expression, in order. There are none in
-// strings and quoted names, and a::cast, f(a := 1) and slices such as a[1:2] or
-// a[low:high] are none. In a subscript, write a placeholder in parentheses:
-// a[(:slot)]. Replace placeholders with parameters, never with text: after a minus
-// sign, a negative number would begin a comment.
+// Placeholders finds the placeholders of an expression, in order. A colon in a string
+// or in a quoted name does not begin a placeholder, nor does it in a::cast, f(a := 1)
+// or a slice such as a[1:2] or a[low:high]. In a subscript, a placeholder must be in
+// parentheses: a[(:slot)]. Replace placeholders with parameters, never with text:
+// after a minus sign, a negative number would begin a comment.
 func Placeholders(expr string) []Placeholder {
 	tokens, _ := scanExpression(expr)
 	var (
@@ -52,13 +52,13 @@ func Placeholders(expr string) []Placeholder {
 	return found
 }
 
-// bracket is what an open bracket holds.
+// bracket is the kind of an open bracket.
 type bracket int
 
 const (
 	parenthesis bracket = iota
-	subscript           // a[…], where a colon separates the bounds of a slice
-	constructor         // ARRAY[…], where it does not
+	subscript           // a[…]: a colon in it separates the bounds of a slice
+	constructor         // ARRAY[…]: a colon in it begins a placeholder
 )
 
 func innermost(open []bracket) bracket {
@@ -83,9 +83,9 @@ func openedBy(expr string, before []exprToken, open []bracket) bracket {
 	return subscript
 }
 
-// afterOperand reports whether a colon at start follows a value and so separates
-// the bounds of a slice. Outside of subscripts only a token directly before the
-// colon counts, because a keyword looks like a name.
+// afterOperand reports whether a colon at start follows a value, and therefore
+// separates the bounds of a slice. Outside of subscripts only a token directly before
+// the colon counts, because a keyword looks like a name.
 func afterOperand(expr string, before []exprToken, start int, in bracket) bool {
 	if len(before) == 0 {
 		return false

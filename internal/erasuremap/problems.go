@@ -2,19 +2,19 @@ package erasuremap
 
 import "strings"
 
-// Problem is one thing that is wrong with a map, and where.
+// Problem is one mistake in a map, with its place.
 type Problem struct {
 	Pos Pos
 	Msg string
 }
 
-// Error is the place and the message.
+// Error returns the place and the message.
 func (p Problem) Error() string { return p.Pos.String() + ": " + p.Msg }
 
-// Problems is everything that is wrong with a map, in the file's order.
+// Problems are all mistakes in a map, in the file's order.
 type Problems []Problem
 
-// Error is one line for each problem.
+// Error returns one line for each problem.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i := range p {

@@ -11,9 +11,9 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// reader turns YAML nodes into parts of a map and collects problems. After a
-// problem its methods return a zero value, so that reading goes on and a mistake
-// is reported once.
+// reader turns YAML nodes into parts of a map and collects problems. After a problem
+// its methods return a zero value, so that reading continues and each mistake is
+// reported once.
 type reader struct {
 	source
 	problems  Problems
@@ -51,7 +51,7 @@ func (r *reader) value(n ast.Node) value {
 	return v
 }
 
-// is describes a value for the second half of "want …, got …".
+// is describes a value, for the text after "got" in a problem.
 func (v value) is() string {
 	switch n := v.node.(type) {
 	case *ast.MappingNode, *ast.MappingValueNode:
@@ -73,7 +73,7 @@ func (v value) is() string {
 
 func (v value) null() bool { return v.set && v.node.Type() == ast.NullType }
 
-// todo reports a TODO of map init that is not answered yet.
+// todo reports a TODO that oubli map init wrote and that nobody has replaced yet.
 func (r *reader) todo(v value) bool {
 	text, _ := verbatim(v.node)
 	rest, ok := strings.CutPrefix(strings.TrimSpace(text), "TODO")
@@ -136,7 +136,7 @@ func (r *reader) key(n ast.MapKeyNode) (string, Pos, bool) {
 	return s.Value, pos, r.clean(s.Value, pos)
 }
 
-// clean refuses text that PostgreSQL cannot hold, as YAML escapes can produce it.
+// clean refuses text that PostgreSQL cannot store. YAML escapes can produce such text.
 func (r *reader) clean(text string, at Pos) bool {
 	if strings.ContainsRune(text, 0) {
 		r.problemf(at, "contains a NUL character, which PostgreSQL cannot hold")

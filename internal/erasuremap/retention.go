@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// readRetention reads the retention rules. A change in law is one more period of a
-// country.
+// readRetention reads the retention rules. When the law of a country changes, the rule
+// gets another period for it.
 func (r *reader) readRetention(v value) []Retention {
 	var rules []Retention
 	for _, e := range r.named(v, "retention rules by name") {
@@ -41,7 +41,7 @@ func (r *reader) countries(v value, clock Clock) map[string][]Period {
 		case e.key == "EL":
 			r.problemf(e.at, "Greece's code is GR (ISO 3166): write GR")
 		case !isCountry(e.key):
-			// No tenant's country would match, and `otherwise` would apply unnoticed.
+			// No tenant has this country, so `otherwise` would apply without a warning.
 			r.problemf(e.at, "%q is the code of no country (ISO 3166)", e.key)
 		}
 		countries[e.key] = r.periods(e.value, clock)
@@ -116,8 +116,8 @@ func (r *reader) day(v value) time.Time {
 	return day
 }
 
-// isCountry reports whether ISO 3166-1 assigns the code, or everybody uses it
-// (XK).
+// isCountry reports whether the code is assigned by ISO 3166-1, or is XK, which is in
+// general use.
 func isCountry(code string) bool {
 	return strings.Contains(" "+countryCodes+" ", " "+code+" ")
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// rules reads what becomes of columns.
+// rules reads the rules of columns.
 func (r *reader) rules(v value) []ColumnRule {
 	entries, _ := r.mapping(v, "rules by column, as in {note: null}")
 	var list []ColumnRule
@@ -43,7 +43,7 @@ func (r *reader) rule(v value, column string) (Rule, bool) {
 	return Rule{}, false
 }
 
-// inYAML is text as it would be written after a key.
+// inYAML returns text as it would be written after a key.
 func inYAML(text string) string {
 	if text != "" && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-") == "" && text != "null" {
 		return text

@@ -8,8 +8,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// defaultMinPeriod stands for as long as the map names no other floor: an
-// inactivity that is shorter is more likely a slip than a wish.
+// defaultMinPeriod applies if the map has no min_period: a shorter period of
+// inactivity is probably a mistake.
 const defaultMinPeriod = "P30D"
 
 var period = regexp.MustCompile(`^P(?:\d{1,4}Y)?(?:\d{1,4}M)?(?:\d{1,4}W)?(?:\d{1,5}D)?$`)
@@ -65,7 +65,8 @@ func (d *draft) readClient(r *reader, v value) {
 	f.close()
 }
 
-// named gives the entries of a section whose keys are names of the map's own.
+// named returns the entries of a section whose keys are names that the map's author
+// chooses.
 func (r *reader) named(v value, want string) []entry {
 	entries, _ := r.mapping(v, want)
 	return slices.DeleteFunc(entries, func(e entry) bool { return !r.word(e.key, e.at) })

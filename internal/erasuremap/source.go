@@ -12,11 +12,11 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxDepth bounds how deep collections nest. A map needs six; the parser
-// recurses, and a file of a million opening brackets would exhaust its stack.
+// maxDepth bounds the nesting of collections. A map needs six levels. The parser is
+// recursive, so that a file of a million opening brackets would exhaust its stack.
 const maxDepth = 32
 
-// source is a map's text, and finds the places of its nodes.
+// source is the text of a map. It finds the places of nodes.
 type source struct {
 	file  string
 	data  []byte
@@ -36,8 +36,8 @@ func newSource(file string, data []byte) source {
 	return s
 }
 
-// at is the place of a token, limited to the file: the lexer places tokens that it
-// invents, such as an omitted value, after the end of the line.
+// at returns the place of a token. The lexer adds tokens, such as an omitted value,
+// with a place after the end of the line; at returns the end of the line then.
 func (s *source) at(t *token.Token) Pos {
 	if t == nil || t.Position == nil {
 		return s.place(1, 1)
@@ -50,15 +50,15 @@ func (s *source) place(line, column int) Pos {
 	return Pos{File: s.file, Line: line, Column: min(max(column, 1), s.width[line-1]+1)}
 }
 
-// offset is the place of a byte.
+// offset returns the place of a byte.
 func (s *source) offset(i int) Pos {
 	before := s.data[:i]
 	start := bytes.LastIndexByte(before, '\n') + 1
 	return s.place(bytes.Count(before, []byte("\n"))+1, utf8.RuneCount(before[start:])+1)
 }
 
-// parse returns the map's one document. It refuses mistakes in the YAML, before any
-// key is read.
+// parse returns the only document of the map. It refuses mistakes in the YAML before
+// any key is read.
 func (r *reader) parse() (value, bool) {
 	if len(r.data) > MaxSize {
 		r.problemf(Pos{File: r.file}, "the map is larger than 1 MiB")
@@ -113,7 +113,7 @@ func (r *reader) syntaxError(err error) {
 }
 
 // refuseSyntax refuses YAML features that maps do not need. With aliases and merge
-// keys one line has effect in two places: a reviewer would have to search for the
+// keys, one line applies in two places: a reviewer would have to search for the
 // second, and a problem would have no single place.
 func (r *reader) refuseSyntax(tokens token.Tokens) {
 	var depth nesting
@@ -178,7 +178,7 @@ func (n *nesting) open(t *token.Token) {
 	n.block = append(n.block, column)
 }
 
-// verbatim is a scalar's text as PostgreSQL's text input reads it.
+// verbatim returns a scalar's text in PostgreSQL's text format.
 func verbatim(n ast.Node) (string, bool) {
 	switch n := n.(type) {
 	case *ast.StringNode:

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// suggest names the known word that is most like word, or lists the known words.
+// suggest returns the known word that is most similar to word, or lists the known
+// words.
 func suggest(word string, known []string) string {
 	best, least := "", max(1, len(word)/3)+1
 	for _, k := range slices.Sorted(slices.Values(known)) {
@@ -33,8 +34,9 @@ func alternatives(words []string) string {
 	return strings.Join(words[:last], ", ") + " or " + words[last]
 }
 
-// distance is the least number of letters to insert, delete, replace or swap
-// with a neighbour (optimal string alignment). Long words are far apart.
+// distance returns the smallest number of letters to insert, delete, replace or swap
+// with a neighbour (optimal string alignment). For long words it returns a large
+// number.
 func distance(a, b string) int {
 	if len(a) > 64 || len(b) > 64 {
 		return max(len(a), len(b))

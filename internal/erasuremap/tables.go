@@ -1,7 +1,7 @@
 package erasuremap
 
-// tableEntry is an entry of tables with the places of its keys, which the
-// checks across entries need.
+// tableEntry is an entry of tables with the places of its keys. The checks that
+// compare entries need these places.
 type tableEntry struct {
 	Table
 	f      *fields
@@ -57,7 +57,7 @@ func (r *reader) readRetain(v value) (*fields, *Retain) {
 	return f, t
 }
 
-// check refuses mistakes that one entry shows by itself.
+// check refuses mistakes that can be found in one entry alone.
 func (e *tableEntry) check(r *reader) {
 	f := e.f
 	if f.has("owned_by") {

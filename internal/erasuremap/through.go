@@ -70,9 +70,9 @@ func (d *draft) checkCycles(r *reader) {
 }
 
 // defaultMerges sets the merge of entries that have none. A row that belongs to the
-// client through a parent follows the parent: it stays as it is when the parent
-// moves, and is deleted when the parent is. An owned row is deleted with the client
-// that pointed to it, unless the target's row points to it by then.
+// client through a parent follows the parent: it stays as it is if the parent moves,
+// and is deleted if the parent is deleted. An owned row is deleted with the client
+// whose row points to it, unless the target's row points to it after the merge.
 func (d *draft) defaultMerges(r *reader) {
 	if len(r.problems) > 0 {
 		return // the defaults depend on entries that are wrong
