@@ -16,7 +16,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// seed of the run that every test run makes; make chaos makes others.
+// seed of the run in every test; make chaos uses other seeds.
 const seed = 20261122
 
 // openTestLab starts the servers for a test, with leases that run out soon.
@@ -54,19 +54,19 @@ func TestNothingIsLostAndNothingHappensTwiceWhicheverFaultsHappen(t *testing.T) 
 	if len(f.Violations) > 0 || f.Lost > 0 || f.Doubled > 0 {
 		t.Errorf("promises were broken:\n%s", strings.Join(f.Violations, "\n"))
 	}
-	// Without faults there is nothing to find.
+	// A run without faults would show nothing.
 	if n := f.Faults(); n < 15 || f.Jobs < 10 || f.Erased < 100 || f.Mails < 10 {
 		t.Errorf("only %d of %d faults, %d jobs, %d clients erased, %d mails", n, len(Kinds()), f.Jobs, f.Erased, f.Mails)
 	}
 }
 
-// control is a sequence of events that is harmless, and does harm once a
-// protection is switched off.
+// control is a sequence of events that does no harm, except when one protection is
+// switched off.
 type control struct {
 	name    string
 	without func(*wire.Tuning)
 	story   func(t *testing.T, r *round)
-	finds   string // what the driver must say then
+	finds   string // what the driver must report in this case
 }
 
 func TestTheDriverNoticesWhenAProtectionIsSwitchedOff(t *testing.T) {
@@ -97,7 +97,7 @@ func TestTheDriverNoticesWhenAProtectionIsSwitchedOff(t *testing.T) {
 					t.Errorf("with %s in its place: %s", c.name, found)
 				}
 				if without != nil && !strings.Contains(found, c.finds) {
-					r.tell()
+					r.writeLogs()
 					t.Errorf("without %s the driver finds nothing of the kind %q: %q", c.name, c.finds, found)
 				}
 			})
@@ -131,7 +131,7 @@ func (r *round) erase(t *testing.T, n int) *order {
 func (r *round) mustSee(t *testing.T, what string, seen func() bool) {
 	t.Helper()
 	if !eventually(t.Context(), r.o.Patience, seen) {
-		r.tell()
+		r.writeLogs()
 		t.Fatalf("waited too long for %s", what)
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// check checks everything from outside, once all work is done.
+// check checks everything from outside when all work is done.
 func (r *round) check(ctx context.Context) error {
 	for _, p := range r.processes() {
 		if err := p.awaitUp(ctx, r.o.Patience); err != nil {
@@ -188,7 +188,7 @@ func (r *round) checkClients(ctx context.Context) error {
 			r.figures.Lost++
 		}
 	}
-	if err := r.checkBlame(ctx, failed, by); err != nil {
+	if err := r.checkFailed(ctx, failed, by); err != nil {
 		return err
 	}
 	gone, err := r.gone(ctx, before)
@@ -223,8 +223,8 @@ func (r *round) checkClients(ctx context.Context) error {
 	return r.compare(ctx, before, gone, traceless)
 }
 
-// checkBlame checks that only clients who were meant to fail have failed.
-func (r *round) checkBlame(ctx context.Context, failed map[string]string, by map[string][]string) error {
+// checkFailed checks that only clients who were meant to fail have failed.
+func (r *round) checkFailed(ctx context.Context, failed map[string]string, by map[string][]string) error {
 	for client, code := range failed {
 		var protected bool
 		if err := r.pool.QueryRow(ctx, "SELECT EXISTS (SELECT FROM protected WHERE id::text = $1)", client).Scan(&protected); err != nil {

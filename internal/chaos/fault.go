@@ -25,7 +25,7 @@ type recovery struct {
 	done  func(ctx context.Context) bool // nil: there was nothing to recover from
 }
 
-// errNotMet says that no process reached the place of the fault.
+// errNotMet means that no process reached the failpoint of the fault.
 var errNotMet = errors.New("no process reached it")
 
 // faults lists every kind.
@@ -72,7 +72,7 @@ func (r *round) injectFaults(ctx context.Context) error {
 // the system has recovered.
 func (r *round) inject(ctx context.Context, f fault, overlapped bool) error {
 	for _, p := range r.processes() {
-		p.signal(syscall.SIGCONT) // two may have stopped instead of one
+		p.signal(syscall.SIGCONT) // two processes may have stopped instead of one
 	}
 	after, err := f.inject(ctx, r)
 	switch {
@@ -103,9 +103,9 @@ func (r *round) inject(ctx context.Context, f fault, overlapped bool) error {
 func (r *round) progress(ctx context.Context) recovery {
 	since := time.Now()
 	before, ok := r.done(ctx)
-	r.feeder.nudge(ctx)
+	r.feeder.requestSmall(ctx)
 	return recovery{since, func(ctx context.Context) bool {
-		if !ok { // the database was not back yet when it was asked
+		if !ok { // the database was not available yet when the fault ended
 			before, ok = r.done(ctx)
 			return false
 		}
@@ -162,7 +162,7 @@ func (r *round) takenOver(ctx context.Context, held map[string]int, since time.T
 	}}
 }
 
-// outage is how long a server is away.
+// outage is how long a server is unavailable.
 func (r *round) outage() time.Duration {
 	if r.o.Long && r.IntN(3) == 0 {
 		return 31 * time.Second

@@ -40,7 +40,7 @@ func databaseFaults() []fault {
 				p.db.cut()
 			}
 			wait(ctx, r.outage())
-			err := r.mendDatabase()
+			err := r.repairDatabase()
 			r.trouble("the database", from.Add(-recordDelay), time.Now().Add(time.Second))
 			return r.progress(ctx), err
 		}},
@@ -52,7 +52,7 @@ func databaseFaults() []fault {
 				}
 			}
 			wait(ctx, r.outage())
-			err := r.mendDatabase()
+			err := r.repairDatabase()
 			r.trouble("the database", from.Add(-recordDelay), time.Now().Add(time.Second))
 			return r.progress(ctx), err
 		}},
@@ -69,7 +69,7 @@ func databaseFaults() []fault {
 	}
 }
 
-func (r *round) mendDatabase() error {
+func (r *round) repairDatabase() error {
 	for _, p := range r.processes() {
 		if err := p.db.restore(); err != nil {
 			return err
@@ -204,7 +204,7 @@ func schemaGrows(ctx context.Context, r *round) (recovery, error) {
 	if err := r.pool.QueryRow(ctx, erasedSQL).Scan(&before); err != nil {
 		return recovery{}, err
 	}
-	r.feeder.nudge(ctx)
+	r.feeder.requestSmall(ctx)
 	blocked := eventually(ctx, 10*time.Second, func() bool {
 		var n int
 		err := r.pool.QueryRow(ctx, "SELECT count(*) FROM oubli.jobs WHERE state = 'blocked' AND blocked_reason LIKE '%nickname%'").Scan(&n)

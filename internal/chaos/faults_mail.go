@@ -13,7 +13,7 @@ func mailFaults() []fault {
 		for _, p := range r.processes() {
 			p.mail.cut()
 		}
-		r.feeder.nudge(ctx)
+		r.feeder.requestSmall(ctx)
 		wait(ctx, r.outage())
 		for _, p := range r.processes() {
 			if err := p.mail.restore(); err != nil {
@@ -25,7 +25,7 @@ func mailFaults() []fault {
 	for _, m := range []behaviour{tempRcpt, tempData, permRcpt, permData, hanging, dropHalf, dropWhole, rudeQuit} {
 		all = append(all, fault{"mail server: " + string(m), func(ctx context.Context, r *round) (recovery, error) {
 			r.mails.behave(m)
-			r.feeder.nudge(ctx)
+			r.feeder.requestSmall(ctx)
 			met := eventually(ctx, 15*time.Second, func() bool { return r.mails.met() > 0 })
 			wait(ctx, r.outage())
 			r.mails.behave(kind)

@@ -61,7 +61,7 @@ func (r *round) arm(ctx context.Context, among []*process, at string, deed wire.
 		}
 		p.order(at, deed)
 	}
-	r.feeder.nudge(ctx)
+	r.feeder.requestSmall(ctx)
 	var victim *process
 	came := eventually(ctx, 10*time.Second, func() bool {
 		for _, p := range among {
@@ -206,7 +206,7 @@ func tenWorkers(ctx context.Context, r *round) (recovery, error) {
 }
 
 // killerClient makes every worker die when it erases one client, until oubli has
-// found out which.
+// identified this client.
 func killerClient(ctx context.Context, r *round) (recovery, error) {
 	r.feeder.mu.Lock()
 	taken := r.feeder.killer != ""
@@ -231,7 +231,7 @@ func killerClient(ctx context.Context, r *round) (recovery, error) {
 		if err != nil {
 			return false
 		}
-		for _, p := range r.workers { // nobody dies any more
+		for _, p := range r.workers { // no worker dies any more
 			p.mu.Lock()
 			p.tuning.Killer = ""
 			p.mu.Unlock()

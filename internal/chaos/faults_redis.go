@@ -35,7 +35,7 @@ func redisFaults() []fault {
 			if err := r.keys.FlushAll(ctx).Err(); err != nil {
 				return recovery{}, err
 			}
-			err := r.mendRedis()
+			err := r.repairRedis()
 			return r.hintsAgain(ctx), err
 		}},
 		{"Redis is restored from old", oldRedis},
@@ -45,7 +45,7 @@ func redisFaults() []fault {
 				p.redis.cut()
 			}
 			wait(ctx, r.outage())
-			err := r.mendRedis()
+			err := r.repairRedis()
 			return r.progress(ctx), err
 		}},
 		{"Redis does not answer", func(ctx context.Context, r *round) (recovery, error) {
@@ -55,7 +55,7 @@ func redisFaults() []fault {
 				}
 			}
 			wait(ctx, r.outage())
-			err := r.mendRedis()
+			err := r.repairRedis()
 			return r.progress(ctx), err
 		}},
 		{"Redis is cut at the acknowledgement", func(ctx context.Context, r *round) (recovery, error) {
@@ -64,7 +64,7 @@ func redisFaults() []fault {
 	}
 }
 
-func (r *round) mendRedis() error {
+func (r *round) repairRedis() error {
 	for _, p := range r.processes() {
 		if err := p.redis.restore(); err != nil {
 			return err
@@ -125,7 +125,7 @@ func (r *round) cutAt(ctx context.Context, of func(*process) link, direction, te
 		}
 		left = append(left, n)
 	}
-	r.feeder.nudge(ctx)
+	r.feeder.requestSmall(ctx)
 	bitten := eventually(ctx, 10*time.Second, func() bool {
 		for _, n := range left {
 			if n() <= 0 {

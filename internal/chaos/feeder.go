@@ -177,8 +177,9 @@ func (f *feeder) foreign(studio int64) string {
 	return others[f.rand.IntN(len(others))]
 }
 
-// nudge requests a small job, so that every step of the protocol happens soon.
-func (f *feeder) nudge(ctx context.Context) { f.busy.Go(func() { f.small(ctx) }) }
+// requestSmall requests a small job in the background, so that every step of the
+// protocol happens soon.
+func (f *feeder) requestSmall(ctx context.Context) { f.busy.Go(func() { f.small(ctx) }) }
 
 func (f *feeder) small(ctx context.Context) {
 	studio := int64(1 + f.rand.IntN(studios))

@@ -23,7 +23,7 @@ type link struct{ *toxiproxy.Proxy }
 
 func (l *lab) link(name, upstream string) (link, error) {
 	var err error
-	for range 5 { // somebody may take the port between the look and the start
+	for range 5 { // another process may take the port before the proxy listens on it
 		var addr string
 		if addr, err = freeAddr(); err != nil {
 			return link{}, err
@@ -118,7 +118,7 @@ func (s *Cutter) Pipe(stub *toxics.ToxicStub) {
 				stub.Close()
 				return
 			}
-			if s.bites(c) {
+			if s.cuts(c) {
 				stub.Close()
 				return
 			}
@@ -127,7 +127,7 @@ func (s *Cutter) Pipe(stub *toxics.ToxicStub) {
 	}
 }
 
-func (s *Cutter) bites(c *stream.StreamChunk) bool {
+func (s *Cutter) cuts(c *stream.StreamChunk) bool {
 	left, ok := cuts.Load(s.Name)
 	return ok && bytes.Contains(c.Data, []byte(s.Text)) && left.(*atomic.Int32).Add(-1) >= 0
 }

@@ -37,7 +37,7 @@ type acceptedMail struct {
 	to, id   string
 	data     []byte
 	at       time.Time
-	answered bool // the sender was told
+	answered bool // the sender got the answer
 }
 
 // mailServer accepts, refuses or breaks the connection, as its behaviour says.
@@ -200,8 +200,8 @@ func refusal(code int) error {
 	return &smtp.SMTPError{Code: code, EnhancedCode: smtp.EnhancedCode{code / 100, 2, 0}, Message: "because"}
 }
 
-// quitRefuser is a listener whose connections answer QUIT with an error when the
-// behaviour says so.
+// quitRefuser is a listener whose connections answer QUIT with an error if the
+// behaviour is set to it.
 type quitRefuser struct {
 	net.Listener
 	mails *mailServer
@@ -212,15 +212,15 @@ func (l quitRefuser) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &rudeConn{c, l.mails}, nil
+	return &quitRefusingConn{c, l.mails}, nil
 }
 
-type rudeConn struct {
+type quitRefusingConn struct {
 	net.Conn
 	mails *mailServer
 }
 
-func (c *rudeConn) Read(b []byte) (int, error) {
+func (c *quitRefusingConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if strings.HasPrefix(string(b[:n]), "QUIT") && c.mails.in(rudeQuit) {
 		_, _ = io.WriteString(c.Conn, "554 5.3.0 no\r\n")

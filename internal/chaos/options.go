@@ -21,17 +21,17 @@ type Options struct {
 	// Clients of one round's database; 6,000. Each round begins with a fresh one.
 	Clients int
 	Workers int           // processes; 3
-	Round   time.Duration // that faults come in one round; a minute
-	Pause   time.Duration // at most so long is waited between faults; 500 ms
-	// Outage is how long a server is away at most; 2 s.
+	Round   time.Duration // how long faults are injected in one round; a minute
+	Pause   time.Duration // the longest pause between faults; 500 ms
+	// Outage is the longest time for which a server is unavailable; 2 s.
 	Outage time.Duration
 	// Overlap: one in so many faults begins before the system has recovered from
 	// the last; 4.
 	Overlap int
 	// Patience bounds every wait for a condition; 3 minutes.
 	Patience time.Duration
-	// Lease is how long a silent worker keeps its batch, and MailLease its
-	// mail; 0: the product's.
+	// Lease is the lease of a batch, and MailLease that of a mail; 0: the
+	// product's.
 	Lease, MailLease time.Duration
 	// Long makes outages longer than the product's timeouts: half a minute and
 	// more, instead of a few seconds.

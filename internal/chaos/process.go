@@ -29,7 +29,7 @@ type process struct {
 	redis link
 	mail  link
 	watch func(line string)  // is called with every line of the log
-	odd   func(what string)  // is called when the program ends without an order
+	odd   func(what string)  // is called when the program ends although the driver did not end it
 	dies  func(at time.Time) // is called at every end except an orderly one
 
 	mu      sync.Mutex

@@ -55,7 +55,7 @@ func (l *lab) round(ctx context.Context, f *Figures) (err error) {
 	err = r.check(ctx)
 	f.Violations = append(f.Violations, r.violations...)
 	if len(r.violations) > 0 {
-		r.tell()
+		r.writeLogs()
 	}
 	return err
 }
@@ -96,9 +96,9 @@ func (r *round) settle(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// tell writes the log lines about the jobs that a violation names, or else the
+// writeLogs writes the log lines about the jobs that a violation names, or else the
 // last lines.
-func (r *round) tell() {
+func (r *round) writeLogs() {
 	const of, last = 30, 6 // lines of each log
 	named := jobID.FindAllString(strings.Join(r.violations, " "), -1)
 	for _, p := range r.processes() {

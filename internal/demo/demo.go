@@ -21,7 +21,7 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// demoSeed gives every demo the same people.
+// demoSeed makes every demo use the same people.
 const demoSeed = 1
 
 // Options say how the demo runs and where it prints.
@@ -80,7 +80,7 @@ type demo struct {
 	stops   []stop
 }
 
-// stop undoes one step of starting.
+// stop undoes one step of the start.
 type stop struct {
 	name string
 	stop func() error
@@ -143,7 +143,7 @@ func (d *demo) startServers(ctx context.Context) error {
 		if local.Install(ctx, d.Err, local.RedisServer) == nil {
 			d.redis, err = local.StartRedis(ctx, local.RedisOptions{AppendOnly: true})
 		} else {
-			d.say("That did not work; a Redis inside this process does for a demo.")
+			d.say("That did not work; the demo uses a Redis inside this process.")
 			d.redis, err = local.StartMiniredis(context.WithoutCancel(ctx))
 		}
 	}
@@ -233,8 +233,8 @@ func (d *demo) startService(ctx context.Context) error {
 	return nil
 }
 
-// address is what was asked for, else the usual port if it is free. A demo that
-// ends by itself takes any.
+// address is the requested address, or else the usual port if it is free. A demo
+// that ends by itself takes any free port.
 func (d *demo) address(asked, usual string) string {
 	if asked != "" {
 		return asked
@@ -265,7 +265,7 @@ func (d *demo) stayUp(ctx context.Context) error {
 	d.item("metrics", "http://"+d.service.OpsAddr+"/metrics   health: /readyz")
 	d.item("database", "psql '"+d.url+"'")
 	d.item("map and log", d.dir)
-	d.say("\nErase somebody yourself, in another terminal (the token holds for an hour):\n")
+	d.say("\nErase somebody yourself, in another terminal (the token is valid for an hour):\n")
 	d.say("  export OUBLI_URL=http://%s", d.service.APIAddr)
 	d.say("  export OUBLI_TOKEN=%s", token)
 	d.say("  bin/oubli status")

@@ -16,8 +16,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// mergeChapter merges somebody who was entered twice, and lets the one whom the
-// administrator had unticked be forgotten after all.
+// mergeChapter merges a client who was entered twice, and then merges the client
+// whom the administrator had unticked into the anonymous profile.
 func (d *demo) mergeChapter(ctx context.Context, e *studioErasure) error {
 	twice, err := d.enterTwice(ctx, e)
 	if err != nil {
@@ -150,8 +150,8 @@ func (d *demo) forgetOne(ctx context.Context, e *studioErasure) error {
 			return fmt.Errorf("traces of client %d are left in %s.%s", id, trace.Table, trace.Column)
 		}
 	}
-	d.say("\n  No trace of %s is left but what the law keeps. Who went where is kept by nobody:", name)
-	d.say("  the job's record has forgotten its target.")
+	d.say("\n  No trace of %s is left, except the columns that the law keeps. Nothing records", name)
+	d.say("  into which profile the client was merged: the job's target was deleted.")
 	return nil
 }
 

@@ -91,7 +91,7 @@ func (d *demo) prove(ctx context.Context, p *proof, erasures []*studioErasure) e
 	return nil
 }
 
-// gone lists those of the clients who are no longer there.
+// gone lists those of the clients who do not exist any more.
 func (d *demo) gone(ctx context.Context, asked []int64) ([]int64, error) {
 	rows, err := d.db.Query(ctx, `SELECT id FROM unnest($1::bigint[]) AS asked(id)
 		WHERE NOT EXISTS (SELECT FROM clients WHERE clients.id = asked.id)`, asked)
@@ -189,8 +189,8 @@ func (d *demo) lookAgain(ctx context.Context, p *person) error {
 	}
 	d.chapter("And " + p.name + "?")
 	d.item("client", fmt.Sprintf("%d does not exist", p.id))
-	d.item("calendar", "the appointment still stands, for “"+calendar+"”")
-	d.item("reports", "it counts for the profile “"+profile+"”, shared by all who were erased")
-	d.item("invoice", "still made out to “"+invoice+"”, as tax law asks, and linked to nobody")
+	d.item("calendar", "the appointment is still there, for “"+calendar+"”")
+	d.item("reports", "it belongs to the profile “"+profile+"”, which all erased clients share")
+	d.item("invoice", "still made out to “"+invoice+"”, as tax law requires, and linked to no client")
 	return nil
 }

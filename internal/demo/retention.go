@@ -21,7 +21,7 @@ func (d *demo) yearsLater(ctx context.Context) error {
 		return err
 	}
 	defer sweep.store.Close()
-	// Tomorrow's, since the service may be at today's; it counts, too.
+	// Sweep for tomorrow, because the service may sweep for today. A sweep also counts.
 	if err := sweep.on(ctx, time.Now().AddDate(0, 0, 1)); err != nil {
 		return err
 	}
@@ -41,8 +41,8 @@ func (d *demo) yearsLater(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.say("\n  The clock is set forward, to the ends of years at which something ends")
-	d.say("  for good. What is still kept, after the sweep of the day:\n")
+	d.say("\n  The clock is set forward to the ends of years in which a retention period ends.")
+	d.say("  Invoices that still have a name, after the sweep of that day:\n")
 	line := fmt.Sprintf("  %-20s", "")
 	for _, studio := range d.seeded.Studios {
 		line += fmt.Sprintf("%10s", studio.Country)
@@ -67,9 +67,9 @@ func (d *demo) formerClients(ctx context.Context) ([]int64, error) {
 	return d.gone(ctx, seeded)
 }
 
-// showKept tells what is kept of whom and until when, as every administrator
-// reads it. It gives the first year at whose end something goes, and those with
-// which a studio's last goes.
+// showKept prints what each studio keeps and until when, as its administrator reads
+// it. It returns the first year at whose end rows are cleared, and the last year of
+// each studio.
 func (d *demo) showKept(ctx context.Context) ([]int, error) {
 	d.chapter("What the law keeps, and until when")
 	d.say("GET /v1/retention, for each studio: invoices that still say to whom they")
@@ -190,7 +190,7 @@ func (d *demo) proveGone(ctx context.Context, former []int64, totals []booking.S
 	if !slices.Equal(others, bystanders) {
 		return fmt.Errorf("the sweep has changed rows of other clients")
 	}
-	d.say("\n  Of %s who were erased, no column of any table tells any more.", terminal.Count(len(former), "client"))
-	d.say("  The invoices are all there, with their numbers and sums; so is everybody else.")
+	d.say("\n  No column of any table has data of the %s who were erased any more.", terminal.Count(len(former), "client"))
+	d.say("  All invoices are there, with their numbers and sums. No other client has changed.")
 	return nil
 }

@@ -41,7 +41,7 @@ type studioErasure struct {
 	job       jobs.Job
 }
 
-// tell plays the story and returns an error for what did not end as promised.
+// tell plays the story. It returns an error if something did not end as promised.
 func (d *demo) tell(ctx context.Context) error {
 	erasures, err := d.choose(ctx)
 	if err != nil {
@@ -110,7 +110,7 @@ func (d *demo) choose(ctx context.Context) ([]*studioErasure, error) {
 	return all, d.untick(ctx, all[0])
 }
 
-// untick leaves out one candidate whom the administrator knows better.
+// untick leaves out one candidate, as an administrator would who knows the client.
 func (d *demo) untick(ctx context.Context, e *studioErasure) (err error) {
 	if len(e.ids) == 0 {
 		return nil
@@ -133,7 +133,7 @@ func (d *demo) token(studio booking.Studio) (string, error) {
 	}, time.Hour)
 }
 
-// person is one client whom the story follows, and what stood about them.
+// person is one client whom the story follows, with the data in their rows.
 type person struct {
 	id, appointment, invoice int64
 	name                     string
@@ -185,13 +185,13 @@ func (d *demo) introduce(ctx context.Context, e *studioErasure) (*person, error)
 		return nil, fmt.Errorf("let somebody book again: %w", err)
 	}
 	d.say("\nMeanwhile %s books again, for in three days.", returning)
-	d.say("Nobody who came back is ever erased: every client is checked once more,")
+	d.say("A client who came back is not erased: every client is checked once more,")
 	d.say("under lock, in the transaction that would erase them.")
 	return &p, nil
 }
 
-// eraseAll asks for one erasure a studio, twice as an impatient person would,
-// and follows them together.
+// eraseAll requests one erasure for each studio, each twice like a double click, and
+// follows them together.
 func (d *demo) eraseAll(ctx context.Context, erasures []*studioErasure) error {
 	d.chapter("The erasure")
 	for _, e := range erasures {
@@ -215,8 +215,8 @@ func (d *demo) eraseAll(ctx context.Context, erasures []*studioErasure) error {
 		}
 		e.job = first
 	}
-	d.say("POST /v1/erasures, one for each studio: 202 Accepted. The impatient double")
-	d.say("click behind each changed nothing: same Idempotency-Key, same job.\n")
+	d.say("POST /v1/erasures, one for each studio: 202 Accepted. Each was sent twice, like")
+	d.say("a double click. Both have the same Idempotency-Key, so there is one job.\n")
 	bar := terminal.NewProgress(d.Err, d.Draws)
 	start := time.Now()
 	tick := time.NewTicker(150 * time.Millisecond)
@@ -263,7 +263,7 @@ func (d *demo) eraseAll(ctx context.Context, erasures []*studioErasure) error {
 	return nil
 }
 
-// showMails waits for one mail a studio and prints the first.
+// showMails waits for one mail for each studio and prints the first.
 func (d *demo) showMails(ctx context.Context, erasures []*studioErasure) error {
 	wait, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()

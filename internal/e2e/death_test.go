@@ -21,9 +21,9 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// diesAtKey makes this test binary a worker that ends by kill -9 at a failpoint:
-// "mail:sent" at the first one of that name, a number after so many of any name,
-// 0 never.
+// diesAtKey makes this test binary a worker that kills itself with SIGKILL at a
+// failpoint. The value is a name, such as "mail:sent", for the first failpoint of
+// this name; or a number n, for the nth failpoint of any name; 0 is never.
 const diesAtKey = "OUBLI_TEST_DIES_AT"
 
 // shortLease is how long a silent worker keeps its batch in these tests.
@@ -103,7 +103,7 @@ func TestWorkersThatAreKilledAnywhereLeaveNobodyHalfErased(t *testing.T) {
 	release := s.hold(t, asked[len(asked)-1])
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
 
-	// Two at a time: one dies while another works.
+	// Two workers run at a time: one dies while the other works.
 	slots := make(chan struct{}, 2)
 	var all sync.WaitGroup
 	for range deaths {

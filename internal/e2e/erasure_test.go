@@ -89,7 +89,7 @@ func (b *snapshot) expectRows(t *testing.T, job jobs.Job, gone []string) {
 	for table, n := range want {
 		got := job.Rows[table]
 		switch table {
-		case "clients": // those whom they had recommended lose a link
+		case "clients": // clients whom they recommended: their reference becomes NULL
 			if got < n {
 				t.Errorf("%s: %d rows reported, the erased had %d", table, got, n)
 			}
@@ -158,7 +158,7 @@ func TestAClientThatAnotherSessionLocksIsErasedLater(t *testing.T) {
 	release := s.hold(t, asked[0])
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
 	until(t, c, job.ID, "all others", func(j jobs.Job) bool { return j.Counts.Pending == 1 })
-	// Given back at least once: the job waits, and neither fails nor blocks a lock.
+	// The batch is given back at least once: the job waits and does not fail.
 	bookingdb.Wait(t, "the batch to be given back", func() bool {
 		return s.Int(t, "SELECT count(*) FROM oubli.tasks WHERE kind = 'batch' AND attempt > 1") == 1
 	})

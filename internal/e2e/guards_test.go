@@ -41,8 +41,8 @@ const bookSQL = `
 	SELECT studio_id, id, now() + interval '3 days', 'booked', 4500, first_name || ' ' || last_name, 'Pilates'
 	FROM clients WHERE id = $1::text::bigint`
 
-// The booking has begun before the erasure looks at the client, and commits
-// after: its lock on the client is what keeps the erasure from missing it.
+// The booking begins before the erasure reads the client, and commits after it.
+// The erasure waits for the booking's lock on the client, so it sees the booking.
 func TestABookingInAnOpenTransactionKeepsItsClient(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)

@@ -26,7 +26,7 @@ import (
 )
 
 // leave writes a client's marker to every place that search reads, if possible in
-// the way that it would get there in production.
+// the same way as in production.
 func (h *leakSearch) leave(t *testing.T, client string) {
 	t.Helper()
 	m := booking.Marker(bookingdb.IDs(t, []string{client})[0])

@@ -36,7 +36,7 @@ type leakSearch struct {
 	server    *local.Postgres
 	commands  logBuffer // to Redis
 	answers   logBuffer // of the API
-	pages     logBuffer // of the listener for operations, while the work went on
+	pages     logBuffer // of the operations listener, while jobs ran
 	console   logBuffer // of the command line
 	ids       []string  // of erasures
 	merges    []string
@@ -142,7 +142,7 @@ func markersOf(t *testing.T, clients []string) map[string]bool {
 		for _, m := range booking.Markers(id) {
 			all[m] = true
 		}
-		all[born(id)] = true
+		all[birthday(id)] = true
 		all[taxNumber(id)] = true
 	}
 	return all
@@ -156,33 +156,33 @@ type finding struct {
 	examples []string
 }
 
-// in searches one place.
-func in(place string, content []byte, wanted map[string]bool) finding {
+// searchIn searches one place.
+func searchIn(place string, content []byte, wanted map[string]bool) finding {
 	all := marked(content, wanted)
 	some := slices.Compact(slices.Sorted(slices.Values(all)))
 	return finding{place, len(content), len(all), some[:min(3, len(some))]}
 }
 
-// search looks everywhere, always in the same order: in the application's
-// tables and in statistics for some markers, elsewhere for others.
+// search searches every place, always in the same order: the application's tables
+// and the statistics for the markers inTables, all other places for wanted.
 func (h *leakSearch) search(t *testing.T, inTables, wanted map[string]bool) []finding {
 	t.Helper()
 	console := h.commandLine(t) // which asks the API
 	all := append(h.dump(t, retainedColumns, inTables, wanted),
-		in("PostgreSQL's views of sessions and statements", h.sessions(t), wanted),
-		in("PostgreSQL's own log, log_statement = all", mustRead(t, h.server.LogFile()), wanted),
-		in("Redis: keys and values", h.keys(t), wanted),
-		in("Redis: every command ever sent", []byte(h.commands.String()), wanted),
-		in("the log at debug level", []byte(h.log.String()), wanted),
-		in("API: answers and problem documents", []byte(h.answers.String()), wanted),
-		in("mails", h.mailTexts(t), wanted),
-		in("command line", []byte(console), wanted),
+		searchIn("PostgreSQL's views of sessions and statements", h.sessions(t), wanted),
+		searchIn("PostgreSQL's own log, log_statement = all", mustRead(t, h.server.LogFile()), wanted),
+		searchIn("Redis: keys and values", h.keys(t), wanted),
+		searchIn("Redis: every command ever sent", []byte(h.commands.String()), wanted),
+		searchIn("the log at debug level", []byte(h.log.String()), wanted),
+		searchIn("API: answers and problem documents", []byte(h.answers.String()), wanted),
+		searchIn("mails", h.mailTexts(t), wanted),
+		searchIn("command line", []byte(console), wanted),
 	)
 	shown := pages()
 	for _, page := range slices.Sorted(maps.Keys(shown)) {
-		all = append(all, in(page, h.read(t, shown[page]), wanted))
+		all = append(all, searchIn(page, h.read(t, shown[page]), wanted))
 	}
-	return append(all, in("operations pages during the work", []byte(h.pages.String()), wanted))
+	return append(all, searchIn("operations pages during the work", []byte(h.pages.String()), wanted))
 }
 
 // retainedColumns are the columns that the law requires to keep.
@@ -212,7 +212,7 @@ func (h *leakSearch) dump(t *testing.T, without string, inTables, control map[st
 			case without == "":
 			case table == "invoices":
 				what = "SELECT to_jsonb(t) - '{" + without + "}'::text[] FROM invoices t"
-			case table == "pg_statistic": // which quotes those columns as they are
+			case table == "pg_statistic": // which contains values of the application's tables
 				what = `SELECT s.* FROM pg_statistic s WHERE NOT EXISTS (SELECT FROM pg_attribute
 					WHERE attrelid = starelid AND attnum = staattnum AND attrelid = 'invoices'::regclass AND attname = ANY ('{` + without + `}'))`
 			}
@@ -224,7 +224,7 @@ func (h *leakSearch) dump(t *testing.T, without string, inTables, control map[st
 		if schema == "oubli" {
 			wanted = control
 		}
-		found = append(found, in(names[schema], unescaped(content.Bytes()), wanted))
+		found = append(found, searchIn(names[schema], unescaped(content.Bytes()), wanted))
 	}
 	return found
 }

@@ -92,7 +92,7 @@ func TestNoMailIsSentWhenNobodyIsToBeNotified(t *testing.T) {
 	if job := until(t, c, a.job.ID, "the end", ended); job.Mail != (jobs.MailStatus{State: jobs.MailNone}) {
 		t.Errorf("%+v", job.Mail)
 	}
-	// Whoever asks is told unless they say otherwise, and comes after.
+	// Without notify the caller gets the mail. This job ends after the first one.
 	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: []string{"999999"}}).ID, "the caller's mail", mailed)
 	if m := s.mails(t, 1)[0]; !slices.Equal(m.To, []string{"ops@example.com"}) {
 		t.Errorf("the mail went to %v", m.To)

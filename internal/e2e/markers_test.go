@@ -13,8 +13,8 @@ const taxNumbers = 7_294_618_350_000_000
 // taxNumber is the number that marks a client.
 func taxNumber(client int64) string { return strconv.FormatInt(taxNumbers+client, 10) }
 
-// born is the date that marks a client.
-func born(client int64) string {
+// birthday is the date that marks a client.
+func birthday(client int64) string {
 	return time.Date(4000, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, int(client)).Format(time.DateOnly)
 }
 

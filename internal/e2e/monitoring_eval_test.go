@@ -33,7 +33,7 @@ func scrapeAll(t *testing.T, services ...*app.Service) scrape {
 	t.Helper()
 	s := scrape{families: map[string]dto.MetricType{}}
 	for _, service := range services {
-		_, text := look(t, service, "/metrics")
+		_, text := readPage(t, service, "/metrics")
 		parser := expfmt.NewTextParser(model.UTF8Validation)
 		families, err := parser.TextToMetricFamilies(strings.NewReader(text))
 		if err != nil {
@@ -103,13 +103,13 @@ func metricsOf(t *testing.T, expr string) []string {
 	return names
 }
 
-// looks are two scrapes between which the time that a rule's window names has
-// gone by: enough to say whether the rule's condition is met. What the rules of
-// oubli use of PromQL is here, and anything else is a panic.
-type looks struct{ before, now scrape }
+// scrapes are two scrapes, one at the beginning and one at the end of a rule's time
+// window. They show whether the rule's condition is met. Only the part of PromQL
+// that the rules of oubli use is implemented; anything else panics.
+type scrapes struct{ before, now scrape }
 
-// met reports whether an alert's condition is.
-func (l looks) met(t *testing.T, expr string) bool {
+// met reports whether an alert's condition is met.
+func (l scrapes) met(t *testing.T, expr string) bool {
 	t.Helper()
 	e, err := metricsql.Parse(expr)
 	if err != nil {
@@ -119,7 +119,7 @@ func (l looks) met(t *testing.T, expr string) bool {
 }
 
 // eval gives a vector; a number is a vector of one reading without labels.
-func (l looks) eval(e metricsql.Expr) []reading {
+func (l scrapes) eval(e metricsql.Expr) []reading {
 	switch e := e.(type) {
 	case *metricsql.NumberExpr:
 		return []reading{{nil, e.N}}
@@ -154,7 +154,7 @@ func (s scrape) matching(m *metricsql.MetricExpr) []reading {
 	return found
 }
 
-func (l looks) call(e *metricsql.FuncExpr) []reading {
+func (l scrapes) call(e *metricsql.FuncExpr) []reading {
 	switch e.Name {
 	case "time":
 		return []reading{{nil, float64(time.Now().Unix())}}
@@ -212,7 +212,7 @@ func aggregate(name string, by metricsql.ModifierExpr, in []reading) []reading {
 	return out
 }
 
-func (l looks) binary(e *metricsql.BinaryOpExpr) []reading {
+func (l scrapes) binary(e *metricsql.BinaryOpExpr) []reading {
 	left, right := l.eval(e.Left), l.eval(e.Right)
 	switch e.Op {
 	case "or":

@@ -45,7 +45,7 @@ func mustReadAlerts(t *testing.T) map[string]alert {
 
 // expectAlerts fails the test unless the conditions of exactly these alerts are
 // met. Percentiles are left out.
-func expectAlerts(t *testing.T, when string, l looks, want ...string) {
+func expectAlerts(t *testing.T, when string, l scrapes, want ...string) {
 	t.Helper()
 	var met []string
 	for name, a := range mustReadAlerts(t) {
@@ -68,41 +68,42 @@ func TestAlertsFireForRefusedMailsAndBlockedJobsAndUseOnlyMetricsThatExist(t *te
 	asked := s.plain(t, 1, 3)
 	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[:1]}).ID, "the first job", mailed)
 	bookingdb.Wait(t, "every loop to come round", func() bool {
-		_, text := look(t, service, "/metrics")
+		_, text := readPage(t, service, "/metrics")
 		return strings.Count(text, "\noubli_loop_last_success_timestamp_seconds{") == 8
 	})
 	normal := scrapeAll(t, service)
-	expectAlerts(t, "all is well", looks{normal, normal})
+	expectAlerts(t, "all is well", scrapes{normal, normal})
 
 	refusal := mustErase(t, c, apiclient.Erasure{ClientIDs: asked[1:2], Notify: []string{"anna+550@studio.example"}})
 	until(t, c, refusal.ID, "the refusal", mailed)
 	refused := scrapeAll(t, service)
-	expectAlerts(t, "a mail was refused", looks{normal, refused}, "OubliMailRefused")
+	expectAlerts(t, "a mail was refused", scrapes{normal, refused}, "OubliMailRefused")
 
 	s.Exec(t, "ALTER TABLE appointments ADD COLUMN remark text")
 	isBlocked := func(j jobs.Job) bool { return j.State == jobs.Blocked }
 	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[2:]}).ID, "the job to be blocked", isBlocked)
 	blocked := scrapeAll(t, service)
-	expectAlerts(t, "a job is blocked", looks{refused, blocked}, "OubliBlockedBySchema")
-	_, text := look(t, service, "/metrics")
+	expectAlerts(t, "a job is blocked", scrapes{refused, blocked}, "OubliBlockedBySchema")
+	_, text := readPage(t, service, "/metrics")
 	if want := `oubli_blocked_jobs{reason="the map does not cover public.appointments.remark"} 1`; !strings.Contains(text, want) {
 		t.Errorf("no %s in\n%s", want, text)
 	}
 
-	// What a sweep would count, of a table that none comes to.
+	// Counts as a sweep writes them, for a table that no sweep visits.
 	s.Exec(t, `INSERT INTO oubli.retained (tenant_id, name, rule, table_name, counted_at, due, overdue, refused)
 		VALUES ('1', 'receipts', 'invoice', 'receipts', now(), 2, 2, 1)`)
 	s.Exec(t, "INSERT INTO oubli.refreshes (view, since, occasions) VALUES ('regulars', now() - interval '1 hour', 1)")
 	s.Exec(t, "INSERT INTO oubli.late_rows (job_id, client_id, code, given_up) SELECT id, '1', '23514', true FROM oubli.jobs LIMIT 1")
 	all := scrapeAll(t, service)
-	expectAlerts(t, "rows are kept for too long", looks{blocked, all},
+	expectAlerts(t, "rows are kept for too long", scrapes{blocked, all},
 		"OubliBlockedBySchema", "OubliLateRowsRefused", "OubliRetentionOverdue", "OubliRetentionRefused", "OubliViewStale")
-	described(t, all)
-	named(t, all)
+	expectDocumented(t, all)
+	expectKnownMetrics(t, all)
 }
 
-// described compares the reference's table with the metrics that exist.
-func described(t *testing.T, s scrape) {
+// expectDocumented compares the table of metrics in docs/monitoring.md with the
+// metrics that exist.
+func expectDocumented(t *testing.T, s scrape) {
 	t.Helper()
 	doc, err := os.ReadFile("../../docs/monitoring.md")
 	if err != nil {
@@ -147,8 +148,8 @@ func described(t *testing.T, s scrape) {
 	}
 }
 
-// named checks that rules and dashboard name only metrics that exist.
-func named(t *testing.T, s scrape) {
+// expectKnownMetrics checks that rules and dashboard name only metrics that exist.
+func expectKnownMetrics(t *testing.T, s scrape) {
 	t.Helper()
 	there := s.names()
 	alerts := mustReadAlerts(t)
@@ -224,13 +225,13 @@ func TestAlertsFireWhenRedisOrTheWorkersAreGone(t *testing.T) {
 	s := newStack(t)
 	api := s.start(t, onlyAPI, app.Tuning{})
 	alone := scrapeAll(t, api)
-	expectAlerts(t, "nobody works", looks{alone, alone}, "OubliNoWorker")
+	expectAlerts(t, "nobody works", scrapes{alone, alone}, "OubliNoWorker")
 	worker := s.start(t, onlyWorker, app.Tuning{})
 	both := scrapeAll(t, api, worker)
-	expectAlerts(t, "somebody works", looks{both, both})
+	expectAlerts(t, "somebody works", scrapes{both, both})
 	s.redis.Stop()
 	lost := scrapeAll(t, api, worker)
-	expectAlerts(t, "Redis is gone", looks{both, lost}, "OubliRedisLost")
+	expectAlerts(t, "Redis is gone", scrapes{both, lost}, "OubliRedisLost")
 }
 
 func TestAlertsFireForAJobWithoutProgressAndForAWorkerThatLostItsLease(t *testing.T) {
@@ -243,10 +244,10 @@ func TestAlertsFireForAJobWithoutProgressAndForAWorkerThatLostItsLease(t *testin
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: s.plain(t, 1, 3)})
 	g.await(t)
 	begun := scrapeAll(t, silent)
-	expectAlerts(t, "a worker holds still", looks{begun, scrapeAll(t, silent)}, "OubliStuckJob")
+	expectAlerts(t, "a worker holds still", scrapes{begun, scrapeAll(t, silent)}, "OubliStuckJob")
 
 	other := s.start(t, onlyWorker, app.Tuning{Lease: shortLease})
 	before := scrapeAll(t, silent, other)
 	until(t, c, job.ID, "the other worker to take over", mailed)
-	expectAlerts(t, "another took over", looks{before, scrapeAll(t, silent, other)}, "OubliWorkerDied")
+	expectAlerts(t, "another took over", scrapes{before, scrapeAll(t, silent, other)}, "OubliWorkerDied")
 }

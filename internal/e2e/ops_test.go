@@ -15,8 +15,8 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// look reads a page of the operations listener.
-func look(t *testing.T, s *app.Service, path string) (int, string) {
+// readPage reads a page of the operations listener.
+func readPage(t *testing.T, s *app.Service, path string) (int, string) {
 	t.Helper()
 	resp, err := http.Get("http://" + s.OpsAddr + path)
 	if err != nil {
@@ -52,16 +52,16 @@ func TestOperatorsSeeTheWorkAndNobodysData(t *testing.T) {
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked, Comment: "Moreau-Vezkimudapo wrote"})
 	g.await(t)
 
-	if status, _ := look(t, service, "/monitoring/"); status != http.StatusOK {
+	if status, _ := readPage(t, service, "/monitoring/"); status != http.StatusOK {
 		t.Errorf("the dashboard answers %d", status)
 	}
 	ids := regexp.MustCompile(`"payload":"(.*?[^\\])"`)
-	status, active := look(t, service, "/monitoring/api/queues/bulk/active_tasks")
+	status, active := readPage(t, service, "/monitoring/api/queues/bulk/active_tasks")
 	payloads := ids.FindAllStringSubmatch(active, -1)
 	if status != http.StatusOK || len(payloads) != 1 {
 		t.Fatalf("active tasks: %d %s", status, active)
 	}
-	_, waiting := look(t, service, "/monitoring/api/queues/bulk/pending_tasks")
+	_, waiting := readPage(t, service, "/monitoring/api/queues/bulk/pending_tasks")
 	for _, p := range append(payloads, ids.FindAllStringSubmatch(waiting, -1)...) {
 		if !regexp.MustCompile(`^\{\\"task_id\\":\\"[0-9a-f-]{36}\\"\}$`).MatchString(p[1]) {
 			t.Errorf("a payload holds more than an id: %s", p[1])
@@ -72,13 +72,13 @@ func TestOperatorsSeeTheWorkAndNobodysData(t *testing.T) {
 			t.Errorf("the dashboard shows client %s", id)
 		}
 	}
-	_, metrics := look(t, service, "/metrics")
+	_, metrics := readPage(t, service, "/metrics")
 	expectMetrics(t, metrics, `oubli_jobs{state="running"} 1`, `oubli_tasks{kind="batch",state="running"} 1`,
 		`oubli_queue_hints{queue="bulk",state="active"} 1`)
 	g.open()
 	until(t, c, job.ID, "the end", mailed)
 
-	_, metrics = look(t, service, "/metrics")
+	_, metrics = readPage(t, service, "/metrics")
 	expectMetrics(t, metrics, `oubli_jobs{state="completed"} 1`, `oubli_jobs{state="running"} 0`, `oubli_mails{state="sent"} 1`,
 		`oubli_source_up{source="database"} 1`, `oubli_source_up{source="redis"} 1`,
 		`oubli_chunk_clients_sum 40`, `oubli_oldest_open_job_age_seconds 0`)
@@ -109,10 +109,10 @@ func TestReadinessFollowsRedisAndHealthDoesNot(t *testing.T) {
 		status, failing := ready(t, service)
 		return status == http.StatusServiceUnavailable && len(failing) == 1 && strings.HasPrefix(failing[0], "redis: ")
 	})
-	if status, body := look(t, service, "/healthz"); status != http.StatusOK {
+	if status, body := readPage(t, service, "/healthz"); status != http.StatusOK {
 		t.Errorf("/healthz answers %d %s", status, body)
 	}
-	_, metrics := look(t, service, "/metrics")
+	_, metrics := readPage(t, service, "/metrics")
 	expectMetrics(t, metrics, `oubli_source_up{source="database"} 1`, `oubli_source_up{source="redis"} 0`, `oubli_jobs{state="running"} 0`)
 	if err := s.redis.Start(t.Context()); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 func TestASmallErasureIsNotKeptWaitingByABigOne(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
-	s.slots, s.batch = 1, 5 // one worker, who has enough to do
+	s.slots, s.batch = 1, 5 // one slot and many batches
 	g := newGate(t, "chunk:committed")
 	service := s.start(t, both, app.Tuning{Failpoint: g.pass})
 	c := admin(t, service, "1")

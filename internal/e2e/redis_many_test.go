@@ -81,7 +81,7 @@ func TestAFailoverOfRedisSentinelInMidJobLosesNothing(t *testing.T) {
 
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
 	g.await(t)
-	g.await(t) // both lanes are at work, hints of theirs are active in Redis
+	g.await(t) // batches of both lanes run, and their hints are active in Redis
 	if err := sentinel.KillMaster(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -13,8 +13,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// answer is what the API says to one request, without a client between that
-// tries again.
+// answer is the API's answer to one request, sent without the client that retries.
 type answer struct {
 	status   int
 	replayed bool

@@ -14,8 +14,8 @@ import (
 	"github.com/oubli/oubli/repository"
 )
 
-// Over HTTP, under the roles that oubli grants: an erasure that leaves
-// something for the law, what is kept, and the day after.
+// Over HTTP, with the rights that oubli grants prints: an erasure that retains
+// columns, the report of them, and the sweep after their period.
 func TestRetainedDataIsReportedAndIsClearedWhenItsPeriodEnds(t *testing.T) {
 	t.Parallel()
 	s := newStack(t)
@@ -46,8 +46,8 @@ func TestRetainedDataIsReportedAndIsClearedWhenItsPeriodEnds(t *testing.T) {
 		t.Errorf("the mail does not say until when something is kept:\n%s", text)
 	}
 
-	// A worker that starts sweeps the day, and counts. The first one may have
-	// done so while it erased.
+	// A worker sweeps and counts when it starts. The first worker may have done so
+	// while it erased.
 	if err := worker.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +72,10 @@ func TestRetainedDataIsReportedAndIsClearedWhenItsPeriodEnds(t *testing.T) {
 	if service, err := reader.Retention(t.Context(), "1"); err != nil || len(service.Kept) != 1 {
 		t.Errorf("a service sees %+v, %v", service, err)
 	}
-	_, metrics := look(t, api, "/metrics")
+	_, metrics := readPage(t, api, "/metrics")
 	expectMetrics(t, metrics, `oubli_retention_due_rows{table="invoices"} 0`, `oubli_retention_overdue_rows{table="invoices"} 0`)
 
-	// Years pass, on the clock of another store.
+	// Another store has a clock that is years ahead.
 	m, err := erasuremap.Load(s.mapFile)
 	if err != nil {
 		t.Fatal(err)

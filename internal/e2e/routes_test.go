@@ -14,7 +14,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// operation is a route of the API.s OpenAPI document.
+// operation is a route of the API's OpenAPI document.
 type operation struct{ method, path, example string }
 
 func operations31(t *testing.T, s *app.Service) []operation {
@@ -48,9 +48,9 @@ func operations31(t *testing.T, s *app.Service) []operation {
 	return all
 }
 
-// Every route that the program has, whatever it is called, is asked on behalf of
-// those whom nothing of tenant 1 concerns. A route for a new kind of thing has
-// to say here what such a thing is.
+// The test calls every route of the program with the ids of tenant 1 and with tokens
+// that give no right to them. For a route with a new kind of id, add such an id of
+// tenant 1 here.
 func TestNoRouteShowsOrChangesDataOfAnotherTenant(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)
@@ -62,7 +62,7 @@ func TestNoRouteShowsOrChangesDataOfAnotherTenant(t *testing.T) {
 		thing, known := things[strings.Split(op.path, "/")[2]]
 		ofOne := strings.Contains(op.path, "{id}")
 		if ofOne && !known {
-			t.Errorf("%s %s: put a thing of tenant 1 of its kind into things", op.method, op.path)
+			t.Errorf("%s %s: add an id of tenant 1 of this kind to things", op.method, op.path)
 		}
 		path := strings.ReplaceAll(op.path, "{id}", thing)
 		for _, c := range []struct {
@@ -71,15 +71,15 @@ func TestNoRouteShowsOrChangesDataOfAnotherTenant(t *testing.T) {
 			want         []int
 		}{
 			{"a receptionist of tenant 1", "1", "receptionist", []int{403}},
-			{"a receptionist of everywhere", jobs.AnyTenant, "receptionist", []int{403}},
+			{"a receptionist of all tenants", jobs.AnyTenant, "receptionist", []int{403}},
 			{"an administrator of tenant 2", "2", jobs.Admin, []int{404}},
 			{"a viewer of tenant 2", "2", jobs.Viewer, []int{403, 404}},
-			{"an administrator of a tenant that there is not", "77", jobs.Admin, []int{404}},
+			{"an administrator of an unknown tenant", "77", jobs.Admin, []int{404}},
 			{"an administrator of tenant 1, misspelt", "01", jobs.Admin, []int{404}},
 			{"an administrator of a pattern", "%", jobs.Admin, []int{404}},
 		} {
 			if !ofOne && c.role == jobs.Admin || !ofOne && op.method == http.MethodGet && c.role == jobs.Viewer {
-				continue // theirs to ask; what they see of others is asked below
+				continue // these tokens may use the route; the loop below checks what they see
 			}
 			asked++
 			token := mustMint(t, c.tenant, c.role)
@@ -89,7 +89,7 @@ func TestNoRouteShowsOrChangesDataOfAnotherTenant(t *testing.T) {
 			}
 			again, same := ask(t, s.service, op.method, strings.ReplaceAll(op.path, "{id}", nothing), token, op.example, nil)
 			if again != status || same != code {
-				t.Errorf("%s on %s %s: what is another's gets %d %s, what is not there %d %s", c.name, op.method, op.path, status, code, again, same)
+				t.Errorf("%s on %s %s: an id of another tenant gets %d %s, an unknown id %d %s", c.name, op.method, op.path, status, code, again, same)
 			}
 		}
 		if !ofOne && op.method == http.MethodGet {
@@ -110,8 +110,8 @@ func TestNoRouteShowsOrChangesDataOfAnotherTenant(t *testing.T) {
 	}
 }
 
-// The keys of clients travel in no URL: not as a client's of oubli, and not in
-// the cursors that it hands out.
+// No URL contains the key of a client: not the URLs that oubli's own HTTP client
+// uses, and not the cursors of lists.
 func TestNoURLContainsAClientsKey(t *testing.T) {
 	t.Parallel()
 	s := newFixture(t)

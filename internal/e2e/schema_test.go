@@ -62,7 +62,7 @@ func TestAForeignKeyThatTheMapDoesNotKnowKeepsWorkersFromStarting(t *testing.T) 
 		failing[0] != "map: the map does not cover public.loyalty_points.holder" {
 		t.Errorf("/readyz answers %d, failing %v", status, failing)
 	}
-	// A request can wait; a lost one cannot be found again.
+	// The API accepts requests all the same: they wait, and none is lost.
 	c := admin(t, service, "1")
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: s.plain(t, 1, 2)})
 	s.Exec(t, "DROP TABLE loyalty_points")
@@ -90,7 +90,7 @@ func TestAColumnAddedWhileAJobRunsBlocksItUntilTheMapCoversIt(t *testing.T) {
 	if !strings.Contains(job.BlockedReason, "appointments.remark") {
 		t.Errorf("blocked because %q", job.BlockedReason)
 	}
-	// Another batch may have finished the chunk that it had begun, no more.
+	// The other batch may have finished the chunk that it had begun, and no further one.
 	bookingdb.Wait(t, "every batch to be put down", func() bool {
 		return s.Int(t, "SELECT count(*) FROM oubli.tasks WHERE state = 'running'") == 0
 	})
@@ -128,7 +128,7 @@ func (s *stack) awaitReason(t *testing.T, service *app.Service, reason string) {
 		status, failing := ready(t, service)
 		return status == http.StatusServiceUnavailable && slices.Equal(failing, []string{"map: " + reason})
 	})
-	_, metrics := look(t, service, "/metrics")
+	_, metrics := readPage(t, service, "/metrics")
 	expectMetrics(t, metrics, `oubli_jobs{state="blocked"} 1`, `oubli_jobs{state="running"} 0`)
 }
 

@@ -92,7 +92,7 @@ func (d *disk) count(t *testing.T, when string) map[string]int {
 	return found
 }
 
-// console is what a person gets to see of one run.
+// console is the output of one run of the command.
 type console struct {
 	code     int
 	out, err string

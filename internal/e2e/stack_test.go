@@ -107,7 +107,7 @@ var (
 func (s *stack) start(t *testing.T, parts app.Parts, tune app.Tuning) *app.Service {
 	t.Helper()
 	environ := s.environ()
-	if parts == onlyAPI { // under its own role, which may change nothing of the application's
+	if parts == onlyAPI { // under the API's role, which may change none of the application's tables
 		environ[0] = "OUBLI_DATABASE_URL=" + s.APIURL
 	}
 	return s.startIn(t, environ, parts, tune)
@@ -195,7 +195,7 @@ func (s *stack) redisClient(t *testing.T) *redis.Client {
 // logBuffer is the log of every service on a stack, with the checks that each log must pass.
 type logBuffer struct{ testlog.Buffer }
 
-// tail is the last n lines, without those of readers who ask again and again.
+// tail is the last n lines, without those of requests that tests repeat while they wait.
 func (j *logBuffer) tail(n int) string {
 	lines := strings.Split(strings.TrimSpace(j.String()), "\n")
 	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, `"method":"GET"`) })

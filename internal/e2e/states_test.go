@@ -14,7 +14,7 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// holdOn is hold until the end of the test, on a connection of its own: the
+// holdOn is hold until the end of the test. It uses its own connection, because the
 // pool has few.
 func (s *stack) holdOn(t *testing.T, client string) {
 	t.Helper()
@@ -45,7 +45,7 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 	scheduled := func() string {
 		return mustErase(t, c, apiclient.Erasure{ClientIDs: []string{next()}, NotBefore: &later}).ID
 	}
-	running := func() string { // for as long as live traffic holds one of its clients
+	running := func() string { // the job runs while another session locks one of its clients
 		held := next()
 		s.holdOn(t, held)
 		id := mustErase(t, c, apiclient.Erasure{ClientIDs: []string{next(), held}}).ID
@@ -71,7 +71,7 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 
 	tests := map[jobs.State]struct {
 		reach func() string
-		taken map[string]jobs.State // the step, and what the job has become then
+		taken map[string]jobs.State // the job's state after each step that is allowed
 	}{
 		jobs.Scheduled: {scheduled, map[string]jobs.State{"cancel": jobs.Cancelled}},
 		jobs.Running:   {running, map[string]jobs.State{"cancel": jobs.Cancelled, "pause": jobs.Paused}},
@@ -116,7 +116,7 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 		}
 		used := false
 		for name, becomes := range test.taken {
-			if used { // each step from a job of its own
+			if used { // each step needs a new job
 				id = test.reach()
 			}
 			used = true

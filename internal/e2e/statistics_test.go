@@ -42,8 +42,8 @@ func (s *stack) inStatistics(t *testing.T, clients []string) map[string]int {
 	return found
 }
 
-// insertCards gives every client a membership that bears their marker, however
-// few of them have one already.
+// insertCards gives every client a membership with their marker, because few of
+// them have one.
 const insertCards = `INSERT INTO memberships (client_id, plan, card_number, starts_on, monthly_cents)
 	SELECT id, 'monthly', 'M-' || split_part(last_name, '-', 2), '2020-01-01', 100 FROM clients WHERE id = ANY($1::text[]::bigint[])`
 
@@ -115,7 +115,7 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 	}
 	logged("oubli.analyze may not refresh the statistics, which hold erased values, of")
 
-	// The owner of the tables may, but for what is left of a table without rows.
+	// The owner of the tables may refresh them, except those of a table without rows.
 	for _, table := range s.Strings(t, "SELECT relid::regclass::text FROM pg_stat_user_tables WHERE schemaname = 'public'") {
 		s.Exec(t, "ALTER TABLE "+table+" OWNER TO "+owner)
 	}
@@ -133,7 +133,7 @@ func TestStatisticsThatCannotBeRefreshedKeepNoJobOpenAndAreNamed(t *testing.T) {
 		return s.inStatistics(t, asked)["memberships.card_number"] == 0
 	})
 
-	// An operator who is a superuser takes the rest away, and locks nothing.
+	// An operator who is a superuser deletes the rest, and locks nothing.
 	scrubber, err := scrub.Open(t.Context(), s.Pool.Config().ConnString(), bookingdb.Map(t))
 	if err != nil {
 		t.Fatal(err)

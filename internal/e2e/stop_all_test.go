@@ -58,7 +58,7 @@ func profile(t *testing.T, service *app.Service, path, function string) (ended c
 		}
 	}()
 	bookingdb.Wait(t, "the profile to run", func() bool {
-		_, stacks := look(t, service, "/debug/pprof/goroutine?debug=2")
+		_, stacks := readPage(t, service, "/debug/pprof/goroutine?debug=2")
 		return strings.Contains(stacks, function+"(")
 	})
 	return ended

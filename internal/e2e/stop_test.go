@@ -25,14 +25,14 @@ func TestAWorkerThatStopsGivesItsBatchBackAtOnce(t *testing.T) {
 	release := s.hold(t, asked[len(asked)-1])
 	job := mustErase(t, c, apiclient.Erasure{ClientIDs: asked})
 	g.await(t)
-	// Nobody but the worker itself is there to see that its work goes on.
+	// Stop the API, so that no other process dispatches the batch or gives it back.
 	if err := api.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 
 	stopped := make(chan error, 1)
 	go func() { stopped <- worker.Stop(context.Background()) }()
-	// The operations listener goes first; then the worker takes no more.
+	// The operations listener stops first; then the worker takes no more hints.
 	bookingdb.Wait(t, "the stop to begin", func() bool { return !listens(worker.OpsAddr) })
 	g.open()
 	if err := <-stopped; err != nil {

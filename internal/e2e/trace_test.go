@@ -272,9 +272,9 @@ func (h *leakSearch) eraseWithTrouble(t *testing.T) []string {
 	return without(without(everybody, h.Existing(t, everybody)), h.moved)
 }
 
-// merge merges all but six of the clients into the anonymous profile, and all
-// but one of those into that one. What it took over from them is its own from
-// then on, in tables; nowhere else may it be told whose it was.
+// merge merges all but six of the clients into the anonymous profile, and five of
+// these six into the sixth. In tables their values then belong to the sixth; no
+// other place may contain them.
 func (h *leakSearch) merge(t *testing.T, clients []string) {
 	t.Helper()
 	c := admin(t, h.service, "3")

@@ -84,7 +84,7 @@ func TestWritersThatRaceAnErasureEitherSaveTheirClientOrAreRefused(t *testing.T)
 	if status != http.StatusAccepted {
 		t.Fatalf("%d %s", status, code)
 	}
-	g.await(t) // some are gone already: their writers come too late
+	g.await(t) // some clients are erased already; bookings for them are refused
 	const writers = 6
 	written := make([][]write, writers)
 	shuffled := slices.Clone(asked)
@@ -141,7 +141,7 @@ func TestWritersThatRaceAnErasureEitherSaveTheirClientOrAreRefused(t *testing.T)
 			t.Errorf("%d rows of %s dangle", n, table)
 		}
 	}
-	// What was booked in time is there, and it is its client's.
+	// Bookings that committed before the erasure exist and belong to their client.
 	for _, w := range slices.Concat(written...) {
 		booked := func() int {
 			return s.Int(t, `SELECT count(*) FROM appointments
