@@ -69,7 +69,7 @@ func endsIn(list []string, set wordSet) bool {
 	return false
 }
 
-// classify proposes what becomes of rows that refer to the client.
+// classify proposes an action for rows that refer to the client.
 func (p *proposal) classify(e *rows) {
 	r, list := e.rel, words(e.rel.Name)
 	keepNumbers := func(why string) {
@@ -104,7 +104,7 @@ func (p *proposal) classify(e *rows) {
 	}
 }
 
-// oneEach reports whether a client can have one row at most.
+// oneEach reports whether a client can have at most one row of the relation.
 func oneEach(r *plan.Relation, reference string) bool {
 	return slices.ContainsFunc(r.Indexes, func(x plan.Index) bool {
 		return x.Unique && len(x.Keys) == 1 && !x.Expression[0] && x.Keys[0] == reference
@@ -130,8 +130,7 @@ func hasAmounts(r *plan.Relation) bool {
 	return slices.ContainsFunc(r.Columns, func(c plan.Column) bool { return isCount(&c) && among(words(c.Name), amountWords) })
 }
 
-// start returns the column with the time for which a client has booked; "" when
-// there is none.
+// start returns the column with the time of a booking; "" if there is none.
 func start(r *plan.Relation) string {
 	if c := called(r, isTime, startWords); c != "" {
 		return c

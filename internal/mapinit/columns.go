@@ -8,7 +8,7 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// columns proposes what becomes of every column of rows that are kept.
+// columns proposes a rule for every column of rows that are kept.
 func (p *proposal) columns(e *rows) {
 	invoice := e.through == nil && e.ownedBy == "" && mentions(words(e.rel.Name), invoiceWords)
 	var snapshot []rule
@@ -42,7 +42,7 @@ func (p *proposal) refers(r *plan.Relation, column string) bool {
 	return slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r && e.ownedBy == "" && e.reference == column })
 }
 
-// billed reports whether the column shows to whom an invoice is addressed.
+// billed reports whether the column contains a part of an invoice's address.
 func (p *proposal) billed(r *plan.Relation, c *plan.Column) bool {
 	if isForeign(r, c.Name) || !isText(c) && c.Base != "json" && c.Base != "jsonb" {
 		return false
@@ -52,7 +52,7 @@ func (p *proposal) billed(r *plan.Relation, c *plan.Column) bool {
 		"customer client facturation destinataire acheteur rechnungsempfaenger empfaenger kunde"))
 }
 
-// rule proposes what becomes of one column of a kept row.
+// rule proposes a rule for one column of rows that are kept.
 func (p *proposal) rule(e *rows, c *plan.Column) rule {
 	r := e.rel
 	switch {
@@ -73,7 +73,7 @@ func (p *proposal) isStep(r *plan.Relation, column string) bool {
 	})
 }
 
-// link proposes what becomes of a foreign key that no entry uses.
+// link proposes a rule for a foreign key that no entry uses as its reference.
 func (p *proposal) link(e *rows, c *plan.Column) rule {
 	for _, fk := range e.rel.ForeignKeys {
 		parent := p.parent(fk)
@@ -101,7 +101,7 @@ func (p *proposal) link(e *rows, c *plan.Column) rule {
 	return rule{c.Name, keep, ""}
 }
 
-// content proposes what becomes of a column that is not a key.
+// content proposes a rule for a column that is not a key.
 func (p *proposal) content(r *plan.Relation, c *plan.Column) rule {
 	what := p.concept(r, c)
 	about := what.personal() || what == secret || what == freeText
@@ -155,7 +155,7 @@ func emptied(c *plan.Column, value string) string {
 	return "null"
 }
 
-// text proposes what becomes of a text.
+// text proposes a rule for a text.
 func (p *proposal) text(r *plan.Relation, c *plan.Column, what concept, blank func(value, note string) rule) rule {
 	switch what {
 	case firstName, fullName:
@@ -173,8 +173,8 @@ func (p *proposal) text(r *plan.Relation, c *plan.Column, what concept, blank fu
 	return blank(`{value: ""}`, "")
 }
 
-// json proposes what becomes of a JSON document. The keys found in the sample are
-// named; there may be others.
+// json proposes a rule for a JSON document. It names the keys that the sample
+// contains; other rows may have more.
 func (p *proposal) json(r *plan.Relation, c *plan.Column) rule {
 	empty := emptied(c, `{value: "{}"}`)
 	if a := p.answer(AskKeys, r, c.Name); a != nil && len(a.Spelled) > 0 {

@@ -19,7 +19,7 @@ import (
 	"github.com/oubli/oubli/internal/testdb"
 )
 
-// demo is the demo's schema with enough rows to be sampled.
+// demo returns a database with the demo's schema and enough rows to be sampled.
 var demo = testdb.Template{Name: "mapinit", Build: func(ctx context.Context, pool *pgxpool.Pool) error {
 	if err := booking.Install(ctx, pool); err != nil {
 		return err
@@ -58,11 +58,11 @@ func TestTheDemosFirstMapIsComplete(t *testing.T) {
 	_, err := erasuremap.Parse("demo.yaml", []byte(draft.YAML))
 	problems, _ := errors.AsType[erasuremap.Problems](err)
 	if len(problems) != draft.Todos {
-		t.Errorf("the draft speaks of %d questions, the loader asks %d:\n%v", draft.Todos, len(problems), err)
+		t.Errorf("the draft counts %d TODOs, the loader reports %d:\n%v", draft.Todos, len(problems), err)
 	}
 	for _, p := range problems {
 		if p.Msg != "answer the TODO" {
-			t.Errorf("the loader refuses more than the questions: %v", p)
+			t.Errorf("the loader reports more than TODOs: %v", p)
 		}
 	}
 

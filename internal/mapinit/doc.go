@@ -1,5 +1,5 @@
-// Package mapinit proposes a first map for a schema. It uses names, types and
-// keys, and counts that the database made from bounded samples. It never sees the
+// Package mapinit proposes a first map for a schema. It uses names, types and keys,
+// and counts that the database computed from bounded samples. It does not receive the
 // data itself.
 //
 // The proposal is a draft for a person to read. Where a wrong guess could delete

@@ -7,8 +7,8 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// Facts are what the live database adds to the catalog: counts, and spellings of
-// words that were asked for. They contain no value of a row.
+// Facts are read from the live database in addition to the catalog: counts, and how
+// the database spells the words of questions. They contain no other text of a row.
 type Facts struct {
 	Enums    map[string][]string // a type's name as the catalog writes it → its labels
 	Views    []View
@@ -28,13 +28,13 @@ type Read struct{ Schema, Name string }
 
 // Trigger is a user trigger.
 type Trigger struct {
-	InsertOnly          bool // fires for neither UPDATE nor DELETE
+	InsertOnly          bool // does not fire for UPDATE or DELETE
 	Schema, Table, Name string
 	When                string // "before update, each row"
 	Function            string
 }
 
-// QuestionKind is what a [Question] wants to know.
+// QuestionKind is the kind of a [Question].
 type QuestionKind string
 
 // The kinds of question.
@@ -48,8 +48,8 @@ const (
 	AskKeys QuestionKind = "keys"
 )
 
-// Question asks about sampled rows. Its answer contains counts, and only those
-// texts that spell one of Words.
+// Question asks about sampled rows. Its answer contains counts, and texts only if they
+// are a spelling of one of Words.
 type Question struct {
 	Kind       QuestionKind
 	Schema     string
@@ -58,7 +58,7 @@ type Question struct {
 	TypeColumn string   // of a pair
 	TypeTable  string   // its schema and table, when the type column refers to Django's content types
 	Words      []string // lower case, letters and digits only
-	Within     []string // AskKeys: further keys that a path may pass
+	Within     []string // AskKeys: further keys that a path may contain
 }
 
 // Answer is the result of a bounded sample.
@@ -71,15 +71,15 @@ type Answer struct {
 	Spelled  []Spelling
 }
 
-// Spelling is a word that was asked for, as the database writes it: a type's
-// name, or the dotted path to a key.
+// Spelling is a word of the question, as the database writes it: a type's name, or the
+// dotted path to a key.
 type Spelling struct {
 	Text string
 	Rows int
 	Hits int // rows whose reference is a key of a client
 }
 
-// Client is how the client table's keys are compared with samples.
+// Client is the client table and its key, with which samples are compared.
 type Client struct {
 	Relation *plan.Relation
 	Key      *plan.Column
@@ -125,7 +125,7 @@ func Questions(cat *plan.Catalog, o Options) ([]Question, Client, error) {
 	return all, Client{p.client, p.key}, nil
 }
 
-// answer finds what the sample of a column showed; nil when it was not read.
+// answer returns the result of a column's sample; nil if it was not read.
 func (p *proposal) answer(kind QuestionKind, r *plan.Relation, column string) *Answer {
 	for i := range p.facts.Answers {
 		a := &p.facts.Answers[i]

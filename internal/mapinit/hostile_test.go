@@ -11,8 +11,7 @@ import (
 	"github.com/oubli/oubli/internal/testdb"
 )
 
-// hostile names things as nobody should: what YAML or SQL could take for
-// something else.
+// hostile is a schema with names that YAML or SQL could misread.
 const hostile = `
 CREATE SCHEMA "App.Data";
 CREATE TABLE "App.Data"."true" ("null" uuid PRIMARY KEY, country text);
@@ -54,9 +53,9 @@ func TestHostileNamesComeThroughYAMLUnchanged(t *testing.T) {
 		}
 	}
 	if len(problems) != draft.Todos {
-		t.Errorf("the draft speaks of %d questions, the loader asks %d:\n%v\n%s", draft.Todos, len(problems), err, draft.YAML)
+		t.Errorf("the draft counts %d TODOs, the loader reports %d:\n%v\n%s", draft.Todos, len(problems), err, draft.YAML)
 	}
-	// Whoever keeps every row and every text has a map that names what there is.
+	// These answers keep every row and every text.
 	answered := strings.NewReplacer(
 		"\"bookings of\"\n    erase: TODO", "\"bookings of\"\n    erase: keep",
 		"erase: TODO", "erase: reassign",
@@ -83,7 +82,7 @@ func TestATableThatCannotBeTheClientsIsRefused(t *testing.T) {
 	}
 	_, cat := draftOf(t, testdb.New(t, demo), mapinit.Options{ClientTable: erasuremap.Name{Relation: "clients"}})
 	if _, err := mapinit.Write(cat, &mapinit.Facts{}, mapinit.Options{ClientTable: erasuremap.Name{Relation: "nobody"}}); err == nil {
-		t.Error("a table that is not there was taken")
+		t.Error("a table that does not exist was accepted")
 	}
 	for table, want := range map[string]string{
 		"keyless": "no primary key", "twofold": "--tenant-column", "seen": "materialized view",

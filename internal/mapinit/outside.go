@@ -8,7 +8,7 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// explained is a table, trigger or view that the map must give a reason for.
+// explained is a table, trigger or view for which the map must give a reason.
 type explained struct{ name, table, note string }
 
 // outside lists the tables that look personal and have no known link to a client.
@@ -51,7 +51,7 @@ func questionMark(whose string) string {
 	return ""
 }
 
-// enumerate lists four names at most and counts the others.
+// enumerate lists at most four names and counts the others.
 func enumerate(names []string) string {
 	if n := len(names) - 4; n > 0 {
 		return fmt.Sprintf("%s and %d more", strings.Join(names[:4], ", "), n)
@@ -64,7 +64,7 @@ func (p *proposal) mapped(r *plan.Relation) bool {
 	return r != nil && (r == p.client || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }))
 }
 
-// triggers lists the triggers that an erasure would fire.
+// triggers lists the triggers that fire during an erasure.
 func (p *proposal) triggers() []explained {
 	var list []explained
 	for i := range p.cat.Relations {

@@ -12,8 +12,8 @@ import (
 var anonymousFlags = setOf(`isanonymous anonymous isanonymized anonymized estanonyme anonyme anonymise istanonym
 	anonym anonymisiert isplaceholder placeholder isdummy`)
 
-// profile proposes the values of an anonymous profile: those of columns that
-// must have a value, and the name that people will see in the calendar.
+// profile proposes the values of an anonymous profile: values for columns that must
+// have one, and the name that the application will show.
 func (p *proposal) profile() []rule {
 	var list []rule
 	names := p.nameColumns()

@@ -22,13 +22,13 @@ type rows struct {
 	why       string
 	merge     string
 	carries   bool
-	soft      bool // without a foreign key
+	soft      bool // the reference has no foreign key
 	about     []string
 	columns   []rule
 	retain    *retain
 }
 
-// rule is what becomes of one column.
+// rule is the rule of one column.
 type rule struct{ column, value, note string }
 
 type retain struct {
@@ -46,7 +46,7 @@ const (
 // gone reports whether the entry's rows are deleted; false for a TODO.
 func (e *rows) gone() bool { return e.erase == erase }
 
-// of lists the entries of a relation whose rows belong to the client.
+// of returns the entries of a relation whose rows belong to the client.
 func (p *proposal) of(r *plan.Relation) []*rows {
 	var list []*rows
 	for _, e := range p.rows {
@@ -80,8 +80,8 @@ func (p *proposal) reach() {
 	}
 }
 
-// others proposes to keep the columns of rows that only name a client, unless
-// another entry of the same table has rules for the columns already.
+// others proposes to keep all columns of rows that only refer to a client, unless
+// another entry of the same table already has rules for the columns.
 func (p *proposal) others(e *rows) {
 	if slices.ContainsFunc(p.of(e.rel), func(o *rows) bool { return o.erase == reassign || o.erase == keep }) {
 		return
@@ -145,7 +145,7 @@ func (p *proposal) act(r *plan.Relation, list []*rows) {
 	}
 }
 
-// distance orders a table's references: first the one named after the client's
+// distance orders a table's references: first the one that is named after the client's
 // table, then those that are never NULL.
 func (p *proposal) distance(e *rows) int {
 	d := 0
@@ -161,8 +161,8 @@ func (p *proposal) distance(e *rows) int {
 	return d
 }
 
-// further adds the tables whose rows belong to rows found before, one step at a
-// time, and reports whether it found any.
+// further adds the tables whose rows belong to rows of the entries so far. It reports
+// whether it found any.
 func (p *proposal) further() bool {
 	var found []*rows
 	for i := range p.cat.Relations {
@@ -199,8 +199,8 @@ func (p *proposal) further() bool {
 	return len(found) > 0
 }
 
-// step returns the column of a foreign key that identifies the parent's row: in
-// a composite key the one that is not the tenant's.
+// step returns the column of a foreign key that identifies the parent's row. In a
+// composite key this is the column that is not the tenant's.
 func (p *proposal) step(fk plan.ForeignKey, parent *plan.Relation) string {
 	for i, c := range fk.Columns {
 		if len(fk.Columns) == 1 || p.tenantColumn == "" || c != p.tenantColumn && fk.ParentColumns[i] != p.tenantColumn {
@@ -210,7 +210,7 @@ func (p *proposal) step(fk plan.ForeignKey, parent *plan.Relation) string {
 	return fk.Columns[len(fk.Columns)-1]
 }
 
-// follow proposes what becomes of rows that belong to other rows.
+// follow proposes an action for rows that belong to other rows.
 func (p *proposal) follow(e *rows) {
 	col, gone, asked := e.rel.Column(e.reference), false, false
 	for _, parent := range p.of(e.through) {
@@ -234,8 +234,8 @@ func (p *proposal) follow(e *rows) {
 	}
 }
 
-// owned adds the tables that the client's row points to and whose rows belong to
-// one client only.
+// owned adds the tables to which the client's row points and whose rows belong to one
+// client only.
 func (p *proposal) owned() {
 	for _, fk := range p.client.ForeignKeys {
 		parent := p.parent(fk)
@@ -260,8 +260,8 @@ func (p *proposal) owned() {
 	}
 }
 
-// loops adds the references that would block the deletes: between rows of one
-// table, and from the client's row to them.
+// loops adds references that would prevent deletes: between rows of one table, and
+// from the client's row to these rows.
 func (p *proposal) loops() {
 	var found []*rows
 	for _, e := range p.rows {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// concept is what a column contains, judged by its name.
+// concept is the kind of data that a column probably contains, according to its name.
 type concept int
 
-// The concepts. When a name matches two, the first of them here wins: missing it
-// would do more harm.
+// The concepts. If a name matches two, the first of them in this list is used, because
+// missing it would be worse.
 const (
 	unknown concept = iota
 	birth
@@ -33,8 +33,8 @@ const (
 	harmless
 )
 
-// dictionary lists, per concept, the words for it in English, French and
-// German, each written as one word without diacritics.
+// dictionary lists the words for each concept in English, French and German, each
+// written as one word without diacritics.
 var dictionary = map[concept]wordSet{
 	birth: setOf(`birth born birthday birthdate dateofbirth dob birthyear birthplace age
 		naissance datenaissance datedenaissance lieudenaissance anniversaire
@@ -106,12 +106,12 @@ var clientWords = setOf(`client customer patient guest member contact attendee r
 	adherent adherente membre usager eleve
 	kunde kunden kundin gast mitglied teilnehmer teilnehmerin`)
 
-// frenchHeads are harmless words that decide the meaning when they come first, as
-// in French names (statut_paiement). In English names the last word decides
+// frenchHeads are harmless words that decide the meaning of a name if they are the
+// first word, as in French (statut_paiement). In English names the last word decides
 // (status_text).
 var frenchHeads = setOf(`statut etat numero mode devise langue unite`)
 
-// recognise returns the concept of a column's name. The longest match wins.
+// recognise returns the concept of a column's name: that of the longest match.
 func recognise(name string) concept {
 	list := words(name)
 	best, length := unknown, 0
@@ -134,11 +134,11 @@ func recognise(name string) concept {
 	}
 	switch {
 	case best > someName && best < harmless && dictionary[harmless][last]:
-		return harmless // note_type says of what type, not what was noted
+		return harmless // note_type contains the type of a note, not its text
 	case best == secret && dictionary[harmless][last]:
 		return harmless
 	case best == unknown && len(list) <= 2 && persons[last]:
-		return fullName // a text called recipient
+		return fullName // a text in a column named recipient
 	case best == someName || best == unknown:
 		return nameOf(list, best)
 	case best == portrait && last == "url" && length == 1 && !slices.ContainsFunc(list, func(w string) bool { return persons[w] }):
@@ -147,8 +147,8 @@ func recognise(name string) concept {
 	return best
 }
 
-// nameOf decides whether a name is a person's or a thing's, where words show it:
-// client_name, nom_du_client, Kundenname.
+// nameOf reports whether a column contains the name of a person or of a thing, if its
+// words show that: client_name, nom_du_client, Kundenname.
 func nameOf(list []string, otherwise concept) concept {
 	for i, w := range list {
 		for _, suffix := range []string{"name", "nom"} {
@@ -168,8 +168,8 @@ func nameOf(list []string, otherwise concept) concept {
 // personal reports whether the concept is about a person in any table.
 func (c concept) personal() bool { return c >= birth && c <= login }
 
-// looksPersonal reports whether a table with such a column looks personal, so
-// that the map must explain it.
+// looksPersonal reports whether a table with such a column looks as if it contains
+// personal data, so that the map must explain it.
 func (c concept) looksPersonal() bool {
 	return c.personal() && c != address && c != social && c != portrait
 }

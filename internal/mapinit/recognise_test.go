@@ -63,7 +63,7 @@ func TestNoWordStandsForTwoThings(t *testing.T) {
 	for c := birth; c <= harmless; c++ {
 		for w := range dictionary[c] {
 			if before, twice := seen[w]; twice {
-				t.Errorf("%q stands for concepts %d and %d", w, before, c)
+				t.Errorf("%q is a word of the concepts %d and %d", w, before, c)
 			}
 			seen[w] = c
 			if w != joined(w) {

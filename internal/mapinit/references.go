@@ -32,8 +32,8 @@ func looksLikeReference(name string) bool {
 	return len(list) > 1 && (referenceEnds[list[len(list)-1]] || referenceEnds[list[0]] || list[len(list)-1] == "by")
 }
 
-// named rates how clearly a column's name refers to the client: by the table's
-// own name, or by a general word for such people.
+// named reports whether a column's name refers to the client: by the name of the client
+// table (own), or by a general word for such people (general).
 func (p *proposal) named(r *plan.Relation, c *plan.Column) (own, general bool) {
 	stem := referenceStem(c.Name)
 	if len(stem) == 0 {
@@ -50,7 +50,7 @@ func (p *proposal) named(r *plan.Relation, c *plan.Column) (own, general bool) {
 	if !clientWords[last] || !looksLikeReference(c.Name) && last != c.Name {
 		return false, false
 	}
-	// member_id belongs to a table of members, where there is one.
+	// If there is a table of members, member_id refers to it.
 	for i := range p.cat.Relations {
 		if other := &p.cat.Relations[i]; other != p.client && strings.Join(singular(words(other.Name)), "") == last {
 			return false, false
@@ -68,9 +68,9 @@ func (p *proposal) comparable(c *plan.Column) bool {
 	return c.Base == p.key.Base || c.Category == "S" || slices.Contains(ints, c.Base) && slices.Contains(ints, p.key.Base)
 }
 
-// couldRefer reports whether to ask if the column's values are clients' keys. A
-// small number may be the key of any table, so a numeric column must also be
-// named like a key.
+// couldRefer reports whether the column may contain clients' keys, so that a sample is
+// worthwhile. A small number may be the key of any table, so a numeric column must
+// also be named like a key.
 func (p *proposal) couldRefer(r *plan.Relation, c *plan.Column) bool {
 	if !p.comparable(c) || slices.Equal(r.PrimaryKey, []string{c.Name}) && !p.shadow(r) {
 		return false
@@ -82,8 +82,8 @@ func (p *proposal) couldRefer(r *plan.Relation, c *plan.Column) bool {
 	return own || general || looksLikeReference(c.Name) || c.Base == "uuid" && p.key.Base == "uuid"
 }
 
-// typeColumn is the other half of a polymorphic pair: auditable_type of
-// auditable_id, content_type of object_id; "" when the column is no half.
+// typeColumn returns the column with the type in a polymorphic pair: auditable_type for
+// auditable_id, content_type for object_id; "" if the column belongs to no pair.
 func typeColumn(r *plan.Relation, c *plan.Column) string {
 	list := words(c.Name)
 	if len(list) < 2 || !referenceEnds[list[len(list)-1]] {
@@ -107,8 +107,8 @@ func typeColumn(r *plan.Relation, c *plan.Column) string {
 	return ""
 }
 
-// contentTypes is the table of Django's content types, as schema.table, when
-// the column refers to it.
+// contentTypes returns the table of Django's content types, as schema.table, if the
+// column refers to it.
 func contentTypes(r *plan.Relation, column string) string {
 	for _, fk := range r.ForeignKeys {
 		if fk.Parent == "django_content_type" && slices.Equal(fk.Columns, []string{column}) {
@@ -127,8 +127,8 @@ func typeIs(r *plan.Relation, typ, spelled string) string {
 	return column(typ) + " = " + sqlText(spelled)
 }
 
-// spellings are the words by which a polymorphic type may name the table: its
-// name, the singular, and without the name of a Django app before it.
+// spellings returns the words that a polymorphic type may use for the table: its name,
+// the singular, and both without the prefix of a Django app.
 func spellings(r *plan.Relation) []string {
 	list := words(r.Name)
 	all := []string{strings.Join(list, ""), strings.Join(singular(list), "")}
@@ -138,7 +138,7 @@ func spellings(r *plan.Relation) []string {
 	return all
 }
 
-// tableWords lists all words that a type may use for a table.
+// tableWords returns all words that a type may use for any table.
 func (p *proposal) tableWords() []string {
 	var all []string
 	for i := range p.cat.Relations {

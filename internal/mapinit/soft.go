@@ -7,7 +7,7 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// What a sample must show before its values alone make a column a reference.
+// The limits with which the values of a sample show that a column is a reference.
 const (
 	enoughRows     = 10
 	enoughDistinct = 5
@@ -16,7 +16,7 @@ const (
 
 func (a *Answer) rate() float64 { return float64(a.Hits) / float64(max(a.Sampled, 1)) }
 
-// proportion describes a proportion in words: a sample is not more exact.
+// proportion describes a proportion in words, because a sample is not exact.
 func proportion(part, whole int) string {
 	switch {
 	case part >= whole:
@@ -29,7 +29,7 @@ func proportion(part, whole int) string {
 	return "Some"
 }
 
-// soft lists the references to the client without a foreign key.
+// soft returns the entries for references to the client that have no foreign key.
 func (p *proposal) soft(r *plan.Relation) []*rows {
 	if p.shadow(r) && !isForeign(r, p.key.Name) {
 		return []*rows{{rel: r, reference: p.key.Name, soft: true, erase: erase, why: "a history of " + p.name(p.client)}}
@@ -86,7 +86,7 @@ func (p *proposal) sampled(r *plan.Relation, c *plan.Column, own, general bool) 
 	return e
 }
 
-// pair lists the client's rows of a polymorphic table.
+// pair returns the entries for the client's rows of a polymorphic table.
 func (p *proposal) pair(r *plan.Relation, c *plan.Column, typ string) []*rows {
 	if !p.comparable(c) {
 		return nil
@@ -107,8 +107,8 @@ func (p *proposal) pair(r *plan.Relation, c *plan.Column, typ string) []*rows {
 	return list
 }
 
-// pairsOfTables adds the polymorphic rows that refer to other rows of the client:
-// an audit row of an appointment is about the client too.
+// pairsOfTables adds the polymorphic rows that refer to other rows of the client. For
+// example, an audit row of an appointment is about the client too.
 func (p *proposal) pairsOfTables() {
 	var found []*rows
 	for i := range p.facts.Answers {
@@ -143,7 +143,7 @@ func (p *proposal) relation(schema, table string) *plan.Relation {
 	return nil
 }
 
-// spelt finds the one mapped table that a polymorphic type names.
+// spelt returns the mapped table that a polymorphic type names.
 func (p *proposal) spelt(text string) *plan.Relation {
 	var found *plan.Relation
 	for i := range p.cat.Relations {

@@ -10,10 +10,10 @@ import (
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// Options is what the caller knows of the schema.
+// Options are what the caller knows about the schema.
 type Options struct {
 	ClientTable  erasuremap.Name
-	TenantColumn string // of the client table; empty: guess
+	TenantColumn string // column of the client table; empty: guess it
 }
 
 // proposal is the map while it is built.
@@ -25,7 +25,7 @@ type proposal struct {
 	key    *plan.Column
 
 	tenantColumn string         // of the client's row; empty: one tenant
-	tenantTable  *plan.Relation // may be nil although there is a column: then the table is a TODO
+	tenantTable  *plan.Relation // nil although there is a column: the table becomes a TODO
 	tenantKey    string
 
 	rows    []*rows
@@ -107,8 +107,8 @@ func (p *proposal) findTenant(given string) {
 	}
 }
 
-// sharedKeyColumn is the column of a composite primary key that other tables'
-// keys begin with too, as tenant_id in a sharded schema.
+// sharedKeyColumn returns the column of a composite primary key with which keys of
+// other tables begin too, such as tenant_id in a sharded schema.
 func (p *proposal) sharedKeyColumn() string {
 	if len(p.client.PrimaryKey) < 2 {
 		return ""
@@ -155,8 +155,8 @@ func (p *proposal) parent(fk plan.ForeignKey) *plan.Relation {
 	return p.cat.Relation(erasuremap.Name{Schema: fk.ParentSchema, Relation: fk.Parent})
 }
 
-// called finds a column whose name, written as one word, is in the set, the
-// first of them as the table orders its columns.
+// called returns the first column of the table whose name, written as one word, is in
+// the set.
 func called(r *plan.Relation, fits func(*plan.Column) bool, names wordSet) string {
 	for i := range r.Columns {
 		if c := &r.Columns[i]; names[joined(c.Name)] && fits(c) {
@@ -207,8 +207,8 @@ func (p *proposal) nameColumns() []string {
 	return full[:min(1, len(full))]
 }
 
-// concept is what a column holds, given whose row it is: a bare "name" of the
-// client table is the client's, and beside "prenom", "nom" is the surname.
+// concept returns the concept of a column of this table: "name" in the client table is
+// the name of a person, and "nom" beside "prenom" is the surname.
 func (p *proposal) concept(r *plan.Relation, c *plan.Column) concept {
 	known, bare := recognise(c.Name), joined(c.Name)
 	if known != someName || bare != "name" && bare != "nom" || r != p.client && !among(singular(words(r.Name)), persons) {

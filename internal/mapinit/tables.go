@@ -128,7 +128,7 @@ func (p *proposal) writeRows(s *yamlWriter, e *rows) {
 		s.putf(2, "merge: %s", e.merge)
 	}
 	if e.carries {
-		s.put(2, "carries_value: true", "a merge never drops such a row")
+		s.put(2, "carries_value: true", "a merge never deletes such a row")
 	}
 	if len(e.columns) > 0 {
 		s.putf(2, "columns:")

@@ -5,8 +5,8 @@ import (
 	"unicode"
 )
 
-// plainLetters takes diacritics off, the German ones as Germans write them
-// where they have only ASCII.
+// plainLetters replaces letters with diacritics by ASCII letters, in German as is usual
+// there: ä becomes ae.
 var plainLetters = strings.NewReplacer(
 	"ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss", "œ", "oe", "æ", "ae",
 	"à", "a", "â", "a", "á", "a", "ç", "c", "é", "e", "è", "e", "ê", "e", "ë", "e",
@@ -30,7 +30,7 @@ func words(name string) []string {
 			continue
 		}
 		if unicode.IsUpper(r) && i > 0 && unicode.IsLetter(runes[i-1]) {
-			// A word begins at the capital of "firstName" and at that of "IPAddress"
+			// A word begins at the N of "firstName", and at the A of "IPAddress",
 			// which a small letter follows.
 			if !unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]) {
 				flush()
@@ -42,11 +42,11 @@ func words(name string) []string {
 	return list
 }
 
-// joined is a name without anything that separates its words.
+// joined returns a name as one word, without what separates its words.
 func joined(name string) string { return strings.Join(words(name), "") }
 
-// singular guesses the singular of a table's name in English,
-// French or German. It works on the last word alone.
+// singular guesses the singular of a table's name in English, French or German. It
+// changes only the last word.
 func singular(list []string) []string {
 	if len(list) == 0 {
 		return list
@@ -77,7 +77,7 @@ func singular(list []string) []string {
 // germanPlurals are German plurals in -e that are common in table names.
 var germanPlurals = setOf("termine kurse besuche protokolle belege geraete dokumente")
 
-// among reports whether any of the words is one of those given.
+// among reports whether any of the words is in the set.
 func among(list []string, any wordSet) bool {
 	for _, w := range list {
 		if any[w] {

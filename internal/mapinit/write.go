@@ -11,7 +11,7 @@ import (
 // Draft is a first map.
 type Draft struct {
 	YAML  string
-	Todos int // questions left open
+	Todos int // number of TODOs
 }
 
 // Write proposes a map for the schema.
@@ -84,7 +84,7 @@ func (p *proposal) writeTenant(s *yamlWriter) {
 	}
 }
 
-// country is the tenant's column with its country; empty: none.
+// country returns the tenant's column with its country; empty: none.
 func (p *proposal) country() string {
 	if p.tenantTable == nil {
 		return ""

@@ -18,7 +18,7 @@ const todo = "TODO"
 
 var plainScalar = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?$`)
 
-// scalar writes text so that YAML reads the same text back.
+// scalar returns text as a YAML value that is read as the same text.
 func scalar(text string) string {
 	other := []string{"true", "false", "null", "yes", "no", "on", "off", "y", "n"} // what YAML reads as no text
 	if plainScalar.MatchString(text) && !slices.Contains(other, strings.ToLower(text)) {
@@ -34,8 +34,8 @@ func scalar(text string) string {
 	return strings.ReplaceAll(string(quoted), "\x7f", `\u007f`)
 }
 
-// comment replaces control characters: a name may contain line breaks, which
-// would end the comment.
+// comment returns text without control characters: a line break in a name would end
+// the comment.
 func comment(text string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' {
@@ -61,7 +61,7 @@ var reserved = setOf(`all analyse analyze and any array as asc both case cast ch
 	not null offset on only or order placing primary references returning select some table then to trailing true union
 	unique user using variadic when where window with`)
 
-// column is a column's name inside an SQL expression of the map.
+// column returns a column's name for an SQL expression of the map.
 func column(name string) string {
 	if plainSQL.MatchString(name) && !reserved[name] {
 		return name
@@ -69,7 +69,7 @@ func column(name string) string {
 	return pgx.Identifier{name}.Sanitize()
 }
 
-// sqlValue writes an SQL expression as a YAML value, always in quotes.
+// sqlValue returns an SQL expression as a YAML value, always in quotes.
 func sqlValue(expr string) string {
 	if strings.Contains(expr, `"`) || strings.IndexFunc(expr, unicode.IsControl) >= 0 {
 		return scalar(expr)
@@ -89,7 +89,7 @@ func (p *proposal) name(r *plan.Relation) string {
 	return n.String()
 }
 
-// word turns a table's name into a name for an entry of the map.
+// word returns a name for an entry of the map, made from a table's name.
 func word(name string) string {
 	w := strings.Join(words(name), "_")
 	if w == "" {
