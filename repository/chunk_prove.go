@@ -26,6 +26,7 @@ type proof struct {
 	rows     captured
 	before   map[string]written // by schema.table, before the chunk wrote anything
 	absorbed map[string]int64   // rows that were erased although they were not there before, by table
+	updated  map[string]int64   // rows that our own statements have updated, by table
 }
 
 // captured are the rows of each capture, column by column.
@@ -44,7 +45,7 @@ func (c captured) column(name string) ([]*string, error) {
 
 // startProof remembers what the chunk is about to change, and locks it.
 func startProof(ctx context.Context, conn *pgx.Conn, c changes) (*proof, error) {
-	pr := &proof{Proof: c.proof, absorbed: map[string]int64{}}
+	pr := &proof{Proof: c.proof, absorbed: map[string]int64{}, updated: c.updated}
 	b := &pgx.Batch{}
 	for _, capture := range c.proof.Captures {
 		if err := queue(b, c.params, capture.Statement); err != nil {
@@ -92,7 +93,19 @@ func readColumns(results pgx.BatchResults, n int) ([][]*string, error) {
 }
 
 // written counts rows of a table.
-type written struct{ inserted, changed int64 }
+type written struct{ inserted, updated, deleted int64 }
+
+// insertedBy counts rows that somebody else has inserted since before, if our own
+// statements have updated so many rows. In a partitioned table our own rows count
+// as inserted if they moved, and are missing among the updated then. There, rows of
+// the same table that triggers update while others move count too: better refuse.
+func (w written) insertedBy(before written, moves bool, updated int64) int64 {
+	inserted := w.inserted - before.inserted
+	if !moves {
+		return inserted
+	}
+	return min(inserted, inserted-(updated-(w.updated-before.updated)))
+}
 
 func readWritten(results pgx.BatchResults) (map[string]written, error) {
 	rows, err := results.Query()
@@ -102,7 +115,7 @@ func readWritten(results pgx.BatchResults) (map[string]written, error) {
 	all := map[string]written{}
 	var table string
 	var w written
-	_, err = pgx.ForEachRow(rows, []any{&table, &w.inserted, &w.changed}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&table, &w.inserted, &w.updated, &w.deleted}, func() error {
 		all[table] = w
 		return nil
 	})
@@ -146,6 +159,9 @@ func (pr *proof) absorb(ctx context.Context, conn *pgx.Conn, c changes, changed 
 			}
 			changed[st.Table] += tag.RowsAffected()
 			pr.absorbed[st.Table] += tag.RowsAffected()
+			if tag.Update() {
+				pr.updated[st.Table] += tag.RowsAffected()
+			}
 			found += tag.RowsAffected()
 		}
 		if _, err := results.Exec(); err != nil {
@@ -210,7 +226,9 @@ func (pr *proof) explainAll(now map[string]written, changed map[string]int64) er
 	left := maps.Clone(changed)
 	for table, w := range now {
 		name := pr.Tables[table].Place.Table
-		if w.inserted != pr.before[table].inserted || w.changed-pr.before[table].changed != left[name] {
+		before := pr.before[table]
+		changed := w.updated + w.deleted - before.updated - before.deleted
+		if changed != left[name] || w.insertedBy(before, pr.Tables[table].Moves, pr.updated[name]) != 0 {
 			return errProveAll
 		}
 		delete(left, name)
@@ -228,7 +246,11 @@ func (pr *proof) explainAll(now map[string]written, changed map[string]int64) er
 func (pr *proof) explainInserted(now map[string]written) error {
 	for _, table := range slices.Sorted(maps.Keys(now)) { // the same error each time
 		meaning := pr.Tables[table]
-		if meaning.Matters && now[table].inserted-pr.before[table].inserted > pr.absorbed[meaning.Place.Table] {
+		name := meaning.Place.Table
+		if meaning.Keyless && now[table].updated-pr.before[table].updated > pr.updated[name] {
+			return notErased(meaning.Place)
+		}
+		if meaning.Matters && now[table].insertedBy(pr.before[table], meaning.Moves, pr.updated[name]) > pr.absorbed[name] {
 			return notErased(meaning.Place)
 		}
 	}

@@ -41,6 +41,7 @@ type changes struct {
 	params     params
 	clients    int // whose rows are written
 	proof      plan.Proof
+	updated    map[string]int64 // rows that the statements have updated, by table
 }
 
 // changes are what the chunk writes for the clients that the verdict erases,
@@ -70,6 +71,7 @@ func runPlan(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes) (map[
 		c.statements, c.proof = nil, plan.Proof{}
 	}
 	rows := map[string]int64{}
+	c.updated = map[string]int64{}
 	if !c.proof.Needed() {
 		return rows, write(ctx, conn, p, c, rows)
 	}
@@ -111,6 +113,9 @@ func write(ctx context.Context, conn *pgx.Conn, p *plan.Plan, c changes, rows ma
 		}
 		if !st.FindsNone && !st.Control {
 			rows[st.Table] += tag.RowsAffected()
+			if tag.Update() {
+				c.updated[st.Table] += tag.RowsAffected()
+			}
 		}
 	}
 	for range 2 { // deferred triggers, LockTables

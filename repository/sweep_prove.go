@@ -41,7 +41,11 @@ func (w *sweep) clearAndProve(ctx context.Context, conn *pgx.Conn, rows [][]stri
 		return 0, err
 	}
 	for _, table := range slices.Sorted(maps.Keys(now)) { // the same error each time
-		if meaning := w.Proof.Tables[table]; meaning.Matters && now[table].inserted > before[table].inserted {
+		meaning, updated := w.Proof.Tables[table], int64(0)
+		if meaning.Place.Table == w.Table {
+			updated = tag.RowsAffected()
+		}
+		if meaning.Matters && now[table].insertedBy(before[table], meaning.Moves, updated) > 0 {
 			return 0, notErased(meaning.Place)
 		}
 	}

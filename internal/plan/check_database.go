@@ -33,6 +33,21 @@ func (c *checker) coverTriggers() {
 	}
 }
 
+// coverKeyless records a gap for every table whose rows nothing identifies, if
+// erasing changes them and a trigger runs on them: the chunk could not find them
+// again to prove what the trigger made of them.
+func (c *checker) coverKeyless() {
+	for i, e := range c.entries {
+		hooks := e.rel.interferes()
+		if !e.stays() || len(e.rel.rowID()) > 0 || len(hooks) == 0 ||
+			slices.ContainsFunc(c.entries[:i], func(o *entry) bool { return o.rel == e.rel && o.stays() }) {
+			continue
+		}
+		c.gaps.add(e.Pos, e.rel, "", fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (…), or create a unique index over columns that are NOT NULL", e.rel.ident()),
+			"nothing identifies its rows, so that nobody could prove what trigger %s makes of them", hooks[0])
+	}
+}
+
 // coverRowSecurity records a gap for every relation in which policies hide rows:
 // hidden rows would not be erased, and guards over them would not hold.
 func (c *checker) coverRowSecurity() {

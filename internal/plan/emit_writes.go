@@ -3,12 +3,14 @@ package plan
 import "slices"
 
 // writesStatement counts the rows that this transaction has written, whoever asked
-// for it, by table; a partition's are its table's. The control tables are our own.
+// for it, by table; a partition's are its table's. A row that an UPDATE moves to
+// another partition counts as inserted and deleted. The control tables are our own.
 func (em emitter) writesStatement() Statement {
 	t := em.text()
-	t.add("SELECT pg_catalog.concat(n.nspname, '.', c.relname), pg_catalog.sum(w.inserted)::bigint, pg_catalog.sum(w.changed)::bigint\n" +
+	t.add("SELECT pg_catalog.concat(n.nspname, '.', c.relname), pg_catalog.sum(w.inserted)::bigint, " +
+		"pg_catalog.sum(w.updated)::bigint, pg_catalog.sum(w.deleted)::bigint\n" +
 		"FROM (SELECT coalesce(pg_catalog.pg_partition_root(s.relid)::oid, s.relid) AS root, s.n_tup_ins AS inserted, " +
-		"s.n_tup_upd OPERATOR(pg_catalog.+) s.n_tup_del AS changed\n" +
+		"s.n_tup_upd AS updated, s.n_tup_del AS deleted\n" +
 		"  FROM pg_catalog.pg_stat_xact_user_tables AS s\n" +
 		"  WHERE s.n_tup_ins OPERATOR(pg_catalog.+) s.n_tup_upd OPERATOR(pg_catalog.+) s.n_tup_del" +
 		" OPERATOR(pg_catalog.>) 0::bigint OFFSET 0) AS w\n" +
@@ -20,8 +22,7 @@ func (em emitter) writesStatement() Statement {
 
 // insertMeanings lists the tables of the application. Rows that a trigger inserts
 // may hold what was to be erased where the map knows the table, and where nobody
-// does: it is not under ignore and has columns of free form. Partitioned tables
-// are left out, because a row that moves to another partition counts as inserted.
+// does: it is not under ignore and has columns of free form.
 func (em emitter) insertMeanings() map[string]InsertedRows {
 	all := map[string]InsertedRows{}
 	var triggers []string // of any table: whichever inserted the rows
@@ -36,7 +37,9 @@ func (em emitter) insertMeanings() map[string]InsertedRows {
 		unknown := !slices.Contains(em.ignored, r) && r != em.tenantTable && slices.ContainsFunc(r.Columns, holdsText)
 		all[r.qualified()] = InsertedRows{
 			Place:   Place{Table: em.name(r), Triggers: triggers},
-			Matters: r.Kind == "r" && r != em.client && (mapped || unknown),
+			Matters: r.Kind != "m" && r != em.client && (mapped || unknown),
+			Moves:   r.Kind == "p",
+			Keyless: mapped && len(r.rowID()) == 0,
 		}
 	}
 	return all

@@ -18,7 +18,7 @@ type Proof struct {
 	Captures []Capture
 	Absorb   []Statement // change nothing unless something wrote rows meanwhile
 	Probes   []Statement // → (column) of the first thing that is not as it should be; each has its Place
-	// Writes → (schema.table, rows inserted, rows changed or deleted) so far in
+	// Writes → (schema.table, rows inserted, rows updated, rows deleted) so far in
 	// this transaction; empty where they are not compared.
 	Writes Statement
 	// Tables says what rows that a trigger inserts mean, by schema.table.
@@ -38,6 +38,12 @@ type InsertedRows struct {
 	// Matters says that the rows may hold what was to be erased: the map knows the
 	// table, so that Absorb takes them, or nobody does, and it can hold texts.
 	Matters bool
+	// Moves says that rows can move to another partition and then count as inserted
+	// and deleted, instead of updated.
+	Moves bool
+	// Keyless says that the map knows the table and nothing identifies its rows: of
+	// one that a trigger updates nobody could tell where it is.
+	Keyless bool
 }
 
 // Place is where something was found: names of the schema, never a value.
