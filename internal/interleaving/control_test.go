@@ -12,13 +12,20 @@ import (
 // returns what equals no serial order.
 func (d *tried) everywhere(t *testing.T, sql string, held bool) []*finding {
 	t.Helper()
+	return d.everywhereAt(t, sql, held, "")
+}
+
+// everywhereAt is everywhere for a transaction of this isolation level, which has
+// begun before the program.
+func (d *tried) everywhereAt(t *testing.T, sql string, held bool, level string) []*finding {
+	t.Helper()
 	if !slices.Contains(d.statements, sql) {
 		t.Fatalf("not among the statements: %s", sql)
 	}
 	var all []*finding
 	end := slices.IndexFunc(d.stops, func(s interleaving.Stop) bool { return s.SQL == "commit" })
 	for at := range end + 1 {
-		tx := interleaving.Transaction{SQL: sql, At: at, Commit: at}
+		tx := interleaving.Transaction{SQL: sql, At: at, Commit: at, Level: level}
 		if held {
 			tx.Commit = len(d.stops)
 		}
@@ -112,5 +119,26 @@ func TestAGuardOverATableOutsideOfTheMapCanBeginToHoldBetweenTheSecondJudgementA
 		if len(at) != 2 || !strings.HasPrefix(at[0], "within SELECT \"c\".\"id\"::text, CASE") || at[1] != "before commit" {
 			t.Errorf("%s: %q", sql, at)
 		}
+	}
+}
+
+// Whoever has read a client before the chunk began, and keeps that snapshot, adds a
+// row to the client: with a foreign key the addition waits and is refused.
+func TestARowThatIsAddedAtAnyIsolationLevelLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ level, deferred string }{
+		{"serializable", ""}, {"repeatable read", " DEFERRABLE INITIALLY DEFERRED"},
+	} {
+		t.Run(c.level+c.deferred, func(t *testing.T) {
+			t.Parallel()
+			s := scenarios[0]
+			s.replace = [2]string{"REFERENCES clients,\n  session", "REFERENCES clients" + c.deferred + ",\n  session"}
+			d := s.open(t)
+			sql := "INSERT INTO visits SELECT 77, 1, 7, '2020-01-01', 'trace'"
+			d.statements = append(d.statements, sql)
+			for _, f := range d.everywhereAt(t, sql, false, c.level) {
+				t.Error(f.describe())
+			}
+		})
 	}
 }

@@ -107,11 +107,16 @@ func (f *finding) describe() string {
 	var b strings.Builder
 	for i, tx := range f.schedule {
 		fmt.Fprintf(&b, "%s\n", tx.SQL)
-		for what, n := range map[string]int{"executes": tx.At, "is to commit": tx.Commit} {
+		at := func(what string, n int) {
 			if n < len(f.result.Stops) {
 				fmt.Fprintf(&b, "  %s at %d: %s\n", what, n, f.result.Stops[n])
 			}
 		}
+		if tx.Level != "" {
+			at("begins, "+tx.Level+",", tx.Begins)
+		}
+		at("executes", tx.At)
+		at("is to commit", tx.Commit)
 		if err := f.result.Told[i]; err != nil {
 			fmt.Fprintf(&b, "  was told: %v\n", err)
 		}
@@ -157,6 +162,9 @@ func (d *tried) draw(r *rand.Rand, n int) interleaving.Schedule {
 		if r.IntN(2) == 0 {
 			tx.Commit += r.IntN(len(d.stops) - tx.At + 1)
 		}
+		if r.IntN(5) == 0 {
+			tx.Level, tx.Begins = []string{"repeatable read", "serializable"}[r.IntN(2)], r.IntN(tx.At+1)
+		}
 		s = append(s, tx)
 	}
 	return s
@@ -186,10 +194,11 @@ type work = func(context.Context, *interleaving.Run) error
 
 // scenario is a job on the rows of testdata/studio.sql.
 type scenario struct {
-	name   string
-	sql    string            // after the schema
-	change map[string]string // texts of the map
-	begin  func(t *testing.T, r *rig) work
+	name    string
+	sql     string            // after the schema
+	replace [2]string         // a text of the schema, and another one
+	change  map[string]string // texts of the map
+	begin   func(t *testing.T, r *rig) work
 }
 
 var scenarios = []scenario{
@@ -271,6 +280,10 @@ var scenarios = []scenario{
 func (s scenario) open(t *testing.T, change ...func(*interleaving.Proxy)) *tried {
 	t.Helper()
 	sql, yaml := read(t, "studio.sql"), read(t, "studio.yaml")
+	if s.replace[0] != "" && !strings.Contains(sql, s.replace[0]) {
+		t.Fatalf("the schema has no %q", s.replace[0])
+	}
+	sql = strings.Replace(sql, s.replace[0], s.replace[1], 1)
 	if s.sql != "" {
 		sql += read(t, s.sql)
 	}

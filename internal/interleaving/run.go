@@ -20,6 +20,11 @@ type Transaction struct {
 	// Commit is At for a statement that commits at once, and later for one whose
 	// transaction stays open. It commits earlier if the program waits for it.
 	Commit int
+	// Level, when set, is the transaction's isolation level: repeatable read or
+	// serializable. Begins is then the stop, At or earlier, at which it begins and
+	// takes its snapshot.
+	Level  string
+	Begins int
 }
 
 // Schedule says what the application does.
@@ -28,7 +33,7 @@ type Schedule []Transaction
 func (s Schedule) String() string {
 	var b strings.Builder
 	for _, t := range s {
-		fmt.Fprintf(&b, "at %d, commit at %d: %s\n", t.At, t.Commit, t.SQL)
+		fmt.Fprintf(&b, "at %d, commit at %d: %s %s\n", t.At, t.Commit, t.SQL, t.Level)
 	}
 	return b.String()
 }
@@ -51,14 +56,17 @@ type application struct {
 	session *pgx.Conn
 	state   appState
 	done    chan error // of the statement that is under way
-	result  error      // what the application was told
-	at      string     // where it executed
+	// committing says that this is the end of the transaction.
+	committing bool
+	result     error  // what the application was told
+	at         string // where it executed
 }
 
 type appState int
 
 const (
 	notBegun appState = iota
+	begun             // it has its snapshot
 	underWay          // its statement waits for the program
 	executed          // its transaction is open
 	ended
@@ -113,7 +121,10 @@ func (r *Run) stop(at Stop) {
 	r.Stops = append(r.Stops, at)
 	for _, a := range r.apps {
 		r.collect(a)
-		if a.state == notBegun && a.At == n {
+		if a.state == notBegun && a.Level != "" && a.Begins == n {
+			r.begin(a)
+		}
+		if (a.state == notBegun || a.state == begun) && a.At == n {
 			a.at = at.String()
 			r.execute(a)
 		}
@@ -157,6 +168,11 @@ func (r *Run) Settle() {
 }
 
 func (r *Run) settle() {
+	for _, a := range r.apps {
+		if a.state == begun {
+			r.execute(a)
+		}
+	}
 	for again := true; again; { // one may wait for another
 		again = false
 		for _, a := range r.apps {
@@ -168,25 +184,41 @@ func (r *Run) settle() {
 		}
 	}
 	for _, a := range r.apps {
-		if a.state == underWay {
-			r.answered(a, <-a.done)
-			r.commit(a)
+		for a.state == underWay || a.state == executed {
+			if a.state == executed {
+				r.commit(a)
+			} else {
+				r.answered(a, <-a.done)
+			}
 		}
 	}
 }
 
 func (r *Run) fail(err error) { r.err = errors.Join(r.err, err) }
 
-// execute begins a transaction and waits until its statement has run or waits for
-// a lock.
-func (r *Run) execute(a *application) {
-	sql := a.SQL
-	if a.Commit > a.At {
-		if _, err := a.session.Exec(r.ctx, "begin"); err != nil {
-			r.fail(err)
-			return
-		}
+// begin begins a transaction, which takes its snapshot if it keeps one.
+func (r *Run) begin(a *application) {
+	sql := "begin"
+	if a.Level != "" {
+		sql += " isolation level " + a.Level + "; SELECT count(*) FROM pg_class"
 	}
+	if _, err := a.session.Exec(r.ctx, sql); err != nil {
+		r.fail(err)
+	}
+	a.state = begun
+}
+
+// execute runs a transaction's statement.
+func (r *Run) execute(a *application) {
+	if a.state == notBegun && (a.Commit > a.At || a.Level != "") {
+		r.begin(a)
+	}
+	r.send(a, a.SQL)
+}
+
+// send runs a statement of a transaction and waits until it has run or waits for a
+// lock.
+func (r *Run) send(a *application, sql string) {
 	a.state, a.done = underWay, make(chan error, 1)
 	go func() {
 		_, err := a.session.PgConn().Exec(r.ctx, sql).ReadAll()
@@ -226,21 +258,28 @@ func (r *Run) collect(a *application) {
 }
 
 func (r *Run) answered(a *application, err error) {
-	a.state, a.result = executed, err
-	if a.Commit == a.At || err != nil {
+	if a.result == nil {
+		a.result = err
+	}
+	if a.committing {
+		a.state = ended
+		return
+	}
+	a.state = executed
+	if a.Commit <= a.At || err != nil {
 		r.commit(a)
 	}
 }
 
-// commit ends a transaction, by rolling it back after an error.
+// commit ends a transaction, by rolling it back after an error. It may wait too: a
+// deferred constraint looks at other rows then.
 func (r *Run) commit(a *application) {
-	a.state = ended
 	if a.session.PgConn().TxStatus() == 'I' {
+		a.state = ended
 		return
 	}
-	if _, err := a.session.Exec(r.ctx, "commit"); err != nil && a.result == nil {
-		a.result = err
-	}
+	a.committing = true
+	r.send(a, "commit")
 }
 
 // end lets everything happen that has not happened yet, in the order of the
