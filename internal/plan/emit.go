@@ -38,5 +38,6 @@ func emit(md *model, mergeGaps Gaps) *Plan {
 	p.Sweeps = em.sweeps()
 	p.Refresh = em.refreshStatements()
 	p.AffectedTables = em.affectedTables()
+	p.Mixed = em.mixedTables()
 	return p
 }

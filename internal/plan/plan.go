@@ -56,9 +56,10 @@ type Plan struct {
 
 	Merge *Merge // into another client
 
-	Sweeps         []Sweep     // apply the rules of retained columns when their period has ended
-	Refresh        []Statement // refresh materialized views, at the end of a job
-	AffectedTables []string    // quoted names of the tables and materialized views from which data is erased
+	Sweeps         []Sweep      // apply the rules of retained columns when their period has ended
+	Refresh        []Statement  // refresh materialized views, at the end of a job
+	AffectedTables []string     // quoted names of the tables and materialized views from which data is erased
+	Mixed          []MixedTable // in which erasing leaves rows
 
 	model *model
 	reads []expressionRead
