@@ -21,4 +21,8 @@ type Stats struct {
 	// LateClients counts erased clients about whom rows were written later that the
 	// database refuses to erase.
 	LateClients int
+	// Residues counts jobs by the name of the level that they have reached, and
+	// Unmixed those of which something keeps the rows from being mixed.
+	Residues map[string]int
+	Unmixed  int
 }

@@ -20,6 +20,9 @@ type verdict struct {
 	counts     jobs.Counts
 	profiles   map[int]string   // the tenant's live profiles, by slot
 	conflicts  map[string]int64 // of a merge: rows of which the target has the like, by table
+
+	leavesRows  bool // kept rows stand on profiles, so that they must not tell of one client
+	triggerRows bool // triggers may have written rows of tables that erasing does not change
 }
 
 // judge opens the chunk's transaction and finds out, in one round trip, who is

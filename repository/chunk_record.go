@@ -11,18 +11,25 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-const recordSQL = `
-UPDATE oubli.tasks SET keys = $3, position = $4, erased = $5, erased_retained = $6, skipped = $7, failed = $8, not_found = $9,
-  codes = $10, rows = $11, retained_until = $12, crashes = $13, lease_until = clock_timestamp() + $14::interval,
-  deferrals = $15, deferred_since = CASE WHEN $15 > 0 THEN coalesce(deferred_since, clock_timestamp()) END
-WHERE id = $1 AND attempt = $2 AND state = 'running'`
+// progressSQL records outcomes and progress in the usual case: nobody was deferred,
+// so the keys keep their order and are not written again.
+const progressSQL = "UPDATE oubli.tasks SET " + progressColumns
 
-// progressSQL is recordSQL for the usual case: nobody was deferred, so the keys
-// keep their order and are not written again.
-const progressSQL = `
-UPDATE oubli.tasks SET position = $3, erased = $4, erased_retained = $5, skipped = $6, failed = $7, not_found = $8,
+// recordSQL is progressSQL after clients were deferred.
+const recordSQL = "UPDATE oubli.tasks SET keys = $18, " + progressColumns
+
+// progressColumns include the transaction's number, so that the rows that it leaves
+// can be mixed with others'; see MixRows.
+const progressColumns = `
+  position = $3, erased = $4, erased_retained = $5, skipped = $6, failed = $7, not_found = $8,
   codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = clock_timestamp() + $13::interval,
-  deferrals = $14, deferred_since = CASE WHEN $14 > 0 THEN coalesce(deferred_since, clock_timestamp()) END
+  deferrals = $14, deferred_since = CASE WHEN $14 > 0 THEN coalesce(deferred_since, clock_timestamp()) END,
+  small_clients = CASE WHEN $15::int > 0 THEN small_clients || $15::int ELSE small_clients END,
+  small_xids = CASE WHEN $15 > 0 THEN small_xids || pg_current_xact_id() ELSE small_xids END,
+  small_times = CASE WHEN $15 > 0 THEN small_times || tstzrange(now(), clock_timestamp(), '[]') ELSE small_times END,
+  large_clients = large_clients + $16, trigger_rows = trigger_rows OR $17,
+  large_xid = CASE WHEN $16 > 0 THEN pg_current_xact_id() ELSE large_xid END,
+  large_xid_clients = CASE WHEN $16 > 0 THEN $16 ELSE large_xid_clients END
 WHERE id = $1 AND attempt = $2 AND state = 'running'`
 
 // waitingSQL counts the sessions that wait for a row that this transaction has
@@ -44,14 +51,15 @@ func (s *Store) record(
 		b.Queue(exceptionsSQL, exceptionArgs(n.JobID, v.exceptions)...)
 	}
 	k := n.Counts
-	sums := []any{
-		n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound,
-		n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease, n.Deferrals,
+	small, large := s.smallOrLarge(v)
+	args := []any{
+		n.TaskID, n.Attempt, n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound,
+		n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease, n.Deferrals, small, large, v.triggerRows,
 	}
 	if len(v.deferred) > 0 {
-		b.Queue(recordSQL, append([]any{n.TaskID, n.Attempt, n.Keys}, sums...)...)
+		b.Queue(recordSQL, append(args, n.Keys)...)
 	} else {
-		b.Queue(progressSQL, append([]any{n.TaskID, n.Attempt}, sums...)...)
+		b.Queue(progressSQL, args...)
 	}
 	if len(v.conflicts) > 0 {
 		b.Queue(conflictsSQL, n.TaskID, v.conflicts)

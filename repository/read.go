@@ -27,7 +27,8 @@ SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason,
        WHEN mail.open > 0 THEN 'pending'
        ELSE 'sent' END, coalesce(mail.attempts, 0),
   j.comment, j.created_by, j.merge - 'target', coalesce(conflicts.n, '{}'), residue.level, residue.reached,
-  EXISTS (SELECT FROM oubli.second_looks WHERE job_id = j.id AND pass = 1), coalesce(late.n, '{}')
+  EXISTS (SELECT FROM oubli.second_looks WHERE job_id = j.id AND pass = 1), coalesce(late.n, '{}'),
+  residue.since, residue.mix IS NOT NULL, residue.mixed_at, coalesce(residue.mix_reason, '')
 FROM oubli.jobs AS j
 LEFT JOIN oubli.residues AS residue ON residue.job_id = j.id
 CROSS JOIN LATERAL (
@@ -54,7 +55,8 @@ WHERE j.kind = $1 AND ($2 = '*' OR j.tenant_id = $2)`
 
 func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	var j jobs.Job
-	var until, reached *time.Time
+	var until, reached, since *time.Time
+	var mixing jobs.Mixing
 	var level *jobs.ResidueLevel
 	var found map[string]int64
 	var late jobs.LateReport
@@ -63,7 +65,8 @@ func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 		&c.Erased, &c.ErasedRetained, &c.Skipped, &c.Failed, &c.NotFound,
 		&j.Exceptions, &j.Rows, &until,
 		&j.CreatedAt, &j.NotBefore, &j.StartedAt, &j.FinishedAt,
-		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy, &j.Merge, &found, &level, &reached, &late.Looking, &late.Refused)
+		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy, &j.Merge, &found, &level, &reached, &late.Looking, &late.Refused,
+		&since, &mixing.Needed, &mixing.Done, &mixing.Why)
 	c.Pending = j.Requested - c.Done()
 	if until != nil {
 		j.RetainedUntil = &jobs.Date{Time: *until}
@@ -74,8 +77,8 @@ func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	if late.Looking || len(late.Refused) > 0 {
 		j.LateRows = &late
 	}
-	if level != nil && reached != nil {
-		j.Residue = &jobs.Residue{Level: *level, Name: level.String(), Reached: *reached}
+	if level != nil && reached != nil && since != nil {
+		j.Residue = jobs.NewResidue(*level, *reached, *since, mixing)
 	}
 	return j, err
 }

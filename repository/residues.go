@@ -13,12 +13,38 @@ import (
 
 // recordResidue records that values erased by this transaction, or by the job that
 // it ends, may still be in materialized views, in the planner's statistics and in
-// files on disk. A job of nil stands for a sweep or a second look.
+// files on disk. A job of nil stands for a sweep.
+//
+// Of a job it also records that its rows wait to be mixed with others'. A job of
+// which a worker of an earlier version erased a part does not: nobody knows which
+// rows that worker wrote.
 func recordResidue(ctx context.Context, tx pgx.Tx, job *string) error {
 	if err := markViewsStale(ctx, tx); err != nil {
 		return err
 	}
-	_, err := tx.Exec(ctx, "INSERT INTO oubli.residues (job_id) VALUES ($1)", job)
+	sql, args := "INSERT INTO oubli.residues DEFAULT VALUES", []any{}
+	if job != nil {
+		sql, args = `
+			INSERT INTO oubli.residues (job_id, tenant_id, small_clients, cover_clients, mix)
+			SELECT job_id, min(tenant_id), sum(small), max(large_xid_clients),
+			  CASE WHEN sum(erased + erased_retained) = sum(small + large_clients) THEN 'waiting' END
+			FROM oubli.tasks, LATERAL (SELECT coalesce(sum(n), 0) AS small FROM unnest(small_clients) AS n) AS s
+			WHERE job_id = $1 AND kind <> 'mail' GROUP BY job_id`, []any{*job}
+	}
+	_, err := tx.Exec(ctx, sql, args...)
+	return err
+}
+
+// recordLateRows is recordResidue for the transaction of a second look. Nobody
+// knows of how many clients its rows were, and those clients are counted with
+// their job already.
+func recordLateRows(ctx context.Context, tx pgx.Tx, tenant string) error {
+	if err := markViewsStale(ctx, tx); err != nil {
+		return err
+	}
+	_, err := tx.Exec(ctx, `
+		INSERT INTO oubli.residues (tenant_id, mix, small_xids, small_times)
+		VALUES ($1, 'waiting', ARRAY[pg_current_xact_id()], ARRAY[tstzrange(now(), clock_timestamp(), '[]')])`, tenant)
 	return err
 }
 

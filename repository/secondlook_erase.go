@@ -71,7 +71,7 @@ func (e *lateErasure) eraseLateRows(ctx context.Context) error {
 		return err
 	}
 	if len(e.erased) > 0 {
-		return recordResidue(ctx, e.tx, nil)
+		return recordLateRows(ctx, e.tx, e.claim.TenantID)
 	}
 	return nil
 }

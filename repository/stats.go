@@ -13,7 +13,7 @@ import (
 func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 	st := jobs.Stats{Jobs: map[jobs.State]int{}, Clients: map[jobs.Outcome]int64{},
 		Tasks: map[jobs.TaskKind]map[jobs.TaskState]int{}, Mails: map[jobs.MailState]int{}, Blocked: map[string]int{},
-		StaleViews: map[string]time.Duration{}}
+		StaleViews: map[string]time.Duration{}, Residues: map[string]int{}}
 	err := s.snapshot(ctx, "read statistics", func(tx pgx.Tx) error {
 		var state jobs.State
 		var n int
@@ -71,10 +71,35 @@ func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 		if rows, err = tx.Query(ctx, blockedSQL, blockedReasons); err != nil {
 			return err
 		}
-		_, err = pgx.ForEachRow(rows, []any{&reason, &n}, func() error { st.Blocked[reason] = n; return nil })
-		return err
+		if _, err = pgx.ForEachRow(rows, []any{&reason, &n}, func() error { st.Blocked[reason] = n; return nil }); err != nil {
+			return err
+		}
+		return readResidues(ctx, tx, &st)
 	})
 	return st, err
+}
+
+// readResidues counts the levels that jobs say they have reached: jobs.NewResidue.
+func readResidues(ctx context.Context, tx pgx.Tx, st *jobs.Stats) error {
+	rows, err := tx.Query(ctx, `
+		SELECT CASE WHEN mix = 'waiting' THEN 0 ELSE level END, coalesce(mix = 'mixed', false) AND level = 0,
+		  count(*), count(*) FILTER (WHERE mix = 'waiting' AND mix_reason <> '')
+		FROM oubli.residues WHERE job_id IS NOT NULL GROUP BY 1, 2`)
+	if err != nil {
+		return err
+	}
+	var level jobs.ResidueLevel
+	var mixed bool
+	var n, unmixed int
+	_, err = pgx.ForEachRow(rows, []any{&level, &mixed, &n, &unmixed}, func() error {
+		name := level.String()
+		if mixed {
+			name = jobs.ResidueMixed
+		}
+		st.Residues[name], st.Unmixed = n, st.Unmixed+unmixed
+		return nil
+	})
+	return err
 }
 
 // blockedReasons is how many different reasons are reported at most.

@@ -89,6 +89,7 @@ func (p *Dispatcher) Run(ctx context.Context) {
 		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "blocked jobs", p.unblock) })
 		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "views", p.o.Maintenance.RefreshViews) })
 		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "statistics", p.o.Maintenance.RefreshStatistics) })
+		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "mixing", p.o.Maintenance.MixRows) })
 		loops.Go(func() { p.every(ctx, p.o.Reconcile, nil, "second looks", p.runSecondLooks) })
 		loops.Go(func() { p.every(ctx, 60*p.o.Reconcile, nil, "retention", p.sweepRetained) })
 	}

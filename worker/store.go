@@ -27,6 +27,7 @@ type Maintenance interface {
 	Unblock(ctx context.Context) (int, error)
 	RefreshViews(ctx context.Context) error
 	RefreshStatistics(ctx context.Context) error
+	MixRows(ctx context.Context) error
 	RunSecondLooks(ctx context.Context) (jobs.LateRows, error)
 	SweepRetained(ctx context.Context) ([]jobs.Swept, error)
 }
