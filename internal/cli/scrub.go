@@ -28,13 +28,17 @@ func (c *cli) scrub() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scrub",
 		Short: "Shows which erased values are left on disk, and removes them",
-		Long: `PostgreSQL leaves the bytes of deleted and overwritten rows in its files; even
+		Long: fmt.Sprintf(`PostgreSQL leaves the bytes of deleted and overwritten rows in its files; even
 VACUUM does. This command shows how far they are gone, in levels:
 
   0 logical     gone for every query; the planner's statistics may hold values
+  0 mixed       nor do system columns tell which kept rows were of one client
+                (workers see to it, once rows of %d former clients are there)
   1 statistics  the statistics are those of what is there now (workers see to it)
   2 rewritten   tables, indexes and the statistics' own catalogs are new files
   3 wal         the write-ahead log of before is overwritten or removed
+
+No job says that it has reached a further level before it is mixed.
 
 With --rewrite it goes on to level 3. Every table of the map from which something
 was erased is rewritten by VACUUM FULL, which locks it against everybody while
@@ -48,7 +52,7 @@ It connects to OUBLI_DATABASE_URL as the owner of the database or as a superuser
 and says which rights are missing for the rest. Replicas follow
 by themselves; backups and archived write-ahead log are beyond its reach.
 
-Exit codes: 0 done, 1 something is left to do after --rewrite, 2 usage.`,
+Exit codes: 0 done, 1 something is left to do after --rewrite, 2 usage.`, jobs.MixClients),
 		Example: `  oubli scrub
   oubli scrub --rewrite --window 01:00-05:00
   oubli scrub --rewrite --window always --max-lock 10m`,
@@ -103,13 +107,13 @@ func (c *cli) runScrub(ctx context.Context, f scrubFlags) error {
 
 func (c *cli) writeScrubbed(done scrub.Result) error {
 	if done.Residues == 0 {
-		_, err := fmt.Fprintln(c.stdout, "Nothing to scrub: all that was erased has reached level 3.")
-		return err
+		fmt.Fprintln(c.stdout, "Nothing to scrub: all that was erased has reached level 3.")
+		return writeUnmixed(c.stdout, done.Unmixed)
 	}
 	fmt.Fprintf(c.stdout, "%s, %s rewritten: %s\n",
 		terminal.Count(done.Residues, "erasure"), terminal.Count(done.Rewritten, "table"), terminal.Residue(done.Level))
-	if len(done.Obstacles) == 0 {
-		return nil
+	if err := writeUnmixed(c.stdout, done.Unmixed); err != nil || len(done.Obstacles) == 0 {
+		return err
 	}
 	fmt.Fprintln(c.stdout, "Left:")
 	for _, o := range done.Obstacles {
@@ -118,20 +122,48 @@ func (c *cli) writeScrubbed(done scrub.Result) error {
 	return exceptions()
 }
 
+// writeUnmixed says which jobs do not say what their files have reached.
+func writeUnmixed(out io.Writer, all []scrub.UnmixedCount) error {
+	for _, n := range all {
+		why := n.Why
+		if why == "" {
+			why = fmt.Sprintf("they wait for rows of %d former clients", jobs.MixClients)
+		}
+		_, err := fmt.Fprintf(out, "%s at level logical, because the rows are not mixed with those of others: %s\n",
+			terminal.Count(n.Jobs, "erasure"), terminal.Printable(why))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeLeftovers tells people what is left.
 func writeLeftovers(out io.Writer, l scrub.Leftovers) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "LEVEL\tERASURES\tTHE OLDEST OF\tMEANS")
-	counts := map[jobs.ResidueLevel]scrub.LevelCount{}
+	counts := map[string]scrub.LevelCount{}
+	open := false
 	for _, n := range l.Levels {
-		counts[n.Level] = n
+		name := n.Level.String()
+		if n.Mixed {
+			name = jobs.ResidueMixed
+		}
+		counts[name] = n
+		open = open || n.Level < jobs.ResidueWAL
 	}
-	for _, level := range jobs.ResidueLevels() {
+	row := func(level jobs.ResidueLevel, name, means string) {
 		since := "-"
-		if at := counts[level].Since; at != nil {
+		if at := counts[name].Since; at != nil {
 			since = terminal.Stamp(*at)
 		}
-		fmt.Fprintf(t, "%d %s\t%s\t%s\t%s\n", level, level, terminal.Thousands(int64(counts[level].Jobs)), since, terminal.ResidueMeaning(level))
+		fmt.Fprintf(t, "%d %s\t%s\t%s\t%s\n", level, name, terminal.Thousands(int64(counts[name].Jobs)), since, means)
+	}
+	for _, level := range jobs.ResidueLevels() {
+		row(level, level.String(), terminal.ResidueMeaning(level))
+		if level == jobs.ResidueLogical {
+			row(level, jobs.ResidueMixed, terminal.Mixed)
+		}
 	}
 	fmt.Fprintln(t, "\nTABLE WITH INDEXES\tSIZE\tREWRITTEN\t")
 	due, denied := 0, 0
@@ -163,8 +195,11 @@ func writeLeftovers(out io.Writer, l scrub.Leftovers) error {
 			fmt.Fprintf(out, "Old rows are still seen by a %s: %s\n", h.Kind, terminal.Printable(h.Name))
 		}
 	}
+	if err := writeUnmixed(out, l.Unmixed); err != nil {
+		return err
+	}
 	next := "Nothing is left in tables and indexes of this server. Backups, archives and replicas: docs/fine-print.md."
-	if due > 0 || counts[jobs.ResidueLogical].Jobs+counts[jobs.ResidueStatistics].Jobs+counts[jobs.ResidueRewritten].Jobs > 0 {
+	if due > 0 || open {
 		next = "To go on: oubli scrub --rewrite --window 01:00-05:00, or whenever " + terminal.Count(due, "table") + " may be locked."
 	}
 	if denied > 0 {

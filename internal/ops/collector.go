@@ -46,6 +46,10 @@ var (
 		"Time since something was erased that a materialized view may still show; missing for views that are fresh.", []string{"view"}, nil)
 	descLate = prometheus.NewDesc("oubli_late_rows_refused_clients",
 		"Erased clients about whom rows were written later that the database refuses to erase.", nil, nil)
+	descResidue = prometheus.NewDesc("oubli_residue_jobs",
+		"Jobs that erased somebody, by the level that they have reached.", []string{"level"}, nil)
+	descUnmixed = prometheus.NewDesc("oubli_residue_unmixed_jobs",
+		"Jobs whose kept rows something keeps from being mixed with others'.", nil, nil)
 	descHints   = prometheus.NewDesc("oubli_queue_hints", "Hints in a queue by asynq's state.", []string{"queue", "state"}, nil)
 	descLatency = prometheus.NewDesc("oubli_queue_latency_seconds",
 		"Time that the oldest pending hint of a queue has waited.", []string{"queue"}, nil)
@@ -68,7 +72,8 @@ func NewCollector(stats StatsSource, queues QueueSource, log zerolog.Logger) *Co
 // Describe sends the descriptions of the metrics.
 func (c *Collector) Describe(out chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		descUp, descJobs, descClients, descTasks, descMails, descOldest, descDue, descMail, descBlocked, descHints, descLatency,
+		descUp, descJobs, descClients, descTasks, descMails, descOldest, descDue, descMail, descBlocked,
+		descResidue, descUnmixed, descHints, descLatency,
 	} {
 		out <- d
 	}
@@ -127,6 +132,10 @@ func (c *Collector) collectStats(out chan<- prometheus.Metric) bool {
 		gauge(out, descStale, stale.Seconds(), strings.ToValidUTF8(view, "?"))
 	}
 	gauge(out, descLate, float64(s.LateClients))
+	for _, level := range jobs.ResidueNames() {
+		gauge(out, descResidue, float64(s.Residues[level]), level)
+	}
+	gauge(out, descUnmixed, float64(s.Unmixed))
 	for reason, n := range s.Blocked {
 		gauge(out, descBlocked, float64(n), strings.ToValidUTF8(reason, "?"))
 	}

@@ -70,6 +70,7 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 		OldestOpen: 90 * time.Second, OldestDue: 80 * time.Second, OldestMail: 70 * time.Second,
 		StaleViews: map[string]time.Duration{"regulars": time.Minute},
 		Blocked:    map[string]int{"the map does not cover public.clients.iban": 2}, LateClients: 3,
+		Residues: map[string]int{"mixed": 3}, Unmixed: 1,
 	}}, mustInspector(t, opt), zerolog.Nop()))
 	s := mustServe(t, Options{Redis: opt, Registry: registry})
 
@@ -86,6 +87,7 @@ func TestMetricsShowWhatTheDatabaseAndTheQueuesHold(t *testing.T) {
 		`oubli_oldest_due_batch_age_seconds 80`, `oubli_oldest_open_mail_age_seconds 70`,
 		`oubli_blocked_jobs{reason="the map does not cover public.clients.iban"} 2`,
 		`oubli_view_stale_seconds{view="regulars"} 60`, `oubli_late_rows_refused_clients 3`,
+		`oubli_residue_jobs{level="mixed"} 3`, `oubli_residue_jobs{level="wal"} 0`, `oubli_residue_unmixed_jobs 1`,
 		`oubli_leases_expired_total 3`, `oubli_fence_losses_total 0`, `oubli_hints_resent_total 0`, `oubli_worker_slots 4`,
 		`oubli_loop_failures_total{loop="dispatch"} 1`, `oubli_loop_last_success_timestamp_seconds{loop="dispatch"} 1.`,
 		`oubli_http_requests_total{method="POST",route="/v1/erasures",status="202"} 1`,

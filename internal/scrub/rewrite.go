@@ -61,7 +61,8 @@ type Obstacle struct {
 type Result struct {
 	Residues  int               // number of jobs and sweeps that had not reached the last level
 	Rewritten int               // number of rewritten tables
-	Level     jobs.ResidueLevel // the level that all these jobs and sweeps have reached now
+	Level     jobs.ResidueLevel // the level that the files of all these jobs and sweeps have reached now
+	Unmixed   []UnmixedCount    // jobs that are shown as logical, whatever their files have reached
 	Obstacles []Obstacle
 }
 
@@ -86,8 +87,8 @@ func (s *Scrubber) Rewrite(ctx context.Context, o Options) (Result, error) {
 		return Result{}, pgfault.Wrap("read levels", err)
 	}
 	done := Result{Residues: len(residues), Level: jobs.ResidueWAL}
-	if len(residues) == 0 {
-		return done, nil
+	if done.Unmixed, err = unmixed(ctx, s.conn); err != nil || len(residues) == 0 {
+		return done, err
 	}
 	for _, step := range []struct {
 		to  jobs.ResidueLevel

@@ -82,6 +82,7 @@ func (s *Scrubber) Close(ctx context.Context) {
 // Leftovers is the result of Inspect: where erased values may be left.
 type Leftovers struct {
 	Levels       []LevelCount
+	Unmixed      []UnmixedCount
 	Files        []File // tables and materialized views, each partition by itself, and the catalogs of statistics
 	OldSnapshots []OldSnapshot
 	WAL          *WAL // nil: the role has no right to read it
@@ -91,8 +92,33 @@ type Leftovers struct {
 // the oldest of them has been there.
 type LevelCount struct {
 	Level jobs.ResidueLevel
+	Mixed bool // and has not reached the next level: jobs.ResidueMixed
 	Jobs  int
 	Since *time.Time
+}
+
+// UnmixedCount is how many jobs have not reached the level mixed, and therefore no
+// further one, and what keeps their rows from being mixed; Why is empty where they
+// wait for others.
+type UnmixedCount struct {
+	Why  string
+	Jobs int
+}
+
+// levelsSQL counts the levels that jobs say they have reached: jobs.NewResidue.
+const levelsSQL = `
+SELECT CASE WHEN mix = 'waiting' THEN 0 ELSE level END, coalesce(mix = 'mixed', false) AND level = 0, count(*), min(since)
+FROM oubli.residues GROUP BY 1, 2 ORDER BY 1, 2`
+
+const unmixedSQL = "SELECT mix_reason, count(*) FROM oubli.residues WHERE mix = 'waiting' GROUP BY 1 ORDER BY 1"
+
+func unmixed(ctx context.Context, conn *pgx.Conn) ([]UnmixedCount, error) {
+	rows, err := conn.Query(ctx, unmixedSQL)
+	if err != nil {
+		return nil, pgfault.Wrap("read levels", err)
+	}
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[UnmixedCount])
+	return all, pgfault.Wrap("read levels", err)
 }
 
 // File is one table and its indexes.
@@ -120,12 +146,15 @@ type WAL struct {
 // Inspect finds what is left. It changes nothing.
 func (s *Scrubber) Inspect(ctx context.Context) (Leftovers, error) {
 	var l Leftovers
-	rows, err := s.conn.Query(ctx, "SELECT level, count(*), min(since) FROM oubli.residues GROUP BY level ORDER BY level")
+	rows, err := s.conn.Query(ctx, levelsSQL)
 	if err != nil {
 		return l, pgfault.Wrap("read levels", err)
 	}
 	if l.Levels, err = pgx.CollectRows(rows, pgx.RowToStructByPos[LevelCount]); err != nil {
 		return l, pgfault.Wrap("read levels", err)
+	}
+	if l.Unmixed, err = unmixed(ctx, s.conn); err != nil {
+		return l, err
 	}
 	if l.Files, err = s.files(ctx); err != nil {
 		return l, err

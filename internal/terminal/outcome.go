@@ -61,7 +61,10 @@ func WriteOutcome(w io.Writer, j jobs.Job) {
 	}
 	t.fact("mail", mail)
 	if j.Residue != nil {
-		t.fact("on disk", Residue(j.Residue.Level))
+		t.fact("on disk", residueText(*j.Residue))
+		if j.Residue.WaitingFor != "" {
+			t.fact("", "waiting: "+Printable(j.Residue.WaitingFor))
+		}
 	}
 	_ = t.Flush()
 }

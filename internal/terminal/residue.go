@@ -25,3 +25,14 @@ func ResidueMeaning(l jobs.ResidueLevel) string {
 func Residue(l jobs.ResidueLevel) string {
 	return fmt.Sprintf("level %d, %s", l, ResidueMeaning(l))
 }
+
+// Mixed is what the level mixed means.
+const Mixed = "no system column tells whose rows were one client's; not yet gone from statistics"
+
+// residueText is what a job has reached.
+func residueText(r jobs.Residue) string {
+	if r.Name == jobs.ResidueMixed {
+		return fmt.Sprintf("level %d, %s: %s", r.Level, r.Name, Mixed)
+	}
+	return Residue(r.Level)
+}
