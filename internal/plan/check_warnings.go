@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -33,6 +34,7 @@ func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
 	w.warnOfReferences()
 	w.warnOfLoosePairs()
 	w.warnOfRetention()
+	w.warnOfTimes()
 	if m.Client.Erase == erasuremap.Anonymize {
 		w.add(m.Client.Table.String(), "client.erase: anonymize keeps one row a client, "+
 			"so what is kept stays linkable (pseudonymous, not anonymous)", "erase: delete")
@@ -128,6 +130,24 @@ func (w *warner) warnOfRetention() {
 		}
 	}
 }
+
+// warnOfTimes says which rules write the moment of the erasure. All rows that one
+// client leaves would hold the same.
+func (w *warner) warnOfTimes() {
+	for _, x := range w.writes() {
+		if x.entry == nil || x.rule == nil || x.rule.Kind != erasuremap.SQL {
+			continue
+		}
+		if tellsTime.MatchString(x.rule.Text) && !strings.Contains(strings.ToLower(x.rule.Text), "date_trunc") {
+			w.add(x.rel.qualified(),
+				fmt.Sprintf("the rule of %s writes the moment of the erasure, which tells the rows of one client from those of others", x.column.Name),
+				"write a coarser time, such as date_trunc('month', now())")
+		}
+	}
+}
+
+// tellsTime matches expressions that give the time.
+var tellsTime = regexp.MustCompile(`(?i)\b(?:now\s*\(|current_timestamp|localtimestamp|(?:clock|statement|transaction)_timestamp)`)
 
 func usesFiscalYears(rule erasuremap.Retention) bool {
 	for _, periods := range rule.Countries {
