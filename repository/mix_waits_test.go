@@ -265,3 +265,43 @@ func TestVacuumHidesNoTransaction(t *testing.T) {
 		s.is(t, versions, "3")
 	}
 }
+
+func TestEachTransactionOfALargeMixtureHasRowsOfAllItsClients(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, visitsMap, visitsSQL+`
+		INSERT INTO visits (id, client_id) SELECT 1000 + n, 1 + n % 40 FROM generate_series(0, 3999) AS n;
+		CREATE TABLE truth AS SELECT id AS n, client_id AS whose FROM visits`, impatient)
+	s.singly(t, keys(1, 22)...)
+	mixes(t, s.DB, s.store)
+	spread := `SELECT count(*), min(rows) > 500, max(rows) <= 1000, min(clients) FROM (
+		SELECT count(*) AS rows, count(DISTINCT whose) AS clients FROM visits AS v JOIN truth ON n = v.id
+		WHERE v.client_id > 1000 GROUP BY v.xmin::text) AS x`
+	s.is(t, spread, "3 t t 22")
+	s.singly(t, "30") // is covered by a thousand of those rows, drawn at random
+	mixes(t, s.DB, s.store)
+	s.is(t, `SELECT count(DISTINCT v.xmin::text), bool_and(beside.clients > 20) FROM visits AS v JOIN truth ON n = v.id, LATERAL (
+		SELECT count(DISTINCT whose) AS clients FROM visits AS b JOIN truth ON n = b.id WHERE b.xmin::text = v.xmin::text) AS beside
+		WHERE whose = 30`, "2 t")
+}
+
+// A worker of the version before does not record the number of its transaction.
+func TestAJobThatAnEarlierVersionErasedSaysNothingOfMixing(t *testing.T) {
+	t.Parallel()
+	s := newShape(t, visitsMap, visitsSQL, impatient)
+	j := accept(t, s.store, "1", keys(1, 2))
+	c := claimFirst(t, s.store)
+	mustErase(t, s.store, c, 10)
+	s.Exec(t, "UPDATE oubli.tasks SET small_xids = '{}', small_times = '{}', small_clients = '{}'")
+	if err := s.store.Finish(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.residue(t, j); r.Name != "logical" || r.WaitingFor != "" {
+		t.Errorf("%+v", r)
+	}
+	if err := s.store.RefreshStatistics(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := s.residue(t, j); r.Name != "statistics" {
+		t.Errorf("%+v", r)
+	}
+}
