@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -39,4 +41,16 @@ func codeOf(err error) string {
 		return ""
 	}
 	return e.Code
+}
+
+// A trigger may raise any SQLSTATE for one row. The connection must live on then.
+func TestOnlyTheServersOwnRefusalOfAWriteClosesAConnection(t *testing.T) {
+	t.Parallel()
+	for routine, want := range map[string]bool{
+		"PreventCommandIfReadOnly": true, "PreventCommandDuringRecovery": true, "exec_stmt_raise": false, "": false,
+	} {
+		if got := takesNoWrites(&pgconn.PgError{Code: "25006", Routine: routine}); got != want {
+			t.Errorf("25006 from %q: closes the connection: %t, want %t", routine, got, want)
+		}
+	}
 }

@@ -61,8 +61,14 @@ func Prepare(cfg *pgx.ConnConfig, application string) {
 	// Closing the connection lets the next one find the new primary.
 	next := cfg.OnPgError
 	cfg.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
-		return err.Code != "25006" && (next == nil || next(conn, err))
+		return !takesNoWrites(err) && (next == nil || next(conn, err))
 	}
+}
+
+// takesNoWrites reports whether the server itself refused a write. A trigger may
+// raise the same SQLSTATE for one row.
+func takesNoWrites(err *pgconn.PgError) bool {
+	return err.Code == "25006" && (err.Routine == "PreventCommandIfReadOnly" || err.Routine == "PreventCommandDuringRecovery")
 }
 
 // severalHosts reports whether the URL names more than one server. A fallback can
