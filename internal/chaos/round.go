@@ -52,7 +52,7 @@ type window struct {
 }
 
 // secret signs the tokens of this driver.
-const secret = "only for the fault driver"
+const secret = "a secret for the fault driver only"
 
 // openRound copies the database and starts the processes.
 func (l *lab) openRound(ctx context.Context, seed uint64, figures *Figures, tune func(name string, t *wire.Tuning)) (_ *round, err error) {
