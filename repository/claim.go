@@ -35,13 +35,13 @@ const laneTaken = "23505:tasks_lane"
 
 func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	var c *jobs.Claim
-	err := s.tx(ctx, "claim task", func(tx pgx.Tx) error {
+	err := s.idTx(ctx, "claim task", func(tx pgx.Tx) error {
 		claim := &jobs.Claim{TaskID: taskID}
 		var until *time.Time
 		var mail []byte
 		var deferred *time.Duration
 		k := &claim.Counts
-		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes, s.sharedOwner()).Scan(
+		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes, s.sharedOwner(), s.opts.MailLease).Scan(
 			&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
 			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail,

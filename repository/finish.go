@@ -15,7 +15,7 @@ import (
 // Finish ends a batch whose clients all have an outcome. If it was the last batch
 // of the job, it ends the job and inserts its mails in the same transaction.
 func (s *Store) Finish(ctx context.Context, c *jobs.Claim) error {
-	err := s.tx(ctx, "finish batch", func(tx pgx.Tx) error {
+	err := s.idTx(ctx, "finish batch", func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, finishTaskSQL, c.TaskID, c.Attempt)
 		if err != nil {
 			return err

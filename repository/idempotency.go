@@ -25,7 +25,7 @@ func (s *Store) acceptOnce(ctx context.Context, op string, key jobs.IdempotencyK
 	// own: transactions that each hold one connection and wait for a second one can
 	// block the whole pool.
 	p, noPlan := s.basics(ctx)
-	err = s.tx(ctx, op, func(tx pgx.Tx) error {
+	err = s.idTx(ctx, op, func(tx pgx.Tx) error {
 		job, replayed, err = firstAnswer(ctx, tx, key)
 		if err != nil || replayed {
 			return err

@@ -19,7 +19,7 @@ import (
 func (s *Store) Deliver(ctx context.Context, c *jobs.Claim, send func(context.Context) error) error {
 	sent := false
 	var lease time.Duration
-	err := s.tx(ctx, "deliver mail", func(tx pgx.Tx) error {
+	err := s.idTx(ctx, "deliver mail", func(tx pgx.Tx) error {
 		// A process that is stopped during the dialogue holds the row's lock no
 		// longer than its lease.
 		err := tx.QueryRow(ctx, `SELECT lease_until - now(),

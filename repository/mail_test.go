@@ -147,7 +147,7 @@ func TestAStoppedProcessGivesItsLocksBackWithTheLease(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 300)
 	at := newPausePoint("chunk:erased")
-	s := open(t, db, func(o *repository.Options) { o.Lease, o.Failpoint = time.Second, at.pass })
+	s := open(t, db, func(o *repository.Options) { o.Lease, o.MailLease, o.Failpoint = time.Second, time.Second, at.pass })
 	keys := db.Clients(t, 1, 10)
 	j := accept(t, s, "1", keys)
 	stopped := claimFirst(t, s)

@@ -30,6 +30,7 @@ type Options struct {
 	BatchClients int           // clients in one task; 1000
 	Grace        time.Duration // between accepting a job and its start; 0
 	Lease        time.Duration // how long a worker keeps its batch without a commit; 10 s
+	MailLease    time.Duration // longer than an SMTP dialogue and a recovery of the database; 2 min
 	LockTimeout  time.Duration // longest wait for one lock; half a second, so that the server, whose default is one, finds no deadlock before
 	Lanes        int           // batches of one tenant that may run side by side, the same in all processes; 2
 	Pause        time.Duration // between rounds of refreshing statistics, and between the first looks for late rows; 1 min
@@ -65,6 +66,9 @@ func (o Options) withDefaults() (Options, error) {
 	set(&o.MixClients, jobs.MixClients)
 	if o.Lease == 0 {
 		o.Lease = 10 * time.Second
+	}
+	if o.MailLease == 0 {
+		o.MailLease = 2 * time.Minute
 	}
 	if o.LockTimeout == 0 {
 		o.LockTimeout = 500 * time.Millisecond
@@ -209,6 +213,16 @@ type querier interface {
 // tx runs f in a READ COMMITTED transaction. op names the operation in its errors.
 func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	return s.txBy(ctx, op, s.begin(), f)
+}
+
+// oncePlanned is for transactions whose statements search the control tables by
+// ids: they are planned once for a connection, and by the indexes even while the
+// tables are small.
+const oncePlanned = "; set local plan_cache_mode = 'force_generic_plan'; set local enable_seqscan = off"
+
+// idTx is tx for statements that search the control tables by ids.
+func (s *Store) idTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	return s.txBy(ctx, op, s.begin()+oncePlanned, f)
 }
 
 // txBy is tx with these statements to begin it.

@@ -21,10 +21,12 @@ var taskTransitionSQL = map[jobs.TaskTransition]string{
 // A batch takes the lowest free lane among those that use the same profiles: of
 // its tenant or, where $4 is the profile owner of all tenants, of all. Without a
 // free lane it is not claimed. SKIP LOCKED: a row that is locked is being worked
-// on, even if its lease ran out, and a worker does not wait for it.
+// on, even if its lease ran out, and a worker does not wait for it. The lease is
+// $2, and $5 of a mail.
 const claimTaskSQL = `
 UPDATE oubli.tasks AS t
-SET state = 'running', attempt = attempt + 1, parked = NULL, lease_until = clock_timestamp() + $2::interval,
+SET state = 'running', attempt = attempt + 1, parked = NULL,
+  lease_until = clock_timestamp() + CASE WHEN t.kind = 'mail' THEN $5::interval ELSE $2::interval END,
   lane = CASE WHEN t.kind = 'batch' THEN free.lane END,
   profile_owner = coalesce($4, t.tenant_id), crashes = crashes + (t.state = 'running')::int
 FROM (SELECT id FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,

@@ -186,6 +186,8 @@ func (p *Dispatcher) dispatch(ctx context.Context) error {
 		return errRedis
 	}
 	if len(due) > 0 {
+		// If nobody hears it, workers find the hints at their next look.
+		_ = p.redis(ctx, func(ctx context.Context) error { return p.o.Redis.Publish(ctx, hintChannel, "").Err() })
 		p.Wake() // one round takes a bounded number of tasks, and more may be due
 	}
 	return nil

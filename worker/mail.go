@@ -30,13 +30,6 @@ func (s *Server) deliver(ctx context.Context, c *jobs.Claim) error {
 		log.Error().Int("crashes", c.Crashes).Msg("mail given up: workers crash on it")
 		return s.o.Mails.GiveUp(context.WithoutCancel(ctx), c, codeCrash)
 	}
-	switch err := s.o.Claims.Extend(ctx, c, s.o.MailLease); {
-	case errors.Is(err, jobs.ErrFenced):
-		s.o.Count(jobs.FenceLost, 1)
-		return nil
-	case err != nil:
-		return s.giveMailBack(ctx, c, err)
-	}
 	err := s.o.Mails.Deliver(context.WithoutCancel(ctx), c, func(ctx context.Context) error { return s.send(ctx, c.Mail) })
 	setStatus(trace.SpanFromContext(ctx), err)
 	switch {

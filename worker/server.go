@@ -34,9 +34,8 @@ type Options struct {
 	ChunkMax    int           // largest number of clients in one transaction; 1000
 	Stop        time.Duration // how long Stop waits for running chunks and mails; 20 s
 	MailRetry   time.Duration // first pause after a mail could not be sent; it doubles up to an hour; 30 s
-	MailLease   time.Duration // longer than an SMTP dialogue and a recovery of the database; 2 min
 	MailExpiry  time.Duration // how long sending a mail is tried again; 5 days
-	Poll        time.Duration // between reads of empty queues; 200 ms
+	Poll        time.Duration // between reads of empty queues, unless a dispatcher has sent a hint; 200 ms
 
 	Tracer trace.Tracer // nil: no spans
 
@@ -55,7 +54,6 @@ func (o Options) withDefaults() Options {
 	set(&o.ChunkTarget, 100*time.Millisecond)
 	set(&o.Stop, 20*time.Second)
 	set(&o.MailRetry, 30*time.Second)
-	set(&o.MailLease, 2*time.Minute)
 	set(&o.MailExpiry, 5*24*time.Hour)
 	set(&o.Poll, 200*time.Millisecond)
 	if o.Concurrency == 0 {
@@ -95,6 +93,7 @@ type Server struct {
 	stop     sync.Once
 	ended    atomic.Bool  // asynq shut down in Stop
 	handlers sync.RWMutex // read-locked while a hint is processed
+	doorbell *doorbell
 
 	redisDownUntil atomic.Int64 // until when Redis counts as down, in Unix nanoseconds
 }
@@ -107,10 +106,12 @@ func NewServer(o Options) *Server {
 		weights[string(q)] = w
 	}
 	s := &Server{o: o, sizes: newSizeController(o.ChunkTarget, o.ChunkMax), stopping: make(chan struct{})}
+	s.doorbell = newDoorbell(o.Poll)
+	o.Redis.AddHook(s.doorbell)
 	s.asynq = asynq.NewServerFromRedisClient(o.Redis, asynq.Config{
 		Concurrency:              o.Concurrency,
 		Queues:                   weights,
-		TaskCheckInterval:        o.Poll,
+		TaskCheckInterval:        readAgain,
 		DelayedTaskCheckInterval: time.Second,
 		ShutdownTimeout:          o.Stop,
 		Logger:                   asynqLog{o.Log},
@@ -128,6 +129,7 @@ func (s *Server) Start() error {
 	if err := s.asynq.Start(mux); err != nil {
 		return fmt.Errorf("start asynq: %w", err)
 	}
+	go s.doorbell.listen(s.o.Redis)
 	return nil
 }
 
@@ -145,6 +147,7 @@ func (s *Server) StopTaking() {
 	s.tell.Do(func() {
 		// Take no further hints first, so that this server does not claim again the
 		// task that it gives back.
+		close(s.doorbell.closing)
 		s.within(asynqStop, s.asynq.Stop)
 		close(s.stopping)
 	})

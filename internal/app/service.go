@@ -125,7 +125,7 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	o := repository.Options{
 		URL: s.cfg.DatabaseURL.Reveal(), Map: m, LoadMap: file.load, MaxConns: int32(conns),
 		BatchClients: s.cfg.BatchClients, Grace: s.cfg.Grace,
-		Lease: s.tune.Lease, Pause: s.tune.Pause, Failpoint: s.tune.Failpoint,
+		Lease: s.tune.Lease, MailLease: s.tune.MailLease, Pause: s.tune.Pause, Failpoint: s.tune.Failpoint,
 	}
 	if parts.Worker {
 		o.MaxReplicaLag, o.MaxActive = int64(s.cfg.MaxReplicaLagMiB)<<20, s.cfg.MaxActiveSessions

@@ -13,6 +13,7 @@ import (
 // the command line fills it in under the build tag chaos only.
 type Tuning struct {
 	Lease     time.Duration     // see repository.Options
+	MailLease time.Duration     // see repository.Options
 	Failpoint func(name string) // see repository.Options
 	Pause     time.Duration     // see repository.Options
 	MailRetry time.Duration     // see worker.Options

@@ -90,6 +90,7 @@ func (p *failpoints) report(r wire.Report) {
 func (p *failpoints) tuning() app.Tuning {
 	return app.Tuning{
 		Lease:     p.t.Lease,
+		MailLease: p.t.MailLease,
 		Failpoint: p.pass,
 		Store: func(s *repository.Store) {
 			if p.t.Unfenced {
@@ -103,7 +104,7 @@ func (p *failpoints) tuning() app.Tuning {
 			}
 		},
 		Worker: func(o *worker.Options) {
-			o.MailLease, o.MailRetry, o.ChunkMax = p.t.MailLease, p.t.MailRetry, p.t.ChunkMax
+			o.MailRetry, o.ChunkMax = p.t.MailRetry, p.t.ChunkMax
 			o.Claims = claims{o.Claims, p}
 			o.Eraser = eraser{o.Eraser, p}
 			if p.t.Unmarked {
