@@ -6,10 +6,12 @@ import (
 )
 
 // Mailer renders mails and sends them through one SMTP server. It is safe for
-// concurrent use; each mail has its own SMTP dialogue.
+// concurrent use; each mail has its own SMTP
+// dialogue, on a connection that may have delivered another before.
 type Mailer struct {
 	opts Options
 	from *mail.Address
+	kept kept
 }
 
 // New checks the options and does no I/O. Its error names every invalid field and

@@ -68,6 +68,10 @@ type Options struct {
 	// the answer to the message. 0 means DefaultTimeout.
 	Timeout time.Duration
 
+	// Keep is how long a connection is kept for the next mail after the server has
+	// accepted one. 0: every mail has a connection of its own.
+	Keep time.Duration
+
 	// HELO is the host name that is sent with EHLO. Empty: this machine's.
 	HELO string
 }

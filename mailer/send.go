@@ -39,34 +39,56 @@ func (m *Mailer) Send(ctx context.Context, l jobs.ReportMail) error {
 }
 
 func (m *Mailer) deliver(ctx context.Context, msg *Message) error {
-	raw, err := (&net.Dialer{}).DialContext(ctx, "tcp", m.opts.address())
-	if err != nil {
+	if s := m.kept.take(); s != nil {
+		if usable, err := m.deliverBy(ctx, s, msg); usable {
+			return err
+		}
+		// The server has closed the connection meanwhile, or takes no more mails on it.
+	}
+	s := &connection{}
+	var err error
+	if s.raw, err = (&net.Dialer{}).DialContext(ctx, "tcp", m.opts.address()); err != nil {
 		return sendError(ctx, atConnect, err)
 	}
-	defer raw.Close()
-	// Close the connection after a cancellation or a timeout. Otherwise a read from
-	// a server that does not answer would never end.
-	defer context.AfterFunc(ctx, func() { raw.Close() })()
-
-	client, reached, err := m.connect(ctx, raw)
+	stop := s.watch(ctx)
+	client, reached, err := m.connect(ctx, s.raw)
+	stop()
 	if err != nil {
+		_ = s.raw.Close()
 		return sendError(ctx, reached, err)
 	}
-	body, at, err := m.startMessage(client, msg)
+	s.client = client
+	_, err = m.deliverBy(ctx, s, msg)
+	return err
+}
+
+// deliverBy delivers a mail by a connection, and then keeps or ends it. usable is
+// false if the server did not take the sender: on a connection that was kept, that
+// says nothing of the mail.
+func (m *Mailer) deliverBy(ctx context.Context, s *connection, msg *Message) (usable bool, err error) {
+	stop := s.watch(ctx)
+	defer stop()
+	body, at, err := m.startMessage(s.client, msg)
 	if err != nil {
-		quit(client)
-		return sendError(ctx, at, err)
+		s.end()
+		return at != atSender, sendError(ctx, at, err)
 	}
 	if _, err := body.Write(msg.raw); err != nil {
 		// Do not call Close or Quit: both would send the final dot, and the server
 		// would accept an incomplete message.
-		return sendError(ctx, atMessage, err)
+		_ = s.raw.Close()
+		return true, sendError(ctx, atMessage, err)
 	}
 	if err := body.Close(); err != nil {
-		return sendError(ctx, atAnswer, err)
+		_ = s.raw.Close()
+		return true, sendError(ctx, atAnswer, err)
 	}
-	quit(client)
-	return nil
+	if m.opts.Keep > 0 && stop() {
+		m.kept.put(s, m.opts.Keep)
+	} else {
+		s.end()
+	}
+	return true, nil
 }
 
 // quit ends the dialogue. Its result does not matter, because the server has

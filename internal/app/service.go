@@ -204,6 +204,7 @@ func (s *Service) startWorker() error {
 		s.tune.Worker(&o)
 	}
 	srv := worker.NewServer(o)
+	s.close("mail connections", func(context.Context) error { sender.Close(); return nil })
 	s.metrics.SetSlots(s.cfg.Concurrency)
 	if err := srv.Start(); err != nil {
 		return err
@@ -218,10 +219,14 @@ func (s *Service) startWorker() error {
 	return nil
 }
 
+// keepMailConnections is far below the five minutes after which a mail server may
+// close an idle connection (RFC 5321, 4.5.3.2.7).
+const keepMailConnections = 10 * time.Second
+
 func mailOptions(cfg config.Config) mailer.Options {
 	o := mailer.Options{
 		Host: cfg.SMTP.Host, Port: cfg.SMTP.Port, User: cfg.SMTP.Username, Password: cfg.SMTP.Password.Reveal(),
-		From: cfg.MailFrom, PublicURL: cfg.PublicURL,
+		From: cfg.MailFrom, PublicURL: cfg.PublicURL, Keep: keepMailConnections,
 	}
 	switch cfg.SMTP.TLS {
 	case config.TLSImplicit:
