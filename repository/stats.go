@@ -9,47 +9,68 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// Stats counts jobs, clients, tasks and mails over all tenants.
+// endedSQL sums up what has ended. Triggers count it when it ends, so that the
+// history is not read.
+const endedSQL = `
+SELECT what, state, sum(n)::bigint, sum(erased)::bigint, sum(erased_retained)::bigint,
+  sum(skipped)::bigint, sum(failed)::bigint, sum(not_found)::bigint
+FROM (
+  SELECT what, state, n, erased, erased_retained, skipped, failed, not_found FROM oubli.totals
+  UNION ALL
+  SELECT what, state, 1, erased, erased_retained, skipped, failed, not_found FROM oubli.ended) AS e
+GROUP BY 1, 2`
+
+// openSQL counts what is open.
+const openSQL = `
+SELECT 'job', state, count(*) FROM oubli.jobs
+WHERE kind IN ('erasure', 'merge') AND state IN ('scheduled', 'running', 'paused', 'blocked') GROUP BY 2
+UNION ALL
+SELECT kind, state, count(*) FROM oubli.tasks WHERE state IN ('pending', 'running') GROUP BY 1, 2`
+
+// Stats counts jobs, clients, tasks and mails over all tenants, those of deleted
+// jobs too. Clients are counted when their batch ends.
 func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
-	st := jobs.Stats{Jobs: map[jobs.State]int{}, Clients: map[jobs.Outcome]int64{},
+	st := jobs.Stats{
+		Jobs: map[jobs.State]int{}, Clients: map[jobs.Outcome]int64{},
 		Tasks: map[jobs.TaskKind]map[jobs.TaskState]int{}, Mails: map[jobs.MailState]int{}, Blocked: map[string]int{},
-		StaleViews: map[string]time.Duration{}, Residues: map[string]int{}}
+		StaleViews: map[string]time.Duration{}, Residues: map[string]int{},
+	}
+	count := func(what, state string, n int) {
+		if what == "job" {
+			st.Jobs[jobs.State(state)] += n
+			return
+		}
+		kind, task := jobs.TaskKind(what), jobs.TaskState(state)
+		if st.Tasks[kind] == nil {
+			st.Tasks[kind] = map[jobs.TaskState]int{}
+		}
+		st.Tasks[kind][task] += n
+		if kind == jobs.MailTask {
+			st.Mails[mailStateOf(task)] += n
+		}
+	}
 	err := s.snapshot(ctx, "read statistics", func(tx pgx.Tx) error {
-		var state jobs.State
+		var what, state string
 		var n int
-		rows, err := tx.Query(ctx, "SELECT state, count(*) FROM oubli.jobs GROUP BY 1")
-		if err != nil {
-			return err
-		}
-		if _, err := pgx.ForEachRow(rows, []any{&state, &n}, func() error { st.Jobs[state] = n; return nil }); err != nil {
-			return err
-		}
 		var c [5]int64
-		err = tx.QueryRow(ctx, `SELECT coalesce(sum(erased), 0), coalesce(sum(erased_retained), 0), coalesce(sum(skipped), 0),
-			coalesce(sum(failed), 0), coalesce(sum(not_found), 0)
-			FROM oubli.tasks WHERE job_id IN (SELECT id FROM oubli.jobs WHERE NOT dry_run)`).Scan(&c[0], &c[1], &c[2], &c[3], &c[4])
+		rows, err := tx.Query(ctx, endedSQL)
 		if err != nil {
 			return err
 		}
-		for i, o := range jobs.Outcomes() {
-			st.Clients[o] = c[i]
-		}
-		var kind jobs.TaskKind
-		var task jobs.TaskState
-		if rows, err = tx.Query(ctx, "SELECT kind, state, count(*) FROM oubli.tasks GROUP BY 1, 2"); err != nil {
-			return err
-		}
-		_, err = pgx.ForEachRow(rows, []any{&kind, &task, &n}, func() error {
-			if st.Tasks[kind] == nil {
-				st.Tasks[kind] = map[jobs.TaskState]int{}
-			}
-			st.Tasks[kind][task] = n
-			if kind == jobs.MailTask {
-				st.Mails[mailStateOf(task)] += n
+		_, err = pgx.ForEachRow(rows, []any{&what, &state, &n, &c[0], &c[1], &c[2], &c[3], &c[4]}, func() error {
+			count(what, state, n)
+			for i, o := range jobs.Outcomes() {
+				st.Clients[o] += c[i]
 			}
 			return nil
 		})
 		if err != nil {
+			return err
+		}
+		if rows, err = tx.Query(ctx, openSQL); err != nil {
+			return err
+		}
+		if _, err = pgx.ForEachRow(rows, []any{&what, &state, &n}, func() error { count(what, state, n); return nil }); err != nil {
 			return err
 		}
 		if err := tx.QueryRow(ctx, agesSQL).Scan(&st.OldestOpen, &st.OldestDue, &st.OldestMail); err != nil {
@@ -109,13 +130,16 @@ const blockedSQL = `
 SELECT left(blocked_reason, 200), count(*) FROM oubli.jobs WHERE state = 'blocked'
 GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $1`
 
-// While a job is paused or waits for its start, its batches are not due.
+// agesSQL reads the ages of the oldest of each. Ids begin with the time at which
+// they were made. While a job is paused or waits for its start, its batches are not
+// due.
 const agesSQL = `
-SELECT coalesce((SELECT now() - min(created_at) FROM oubli.jobs WHERE finished_at IS NULL), interval '0'),
-  coalesce((SELECT now() - min(t.run_at) FROM oubli.tasks AS t
-            WHERE t.state = 'pending' AND t.parked IS NULL AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `), interval '0'),
-  coalesce((SELECT now() - min(j.finished_at) FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
-            WHERE t.kind = 'mail' AND t.state IN ('pending', 'running')), interval '0')`
+SELECT coalesce((SELECT now() - created_at FROM oubli.jobs WHERE finished_at IS NULL ORDER BY id LIMIT 1), interval '0'),
+  coalesce((SELECT now() - t.run_at FROM oubli.tasks AS t
+            WHERE t.state = 'pending' AND t.parked IS NULL AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `
+            ORDER BY t.run_at LIMIT 1), interval '0'),
+  coalesce((SELECT now() - j.finished_at FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
+            WHERE t.kind = 'mail' AND t.state IN ('pending', 'running') ORDER BY t.id LIMIT 1), interval '0')`
 
 func mailStateOf(t jobs.TaskState) jobs.MailState {
 	switch t {

@@ -45,7 +45,8 @@ type Options struct {
 	// Today, when set, says what time it is instead of the database's clock, which
 	// decides when a retention period ends. It is for demos and tests: the clock of
 	// a process may be wrong, and rows are cleared by it.
-	Today func() time.Time
+	Today  func() time.Time
+	Tracer pgx.QueryTracer // sees each statement; nil: none
 	// Failpoint, when set, is called at places where a crash is most dangerous,
 	// with the place's name. Tests kill the process there.
 	Failpoint func(name string)
@@ -129,6 +130,7 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, pgfault.Wrap("read database URL", err)
 	}
 	cfg.MaxConns = opts.MaxConns
+	cfg.ConnConfig.Tracer = opts.Tracer
 	pgsession.Prepare(cfg.ConnConfig, "oubli")
 	cfg.MaxConnIdleTime = time.Minute
 	cfg.AfterConnect = pgsession.Set

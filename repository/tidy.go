@@ -13,6 +13,9 @@ import (
 // tidyAtMost is how many open jobs one call of Tidy looks at.
 const tidyAtMost = 1000
 
+// totalsAtMost is how much that has ended one call of Tidy adds to the totals.
+const totalsAtMost = 100_000
+
 // openJobsSQL lists open jobs after $1 by their ids, and those that have no open
 // task although they are to go on.
 const openJobsSQL = `
@@ -29,7 +32,7 @@ type tidied struct {
 
 // Tidy ends open jobs without an open task. Finish and Cancel already do that, so
 // this only repairs what should not occur; each call looks at the next thousand
-// open jobs. It also deletes idempotency keys after seven days, selections a day
+// open jobs. It also adds up totals, and deletes idempotency keys after seven days, selections a day
 // after they expired, and sweeps after 13 months.
 func (s *Store) Tidy(ctx context.Context) error {
 	ended, err := s.jobsToEnd(ctx)
@@ -40,6 +43,9 @@ func (s *Store) Tidy(ctx context.Context) error {
 		if err := s.tx(ctx, "end job", func(tx pgx.Tx) error { return s.endJob(ctx, tx, id) }); err != nil {
 			return err
 		}
+	}
+	if _, err = s.pool.Exec(ctx, "SELECT oubli.add_totals($1)", totalsAtMost); err != nil {
+		return pgfault.Wrap("add up totals", err)
 	}
 	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.idempotency_keys WHERE created_at < now() - interval '7 days'"); err != nil {
 		return pgfault.Wrap("delete idempotency keys", err)
