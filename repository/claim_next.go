@@ -39,13 +39,19 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) 
 	if redisDown {
 		id, err = s.nextWithoutRedis(ctx, tenantID)
 	} else {
-		err = s.pool.QueryRow(ctx, nextBatchOfTenantSQL, tenantID, s.sharedOwner()).Scan(&id)
+		err = s.idTx(ctx, "find next batch", func(tx pgx.Tx) error {
+			err := tx.QueryRow(ctx, nextBatchOfTenantSQL, tenantID, s.sharedOwner()).Scan(&id)
+			if errors.Is(err, pgx.ErrNoRows) {
+				return nil
+			}
+			return err
+		})
 	}
 	switch {
-	case errors.Is(err, pgx.ErrNoRows), err == nil && id == "":
-		return nil, nil
 	case err != nil:
 		return nil, pgfault.Wrap("find next batch", err)
+	case id == "":
+		return nil, nil
 	}
 	return s.Claim(ctx, id)
 }

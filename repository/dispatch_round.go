@@ -25,7 +25,7 @@ const (
 // dispatchSettingsSQL keeps the planner to the indexes that bound a round, whatever
 // it believes of tables that have grown since they were last analyzed.
 const dispatchSettingsSQL = "; set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off" +
-	"; set local enable_hashjoin = off; set local enable_mergejoin = off"
+	"; set local enable_hashjoin = off; set local enable_mergejoin = off; set local plan_cache_mode = 'force_generic_plan'"
 
 // tryDispatchLockSQL lets one process dispatch at a time: two would read the same
 // rows for nothing.
@@ -40,29 +40,36 @@ SELECT coalesce($1, tenant_id), queue, kind, running, count(*) FROM (
   SELECT tenant_id, queue, kind, false FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL) AS t
 GROUP BY 1, 2, 3, 4`
 
-// headsSQL goes from tenant to tenant of queue $1, at most $4 of them, beginning
-// after $2 and ending with $3, and takes of each the tasks that have waited
-// longest. Each step is one search in the index tasks_ready. ahead counts the
-// tenant's small batches that wait.
-const headsSQL = `
+// headsSQL goes from tenant to tenant of queue $1, at most $2 of them, and takes of
+// each the tasks that have waited longest. Each step is one search in the index
+// tasks_ready. The last of its columns counts the tenant's small batches that wait.
+// headsAfterSQL begins after tenant $4, and headsUpToSQL ends with it.
+var (
+	headsSQL      = headsOf("")
+	headsAfterSQL = headsOf("AND t.tenant_id > $4")
+	headsUpToSQL  = headsOf("AND t.tenant_id <= $4")
+)
+
+func headsOf(tenants string) string {
+	return `
 WITH RECURSIVE walk AS (
   (SELECT t.tenant_id, 1 AS step FROM oubli.tasks AS t
-   WHERE t.queue = $1 AND ` + ready + ` AND ($2::text IS NULL OR t.tenant_id > $2) AND ($3::text IS NULL OR t.tenant_id <= $3)
-   ORDER BY t.tenant_id LIMIT 1)
+   WHERE t.queue = $1 AND ` + ready + ` ` + tenants + ` ORDER BY t.tenant_id LIMIT 1)
   UNION ALL
   SELECT next.tenant_id, walk.step + 1 FROM walk CROSS JOIN LATERAL (
     SELECT t.tenant_id FROM oubli.tasks AS t
-    WHERE t.queue = $1 AND ` + ready + ` AND t.tenant_id > walk.tenant_id AND ($3::text IS NULL OR t.tenant_id <= $3)
+    WHERE t.queue = $1 AND ` + ready + ` AND t.tenant_id > walk.tenant_id ` + tenants + `
     ORDER BY t.tenant_id LIMIT 1) AS next
-  WHERE walk.step < $4)
+  WHERE walk.step < $2)
 SELECT $1, walk.step, walk.tenant_id, head.id::text, head.kind, head.run_at, head.run_at <= now(), ` + headRunnable + `,
   CASE WHEN $1 = 'bulk' THEN (SELECT count(*) FROM (SELECT FROM oubli.tasks AS t
-    WHERE t.queue = 'interactive' AND ` + ready + ` AND t.tenant_id = walk.tenant_id AND t.run_at <= now() LIMIT $5) AS small) ELSE 0 END
+    WHERE t.queue = 'interactive' AND ` + ready + ` AND t.tenant_id = walk.tenant_id AND t.run_at <= now() LIMIT $3) AS small) ELSE 0 END
 FROM walk CROSS JOIN LATERAL (
   SELECT t.id, t.kind, t.job_id, t.run_at FROM oubli.tasks AS t
   WHERE t.queue = $1 AND ` + ready + ` AND t.tenant_id = walk.tenant_id
-  ORDER BY t.run_at, t.id LIMIT CASE WHEN $1 = 'mail' THEN (SELECT 1 + $5 / count(*) FROM walk) ELSE $5 END) AS head
+  ORDER BY t.run_at, t.id LIMIT CASE WHEN $1 = 'mail' THEN (SELECT 1 + $3 / count(*) FROM walk) ELSE $3 END) AS head
 ORDER BY walk.step, head.run_at, head.id`
+}
 
 // headRunnable is runnable of a head. One search by the job's id each, not a join
 // that might read all jobs.
@@ -247,7 +254,12 @@ func (r *round) queue(ctx context.Context, q jobs.Queue) (chosen []string, again
 // tenants of the queue.
 func (r *round) heads(ctx context.Context, q jobs.Queue, tenants, each int) (heads []head, complete bool, err error) {
 	after := r.walk.after[q]
-	if heads, err = r.readHeads(ctx, q, after, nil, tenants, each); err != nil {
+	if after == nil {
+		heads, err = r.readHeads(ctx, headsSQL, q, tenants, each)
+	} else {
+		heads, err = r.readHeads(ctx, headsAfterSQL, q, tenants, each, *after)
+	}
+	if err != nil {
 		return nil, false, err
 	}
 	seen := 0
@@ -257,8 +269,7 @@ func (r *round) heads(ctx context.Context, q jobs.Queue, tenants, each int) (hea
 	if after == nil || seen == tenants {
 		return heads, seen < tenants, nil
 	}
-	// Then those before the cursor.
-	more, err := r.readHeads(ctx, q, nil, after, tenants-seen, each)
+	more, err := r.readHeads(ctx, headsUpToSQL, q, tenants-seen, each, *after)
 	if err != nil {
 		return nil, false, err
 	}
@@ -269,8 +280,8 @@ func (r *round) heads(ctx context.Context, q jobs.Queue, tenants, each int) (hea
 	return heads, len(heads) == 0 || heads[len(heads)-1].step < tenants, nil
 }
 
-func (r *round) readHeads(ctx context.Context, q jobs.Queue, after, to *string, tenants, each int) ([]head, error) {
-	rows, err := r.tx.Query(ctx, headsSQL, q, after, to, tenants, each)
+func (r *round) readHeads(ctx context.Context, sql string, q jobs.Queue, tenants, each int, cursor ...any) ([]head, error) {
+	rows, err := r.tx.Query(ctx, sql, append([]any{q, tenants, each}, cursor...)...)
 	if err != nil {
 		return nil, err
 	}

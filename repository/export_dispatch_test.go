@@ -4,10 +4,12 @@ package repository
 const (
 	AnyReadySQL          = anyReadySQL
 	LoadSQL              = loadSQL
-	HeadsSQL             = headsSQL
 	UnparkDueSQL         = unparkDueSQL
 	NextBatchOfTenantSQL = nextBatchOfTenantSQL
 	WithoutHintSQL       = withoutHintSQL
 	OpenJobsSQL          = openJobsSQL
 	DispatchSettingsSQL  = dispatchSettingsSQL
 )
+
+// Statements by which a round goes from tenant to tenant.
+var HeadsSQL, HeadsAfterSQL = headsSQL, headsAfterSQL
