@@ -39,7 +39,7 @@ func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) 
 	if redisDown {
 		id, err = s.nextWithoutRedis(ctx, tenantID)
 	} else {
-		err = s.idTx(ctx, "find next batch", func(tx pgx.Tx) error {
+		err = s.dispatchTx(ctx, "find next batch", func(tx pgx.Tx) error {
 			err := tx.QueryRow(ctx, nextBatchOfTenantSQL, tenantID, s.sharedOwner()).Scan(&id)
 			if errors.Is(err, pgx.ErrNoRows) {
 				return nil

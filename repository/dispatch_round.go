@@ -25,6 +25,7 @@ const (
 // dispatchSettingsSQL keeps the planner to the indexes that bound a round, whatever
 // it believes of tables that have grown since they were last analyzed.
 const dispatchSettingsSQL = "; set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off" +
+	"; set local enable_incremental_sort = off" +
 	"; set local enable_hashjoin = off; set local enable_mergejoin = off; set local plan_cache_mode = 'force_generic_plan'"
 
 // tryDispatchLockSQL lets one process dispatch at a time: two would read the same
