@@ -119,10 +119,10 @@ func TestNoStatementReadsTheHistory(t *testing.T) {
 	}
 	held, tasks := plant(t, db, "2", jobs.Bulk, 3)
 	c := mustClaim(t, s, tasks[0])
-	_, err = s.Yield(ctx, c)
-	must(err)
 	must(s.Extend(ctx, c, 0))
 	must(s.Hold(ctx, c, "a test"))
+	_, err = s.Yield(ctx, c)
+	must(err)
 	must(s.Release(ctx, c, 0, false, "a test"))
 	for _, down := range []bool{false, true} {
 		c, err := s.ClaimNext(ctx, "2", down)

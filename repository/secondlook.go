@@ -67,7 +67,8 @@ const openTransactions = `SELECT l.virtualtransaction FROM pg_locks AS l JOIN pg
 const nextLookSQL = `
 WITH open AS MATERIALIZED (SELECT ARRAY(` + openTransactions + `) AS ids)
 SELECT l.job_id::text, l.pass, l.batch, l.only_refused, l.next_at, l.merge, j.tenant_id, j.country, j.tenant_locale
-FROM oubli.second_looks AS l JOIN oubli.jobs AS j ON j.id = l.job_id
+FROM oubli.second_looks AS l
+CROSS JOIN LATERAL (SELECT tenant_id, country, tenant_locale FROM oubli.jobs WHERE id = l.job_id OFFSET 0) AS j -- never all jobs
 WHERE l.next_at <= $1
   AND (l.pass > 1 OR l.since < now() - interval '` + openTransactionWait + `'
     OR NOT l.open && (SELECT ids FROM open) AND NOT EXISTS (
