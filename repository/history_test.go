@@ -91,6 +91,11 @@ func scanned(plan any) (tables []string) {
 	return tables
 }
 
+// countsResidues is part of the one statement that may read a table of the history:
+// /metrics counts the levels that jobs have reached. A level is no end, for it rises
+// when oubli scrub runs, so that no trigger can count it once.
+const countsResidues = "FROM oubli.residues WHERE job_id IS NOT NULL GROUP BY 1, 2"
+
 var canExplain = regexp.MustCompile(`(?is)^\s*(SELECT|WITH|INSERT|UPDATE|DELETE)`)
 
 func TestNoStatementReadsTheHistory(t *testing.T) {
@@ -176,7 +181,7 @@ func TestNoStatementReadsTheHistory(t *testing.T) {
 	defer func() { _ = tx.Rollback(ctx) }()
 	db.Exec(t, "ANALYZE oubli.jobs, oubli.tasks, oubli.exceptions, oubli.residues")
 	for _, sql := range slices.Sorted(maps.Keys(seen.all)) {
-		if !canExplain.MatchString(sql) {
+		if !canExplain.MatchString(sql) || strings.Contains(sql, countsResidues) {
 			continue
 		}
 		var text string

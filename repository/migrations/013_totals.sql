@@ -91,8 +91,6 @@ END $$;
 CREATE INDEX jobs_by_state ON oubli.jobs (kind, state, id);
 CREATE INDEX jobs_ended ON oubli.jobs (tenant_id, finished_at) WHERE finished_at IS NOT NULL AND NOT dry_run;
 CREATE INDEX selections_by_job ON oubli.selections (job_id) WHERE job_id IS NOT NULL;
--- The levels that jobs have reached, for /metrics: without reading their rows.
-CREATE INDEX residues_reached ON oubli.residues (level, mix) INCLUDE (mix_reason) WHERE job_id IS NOT NULL;
 -- What is open, for /metrics too, and the mail that has waited longest.
 DROP INDEX oubli.tasks_open;
 CREATE INDEX tasks_open ON oubli.tasks (job_id, kind, state) WHERE state IN ('pending', 'running');
