@@ -109,10 +109,13 @@ var dutch = catalogue{
 	},
 	KeptUntil: "De laatste van deze termijnen eindigt op {date}.",
 
-	LateLooking: "Het zoeken naar gegevens die tijdens de bewerking over deze klanten zijn geschreven, is nog niet klaar. Wat wordt gevonden, wordt ook verwijderd.",
+	LateLooking: "Het zoeken naar gegevens die tijdens de bewerking over deze klanten zijn geschreven, is nog niet klaar. " +
+		"Wat wordt gevonden, wordt ook verwijderd.",
 	LateRefused: form{
-		One:   "Van {n} klant konden gegevens die tijdens de bewerking zijn geschreven nog niet worden verwijderd. Dit wordt elke dag opnieuw geprobeerd.",
-		Other: "Van {n} klanten konden gegevens die tijdens de bewerking zijn geschreven nog niet worden verwijderd. Dit wordt elke dag opnieuw geprobeerd.",
+		One: "Van {n} klant konden gegevens die tijdens de bewerking zijn geschreven nog niet worden verwijderd. " +
+			"Dit wordt elke dag opnieuw geprobeerd.",
+		Other: "Van {n} klanten konden gegevens die tijdens de bewerking zijn geschreven nog niet worden verwijderd. " +
+			"Dit wordt elke dag opnieuw geprobeerd.",
 	},
 
 	Reasons: map[string]string{

@@ -110,10 +110,13 @@ var french = catalogue{
 	},
 	KeptUntil: "La dernière de ces durées prend fin le {date}.",
 
-	LateLooking: "La recherche de données écrites sur ces clients pendant l'opération n'est pas encore terminée. Ce qui est trouvé sera aussi supprimé.",
+	LateLooking: "La recherche de données écrites sur ces clients pendant l'opération n'est pas encore terminée. " +
+		"Ce qui est trouvé sera aussi supprimé.",
 	LateRefused: form{
-		One:   "Pour {n} client, des données écrites pendant l'opération n'ont pas encore pu être supprimées. Un nouvel essai a lieu chaque jour.",
-		Other: "Pour {n} clients, des données écrites pendant l'opération n'ont pas encore pu être supprimées. Un nouvel essai a lieu chaque jour.",
+		One: "Pour {n} client, des données écrites pendant l'opération n'ont pas encore pu être supprimées. " +
+			"Un nouvel essai a lieu chaque jour.",
+		Other: "Pour {n} clients, des données écrites pendant l'opération n'ont pas encore pu être supprimées. " +
+			"Un nouvel essai a lieu chaque jour.",
 	},
 
 	Reasons: map[string]string{

@@ -109,10 +109,13 @@ var german = catalogue{
 	},
 	KeptUntil: "Die letzte dieser Fristen endet am {date}.",
 
-	LateLooking: "Die Suche nach Daten, die während des Vorgangs über diese Kunden geschrieben wurden, ist noch nicht abgeschlossen. Was gefunden wird, wird ebenfalls entfernt.",
+	LateLooking: "Die Suche nach Daten, die während des Vorgangs über diese Kunden geschrieben wurden, ist noch nicht abgeschlossen. " +
+		"Was gefunden wird, wird ebenfalls entfernt.",
 	LateRefused: form{
-		One:   "Bei {n} Kunden konnten Daten, die während des Vorgangs geschrieben wurden, noch nicht entfernt werden. Es wird täglich erneut versucht.",
-		Other: "Bei {n} Kunden konnten Daten, die während des Vorgangs geschrieben wurden, noch nicht entfernt werden. Es wird täglich erneut versucht.",
+		One: "Bei {n} Kunden konnten Daten, die während des Vorgangs geschrieben wurden, noch nicht entfernt werden. " +
+			"Es wird täglich erneut versucht.",
+		Other: "Bei {n} Kunden konnten Daten, die während des Vorgangs geschrieben wurden, noch nicht entfernt werden. " +
+			"Es wird täglich erneut versucht.",
 	},
 
 	Reasons: map[string]string{

@@ -18,9 +18,10 @@ var italian = catalogue{
 		Failed:         "Eliminazione dei clienti non riuscita",
 		Cancelled:      "Eliminazione dei clienti annullata",
 
-		Done:       "L'eliminazione è completata e non può essere annullata.",
-		DoneNone:   "L'eliminazione è giunta al termine. Nessun cliente è stato eliminato.",
-		FailedSome: "L'eliminazione si è interrotta per un errore prima del termine. I clienti già eliminati non possono essere ripristinati.",
+		Done:     "L'eliminazione è completata e non può essere annullata.",
+		DoneNone: "L'eliminazione è giunta al termine. Nessun cliente è stato eliminato.",
+		FailedSome: "L'eliminazione si è interrotta per un errore prima del termine. " +
+			"I clienti già eliminati non possono essere ripristinati.",
 		FailedNone: "L'eliminazione non è riuscita. Nessun cliente è stato eliminato.",
 		CancelledSome: "L'eliminazione è stata annullata prima del termine. I clienti già eliminati non possono essere ripristinati; " +
 			"tutti gli altri sono invariati.",
@@ -109,7 +110,8 @@ var italian = catalogue{
 	},
 	KeptUntil: "L'ultimo di questi termini scade il {date}.",
 
-	LateLooking: "La ricerca di dati scritti su questi clienti durante l'operazione non è ancora terminata. Anche ciò che si trova viene eliminato.",
+	LateLooking: "La ricerca di dati scritti su questi clienti durante l'operazione non è ancora terminata. " +
+		"Anche ciò che si trova viene eliminato.",
 	LateRefused: form{
 		One:   "Di {n} cliente non è stato ancora possibile eliminare dati scritti durante l'operazione. Si riprova ogni giorno.",
 		Other: "Di {n} clienti non è stato ancora possibile eliminare dati scritti durante l'operazione. Si riprova ogni giorno.",

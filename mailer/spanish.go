@@ -109,7 +109,8 @@ var spanish = catalogue{
 	},
 	KeptUntil: "El último de estos plazos termina el {date}.",
 
-	LateLooking: "La búsqueda de datos escritos sobre estos clientes durante la operación aún no ha terminado. Lo que se encuentre también se eliminará.",
+	LateLooking: "La búsqueda de datos escritos sobre estos clientes durante la operación aún no ha terminado. " +
+		"Lo que se encuentre también se eliminará.",
 	LateRefused: form{
 		One:   "De {n} cliente aún no se han podido eliminar datos escritos durante la operación. Se vuelve a intentar cada día.",
 		Other: "De {n} clientes aún no se han podido eliminar datos escritos durante la operación. Se vuelve a intentar cada día.",

@@ -63,7 +63,8 @@ func TestAMailSaysWhatTheSearchForLateRowsHasLeft(t *testing.T) {
 	}{
 		{nil, ""},
 		{&jobs.LateReport{Looking: true}, english.LateLooking},
-		{&jobs.LateReport{Refused: map[string]int{"23514:letters_check": 1}}, "For 1 client, data that was written during the job could not be removed yet."},
+		{&jobs.LateReport{Refused: map[string]int{"23514:letters_check": 1}},
+			"For 1 client, data that was written during the job could not be removed yet."},
 		{&jobs.LateReport{Refused: map[string]int{"23514:letters_check": 1, "not_erased": 6}}, "For 7 clients, data that was written"},
 	} {
 		r := sample("en", jobs.Completed).Report

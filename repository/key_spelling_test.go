@@ -25,7 +25,12 @@ CREATE TABLE messages (id int PRIMARY KEY, customer text, body text);
 }
 
 const (
-	spellingMap = `client: {table: customers, key: id, name: [name], erase: delete, anonymous: {id: {sql: "'anonymous' || :slot"}, name: {label: unknown_client}}}
+	spellingMap = `client:
+  table: customers
+  key: id
+  name: [name]
+  erase: delete
+  anonymous: {id: {sql: "'anonymous' || :slot"}, name: {label: unknown_client}}
 activity:
   visits: {table: visits, reference: customer_id, at: at}
 tables:
@@ -167,7 +172,8 @@ func TestAKeyHasAtMost255BytesAndNoControlCharacters(t *testing.T) {
 	s.Exec(t, "INSERT INTO members VALUES (repeat('é', 127) || 'x', 'long', now() - interval '1 day')")
 	long := strings.Repeat("é", 127) + "x"
 	for _, bad := range []string{long + "y", "a\x00b", "a\nb", "a\u0085b", "a\xffb", ""} {
-		_, _, err := s.store.AcceptErasure(t.Context(), jobs.ErasureRequest{TenantID: "1", ClientIDs: []string{"bob", bad}, Reason: jobs.SubjectRequest},
+		_, _, err := s.store.AcceptErasure(t.Context(), jobs.ErasureRequest{
+			TenantID: "1", ClientIDs: []string{"bob", bad}, Reason: jobs.SubjectRequest},
 			jobs.IdempotencyKey{Key: bad, Caller: "test"})
 		if err == nil || !strings.Contains(err.Error(), "at index 1 are not") {
 			t.Errorf("%q: %v", bad, err)

@@ -256,7 +256,8 @@ func FuzzTokens(f *testing.F) {
 				t.Fatalf("%q is admitted before its %s", payload, claim)
 			}
 		}
-		if !bareAddress(caller.Email) || hasControl(caller.Subject+caller.Tenant+string(caller.Role)) || len(caller.Tenant) > jobs.MaxTenantLength {
+		if !bareAddress(caller.Email) || hasControl(caller.Subject+caller.Tenant+string(caller.Role)) ||
+			len(caller.Tenant) > jobs.MaxTenantLength {
 			t.Fatalf("%q is admitted as %+v", payload, caller)
 		}
 	})

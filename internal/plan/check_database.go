@@ -43,7 +43,8 @@ func (c *checker) coverKeyless() {
 			slices.ContainsFunc(c.entries[:i], func(o *entry) bool { return o.rel == e.rel && o.stays() }) {
 			continue
 		}
-		c.gaps.add(e.Pos, e.rel, "", fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (…), or create a unique index over columns that are NOT NULL", e.rel.ident()),
+		c.gaps.add(e.Pos, e.rel, "", fmt.Sprintf(
+			"ALTER TABLE %s ADD PRIMARY KEY (…), or create a unique index over columns that are NOT NULL", e.rel.ident()),
 			"nothing identifies its rows, so that nobody could prove what trigger %s makes of them", hooks[0])
 	}
 }

@@ -85,7 +85,8 @@ func (t *text) isProfile(key string) string {
 	if t.key.loose() {
 		same = fmt.Sprintf("%s = a.client_key::%s", key, keyType(t.key, t.key))
 	}
-	return fmt.Sprintf("EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s::text AND %s)", t.arg(Arg{Kind: ArgTenant}), same)
+	return fmt.Sprintf("EXISTS (SELECT FROM oubli.anonymous_profiles AS a WHERE a.tenant_id = %s::text AND %s)",
+		t.arg(Arg{Kind: ArgTenant}), same)
 }
 
 // activeSince is the condition under which the client aliased c has, or will

@@ -35,7 +35,8 @@ func (t *text) isKey(ref *Column, own, key string) string {
 	switch {
 	case !ref.text():
 	case t.key.oneOf("uuid"):
-		return fmt.Sprintf("%s::text IN (%[2]s::text, upper(%[2]s::text), replace(%[2]s::text, '-', ''), upper(replace(%[2]s::text, '-', '')))", own, key)
+		return fmt.Sprintf("%s::text IN (%[2]s::text, upper(%[2]s::text), replace(%[2]s::text, '-', ''), upper(replace(%[2]s::text, '-', '')))",
+			own, key)
 	case t.key.looserThan(ref):
 		return t.key.asKeys(own) + " = " + key
 	case ref.loose() && t.key.text() && !t.key.loose():
@@ -69,7 +70,8 @@ func (t *text) keyText() string {
 	if !t.key.loose() {
 		return own + "::text"
 	}
-	return fmt.Sprintf("(SELECT k FROM unnest(%s) AS k WHERE %s = k::%s LIMIT 1)", t.array(Arg{Kind: ArgKeys}, "text"), own, keyType(t.key, t.key))
+	return fmt.Sprintf("(SELECT k FROM unnest(%s) AS k WHERE %s = k::%s LIMIT 1)",
+		t.array(Arg{Kind: ArgKeys}, "text"), own, keyType(t.key, t.key))
 }
 
 // spellKeysStatement finds how the tenant's clients spell their keys. It is empty

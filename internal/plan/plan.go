@@ -78,7 +78,10 @@ const (
 
 // Basics is the plan without the statements that erase: keys and tenants.
 func (p *Plan) Basics() *Plan {
-	return &Plan{Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind, FindClients: p.FindClients, SpellKeys: p.SpellKeys, Tenant: p.Tenant}
+	return &Plan{
+		Map: p.Map, Fingerprint: p.Fingerprint, KeyKind: p.KeyKind,
+		FindClients: p.FindClients, SpellKeys: p.SpellKeys, Tenant: p.Tenant,
+	}
 }
 
 // SweepStatements lists all that sweeps run.
