@@ -33,7 +33,7 @@ func (s *fixture) hostilities(t *testing.T) []hostile {
 	for _, c := range good + "}" {
 		wide = append(wide, byte(c), 0)
 	}
-	huge := good + `,"comment":"` + strings.Repeat("x", 9<<20) + `"}`
+	huge := good + `,"comment":"` + strings.Repeat("x", 29<<20) + `"}`
 	theirs := s.Strings(t, "SELECT id::text FROM clients WHERE studio_id = 2 AND NOT is_anonymous ORDER BY id LIMIT 1")[0]
 	sel := "/v1/selections/" + s.selection
 	merge := func(name, sources, target string, want int, code string) hostile {
@@ -110,8 +110,8 @@ func (s *fixture) hostilities(t *testing.T) []hostile {
 		erase("plain text, as a page elsewhere may send it", good+"}", 415, "unsupported_media_type", "Content-Type: text/plain"),
 		erase("several parts", good+"}", 415, "unsupported_media_type", "Content-Type: multipart/form-data; boundary=x"),
 		erase("a type that is none", good+"}", 415, "unsupported_media_type", "Content-Type: ;;"),
-		erase("nine megabytes", huge, 413, "body_too_large"),
-		erase("nine megabytes in chunks", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(huge), huge), 413, "body_too_large",
+		erase("29 megabytes", huge, 413, "body_too_large"),
+		erase("29 megabytes in chunks", fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(huge), huge), 413, "body_too_large",
 			"-Content-Length", "Transfer-Encoding: chunked"),
 		erase("a header in an address", good+`,"notify":["a@b.example\r\nBcc: `+personal+`@b.example"]}`, 422, "validation_failed"),
 		erase("a recipient with a name", good+`,"notify":["=?utf-8?q?x=0D=0ABcc:_`+personal+`?= <a@b.example>"]}`, 422, "validation_failed"),

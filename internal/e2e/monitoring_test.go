@@ -69,7 +69,7 @@ func TestAlertsFireForRefusedMailsAndBlockedJobsAndUseOnlyMetricsThatExist(t *te
 	until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked[:1]}).ID, "the first job", mailed)
 	bookingdb.Wait(t, "every loop to come round", func() bool {
 		_, text := readPage(t, service, "/metrics")
-		return strings.Count(text, "\noubli_loop_last_success_timestamp_seconds{") == 8
+		return strings.Count(text, "\noubli_loop_last_success_timestamp_seconds{") == 9
 	})
 	normal := scrapeAll(t, service)
 	expectAlerts(t, "all is well", scrapes{normal, normal})

@@ -85,7 +85,10 @@ func TestAHintThatComesAgainChangesNothing(t *testing.T) {
 	asked := s.plain(t, 1, 50)
 	before := s.snapshot(t, asked)
 	job := until(t, c, mustErase(t, c, apiclient.Erasure{ClientIDs: asked}).ID, "the end", mailed)
-	rows := s.Strings(t, "SELECT t::text FROM oubli.tasks t ORDER BY id")
+	// The transactions whose rows wait to be mixed are left out: mixing goes on after the mail.
+	const tasks = `SELECT (to_jsonb(t) - ARRAY['small_xids', 'small_times', 'small_clients', 'large_xid', 'large_xid_clients',
+		'large_clients', 'trigger_rows'])::text FROM oubli.tasks t ORDER BY id`
+	rows := s.Strings(t, tasks)
 
 	for _, task := range s.Strings(t, "SELECT id::text FROM oubli.tasks") {
 		for _, kind := range []jobs.TaskKind{jobs.BatchTask, jobs.MailTask} {
@@ -101,7 +104,7 @@ func TestAHintThatComesAgainChangesNothing(t *testing.T) {
 		}
 		return left == 0
 	})
-	if now := s.Strings(t, "SELECT t::text FROM oubli.tasks t ORDER BY id"); len(now) != len(rows) {
+	if now := s.Strings(t, tasks); len(now) != len(rows) {
 		t.Errorf("%d tasks, before %d", len(now), len(rows))
 	} else {
 		for i := range now {
