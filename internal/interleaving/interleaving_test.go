@@ -17,7 +17,7 @@ import (
 )
 
 var (
-	runs = flag.Int("interleavings", 0, "how many of each scenario to run; 0: 15, or 5 with -short")
+	runs = flag.Int("interleavings", 0, "how many of each scenario to run; 0: 8, or 4 with -short")
 	seed = flag.Uint64("seed", 1, "decides which")
 )
 
@@ -175,9 +175,9 @@ func count() int {
 	case *runs > 0:
 		return *runs
 	case testing.Short():
-		return 5
+		return 4
 	}
-	return 15
+	return 8
 }
 
 func read(t *testing.T, name string) string {
