@@ -30,12 +30,12 @@ demo: build ## show everything at once on this machine; ARGS="--once --clients 5
 
 .PHONY: test
 test: ## run the tests on real servers of their own
-	$(SERVERS) go test -shuffle=on -timeout 15m $(TESTFLAGS) $(PACKAGES)
+	$(SERVERS) go test -shuffle=on -timeout 30m $(TESTFLAGS) $(PACKAGES)
 
 .PHONY: race
 race: ## run the tests of the concurrent packages under the race detector
 	@command -v "$$(go env CC)" >/dev/null || { echo "race: needs a C compiler ($$(go env CC))" >&2; exit 1; }
-	$(SERVERS) go test -race -short -shuffle=on -timeout 15m $(TESTFLAGS) $$(go list $(PACKAGES) | grep -vE '$(RACELESS)')
+	$(SERVERS) go test -race -short -shuffle=on -timeout 30m $(TESTFLAGS) $$(go list $(PACKAGES) | grep -vE '$(RACELESS)')
 
 FUZZTIME ?= 1m
 
