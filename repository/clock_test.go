@@ -21,6 +21,7 @@ var measures = map[string]string{
 	"repository/claim.go claim":                    "for how long clients have been put behind the others",
 	"repository/load.go CheckLoad":                 "how old the last look at the load is",
 	"repository/mail.go Deliver":                   "how long the lease still is",
+	"repository/mix.go MixRows":                    "how long the round took",
 	"repository/secondlook_erase.go eraseLateRows": "for how long one transaction has searched for rows that are refused",
 	"worker/dispatcher.go every":                   "how long a round has taken",
 	"worker/yield.go redisDown":                    "how long ago Redis did not answer",

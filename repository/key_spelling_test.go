@@ -148,6 +148,8 @@ guards:
 tables:
   - {table: audits, reference: person_id, erase: delete}
   - {table: codes, reference: person_id, erase: delete}
+ignore:
+  - {table: holds, because: "only a guard reads it"}
 `, `
 CREATE TABLE people (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text NOT NULL);
 CREATE TABLE audits (person_id text, body text);
