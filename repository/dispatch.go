@@ -11,8 +11,9 @@ import (
 )
 
 // runnable selects tasks that may be dispatched and claimed: mails, and batches
-// and merges of jobs that are scheduled or running.
-const runnable = `(t.kind = 'mail' OR EXISTS (SELECT FROM oubli.jobs AS j WHERE j.id = t.job_id AND j.state IN ('scheduled', 'running')))`
+// and merges of jobs that are scheduled or running. It is one search by the job's
+// id for each task. In place of EXISTS the planner may read all open jobs at once.
+const runnable = `(t.kind = 'mail' OR (SELECT j.state IN ('scheduled', 'running') FROM oubli.jobs AS j WHERE j.id = t.job_id))`
 
 // ready selects the tasks in the index tasks_ready: those that wait for a hint and
 // are not parked.
