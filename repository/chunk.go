@@ -121,11 +121,11 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 		return jobs.Chunk{}, nil, err
 	}
 	ch, err := newChunk(p, c, keys)
-	if all := s.provesAll.Load(); ch.proof.Full != nil && all != nil && *all == p.Fingerprint {
-		ch.proof = *ch.proof.Full
-	}
 	if err != nil {
 		return jobs.Chunk{}, nil, err
+	}
+	if all := s.provesAll.Load(); ch.proof.Full != nil && all != nil && *all == p.Fingerprint {
+		ch.proof = *ch.proof.Full
 	}
 	conn, err := s.pool.Acquire(ctx)
 	if err != nil {

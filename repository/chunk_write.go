@@ -21,8 +21,8 @@ func (s *Store) withProfiles(ctx context.Context, conn *pgx.Conn, ch chunk, v *v
 	}
 	lane := s.lane(v.profiles, ch.claim.Lane)
 	if len(lane) == 0 && len(v.erase) > 0 && ch.claim.Terms.Merge == nil {
-		// Before a lane's first chunk, count: a chunk that finds too few profiles
-		// has worked in vain.
+		// Count before a lane's first chunk: a chunk that finds too few profiles is
+		// rolled back.
 		n, err := profilesWanted(ctx, conn, ch.plan, profileCountParams{ch.clients(v.erase), lane})
 		if err != nil || n > 0 {
 			return nil, cmp.Or[error](err, &needProfiles{s.moreSlots(0, ch.claim.Lane)})

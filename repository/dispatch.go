@@ -54,7 +54,12 @@ func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
 			return due, nil
 		case next == roundBusy:
 			// Whoever dispatches may have begun before the caller's tasks were there.
-			if busy++; busy == busyTries || !sleep(ctx, busyPause) {
+			if busy++; busy == busyTries {
+				return nil, nil
+			}
+			select {
+			case <-time.After(busyPause):
+			case <-ctx.Done():
 				return nil, nil
 			}
 		case next == roundAgain:
@@ -64,18 +69,6 @@ func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
 		default:
 			return nil, nil
 		}
-	}
-}
-
-// sleep waits for d, and reports whether ctx goes on.
-func sleep(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

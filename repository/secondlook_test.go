@@ -322,42 +322,53 @@ var statesOfAnyClass = []string{
 	"P0001", "23514", "42501", "42P01", "26000", "53200", "58P01", "40001", "57014", "55P03", "25006", "08000", "XX000",
 }
 
+// forEveryState runs f for an error with each SQLSTATE that a trigger raises for one
+// row, and with every fourth SQLSTATE for all rows: each of these takes seconds.
+func forEveryState(t *testing.T, f func(t *testing.T, state string, all bool)) {
+	t.Helper()
+	for i, state := range statesOfAnyClass {
+		t.Run(state+" of one", func(t *testing.T) {
+			t.Parallel()
+			f(t, state, false)
+		})
+		if i%4 == 0 {
+			t.Run(state+" of all", func(t *testing.T) {
+				t.Parallel()
+				f(t, state, true)
+			})
+		}
+	}
+}
+
 // A trigger can raise any SQLSTATE for the rows of one client or of all: others'
 // are erased, these are named, tried again every day, and erased in the end.
 func TestARowThatRaisesAnySQLSTATEIsTheOnlyOneThatASecondLookLeaves(t *testing.T) {
 	t.Parallel()
-	for i, state := range statesOfAnyClass {
-		for name, c := range map[string]struct {
-			which string
-			left  int
-		}{"one": {"OLD.client_id = 3", 1}, "all": {"true", 8}} {
-			if name == "all" && i%4 != 0 {
-				continue // each takes seconds
-			}
-			t.Run(state+" of "+name, func(t *testing.T) {
-				t.Parallel()
-				s := refusingLetters(t, state, c.which)
-				s.eraseAll(t, "1", keys(1, 8)...)
-				s.Exec(t, "INSERT INTO letters SELECT n, n, 'dear client' FROM generate_series(1, 8) AS n")
-				refused := looksUntilGivenUp(t, s)
-				if !maps.Equal(refused, map[string]int{state: c.left}) {
-					t.Errorf("given up are %v, want %d clients with %s", refused, c.left, state)
-				}
-				if n := s.Int(t, "SELECT count(*) FROM letters"); n != c.left {
-					t.Errorf("%d letters are left, want %d", n, c.left)
-				}
-				s.Exec(t, `
-					DROP TRIGGER refuse ON letters;
-					UPDATE oubli.second_looks SET next_at = now(), since = now() - interval '40 days'`)
-				bookingdb.Wait(t, "the next day's look", func() bool {
-					if _, err := s.store.RunSecondLooks(t.Context()); err != nil {
-						t.Fatal(err)
-					}
-					return s.Int(t, "SELECT (SELECT count(*) FROM letters) + (SELECT count(*) FROM oubli.second_looks)") == 0
-				})
-			})
+	forEveryState(t, func(t *testing.T, state string, all bool) {
+		which, left := "OLD.client_id = 3", 1
+		if all {
+			which, left = "true", 8
 		}
-	}
+		s := refusingLetters(t, state, which)
+		s.eraseAll(t, "1", keys(1, 8)...)
+		s.Exec(t, "INSERT INTO letters SELECT n, n, 'dear client' FROM generate_series(1, 8) AS n")
+		refused := looksUntilGivenUp(t, s)
+		if !maps.Equal(refused, map[string]int{state: left}) {
+			t.Errorf("given up are %v, want %d clients with %s", refused, left, state)
+		}
+		if n := s.Int(t, "SELECT count(*) FROM letters"); n != left {
+			t.Errorf("%d letters are left, want %d", n, left)
+		}
+		s.Exec(t, `
+			DROP TRIGGER refuse ON letters;
+			UPDATE oubli.second_looks SET next_at = now(), since = now() - interval '40 days'`)
+		bookingdb.Wait(t, "the next day's look", func() bool {
+			if _, err := s.store.RunSecondLooks(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return s.Int(t, "SELECT (SELECT count(*) FROM letters) + (SELECT count(*) FROM oubli.second_looks)") == 0
+		})
+	})
 }
 
 func TestASecondLookProvesWhatItErases(t *testing.T) {

@@ -41,28 +41,21 @@ CREATE TRIGGER provoked BEFORE UPDATE ON invoices FOR EACH ROW EXECUTE FUNCTION 
 // one that raises it for all keeps no sweep from its end.
 func TestARowThatRaisesAnySQLSTATEIsTheOnlyOneThatASweepLeaves(t *testing.T) {
 	t.Parallel()
-	for i, state := range statesOfAnyClass {
-		for name, c := range map[string]struct {
-			which string
-			left  int64
-		}{"one": {"OLD.id = 4", 1}, "all": {"true", 10}} {
-			if name == "all" && i%4 != 0 {
-				continue // each takes seconds
-			}
-			t.Run(state+" of "+name, func(t *testing.T) {
-				t.Parallel()
-				s, _ := sweptInvoices(t, state, c.which)
-				swept, err := s.store.SweepRetained(t.Context())
-				if err != nil || len(swept) != 1 || swept[0].Refused[state] != c.left || swept[0].Rows != 10-c.left {
-					t.Errorf("swept %+v, %v, want %d rows refused with %s", swept, err, c.left, state)
-				}
-				if n := s.Int(t, "SELECT count(*) FROM invoices WHERE billing IS NOT NULL"); int64(n) != c.left {
-					t.Errorf("%d rows are not cleared, want %d", n, c.left)
-				}
-				s.is(t, "SELECT finished_at IS NOT NULL FROM oubli.retention_sweeps", "t")
-			})
+	forEveryState(t, func(t *testing.T, state string, all bool) {
+		which, left := "OLD.id = 4", int64(1)
+		if all {
+			which, left = "true", 10
 		}
-	}
+		s, _ := sweptInvoices(t, state, which)
+		swept, err := s.store.SweepRetained(t.Context())
+		if err != nil || len(swept) != 1 || swept[0].Refused[state] != left || swept[0].Rows != 10-left {
+			t.Errorf("swept %+v, %v, want %d rows refused with %s", swept, err, left, state)
+		}
+		if n := s.Int(t, "SELECT count(*) FROM invoices WHERE billing IS NOT NULL"); int64(n) != left {
+			t.Errorf("%d rows are not cleared, want %d", n, left)
+		}
+		s.is(t, "SELECT finished_at IS NOT NULL FROM oubli.retention_sweeps", "t")
+	})
 }
 
 // A server that answers and takes no writes is in an outage: no row is blamed, and

@@ -40,11 +40,9 @@ func withoutKey(environ []string) (rest []string) {
 	return rest
 }
 
-func TestEveryContenderErasesAndOubliHasTheSameEffectAsTheHandWrittenTransaction(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts a durable server and copies databases")
-	}
-	t.Parallel()
+// programOfThisTest is oubli, run from this test's own binary.
+func programOfThisTest(t *testing.T) *program {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -54,6 +52,15 @@ func TestEveryContenderErasesAndOubliHasTheSameEffectAsTheHandWrittenTransaction
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = p.close() })
+	return p
+}
+
+func TestEveryContenderErasesAndOubliHasTheSameEffectAsTheHandWrittenTransaction(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it starts a durable server and copies databases")
+	}
+	t.Parallel()
+	p := programOfThisTest(t)
 	some := regexp.MustCompile(`^(one transaction by hand|oubli, 2 slots|ON DELETE CASCADE|` +
 		`loop over clients, 1 ms away|oubli, 2 slots, beside bookings)$`)
 	s := size{clients: minClients, erase: 100, runs: 1, only: some}
@@ -107,15 +114,7 @@ func TestErasuresOfOneClientEachAreMeasuredFromThePostToTheMail(t *testing.T) {
 		t.Skip("it starts a durable server and copies databases")
 	}
 	t.Parallel()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := openProgram(t.Context(), self, asOubli+"=1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = p.close() })
+	p := programOfThisTest(t)
 	some := regexp.MustCompile(`^(loop over clients|oubli, one at a time|asynq, empty tasks)$`)
 	s := size{clients: minClients, erase: 100, runs: 1, single: true, only: some}
 	l, err := openLab(t.Context(), s, t.Output())
