@@ -21,7 +21,7 @@ type verdict struct {
 	profiles   map[int]string   // the tenant's live profiles, by slot
 	conflicts  map[string]int64 // of a merge: rows of which the target has the like, by table
 
-	leavesRows  bool // kept rows stand on profiles, so that they must not tell of one client
+	leavesRows  bool // the chunk leaves rows on profiles; their xmin must not show which were of one client
 	triggerRows bool // triggers may have written rows of tables that erasing does not change
 }
 

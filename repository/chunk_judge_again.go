@@ -28,8 +28,8 @@ var errVerdictUnsteady = &jobs.Error{Kind: jobs.Unavailable, Code: jobs.CodeCont
 // judgeAgain evaluates the guards of the clients that the chunk erases once more,
 // after everything is written, on a second connection. That connection sees what
 // others have committed and nothing of the chunk. The rows that the chunk wrote are
-// locked by it and can no longer change, and whoever adds a row with a foreign key
-// to a client waits: the second verdict is still true at the commit. If it differs
+// locked by it and can no longer change, and a session that adds a row with a foreign
+// key to a client waits: the second verdict is still true at the commit. If it differs
 // from the first, the chunk is rolled back.
 func (s *Store) judgeAgain(ctx context.Context, ch chunk, v *verdict) error {
 	if len(v.erase) == 0 || ch.claim.Terms.DryRun || !ch.judgesRows() {
@@ -80,8 +80,8 @@ func equalPointers[T any](a, b *T, equal func(a, b T) bool) bool {
 }
 
 // judgingConfig is the pool of second connections. A chunk waits for one while it
-// holds one of the first pool, so they are apart: each is held for one statement,
-// and nobody who holds one waits for another. A table that somebody wants to
+// holds one of the first pool, so it has a pool of its own: each of its connections
+// is held for one statement, and its holder waits for no other connection. A table that somebody wants to
 // alter makes the statement wait for the chunk itself, which no server can
 // detect: lock_timeout ends that.
 func judgingConfig(cfg *pgxpool.Config, o Options) *pgxpool.Config {

@@ -41,8 +41,8 @@ WHERE locktype = 'transactionid' AND transactionid = pg_current_xact_id()::xid A
 // record writes the outcomes and the progress and commits, in one round trip.
 // It says how many sessions waited for the chunk's locks just before. After the
 // commit, in the same round trip, it looks for rows that were written about the
-// erased clients meanwhile, and lists those of whom there are some. That look sees
-// what others committed until then, and if it fails, the chunk has not.
+// erased clients meanwhile, and lists these clients. It sees what others have
+// committed until then. If it fails, the chunk is committed all the same.
 func (s *Store) record(
 	ctx context.Context, conn *pgx.Conn, ch chunk, n *jobs.Claim, v *verdict,
 ) (waiting int, late []string, err error) {

@@ -204,7 +204,7 @@ func TestTheNextBatchIsOfTheSameTenantAndTheSmallJobsFirst(t *testing.T) {
 	if c := next("1"); c != nil {
 		t.Errorf("got %+v although all lanes are taken", c)
 	}
-	// Cut off from the queues, whoever is there takes what nobody can be told of.
+	// Without Redis, a worker takes tasks whose hints cannot arrive.
 	_, unheard := plant(t, db, "3", jobs.Bulk, 1)
 	db.Exec(t, "UPDATE oubli.tasks SET dispatched_at = now() WHERE id = $1", unheard[0])
 	if c, err := s.ClaimNext(t.Context(), "2", true); err != nil || c == nil || c.TaskID != unheard[0] {

@@ -57,7 +57,7 @@ func TestACrashOfTheServerLosesAChunkAndItsRecordTogether(t *testing.T) {
 	if gone := 12 - len(db.Existing(t, keys)); gone != at || at == 8 {
 		t.Errorf("%d clients are gone and %d recorded; the second chunk should have been lost", gone, at)
 	}
-	// Whoever still believes in it is stopped.
+	// The worker that still holds the old claim is stopped.
 	_, err := eventuallyErase(t, s, c, 4)
 	fenced(t, "the claim of before", err)
 	expire(t, db)

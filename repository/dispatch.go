@@ -53,7 +53,7 @@ func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
 			s.opts.Failpoint("dispatch:marked")
 			return due, nil
 		case next == roundBusy:
-			// Whoever dispatches may have begun before the caller's tasks were there.
+			// The other process may have begun before the caller's tasks were there.
 			if busy++; busy == busyTries {
 				return nil, nil
 			}

@@ -44,8 +44,8 @@ func (s *Store) smallOrLarge(v *verdict) (small, large int) {
 	return 0, n
 }
 
-// MixRows writes rows that small transactions left once more, so that whoever may
-// read system columns cannot string together the rows of one former client: one
+// MixRows writes rows that small transactions left once more, so that system columns
+// do not show which rows were of one former client: one
 // transaction writes rows of at least MixClients clients who share profiles, in
 // random order. Until there are as many the rows wait. Those of the last mixture
 // are written again with new ones, so that later clients need not wait.
@@ -70,7 +70,7 @@ func (s *Store) MixRows(ctx context.Context) error {
 	return errors.Join(err, r.end(ctx, time.Since(began)))
 }
 
-// claimMixingSQL begins a round, if there is something to mix and nobody is at it.
+// claimMixingSQL begins a round, if there is something to mix and no other worker mixes.
 const claimMixingSQL = `
 UPDATE oubli.mixing SET attempt = attempt + 1, lease_until = clock_timestamp() + $1::interval
 WHERE next_at <= now() AND (lease_until IS NULL OR lease_until < now())

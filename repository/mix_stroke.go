@@ -267,7 +267,7 @@ func (st *stroke) written(ctx context.Context, tx pgx.Tx) (map[string]written, e
 }
 
 // checkWritten refuses the tables with triggers if anything was written besides the
-// rows themselves: it would tell of the mixture, and nobody asked for it.
+// rows themselves: it could show which rows were mixed together.
 func (st *stroke) checkWritten(ctx context.Context, tx pgx.Tx, before map[string]written, wrote map[string]int64) error {
 	now, err := st.written(ctx, tx)
 	if err != nil || now == nil {

@@ -35,8 +35,8 @@ UPDATE oubli.tasks SET parked = 'time' WHERE id IN (
   LIMIT $3 FOR UPDATE SKIP LOCKED)`
 
 // parkHeldSQL parks tasks of tenants $2 whose jobs are paused or blocked, the first
-// $3 of each tenant. The jobs' rows are locked until the tasks are parked: whoever
-// lets such a job go on waits, and then finds its tasks parked.
+// $3 of each tenant. The jobs' rows are locked until the tasks are parked: a
+// transaction that lets such a job continue waits, and then finds its tasks parked.
 const parkHeldSQL = `
 WITH few AS MATERIALIZED (
   SELECT head.id, head.job_id FROM unnest($2::text[]) AS of(tenant) CROSS JOIN LATERAL (

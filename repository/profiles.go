@@ -102,8 +102,8 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 
 // newProfile inserts the profile of a slot and records it, with what its row
 // holds, in the same transaction. The record of the profile that had the slot
-// stays: rows that are retained on it are still swept, and it is nobody whom one
-// could erase.
+// stays: rows that are retained on it are still swept, and its key can never be
+// erased as a client's.
 func (s *Store) newProfile(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.Claim, slot int) (key string, err error) {
 	tenant := profileOwner(p.Map, c.TenantID)
 	var replaced int

@@ -56,8 +56,8 @@ func (s *shape) outcomes(t *testing.T, keys ...string) []string {
 	return got
 }
 
-// A trigger can make a statement do something else than it says. Whoever is
-// reported as erased is gone all the same, and the others are untouched.
+// A trigger can change what a statement does. A client who is reported as erased is
+// gone all the same, and the others are unchanged.
 func TestWhatATriggerLeavesIsNotReportedAsErased(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

@@ -15,9 +15,9 @@ import (
 // it ends, may still be in materialized views, in the planner's statistics and in
 // files on disk. A job of nil stands for a sweep.
 //
-// Of a job it also records that its rows wait to be mixed with others'. A job of
-// which a worker of an earlier version erased a part does not: nobody knows which
-// rows that worker wrote.
+// Of a job it also records that its rows wait to be mixed with others'. If a
+// worker of an earlier version erased a part of the job, it does not: the rows that
+// this worker wrote are not known.
 func recordResidue(ctx context.Context, tx pgx.Tx, job *string) error {
 	if err := markViewsStale(ctx, tx); err != nil {
 		return err

@@ -47,8 +47,8 @@ func dayOf(t *testing.T, day string) time.Time {
 	return d
 }
 
-// former is a tenant with an anonymous profile on which invoices of these days
-// stand, with whoever they were made out to. It gives the tenant's id.
+// former makes a tenant whose anonymous profile has invoices of these days, each with
+// the name to which it was made out. It returns the tenant's id.
 func former(t *testing.T, db *bookingdb.DB, country, zone string, issued ...string) string {
 	t.Helper()
 	id := db.Strings(t, `INSERT INTO studios (name, country, locale, timezone)

@@ -113,9 +113,8 @@ func (s *Store) eraseLate(ctx context.Context, p *plan.Plan, c *jobs.Claim, all 
 	return errTenantBusy
 }
 
-// eraseAtOnce erases rows about clients that the chunk has just erased, of whom
-// its last round trip found some. It is no matter if that fails: these clients are
-// looked at again.
+// eraseAtOnce erases rows about clients that the chunk has just erased; its last
+// round trip found them. If that fails, a later look erases them.
 func (s *Store) eraseAtOnce(ctx context.Context, p *plan.Plan, of *jobs.Claim, found []string) map[string]int64 {
 	if len(found) == 0 {
 		return nil

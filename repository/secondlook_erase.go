@@ -219,9 +219,8 @@ func (e *lateErasure) refusal(ctx context.Context, err error) (jobs.Exception, e
 var errKeyInUse = errors.New("a key belongs to a new client")
 
 // tryErase erases rows about these clients, proves it, and reports the rows by
-// table. A key that belongs to a new client by now is left alone: the keys in use
-// are read once more at the end, so that this sees the row of every new client of
-// whom the statements saw a row.
+// table. A key that belongs to a new client is left out. The keys in use are read
+// once more at the end: every new client whose rows the statements saw is found then.
 func (e *lateErasure) tryErase(ctx context.Context, keys []string) (map[string]int64, error) {
 	inUse, err := e.keysInUse(ctx, keys)
 	if err != nil {
@@ -282,8 +281,8 @@ func withKeys(p params, keys []string) params {
 	return p
 }
 
-// find lists those of the clients of whom there are rows, and where the last of
-// them is.
+// find lists the clients about whom there are rows, and the place of the last of
+// these rows.
 func (e *lateErasure) find(ctx context.Context, keys []string) (found []string, at plan.Place, err error) {
 	b := &pgx.Batch{}
 	if err := queue(b, forClients(e.plan, e.claim.TenantID, keys), e.plan.LateRows.Find...); err != nil {
@@ -294,7 +293,7 @@ func (e *lateErasure) find(ctx context.Context, keys []string) (found []string, 
 	return found, at, errors.Join(err, results.Close())
 }
 
-// readLate reads the clients of whom there are rows.
+// readLate reads the clients about whom there are rows.
 func readLate(results pgx.BatchResults, finds []plan.Statement) (found []string, at plan.Place, err error) {
 	for _, st := range finds {
 		rows, err := results.Query()

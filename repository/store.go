@@ -36,7 +36,7 @@ type Options struct {
 	Pause        time.Duration // between rounds of refreshing statistics, and between the first looks for late rows; 1 min
 	MailWait     time.Duration // longest wait of a mail for the first look for late rows; 15 min; negative: none
 	Window       int           // hints of one queue that wait in Redis at most; 64
-	MixClients   int           // former clients whose rows one transaction covers at least, so that they do not tell of one; jobs.MixClients
+	MixClients   int           // least number of former clients whose rows one transaction writes again; jobs.MixClients
 	// Workers wait while a replica is further behind than MaxReplicaLag, in bytes
 	// of the write-ahead log, or more than MaxActive other sessions are active in
 	// the database; 0: no limit.

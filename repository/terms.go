@@ -12,8 +12,8 @@ import (
 )
 
 // knowsTerms makes sure that the map has every activity and every guard that a
-// job names. An activity that was renamed since would count for nobody, and
-// clients who are active would be erased: the job is blocked. The map's file is read
+// job names. If an activity was renamed since, no client would
+// have it, and active clients would be erased: the job is blocked. The map's file is read
 // again first, because it may have been fixed.
 func (s *Store) knowsTerms(ctx context.Context, p *plan.Plan, t jobs.Terms) (*plan.Plan, error) {
 	err := unknownTerms(p, t)

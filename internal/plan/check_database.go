@@ -45,7 +45,7 @@ func (c *checker) coverKeyless() {
 		}
 		c.gaps.add(e.Pos, e.rel, "", fmt.Sprintf(
 			"ALTER TABLE %s ADD PRIMARY KEY (…), or create a unique index over columns that are NOT NULL", e.rel.ident()),
-			"nothing identifies its rows, so that nobody could prove what trigger %s makes of them", hooks[0])
+			"nothing identifies its rows, so that what trigger %s does to them cannot be proved", hooks[0])
 	}
 }
 

@@ -45,7 +45,8 @@ func (c *checker) checkProfile() {
 }
 
 // sameInAllTenants reports whether a column is the same in the profiles of one
-// slot in all tenants. Of an expression that calls a function nobody knows.
+// slot in all tenants. An expression that calls a function counts
+// as different.
 func (c *checker) sameInAllTenants(column string, nullsMeet bool) bool {
 	if column == c.tenant.Name {
 		return false

@@ -27,8 +27,8 @@ func (em emitter) ownedColumns() []string {
 	return columns
 }
 
-// lockClientsStatement locks the clients FOR UPDATE. Whoever writes a new
-// reference takes KEY SHARE on the client's row: either that has committed, and
+// lockClientsStatement locks the clients FOR UPDATE. A session that writes a
+// new reference takes KEY SHARE on the client's row: either that has committed, and
 // the following statements see the reference, or it waits for us and finds the
 // client gone. Clients that other transactions have locked are skipped; a later
 // chunk takes them.
@@ -47,7 +47,7 @@ func (em emitter) lockClientsStatement() Statement {
 // to the client first. A statement that waits for such a row has a snapshot from
 // before: it would take the children of a row that meanwhile belongs to somebody
 // else. Locked first, a row belongs to the client in every later snapshot, and
-// whoever adds a child to it by a foreign key waits. Owned rows are locked by the
+// a session that adds a child to it by a foreign key waits. Owned rows are locked by the
 // statement before the one that deletes them.
 func (em emitter) lockParentsStatements(which func(*entry) bool) []Statement {
 	var all []Statement

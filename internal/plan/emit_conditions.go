@@ -114,7 +114,7 @@ func (t *text) localTime(col *Column, at string) string {
 // createdSince is the condition under which a client row was created after the
 // job's list of clients was made: then somebody else has got the key of a client
 // on the list. It is empty if the map does not say when clients are created, and
-// NULL for a client of whom nobody knows.
+// NULL for a client without a date.
 //
 // A column of dates or of timestamps without time zone leaves some hours, or the
 // whole day, open. An erasure then leaves the client alone. A merge does not: it

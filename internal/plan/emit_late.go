@@ -8,12 +8,12 @@ import (
 )
 
 // LateRows is what runs for rows that were written about clients after these were
-// erased: soft references, and rows that belong to them. Whoever writes a soft
-// reference takes no lock on the client's row. Without soft references, and where
-// a client's row stays, so that it could not be told whether the client is in use
-// again, all of it is empty.
+// erased: soft references, and rows that belong to them. A session that writes
+// a soft reference does not lock the client's row. All of it is empty without soft
+// references, and where a client's row stays: then it cannot be seen whether the
+// client is in use again.
 type LateRows struct {
-	Find  []Statement // → (key) of those given of whom there are rows; each has its Place
+	Find  []Statement // → (key) of the given clients about whom there are rows; each has its Place
 	Lock  []Statement // locks the rows through which others are reached, as LockParents does
 	Erase []Statement // in order
 	Proof Proof       // of Erase
@@ -48,7 +48,7 @@ func (em emitter) lateRows() LateRows {
 	return l
 }
 
-// findLateStatement finds clients of whom there are rows. A row for which no
+// findLateStatement finds clients about whom there are rows. A row for which no
 // `where` is false counts, as in the proof: see notFalse.
 func (em emitter) findLateStatement(e *entry) Statement {
 	t, name := em.text(), em.name(e.rel)

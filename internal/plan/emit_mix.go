@@ -18,7 +18,7 @@ type MixedTable struct {
 	// each given by the ctid at its start, that transactions of $3 wrote.
 	Find string
 	// Lock → (tableoid, ctid) of the rows with a ctid of $1 that transactions of $2
-	// wrote and nobody has locked.
+	// wrote and no session has locked.
 	Lock string
 	// Rewrite changes nothing in the row of tableoid $1 and ctid $2 → (ctid).
 	Rewrite string

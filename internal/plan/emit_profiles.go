@@ -10,7 +10,7 @@ import (
 
 // liveProfilesStatement finds the profiles that can be used: their rows exist and
 // still hold what client.anonymous wrote. A row that the application has edited
-// may be a person by now.
+// may have become a person.
 func (em emitter) liveProfilesStatement() Statement {
 	t := em.text()
 	t.add("SELECT p.slot, p.client_key\n"+

@@ -102,8 +102,8 @@ func everyEntry(*entry) bool { return true }
 // entry.
 func erasedByMerge(e *entry) bool { return e.Merge == erasuremap.Delete || e.staysBehind() }
 
-// absorbStatements erase once more, rows that go through a parent also by what the
-// parent captured: the parent itself belongs to nobody by now.
+// absorbStatements erase once more. Rows below a parent are also found by the
+// parent's captured keys, because the parent no longer refers to the client.
 func (pe *proofEmitter) absorbStatements(which func(*entry) bool) []Statement {
 	var all []Statement
 	for _, e := range pe.eraseOrder {

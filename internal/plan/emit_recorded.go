@@ -106,15 +106,15 @@ func (t *text) recorded(e *entry) string {
 		idColumns(e.rel, "u.id"), t.ofRecords(e, "r"))
 }
 
-// isRecorded is the condition under which the row t, which a record names and which
-// may stand on no profile any more, is the one that was recorded: another row may
+// isRecorded is the condition under which the row t, which a record names, is the one
+// that was recorded, also when it refers to no profile any more: another row may
 // have got its key since. The day may have moved with the tenant's time zone.
 func (t *text) isRecorded(e *entry, day string) string {
 	return "(" + where(fmt.Sprintf("abs(%s - %s) <= 2", t.day(e, "t"), day), e.Where) + " OR " + t.belongs(e, "t") + ")"
 }
 
-// recordRestStatement records rows that stand on profiles and are not recorded yet:
-// those that were erased by a version that recorded nothing, or that came late.
+// recordRestStatement records rows that refer to profiles and are not recorded yet:
+// those that a version without records erased, or that came late.
 func (em emitter) recordRestStatement(e *entry) Statement {
 	t, name := em.text(), em.name(e.rel)
 	t.add("WITH %s\nINSERT INTO oubli.retained_rows (tenant_id, table_name, reference, rows, days)\n"+

@@ -113,7 +113,7 @@ func (em emitter) sweeps() []Sweep {
 }
 
 // countRecordedStatement looks up in the table only those records whose rows do not
-// stand on profiles: as a rule there are none.
+// refer to profiles: as a rule there are none.
 func (em emitter) countRecordedStatement(e *entry) Statement {
 	t := em.text()
 	owed := differs("t", t.ruleChanges("t", e.retained))

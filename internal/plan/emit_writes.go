@@ -2,8 +2,8 @@ package plan
 
 import "slices"
 
-// writesStatement counts the rows that this transaction has written, whoever asked
-// for it, by table; a partition's are its table's. A row that an UPDATE moves to
+// writesStatement counts the rows that this transaction has written, triggers
+// included, by table; a partition's are its table's. A row that an UPDATE moves to
 // another partition counts as inserted and deleted. The control tables are our own.
 func (em emitter) writesStatement() Statement {
 	t := em.text()
@@ -21,8 +21,8 @@ func (em emitter) writesStatement() Statement {
 }
 
 // insertMeanings lists the tables of the application. Rows that a trigger inserts
-// may hold what was to be erased where the map knows the table, and where nobody
-// does: it is not under ignore and has columns of free form.
+// may hold what was to be erased where the map knows the table, and where it
+// does not: the table is not under ignore and has columns of free form.
 func (em emitter) insertMeanings() map[string]InsertedRows {
 	all := map[string]InsertedRows{}
 	var triggers []string // of any table: whichever inserted the rows

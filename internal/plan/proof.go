@@ -36,13 +36,13 @@ type Capture struct {
 type InsertedRows struct {
 	Place Place
 	// Matters says that the rows may hold what was to be erased: the map knows the
-	// table, so that Absorb takes them, or nobody does, and it can hold texts.
+	// table, so that Absorb takes them, or the map does not, and it can hold texts.
 	Matters bool
 	// Moves says that rows can move to another partition and then count as inserted
 	// and deleted, instead of updated.
 	Moves bool
-	// Keyless says that the map knows the table and nothing identifies its rows: of
-	// one that a trigger updates nobody could tell where it is.
+	// Keyless says that the map knows the table and nothing identifies its rows: a
+	// row that a trigger updates cannot be found again.
 	Keyless bool
 }
 
