@@ -51,7 +51,8 @@ var rules = []rule{
 	{"internal/limit", nil, []string{"golang.org/x/time/rate"}, "it counts what callers take, and knows nothing of what that is"},
 	{"internal/tracing", nil, anything, "it knows where spans go and nothing of what they are about"},
 	{"internal/apiclient", []string{"jobs"}, none, "the client of the HTTP API speaks HTTP and the vocabulary, as any other client would"},
-	{"internal/plan", []string{"jobs", "internal/erasuremap"}, []string{"github.com/jackc/pgx/v5"},
+	{"internal/dictionary", nil, none, "it knows words and nothing of databases or maps"},
+	{"internal/plan", []string{"jobs", "internal/erasuremap", "internal/dictionary"}, []string{"github.com/jackc/pgx/v5"},
 		"plan is pure: of the driver it may use the quoting of identifiers, and nothing that connects"},
 	{"internal/pgsession", []string{"jobs", "internal/pgfault"}, []string{"github.com/jackc/pgx/v5/..."},
 		"it opens connections and knows no statement that runs on them"},
@@ -63,7 +64,7 @@ var rules = []rule{
 	{"internal/scrub", []string{
 		"jobs", "repository", "internal/schema", "internal/pgsession", "internal/pgfault", "internal/plan", "internal/erasuremap",
 	}, []string{"github.com/jackc/pgx/v5/..."}, "it goes on where the store's notes of what was erased end, and serves only the command line"},
-	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/plan"}, []string{"github.com/jackc/pgx/v5"},
+	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/dictionary", "internal/plan"}, []string{"github.com/jackc/pgx/v5"},
 		"mapinit is pure, as plan is"},
 	{"internal/schemas", nil, []string{"github.com/goccy/go-yaml/..."}, "it proves maps in tests, and product code does not use it"},
 	{"internal/generated", nil, none, "it generates databases and maps and checks from outside, without the code that it checks"},

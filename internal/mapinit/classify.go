@@ -4,14 +4,17 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oubli/oubli/internal/dictionary"
 	"github.com/oubli/oubli/internal/plan"
 )
 
-// Words in table names, singular, in English, French and German.
+// Words in table names, singular (Italian and Dutch also plural), in English, French,
+// German, Spanish, Italian and Dutch.
 var (
 	historyWords = setOf(`audit audits history histories log logs auditlog auditlogs version versions trail journal
 		changelog changes revision revisions outbox inbox queue webhook webhooks
-		historique historiques protokoll protokolle verlauf historie aenderungen`)
+		historique historiques protokoll protokolle verlauf historie aenderungen
+		historial bitacora storico cronologia geschiedenis logboek wijzigingen`)
 	satelliteWords = setOf(`note consent token device message notification preference photo picture comment review
 		document login push newsletter email phone address tag
 		file attachment waiver form response survey feedback favorite favourite cart search verification credential identity reminder sms
@@ -19,26 +22,37 @@ var (
 		passwordreset optin campaignrecipient
 		consentement jeton appareil preference adresse favori panier commentaire relance remarque mandat
 		notiz einwilligung geraet nachricht einstellung dokument adresse favorit warenkorb erinnerung benachrichtigung
-		bemerkung lastschriftmandat`)
+		bemerkung lastschriftmandat
+		nota consentimiento dispositivo mensaje preferencia direccion favorito carrito comentario recordatorio
+		consenso messaggio messaggi preferenza indirizzo indirizzi preferito carrello commento promemoria
+		notitie toestemming apparaat bericht berichten voorkeur voorkeuren adres favoriet winkelwagen opmerking herinnering`)
 	visitWords = setOf(`appointment booking participation attendance visit checkin reservation lesson class course
 		workout treatment consultation event
 		registration enrollment enrolment signup attendee waitlist waitinglist rental
 		rendezvous rdv seance cours inscription presence visite soin
-		termin buchung teilnahme anwesenheit besuch kurs stunde behandlung anmeldung belegung warteliste`)
+		termin buchung teilnahme anwesenheit besuch kurs stunde behandlung anmeldung belegung warteliste
+		cita reserva sesion clase inscripcion asistencia visita
+		appuntamento appuntamenti prenotazione prenotazioni seduta lezione lezioni iscrizione presenza
+		afspraak afspraken boeking boekingen sessie les inschrijving aanwezigheid bezoek`)
 	moneyWords = setOf(`invoice payment order sale transaction refund receipt creditnote voucher giftcard charge payout
 		ledger commission tip purchase checkout deposit
 		facture paiement commande vente remboursement avoir boncadeau encaissement acompte
-		rechnung zahlung bestellung verkauf erstattung gutschrift gutschein quittung beleg umsatz anzahlung`)
+		rechnung zahlung bestellung verkauf erstattung gutschrift gutschein quittung beleg umsatz anzahlung
+		factura pago pedido venta reembolso recibo
+		fattura fatture pagamento pagamenti ordine ordini vendita rimborso ricevuta
+		factuur facturen betaling betalingen bestelling bestellingen verkoop terugbetaling bon`)
 	contractWords = setOf(`membership subscription contract pass package plan
 		abonnement contrat forfait adhesion
 		mitgliedschaft vertrag abo`)
 	valueWords   = setOf(`voucher giftcard credit pass package wallet deposit boncadeau acompte forfait gutschein guthaben anzahlung`)
-	invoiceWords = setOf(`invoice creditnote receipt bill facture avoir rechnung gutschrift quittung beleg`)
+	invoiceWords = setOf(`invoice creditnote receipt bill facture avoir rechnung gutschrift quittung beleg
+		factura recibo fattura fatture ricevuta factuur facturen`)
 	sessionWords = setOf(`session sitzung`)
 	consentWords = setOf(`consent optin consentement einwilligung`)
 	staffWords   = setOf(`staff employee trainer teacher instructor coach practitioner provider resource personnel
-		employe salarie formateur moniteur praticien mitarbeiter trainerin lehrer therapeut angestellte`)
-	accountWords = setOf(`user account login utilisateur compte benutzer konto`)
+		employe salarie formateur moniteur praticien mitarbeiter trainerin lehrer therapeut angestellte
+		empleado profesor dipendente insegnante istruttore medewerker leraar docent`)
+	accountWords = setOf(`user account login utilisateur compte benutzer konto usuario cuenta utente utenti gebruiker gebruikers`)
 	ownedWords   = setOf(`profile person individual location place identite personne coordonnees profil`)
 	amountWords  = setOf(`amount price total subtotal cents paid fee cost tax vat net gross quantity qty montant prix tva
 		quantite ttc ht betrag preis summe mwst gebuehr menge`)
@@ -146,5 +160,5 @@ func start(r *plan.Relation) string {
 }
 
 func personalTime(list []string) bool {
-	return recognise(strings.Join(list, "_")) == birth || createdNames[strings.Join(list, "")]
+	return dictionary.Recognise(strings.Join(list, "_")) == dictionary.Birth || createdNames[strings.Join(list, "")]
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oubli/oubli/internal/dictionary"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -48,8 +49,8 @@ func (p *proposal) billed(r *plan.Relation, c *plan.Column) bool {
 		return false
 	}
 	list := words(c.Name)
-	return p.concept(r, c).personal() || recognise(c.Name) != harmless && among(list, setOf("billing billto bill recipient buyer "+
-		"customer client facturation destinataire acheteur rechnungsempfaenger empfaenger kunde"))
+	return p.concept(r, c).Personal() || dictionary.Recognise(c.Name) != dictionary.Harmless && among(list, setOf("billing billto bill "+
+		"recipient buyer customer client facturation destinataire acheteur rechnungsempfaenger empfaenger kunde"))
 }
 
 // rule proposes a rule for one column of rows that are kept.
@@ -104,7 +105,7 @@ func (p *proposal) link(e *rows, c *plan.Column) rule {
 // content proposes a rule for a column that is not a key.
 func (p *proposal) content(r *plan.Relation, c *plan.Column) rule {
 	what := p.concept(r, c)
-	about := what.personal() || what == secret || what == freeText
+	about := what.Personal() || what == dictionary.Secret || what == dictionary.FreeText
 	blank := func(value, note string) rule {
 		switch {
 		case p.unique(r, c):
@@ -122,24 +123,20 @@ func (p *proposal) content(r *plan.Relation, c *plan.Column) rule {
 			return blank(`{value: "{}"}`, "")
 		}
 		return rule{c.Name, todo, "a list of texts: keep if only the application writes it, else " + emptied(c, `{value: "{}"}`)}
-	case c.Array:
-		return rule{c.Name, keep, ""}
-	case c.Category == "S":
+	case c.Category == "S" && !c.Array:
 		return p.text(r, c, what, blank)
 	case c.Base == "json" || c.Base == "jsonb":
 		return p.json(r, c)
 	case c.Base == "inet" || c.Base == "cidr":
 		return blank(`{value: "0.0.0.0"}`, "")
-	case c.Category == "D" && what == birth:
+	case !plan.MayBePersonal(r, c):
+		return rule{c.Name, keep, ""}
+	case c.Array && about:
+		return blank(`{value: "{}"}`, "")
+	case c.Category == "D" && what == dictionary.Birth:
 		return blank("{truncate: year}", "")
-	case c.Category == "D", c.Category == "B", c.Category == "T":
-		return rule{c.Name, keep, ""}
-	case c.Category == "N" && (what == birth || what == health || what == identity || what == bank || what == phone):
+	case c.Category == "N" && about:
 		return blank("{value: 0}", "")
-	case c.Category == "E" && (what == gender || what == health):
-		return blank("", "")
-	case c.Category == "N", c.Category == "E", c.Base == "uuid":
-		return rule{c.Name, keep, ""}
 	case about:
 		return blank("", "")
 	case c.Base == "tsvector":
@@ -156,18 +153,18 @@ func emptied(c *plan.Column, value string) string {
 }
 
 // text proposes a rule for a text.
-func (p *proposal) text(r *plan.Relation, c *plan.Column, what concept, blank func(value, note string) rule) rule {
+func (p *proposal) text(r *plan.Relation, c *plan.Column, what dictionary.Concept, blank func(value, note string) rule) rule {
 	switch what {
-	case firstName, fullName:
+	case dictionary.FirstName, dictionary.FullName:
 		if p.unique(r, c) {
 			return blank("", "")
 		}
 		return rule{c.Name, "{label: unknown_client}", ""}
-	case someName:
+	case dictionary.SomeName:
 		return rule{c.Name, todo, "a person's: {label: unknown_client}; a thing's: keep"}
-	case harmless:
+	case dictionary.Harmless:
 		return rule{c.Name, keep, ""}
-	case unknown:
+	case dictionary.Unknown:
 		return rule{c.Name, todo, "keep if only the application writes it, else " + emptied(c, `{value: ""}`)}
 	}
 	return blank(`{value: ""}`, "")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/oubli/oubli/internal/dictionary"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -108,7 +109,7 @@ func Questions(cat *plan.Catalog, o Options) ([]Question, Client, error) {
 			switch {
 			case col.Base == "json" || col.Base == "jsonb":
 				if !col.Array {
-					ask(Question{Kind: AskKeys, Column: col.Name, Words: personalKeys(), Within: structuralKeys()})
+					ask(Question{Kind: AskKeys, Column: col.Name, Words: dictionary.PersonalKeys(), Within: dictionary.StructuralKeys()})
 				}
 			case isForeign(r, col.Name) || r == p.client && col.Name == p.key.Name:
 			case typeColumn(r, col) != "":

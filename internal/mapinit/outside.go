@@ -22,8 +22,7 @@ func (p *proposal) outside() []explained {
 		var found []string
 		for k := range r.Columns {
 			c := &r.Columns[k]
-			if p.concept(r, c).looksPersonal() && c.Category != "B" && !(isTime(c) && recognise(c.Name) != birth) &&
-				!isForeign(r, c.Name) && c.Name != p.key.Name {
+			if plan.LooksPersonal(r, c) && !isForeign(r, c.Name) && c.Name != p.key.Name {
 				found = append(found, c.Name)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oubli/oubli/internal/dictionary"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -82,7 +83,7 @@ func (p *proposal) needed(c *plan.Column) rule {
 		return rule{c.Name, `{value: "{}"}`, ""}
 	case c.Category == "S" && p.unique(p.client, c):
 		suffix := ""
-		if what == email {
+		if what == dictionary.Email {
 			suffix = "@invalid"
 		}
 		return p.distinct(c, suffix)
@@ -90,9 +91,9 @@ func (p *proposal) needed(c *plan.Column) rule {
 		return rule{c.Name, "{sql: gen_random_uuid()}", ""}
 	case p.unique(p.client, c):
 		return rule{c.Name, todo, c.Type + ", unique: {sql: …} with :slot"}
-	case c.Category == "S" && (what == firstName || what == fullName):
+	case c.Category == "S" && (what == dictionary.FirstName || what == dictionary.FullName):
 		return rule{c.Name, "{label: unknown_client}", ""}
-	case c.Category == "S" && what == harmless && !strings.Contains(joined(c.Name), "number"):
+	case c.Category == "S" && what == dictionary.Harmless && !strings.Contains(joined(c.Name), "number"):
 		return rule{c.Name, todo, c.Type + ": {value: …} that the application knows"}
 	case c.Category == "S":
 		return rule{c.Name, `{value: ""}`, ""}
@@ -134,7 +135,7 @@ func (p *proposal) fill() []string {
 		if c.Generated || !blank || slices.Contains(p.nameColumns(), c.Name) {
 			continue
 		}
-		personal := p.concept(p.client, c).personal() && p.concept(p.client, c) != network && !isForeign(p.client, c.Name) &&
+		personal := p.concept(p.client, c).Personal() && p.concept(p.client, c) != dictionary.Network && !isForeign(p.client, c.Name) &&
 			(isText(c) || isTime(c) || c.Category == "E") && !looksLikeReference(c.Name)
 		if owned || personal {
 			list = append(list, c.Name)

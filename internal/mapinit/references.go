@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oubli/oubli/internal/dictionary"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -47,7 +48,7 @@ func (p *proposal) named(r *plan.Relation, c *plan.Column) (own, general bool) {
 	if strings.HasSuffix(strings.Join(singular(stem), ""), strings.Join(table, "")) || last == table[len(table)-1] && len(table) == 1 {
 		return true, false
 	}
-	if !clientWords[last] || !looksLikeReference(c.Name) && last != c.Name {
+	if !dictionary.Clients[last] || !looksLikeReference(c.Name) && last != c.Name {
 		return false, false
 	}
 	// If there is a table of members, member_id refers to it.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oubli/oubli/internal/dictionary"
 	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
 )
@@ -193,11 +194,11 @@ func (p *proposal) nameColumns() []string {
 			continue
 		}
 		switch p.concept(p.client, c) {
-		case firstName:
+		case dictionary.FirstName:
 			first = append(first, c.Name)
-		case lastName:
+		case dictionary.LastName:
 			last = append(last, c.Name)
-		case fullName:
+		case dictionary.FullName:
 			full = append(full, c.Name)
 		}
 	}
@@ -209,15 +210,19 @@ func (p *proposal) nameColumns() []string {
 
 // concept returns the concept of a column of this table: "name" in the client table is
 // the name of a person, and "nom" beside "prenom" is the surname.
-func (p *proposal) concept(r *plan.Relation, c *plan.Column) concept {
-	known, bare := recognise(c.Name), joined(c.Name)
-	if known != someName || bare != "name" && bare != "nom" || r != p.client && !among(singular(words(r.Name)), persons) {
+func (p *proposal) concept(r *plan.Relation, c *plan.Column) dictionary.Concept {
+	table := r.Name
+	if r == p.client {
+		table = "client"
+	}
+	known := dictionary.RecogniseIn(table, c.Name)
+	if known != dictionary.FullName || dictionary.Recognise(c.Name) != dictionary.SomeName {
 		return known
 	}
 	for i := range r.Columns {
-		if recognise(r.Columns[i].Name) == firstName {
-			return lastName
+		if dictionary.Recognise(r.Columns[i].Name) == dictionary.FirstName {
+			return dictionary.LastName
 		}
 	}
-	return fullName
+	return dictionary.FullName
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/oubli/oubli/internal/dictionary"
 	"github.com/oubli/oubli/internal/plan"
 )
 
@@ -186,7 +187,8 @@ func (p *proposal) beside(e *rows) string {
 	var names []string
 	for i := range e.rel.Columns {
 		c := &e.rel.Columns[i]
-		if what := p.concept(e.rel, c); (what.personal() || what == freeText || what == secret) && (isText(c) || c.Array || freeForm(c)) {
+		what := p.concept(e.rel, c)
+		if (what.Personal() || what == dictionary.FreeText || what == dictionary.Secret) && (isText(c) || c.Array || freeForm(c)) {
 			names = append(names, c.Name)
 		}
 	}

@@ -1,112 +1,18 @@
 package mapinit
 
-import (
-	"strings"
-	"unicode"
-)
-
-// plainLetters replaces letters with diacritics by ASCII letters, in German as is usual
-// there: ä becomes ae.
-var plainLetters = strings.NewReplacer(
-	"ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss", "œ", "oe", "æ", "ae",
-	"à", "a", "â", "a", "á", "a", "ç", "c", "é", "e", "è", "e", "ê", "e", "ë", "e",
-	"î", "i", "ï", "i", "í", "i", "ô", "o", "ó", "o", "ù", "u", "û", "u", "ú", "u", "ÿ", "y", "ñ", "n")
-
-// words splits a name as programs write it (first_name, firstName,
-// IPAddress2, "Date de naissance") into lower-case words of plain letters.
-func words(name string) []string {
-	runes := []rune(name)
-	var list []string
-	var word []rune
-	flush := func() {
-		if len(word) > 0 {
-			list = append(list, plainLetters.Replace(strings.ToLower(string(word))))
-		}
-		word = nil
-	}
-	for i, r := range runes {
-		if !unicode.IsLetter(r) {
-			flush()
-			continue
-		}
-		if unicode.IsUpper(r) && i > 0 && unicode.IsLetter(runes[i-1]) {
-			// A word begins at the N of "firstName", and at the A of "IPAddress",
-			// which a small letter follows.
-			if !unicode.IsUpper(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]) {
-				flush()
-			}
-		}
-		word = append(word, r)
-	}
-	flush()
-	return list
-}
-
-// joined returns a name as one word, without what separates its words.
-func joined(name string) string { return strings.Join(words(name), "") }
-
-// singular guesses the singular of a table's name in English, French or German. It
-// changes only the last word.
-func singular(list []string) []string {
-	if len(list) == 0 {
-		return list
-	}
-	one := append([]string{}, list...)
-	last := one[len(one)-1]
-	switch {
-	case last == "people":
-		last = "person"
-	case strings.HasSuffix(last, "ies"):
-		last = strings.TrimSuffix(last, "ies") + "y"
-	case strings.HasSuffix(last, "sses"), strings.HasSuffix(last, "xes"), strings.HasSuffix(last, "ches"):
-		last = strings.TrimSuffix(last, "es")
-	case strings.HasSuffix(last, "ss"), strings.HasSuffix(last, "us"), strings.HasSuffix(last, "is"):
-	case strings.HasSuffix(last, "s") && len(last) > 3:
-		last = strings.TrimSuffix(last, "s")
-	case last == "kunden", last == "adressen":
-		last = strings.TrimSuffix(last, "n")
-	case last == "notizen", strings.HasSuffix(last, "ungen"), strings.HasSuffix(last, "schaften"):
-		last = strings.TrimSuffix(last, "en")
-	case germanPlurals[last]:
-		last = strings.TrimSuffix(last, "e")
-	}
-	one[len(one)-1] = last
-	return one
-}
-
-// germanPlurals are German plurals in -e that are common in table names.
-var germanPlurals = setOf("termine kurse besuche protokolle belege geraete dokumente")
-
-// among reports whether any of the words is in the set.
-func among(list []string, any wordSet) bool {
-	for _, w := range list {
-		if any[w] {
-			return true
-		}
-	}
-	return false
-}
-
-// mentions reports whether neighbouring words, written as one, are in the set:
-// check_ins mentions checkins, rendez_vous rendezvous.
-func mentions(list []string, any wordSet) bool {
-	for i := range list {
-		for j := i + 1; j <= len(list); j++ {
-			if w := strings.Join(list[i:j], ""); any[w] || any[strings.Join(singular(list[i:j]), "")] || any[singular([]string{w})[0]] {
-				return true
-			}
-		}
-	}
-	return false
-}
+import "github.com/oubli/oubli/internal/dictionary"
 
 // wordSet is a set of words as [words] gives them.
-type wordSet map[string]bool
+type wordSet = dictionary.Set
 
-func setOf(text string) wordSet {
-	set := wordSet{}
-	for _, w := range strings.Fields(text) {
-		set[w] = true
-	}
-	return set
-}
+func setOf(text string) wordSet { return dictionary.SetOf(text) }
+
+func words(name string) []string { return dictionary.Words(name) }
+
+func joined(name string) string { return dictionary.Joined(name) }
+
+func singular(list []string) []string { return dictionary.Singular(list) }
+
+func among(list []string, any wordSet) bool { return dictionary.Among(list, any) }
+
+func mentions(list []string, any wordSet) bool { return dictionary.Mentions(list, any) }

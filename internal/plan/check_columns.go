@@ -2,7 +2,6 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 
 	"github.com/oubli/oubli/internal/erasuremap"
@@ -18,21 +17,21 @@ func (c *checker) coverColumns() {
 		}
 		for i := range e.rel.Columns {
 			col := &e.rel.Columns[i]
-			if col.Name == e.Reference || e.rel.isForeign(col.Name) || !c.personal(col) || hasRule(e.allRules(), col.Name) {
+			if col.Name == e.Reference || e.rel.isForeign(col.Name) || !c.personal(e.rel, col) || hasRule(e.allRules(), col.Name) {
 				continue
 			}
-			if c.classifiedElsewhere(e, col.Name) {
+			if c.classifiedElsewhere(e, col.Name) || c.usedAsTime(e.rel, col) {
 				continue
 			}
-			c.gaps.add(e.Pos, e.rel, col.Name, fmt.Sprintf("under columns: %s: null, or %s: keep", col.Name, col.Name),
+			c.gaps.add(e.Pos, e.rel, col.Name, fmt.Sprintf("under columns: %s: %s, or %s: keep", col.Name, emptied(e.rel, col), col.Name),
 				"a column of type %s of rows that are kept, not classified", col.Type)
 		}
 	}
 	if c.m.Client.Erase == erasuremap.Anonymize {
 		for i := range c.client.Columns {
 			col := &c.client.Columns[i]
-			if c.personal(col) && !hasRule(c.clientRules, col.Name) && col.Name != c.m.Client.Key && col.Name != c.m.Client.Tenant {
-				c.gaps.add(c.m.Client.Pos, c.client, col.Name, fmt.Sprintf("under client.columns: %s: null", col.Name),
+			if c.personal(c.client, col) && !hasRule(c.clientRules, col.Name) && col.Name != c.m.Client.Key && col.Name != c.m.Client.Tenant {
+				c.gaps.add(c.m.Client.Pos, c.client, col.Name, fmt.Sprintf("under client.columns: %s: %s", col.Name, emptied(c.client, col)),
 					"a column of type %s of the client's kept row, not classified", col.Type)
 			}
 		}
@@ -53,28 +52,43 @@ func (c *checker) classifiedElsewhere(e *entry, column string) bool {
 	})
 }
 
-// freeForm are base types that can hold any content, in addition to the category
-// of strings and to types of extensions.
-var freeForm = []string{"oid", "bytea", "xml", "json", "jsonb"}
-
-// harmless are base types of category U that hold no personal data.
-var harmless = []string{"uuid", "pg_lsn", "pg_snapshot", "txid_snapshot", "tsquery"}
-
-// personalName matches names of columns that hold personal data whatever their
-// type.
-var personalName = regexp.MustCompile(`(^|_)(born|dob|tel|mobile|handy|fax|e?mail|iban|bic|ip|ssn|passport|gender|sex|` +
-	`postcode|zip|plz|latitude|longitude|lat|lng|naissance|geboren)($|_)|` +
-	`birth|phone|email|telefon|geburt|nascita|nacimiento|geboorte`)
-
-// personal reports whether a column may hold personal data: its type is of free
-// form (categories S strings, C composites, G geometry, I networks, U others), or
-// its name says so.
-func (c *checker) personal(col *Column) bool {
-	switch {
-	case slices.Contains(freeForm, col.Base), slices.Contains([]string{"S", "C", "G", "I"}, col.Category):
-		return true
-	case col.Category == "U" && !slices.Contains(harmless, col.Base):
-		return true
+// personal reports whether a column of rows that are kept needs a rule.
+func (c *checker) personal(r *Relation, col *Column) bool {
+	if c.tenant != nil && col.Name == c.tenant.Name && col.Category != "S" {
+		return false
 	}
-	return col.Category != "B" && personalName.MatchString(snake(col.Name)) || c.looksLikeReference(col)
+	if col.Category != "S" && c.polymorphic(r, col) && !c.looksLikeReference(col) {
+		return false // a warning names the pair
+	}
+	return MayBePersonal(r, col) || c.looksLikeReference(col)
+}
+
+// usedAsTime reports whether the map uses the column as the time of an activity, or
+// as the day from which a retention counts. Then it is a time of the application.
+func (c *checker) usedAsTime(r *Relation, col *Column) bool {
+	at := func(a activity) bool { return a.rel == r && a.at == col }
+	since := func(e *entry) bool { return e.rel == r && e.since == col }
+	return slices.ContainsFunc(c.activity, at) || slices.ContainsFunc(c.entries, since)
+}
+
+// emptied is a rule that the column can take and that leaves nothing of its value.
+func emptied(r *Relation, col *Column) string {
+	unique := slices.ContainsFunc(r.Indexes, func(x Index) bool { return x.Unique && x.has(col.Name) })
+	switch {
+	case !col.NotNull:
+		return "null"
+	case unique:
+		return `{sql: "…"}`
+	case col.Array:
+		return `{value: "{}"}`
+	case col.text(), col.Base == "bytea":
+		return `{value: ""}`
+	case col.json():
+		return `{value: "{}"}`
+	case col.Category == "N":
+		return "{value: 0}"
+	case col.moment():
+		return "{truncate: year}"
+	}
+	return "{value: …}"
 }

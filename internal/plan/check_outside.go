@@ -2,9 +2,10 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/oubli/oubli/internal/dictionary"
 )
 
 // coverOutside records a gap for every table that the map does not mention and
@@ -52,28 +53,19 @@ func (c *checker) suspectColumns(r *Relation) (references, persons []string) {
 		case r.isForeign(col.Name):
 		case c.looksLikeReference(col), c.polymorphic(r, col):
 			references = append(references, col.Name)
-		case personName.MatchString(snake(col.Name)) && (col.Category == "S" || col.Category == "U" || col.moment()):
+		case LooksPersonal(r, col):
 			persons = append(persons, col.Name)
 		}
 	}
 	return references, persons
 }
 
-// personName matches whole column names that can only mean personal data.
-var personName = regexp.MustCompile(`^((\w+_)?(e_?mail|email_address|e_mail_address|phone|phone_number|telephone|telefon|` +
-	`mobile|mobile_number|iban|first_?name|last_?name|surname|family_name|given_name|vorname|nachname|prenom|` +
-	`birth_?date|birth_?day|date_of_birth|dob|born_on|date_naissance|geburtsdatum|passport_number|social_security_number))$`)
-
-// clientName matches names of columns that hold a client.
-var clientName = regexp.MustCompile(`^(client|customer|patient|guest|attendee|member|contact|person)s?$|` +
-	`(^|_)(client|customer|patient|guest|attendee|member|contact|person)s?_?(id|ids|uuid|guid|ref|no|number|key)$`)
-
 // looksLikeReference reports whether a column is named like a reference to a
 // client and could hold a client's key.
 func (c *checker) looksLikeReference(col *Column) bool {
 	name := snake(col.Name)
 	own := singular(snake(c.client.Name))
-	named := clientName.MatchString(name) || name == own ||
+	named := dictionary.NamesClient(col.Name) || name == own ||
 		strings.HasSuffix("_"+name, "_"+own+"_"+snake(c.m.Client.Key)) || strings.HasSuffix("_"+name, "_"+own+"_id")
 	return named && c.couldHoldKey(col)
 }
