@@ -145,7 +145,7 @@ func TestRowsWithoutAPrimaryKeyGetDifferentProfiles(t *testing.T) {
 	t.Parallel()
 	s := newShape(t, noTenant+`tables:
   - {table: entries, reference: client_id, erase: reassign}
-  - {table: stamps, reference: client_id, erase: reassign}
+  - {table: stamps, reference: client_id, erase: reassign, columns: {card: keep}}
 `, noTenantSQL+`
 CREATE TABLE entries (day date, client_id bigint REFERENCES clients, n integer, UNIQUE (day, client_id)) PARTITION BY RANGE (day);
 CREATE TABLE entries_a PARTITION OF entries FOR VALUES FROM ('2025-01-01') TO ('2025-07-01');

@@ -18,7 +18,7 @@ func IsMeasure(name string) bool {
 		return true
 	}
 	first, last := list[0], list[len(list)-1]
-	if measures[last] || measures[first] {
+	if measures[last] || measures[first] || documents[last] {
 		return true
 	}
 	if !ordinals[last] {
