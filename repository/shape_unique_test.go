@@ -54,7 +54,8 @@ WHERE session = 7 OR n > 3`)
 
 func TestAProfileThatTheApplicationDeletedIsMadeAgain(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, classMap, classSQL+"INSERT INTO participations (session_id, client_id) SELECT n % 2, n FROM generate_series(1, 8) AS n")
+	s := newShape(t, classMap, classSQL+
+		"INSERT INTO participations (session_id, client_id) SELECT n % 2, n FROM generate_series(1, 8) AS n")
 	s.eraseAll(t, "1", "1", "3", "5")
 	s.Exec(t, "DELETE FROM participations WHERE client_id = (SELECT client_key::bigint FROM oubli.anonymous_profiles WHERE slot = 1)")
 	s.Exec(t, "DELETE FROM clients WHERE id = (SELECT client_key::bigint FROM oubli.anonymous_profiles WHERE slot = 1)")

@@ -63,8 +63,10 @@ var rules = []rule{
 	}, []string{"github.com/jackc/pgx/v5/..."}, "it reads somebody's database and knows nothing of the control tables"},
 	{"internal/scrub", []string{
 		"jobs", "repository", "internal/schema", "internal/pgsession", "internal/pgfault", "internal/plan", "internal/erasuremap",
-	}, []string{"github.com/jackc/pgx/v5/..."}, "it goes on where the store's notes of what was erased end, and serves only the command line"},
-	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/dictionary", "internal/plan"}, []string{"github.com/jackc/pgx/v5"},
+	}, []string{"github.com/jackc/pgx/v5/..."},
+		"it goes on where the store's notes of what was erased end, and serves only the command line"},
+	{"internal/mapinit", []string{"jobs", "internal/erasuremap", "internal/dictionary", "internal/plan"},
+		[]string{"github.com/jackc/pgx/v5"},
 		"mapinit is pure, as plan is"},
 	{"internal/schemas", nil, []string{"github.com/goccy/go-yaml/..."}, "it proves maps in tests, and product code does not use it"},
 	{"internal/generated", nil, none, "it generates databases and maps and checks from outside, without the code that it checks"},

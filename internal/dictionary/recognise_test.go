@@ -23,7 +23,8 @@ func TestWordsAreFoundInEveryStyleOfName(t *testing.T) {
 func TestPersonalNamesAreRecognisedInSixLanguages(t *testing.T) {
 	t.Parallel()
 	for want, names := range map[Concept]string{
-		FirstName: "first_name firstName given_name GivenName fname middle_name prenom prénom Prenoms vorname Vorname rufname billing_first_name",
+		FirstName: "first_name firstName given_name GivenName fname middle_name prenom prénom Prenoms " +
+			"vorname Vorname rufname billing_first_name",
 		LastName:  "last_name lastname surname FamilyName maiden_name nom_de_famille nomDeFamille nachname Familienname geburtsname",
 		FullName: "full_name displayName client_name customerName guest_name billing_name nom_client nom_du_client nomComplet " +
 			"kundenname Kundenname anzeigename recipient destinataire author",
@@ -43,7 +44,8 @@ func TestPersonalNamesAreRecognisedInSixLanguages(t *testing.T) {
 		Social:   "instagram facebook linkedin website",
 		Login:    "username login handle identifiant pseudo benutzername",
 		Secret:   "password password_digest encrypted_password reset_token accessToken mot_de_passe passwort",
-		FreeText: "note notes comment internal_comment body message remarque commentaire Bemerkung notiz kommentar subject reason status_text",
+		FreeText: "note notes comment internal_comment body message remarque commentaire Bemerkung notiz kommentar " +
+			"subject reason status_text",
 		SomeName: "name nom service_name Bezeichnung group_name",
 		Harmless: "status state note_type messageType payment_status currency locale statut devise nummer währung country " +
 			"session_type statut_paiement numero_facture",

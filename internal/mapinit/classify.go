@@ -152,7 +152,10 @@ func start(r *plan.Relation) string {
 	for i := range r.Columns {
 		c := &r.Columns[i]
 		list := words(c.Name)
-		if len(list) > 0 && isTime(c) && (startWords[list[0]] && list[0] != "date" || startWords[list[len(list)-1]] && !personalTime(list)) {
+		if len(list) == 0 || !isTime(c) {
+			continue
+		}
+		if startWords[list[0]] && list[0] != "date" || startWords[list[len(list)-1]] && !personalTime(list) {
 			return c.Name
 		}
 	}

@@ -149,7 +149,8 @@ func (p *proposal) findKey() error {
 		return fmt.Errorf("the key of %s has %d columns, %s: name the one of the tenant with --tenant-column",
 			p.name(p.client), len(p.client.PrimaryKey), strings.Join(p.client.PrimaryKey, ", "))
 	}
-	return errors.New(p.name(p.client) + " has no primary key: clients are identified by one column of type int, bigint, uuid, text or citext")
+	return errors.New(p.name(p.client) + " has no primary key: clients are identified by " +
+		"one column of type int, bigint, uuid, text or citext")
 }
 
 func (p *proposal) parent(fk plan.ForeignKey) *plan.Relation {

@@ -30,8 +30,12 @@ func (c *checker) coverColumns() {
 	if c.m.Client.Erase == erasuremap.Anonymize {
 		for i := range c.client.Columns {
 			col := &c.client.Columns[i]
-			if c.personal(c.client, col) && !hasRule(c.clientRules, col.Name) && col.Name != c.m.Client.Key && col.Name != c.m.Client.Tenant {
-				c.gaps.add(c.m.Client.Pos, c.client, col.Name, fmt.Sprintf("under client.columns: %s: %s", col.Name, emptied(c.client, col)),
+			if hasRule(c.clientRules, col.Name) || col.Name == c.m.Client.Key || col.Name == c.m.Client.Tenant {
+				continue
+			}
+			if c.personal(c.client, col) {
+				fix := fmt.Sprintf("under client.columns: %s: %s", col.Name, emptied(c.client, col))
+				c.gaps.add(c.m.Client.Pos, c.client, col.Name, fix,
 					"a column of type %s of the client's kept row, not classified", col.Type)
 			}
 		}

@@ -29,7 +29,8 @@ func (c *checker) coverOutside() {
 			c.gaps.add(c.m.Client.Pos, r, references[0], "under tables: "+entry+", or "+ignore,
 				"outside of the map, and %s looks like a reference to a client", strings.Join(references, ", "))
 		case len(persons) > 0:
-			c.gaps.add(c.m.Client.Pos, r, persons[0], ignore, "outside of the map, and %s looks like personal data", strings.Join(persons, ", "))
+			c.gaps.add(c.m.Client.Pos, r, persons[0], ignore,
+				"outside of the map, and %s looks like personal data", strings.Join(persons, ", "))
 		}
 	}
 }

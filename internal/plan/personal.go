@@ -49,7 +49,8 @@ func LooksPersonal(r *Relation, col *Column) bool {
 	case "D":
 		return concept == dictionary.Birth
 	case "N":
-		return (concept == dictionary.Phone || concept == dictionary.Bank || concept == dictionary.Identity) && !dictionary.IsMeasure(col.Name)
+		numbers := []dictionary.Concept{dictionary.Phone, dictionary.Bank, dictionary.Identity}
+		return slices.Contains(numbers, concept) && !dictionary.IsMeasure(col.Name)
 	}
 	return false
 }
