@@ -25,7 +25,7 @@ func TestPersonalNamesAreRecognisedInSixLanguages(t *testing.T) {
 	for want, names := range map[Concept]string{
 		FirstName: "first_name firstName given_name GivenName fname middle_name prenom prénom Prenoms " +
 			"vorname Vorname rufname billing_first_name",
-		LastName:  "last_name lastname surname FamilyName maiden_name nom_de_famille nomDeFamille nachname Familienname geburtsname",
+		LastName: "last_name lastname surname FamilyName maiden_name nom_de_famille nomDeFamille nachname Familienname geburtsname",
 		FullName: "full_name displayName client_name customerName guest_name billing_name nom_client nom_du_client nomComplet " +
 			"kundenname Kundenname anzeigename recipient destinataire author",
 		Email: "email e_mail Email emailAddress billing_email contact_mail courriel adresse_email E-Mail emailadresse",
