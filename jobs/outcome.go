@@ -86,7 +86,7 @@ func (c *Counts) Add(o Outcome, n int) {
 
 // Exception is one client whose outcome is other than erased.
 type Exception struct {
-	ClientID      string  `json:"client_id"`
+	ClientID      string  `json:"client_id" doc:"Empty once the keys of the job were removed, because they are personal"`
 	Outcome       Outcome `json:"outcome" enum:"erased_retained,skipped,failed,not_found"`
 	Code          string  `json:"code" doc:"The reason: the name of a guard, recent_activity, anonymous_profile, key_reused, not_found, retained, not_erased, or SQLSTATE and constraint of a database error"`
 	RetainedUntil *Date   `json:"retained_until" doc:"Last day on which data of this client is kept by law"`

@@ -111,6 +111,13 @@ func (s *Store) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (j
 		case noPlan != nil:
 			return noPlan
 		}
+		var emptied bool
+		if err := tx.QueryRow(ctx, "SELECT keys_emptied_at IS NOT NULL FROM oubli.jobs WHERE id = $1", id).Scan(&emptied); err != nil {
+			return err
+		}
+		if emptied {
+			return keysEmptied()
+		}
 		rows, err := tx.Query(ctx, "SELECT client_id FROM oubli.exceptions WHERE job_id = $1 AND outcome IN ('failed', 'skipped')", id)
 		if err != nil {
 			return err

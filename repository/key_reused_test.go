@@ -13,6 +13,7 @@ const (
 	loginsMap = `client:
   table: members
   key: login
+  key_is_personal: true
   erase: delete
   created_at: created_at
   anonymous: {login: {sql: "'anon-' || :slot"}, name: {value: x}}

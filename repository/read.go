@@ -3,6 +3,7 @@ package repository
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -165,7 +166,13 @@ func (s *Store) Exceptions(ctx context.Context, f jobs.ExceptionFilter) (jobs.Li
 	if err != nil {
 		return jobs.List[jobs.Exception]{}, pgfault.Wrap("list exceptions", err)
 	}
-	return page(items, f.Limit, func(e jobs.Exception) string { return encryptCursor(secret, e.ClientID) }), nil
+	l := page(items, f.Limit, func(e jobs.Exception) string { return encryptCursor(secret, e.ClientID) })
+	for i, e := range l.Items {
+		if strings.HasPrefix(e.ClientID, emptiedKey) {
+			l.Items[i].ClientID = ""
+		}
+	}
+	return l, nil
 }
 
 // page removes the extra item that was read to know whether more follow.

@@ -70,9 +70,13 @@ type Tenant struct {
 
 // Client is the table of clients, with the rules for a client's own row.
 type Client struct {
-	Pos       Pos
-	Table     Name
-	Key       string
+	Pos   Pos
+	Table Name
+	Key   string
+	// KeyIsPersonal says that the key itself is personal data, such as an e-mail
+	// address, so that it must not stay with jobs.
+	KeyIsPersonal bool
+
 	Tenant    string // column; empty when the map has no tenant
 	CreatedAt string // column; empty: none
 	Name      []string

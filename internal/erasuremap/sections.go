@@ -51,9 +51,12 @@ func (d *draft) readClient(r *reader, v value) {
 	}
 	d.client = f
 	d.Client = Client{
-		Pos:       f.pos,
-		Table:     r.name(f.need("table")),
-		Key:       r.column(f.need("key")),
+		Pos:   f.pos,
+		Table: r.name(f.need("table")),
+		Key:   r.column(f.need("key")),
+
+		KeyIsPersonal: r.flag(f.take("key_is_personal")),
+
 		Tenant:    r.column(f.take("tenant")),
 		CreatedAt: r.column(f.take("created_at")),
 		Name:      r.columns(f.take("name")),

@@ -34,7 +34,7 @@ func (a *api) erasureSteps() {
 		description: "Creates a new job for the clients that failed or were skipped in a job that has ended. All guards apply again. " +
 			"A job is retried once: repeating the request returns the same new job.",
 		who: admins, status: http.StatusAccepted,
-		codes: []string{"not_found", "wrong_state", "nothing_to_retry"},
+		codes: []string{"not_found", "wrong_state", "nothing_to_retry", "keys_emptied"},
 	}, a.retryErasure)
 }
 

@@ -61,6 +61,7 @@ var codes = map[string]code{
 	"selection_used":    {kind: jobs.Conflict, meaning: "The selection has been used for an erasure; make a new one."},
 	"selection_expired": {kind: jobs.Conflict, meaning: "The selection has expired; make a new one."},
 	"wrong_state":       {kind: jobs.Conflict, meaning: "The state of the job does not allow this; the detail names the state."},
+	"keys_emptied":      {kind: jobs.Conflict, meaning: "The keys of the job's clients are personal and were removed: name the clients in a new request."},
 	"nothing_to_retry":  {kind: jobs.Conflict, meaning: "No client of the job failed or was skipped."},
 	"body_too_large":    {kind: jobs.TooLarge, meaning: "The body is larger than this route accepts."},
 	"unsupported_media_type": {kind: jobs.Malformed, status: http.StatusUnsupportedMediaType,

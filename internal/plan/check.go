@@ -23,7 +23,7 @@ func check(md *model) Gaps {
 	c := &checker{model: md}
 	for _, step := range []func(){
 		// What the map names can take what the map asks of it.
-		c.checkKeyIsUnique, c.checkClientColumns, c.checkEntryColumns, c.checkGuardsAndActivity,
+		c.checkKeyIsUnique, c.checkKeyIsPersonal, c.checkClientColumns, c.checkEntryColumns, c.checkGuardsAndActivity,
 		c.checkTwice, c.checkActions, c.checkRetention, c.checkUniqueness, c.checkReferences, c.checkProfile, c.checkSlots,
 		// The map names all that there is to name.
 		c.coverForeignKeys, c.coverColumns, c.coverTriggers, c.coverKeyless, c.coverRowSecurity, c.coverDetaching, c.coverViews, c.coverOutside,

@@ -1,6 +1,9 @@
 package plan
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+)
 
 func (c *checker) checkKeyType() {
 	if c.key != nil && keyKind(c.key) == "" {
@@ -39,6 +42,20 @@ func (c *checker) checkCalendar() {
 		if col := c.tenantTable.Column(part.name); col != nil && !part.fits(col) {
 			c.gaps.add(m.Pos, c.tenantTable, col.Name, "name "+part.want, "its type %s cannot hold that", col.Type)
 		}
+	}
+}
+
+// personalKey matches names of columns whose values name a person, beyond those of
+// personalName.
+var personalKey = regexp.MustCompile(`(^|_)(name|login|user_?name|nick|nickname|nom|vorname|nachname|nombre|nome|naam)($|_)`)
+
+// checkKeyIsPersonal refuses a key that looks like personal data unless the map
+// says that it is: the keys of erased clients stay with their jobs.
+func (c *checker) checkKeyIsPersonal() {
+	name := snake(c.key.Name)
+	if !c.m.Client.KeyIsPersonal && (personalName.MatchString(name) || personalKey.MatchString(name)) {
+		c.gaps.add(c.m.Client.Pos, c.client, c.key.Name, "under client: key_is_personal: true",
+			"the key looks like personal data, and jobs keep the keys of whom they erased")
 	}
 }
 
