@@ -91,6 +91,7 @@ type Claim struct {
 	Trace string
 
 	// For a batch or a merge. A merge has no lane.
+	Lanes    int // how many lanes there are
 	Lane     int // decides which anonymous profiles this batch uses, from 1; 0: all
 	Keys     []string
 	Position int // number of clients that have an outcome
@@ -115,15 +116,19 @@ func (c *Claim) Left() int { return len(c.Keys) - c.Position }
 
 // Terms are the parameters of a job, for each of its clients.
 type Terms struct {
-	Cutoff     *time.Time // skip clients who were active since then
-	Listed     time.Time  // when the list of clients was made; a client created later is not meant, even if it has a key of the list
-	Activities []string   // kinds of activity that count; none: all
-	Override   []string   // guards to ignore
-	Country    string     // of the tenant; decides how long the law keeps data
-	Locale     string     // of the tenant; decides the language of labels
-	DryRun     bool       // roll every chunk back
-	Merge      *MergeTerms
-	Law        *Law // nil: not read yet
+	Cutoff    *time.Time // skip clients who were active since then
+	Listed    time.Time  // when the list of clients was made; a client created later is not meant, even if it has a key of the list
+	Requested int        // clients of the job
+	// ProfilesCounted says that the job needs no more anonymous profiles than the map
+	// allows, as was found before its first chunk.
+	ProfilesCounted bool
+	Activities      []string // kinds of activity that count; none: all
+	Override        []string // guards to ignore
+	Country         string   // of the tenant; decides how long the law keeps data
+	Locale          string   // of the tenant; decides the language of labels
+	DryRun          bool     // roll every chunk back
+	Merge           *MergeTerms
+	Law             *Law // nil: not read yet
 }
 
 // Chunk is the result of one transaction.

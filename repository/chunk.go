@@ -39,10 +39,19 @@ func (s *Store) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chun
 		if err != nil {
 			return jobs.Chunk{}, err
 		}
+		switch err := s.countProfiles(ctx, p, c); {
+		case errors.Is(err, errStalePlan):
+			if _, err := s.covered(ctx); err != nil {
+				return jobs.Chunk{}, err
+			}
+			continue
+		case err != nil:
+			return jobs.Chunk{}, err
+		}
 		done, late, err := s.tryChunk(ctx, p, c, nextKeys(c, n))
 		switch missing, need := errors.AsType[*needProfiles](err); {
 		case need:
-			if err := s.makeProfiles(ctx, p, c, missing.slots); err != nil {
+			if err := s.makeProfiles(ctx, p, c, missing.slots); err != nil && !errors.Is(err, errStalePlan) {
 				return jobs.Chunk{}, profileTrouble(err)
 			}
 			continue

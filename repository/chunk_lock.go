@@ -23,7 +23,9 @@ const lockTenantSQL = "SELECT pg_advisory_xact_lock(" + tenantLock + ")"
 // chooses a lane that no running task has, by the map as it is then and by the
 // rows of tasks. This lock holds whatever they say: no two transactions use the
 // profiles of one lane at the same time.
-const lockLaneSQL = "SELECT pg_advisory_xact_lock_shared(" + tenantLock + "), " +
+//
+// It also keeps the number of lanes as it is.
+const lockLaneSQL = "SELECT pg_advisory_xact_lock_shared(" + lanesLock + "), pg_advisory_xact_lock_shared(" + tenantLock + "), " +
 	"pg_advisory_xact_lock(hashtextextended('oubli:lane:' || $2::int || ':' || $1::text, 0))"
 
 // fenceSQL locks the task's row if the task is still the caller's and stands

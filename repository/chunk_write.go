@@ -19,18 +19,19 @@ func (s *Store) withProfiles(ctx context.Context, conn *pgx.Conn, ch chunk, v *v
 	if ch.usesSharedProfile && len(v.erase) > 0 && v.profiles[1] == "" {
 		return nil, &needProfiles{[]int{1}}
 	}
-	lane := s.lane(v.profiles, ch.claim.Lane)
+	own := s.laneOf(ch.claim)
+	lane := own.keys(v.profiles)
 	if len(lane) == 0 && len(v.erase) > 0 && ch.claim.Terms.Merge == nil {
 		// Count before a lane's first chunk: a chunk that finds too few profiles is
 		// rolled back.
 		n, err := profilesWanted(ctx, conn, ch.plan, profileCountParams{ch.clients(v.erase), lane})
 		if err != nil || n > 0 {
-			return nil, cmp.Or[error](err, &needProfiles{s.moreSlots(0, ch.claim.Lane)})
+			return nil, cmp.Or[error](err, &needProfiles{own.more(v.profiles)})
 		}
 	}
 	rows, err := runPlan(ctx, conn, ch.plan, ch.changes(v, v.profiles[1], lane))
 	if pgfault.Is(err, needProfilesState) {
-		return nil, &needProfiles{s.moreSlots(len(lane), ch.claim.Lane)}
+		return nil, &needProfiles{own.more(v.profiles)}
 	}
 	return rows, err
 }

@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,7 +24,13 @@ func (s *Store) Claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 	// Two claims can choose the same lane at the same moment. A unique index lets
 	// one of them succeed; the other tries again, at most once for each lane.
 	for try := 0; ; try++ {
-		claim, err := s.claim(ctx, taskID)
+		claim, err := s.claim(ctx, taskID, false)
+		if errors.Is(err, errOtherLanes) {
+			if err := s.changeLanes(ctx); err != nil {
+				return nil, err
+			}
+			claim, err = s.claim(ctx, taskID, true)
+		}
 		if e, ok := errors.AsType[*jobs.Error](err); ok && e.Code == laneTaken && try <= s.opts.Lanes {
 			continue
 		}
@@ -33,15 +40,24 @@ func (s *Store) Claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 
 const laneTaken = "23505:tasks_lane"
 
-func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
+func (s *Store) claim(ctx context.Context, taskID string, anyLanes bool) (*jobs.Claim, error) {
 	var c *jobs.Claim
-	err := s.idTx(ctx, "claim task", func(tx pgx.Tx) error {
+	var otherLanes bool
+	err := s.idTx(ctx, "claim task", func(tx pgx.Tx) (err error) {
 		claim := &jobs.Claim{TaskID: taskID}
 		var until *time.Time
 		var mail []byte
 		var deferred *time.Duration
 		k := &claim.Counts
-		err := tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes, s.sharedOwner(), s.opts.MailLease).Scan(
+		if claim.Lanes, err = readLanes(ctx, tx); err != nil {
+			return err
+		}
+		if claim.Lanes != s.opts.Lanes && !anyLanes {
+			otherLanes = true
+			return nil
+		}
+		claim.Lanes = cmp.Or(claim.Lanes, s.opts.Lanes)
+		err = tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, claim.Lanes, s.sharedOwner(), s.opts.MailLease).Scan(
 			&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
 			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail,
@@ -66,6 +82,9 @@ func (s *Store) claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
 		c = claim
 		return s.startJob(ctx, tx, claim)
 	})
+	if otherLanes {
+		return nil, errOtherLanes
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -96,9 +115,9 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	}
 	t := &c.Terms
 	return tx.QueryRow(ctx, `
-		SELECT cutoff, coalesce(listed_at, created_at), activities, override, country, tenant_locale, dry_run, merge, traceparent
+		SELECT cutoff, coalesce(listed_at, created_at), profiles_counted_at IS NOT NULL, requested, activities, override, country, tenant_locale, dry_run, merge, traceparent
 		FROM oubli.jobs WHERE id = $1`, c.JobID).
-		Scan(&t.Cutoff, &t.Listed, &t.Activities, &t.Override, &t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
+		Scan(&t.Cutoff, &t.Listed, &t.ProfilesCounted, &t.Requested, &t.Activities, &t.Override, &t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
 }
 
 // Yield gives a task back, with its progress, if a task of another tenant or

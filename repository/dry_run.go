@@ -16,16 +16,16 @@ func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict
 	if len(v.erase) == 0 {
 		return runPlan(ctx, conn, ch.plan, ch.changes(v, "", nil))
 	}
-	var lane []string
+	own, profiles := s.laneOf(ch.claim), v.profiles
 	var wanted []int
 	if ch.usesSharedProfile {
 		wanted = []int{1}
 	}
-	for ; ; wanted = append(wanted, s.moreSlots(len(lane), ch.claim.Lane)...) {
+	for ; ; wanted = append(wanted, own.more(profiles)...) {
 		if _, err := conn.Exec(ctx, "savepoint dry_run"); err != nil {
 			return nil, err
 		}
-		profiles := maps.Clone(v.profiles)
+		profiles = maps.Clone(v.profiles)
 		for _, slot := range wanted {
 			if profiles[slot] != "" {
 				continue
@@ -36,8 +36,7 @@ func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict
 			}
 			profiles[slot] = key
 		}
-		lane = s.lane(profiles, ch.claim.Lane)
-		rows, err := runPlan(ctx, conn, ch.plan, ch.changes(v, profiles[1], lane))
+		rows, err := runPlan(ctx, conn, ch.plan, ch.changes(v, profiles[1], own.keys(profiles)))
 		if err != nil && !pgfault.Is(err, needProfilesState) {
 			return nil, err
 		}

@@ -157,6 +157,20 @@ func (n profileCountParams) value(a plan.Arg) (any, error) {
 	return n.clientParams.value(a)
 }
 
+// jobProfileParams are for statements that count how many profiles the clients need
+// that a job has left.
+type jobProfileParams struct {
+	profileCountParams
+	job string
+}
+
+func (j jobProfileParams) value(a plan.Arg) (any, error) {
+	if a.Kind == plan.ArgJob {
+		return j.job, nil
+	}
+	return j.profileCountParams.value(a)
+}
+
 // judgeParams are for statements that lock a chunk's clients and evaluate their
 // guards.
 type judgeParams struct {

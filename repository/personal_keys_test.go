@@ -58,6 +58,9 @@ func TestPersonalKeysAreEmptiedWhenTheJobNeedsThemNoMore(t *testing.T) {
 		if err := s.store.Tidy(t.Context()); err != nil {
 			t.Fatal(err)
 		}
+		if _, err := s.store.SweepRetained(t.Context()); err != nil {
+			t.Fatal(err)
+		}
 		if found := s.everywhere(t, "mail.example"); len(found) > 0 != kept {
 			t.Errorf("%s, in the control tables:\n%s", when, strings.Join(found, "\n"))
 		}

@@ -1,8 +1,11 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -18,50 +21,81 @@ const needProfilesState = "OB001"
 // keeps rows apart, lane l of n takes slots l, l+n, l+2n …, so that batches
 // side by side never meet on one unique key.
 
-// slot is the n-th slot of a lane, from 0. A merge and a second look have the
-// tenant to themselves and take them all.
-func (s *Store) slot(lane, n int) int {
-	if lane == 0 {
-		return 1 + n
+// lane is the share of a tenant's profiles that one task may use. The zero lane
+// are all of them: a merge and a second look have the tenant to themselves.
+type lane struct{ number, of int }
+
+// laneOf is the lane of a claim.
+func (s *Store) laneOf(c *jobs.Claim) lane {
+	if c.Lane == 0 {
+		return lane{}
 	}
-	return lane + n*s.opts.Lanes
+	return lane{c.Lane, cmp.Or(c.Lanes, s.opts.Lanes)}
 }
 
-// lane lists the keys of the profiles that a lane owns, by slot, up to the
-// first that is missing.
-func (s *Store) lane(profiles map[int]string, lane int) []string {
+// slot is the n-th slot of the lane, from 0.
+func (l lane) slot(n int) int {
+	if l.number == 0 {
+		return 1 + n
+	}
+	return l.number + n*l.of
+}
+
+// keys lists the keys of the profiles in the lane, by slot.
+func (l lane) keys(profiles map[int]string) []string {
 	keys := []string{}
-	for profiles[s.slot(lane, len(keys))] != "" {
-		keys = append(keys, profiles[s.slot(lane, len(keys))])
+	for _, slot := range slices.Sorted(maps.Keys(profiles)) {
+		if profiles[slot] != "" && (l.number == 0 || slot%l.of == l.number%l.of) {
+			keys = append(keys, profiles[slot])
+		}
 	}
 	return keys
 }
 
-// moreSlots are the slots to fill when a lane's first n did not suffice: a
-// quarter more, so that few rounds are needed and few profiles stay unused.
-func (s *Store) moreSlots(n, lane int) []int {
-	slots := make([]int, 0, 1+n/4)
-	for i := range 1 + n/4 {
-		slots = append(slots, s.slot(lane, n+i))
+// missing are the lane's first n slots without a profile.
+func (l lane) missing(profiles map[int]string, n int) []int {
+	slots := make([]int, 0, max(n, 0))
+	for i := 0; len(slots) < n; i++ {
+		if profiles[l.slot(i)] == "" {
+			slots = append(slots, l.slot(i))
+		}
 	}
 	return slots
 }
 
+// more are the slots to fill when the lane's profiles did not suffice: a quarter
+// more, so that few rounds are needed and few profiles stay unused.
+func (l lane) more(profiles map[int]string) []int {
+	return l.missing(profiles, 1+len(l.keys(profiles))/4)
+}
+
+// profilesLock is the key of the advisory lock under which a tenant's profiles are
+// made and removed.
+const profilesLock = "hashtextextended('oubli:profiles:' || $1::text, 0)"
+
 // profilesWanted is how many profiles of their lane some clients need.
 func profilesWanted(ctx context.Context, db querier, p *plan.Plan, params profileCountParams) (int, error) {
-	most := 0
-	for _, st := range p.CountProfiles {
+	n, _, err := mostProfiles(ctx, db, p.CountProfiles, params)
+	return n, err
+}
+
+// mostProfiles runs statements that count profiles, and returns the largest count
+// with its statement.
+func mostProfiles(ctx context.Context, db querier, counts []plan.Statement, params params) (most int, by plan.Statement, err error) {
+	for _, st := range counts {
 		args, err := bind(params, st)
 		if err != nil {
-			return 0, err
+			return 0, by, err
 		}
 		var n int
 		if err := db.QueryRow(ctx, st.SQL, args...).Scan(&n); err != nil {
-			return 0, err
+			return 0, by, err
 		}
-		most = max(most, n)
+		if n > most {
+			most, by = n, st
+		}
 	}
-	return most, nil
+	return most, by, nil
 }
 
 // makeProfiles inserts anonymous profiles and records them in one transaction:
@@ -69,35 +103,50 @@ func profilesWanted(ctx context.Context, db querier, p *plan.Plan, params profil
 // that the application has deleted or edited is made anew.
 func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, slots []int) error {
 	tenant := profileOwner(p.Map, c.TenantID)
-	return s.tx(ctx, "make anonymous profile", func(tx pgx.Tx) error {
+	var tooMany *profileLimit
+	err := s.tx(ctx, "make anonymous profile", func(tx pgx.Tx) error {
 		// Two batches of one tenant may need the same profile at the same time.
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('oubli:profiles:' || $1::text, 0))", tenant); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock("+profilesLock+")", tenant); err != nil {
+			return err
+		}
+		if err := adoptProfiles(ctx, tx, p, c); err != nil {
 			return err
 		}
 		live, err := liveProfiles(ctx, tx, p, c.TenantID)
 		if err != nil {
 			return err
 		}
-		lane := s.lane(live, c.Lane)
-		wanted := 0
+		lane := s.laneOf(c)
+		keys := lane.keys(live)
+		var wanted int
+		var by plan.Statement
 		if c.Terms.Merge == nil {
-			if wanted, err = profilesWanted(ctx, tx, p, profileCountParams{forClients(p, c.TenantID, c.Keys[c.Position:]), lane}); err != nil {
+			count := profileCountParams{forClients(p, c.TenantID, c.Keys[c.Position:]), keys}
+			if wanted, by, err = mostProfiles(ctx, tx, p.CountProfiles, count); err != nil {
 				return err
 			}
 		}
-		for i := len(lane); i < wanted; i++ {
-			slots = append(slots, s.slot(c.Lane, i))
+		slots = append(slots, lane.missing(live, wanted-len(keys))...)
+		slots = slices.DeleteFunc(slots, func(slot int) bool { return live[slot] != "" })
+		slices.Sort(slots)
+		slots = slices.Compact(slots)
+		if room := p.Map.Profiles - len(live); len(slots) > 0 && room <= 0 {
+			tooMany = &profileLimit{by, max(wanted, len(live)+1)}
+			return tooMany
+		} else if len(slots) > room {
+			slots = slots[:room]
 		}
 		for _, slot := range slots {
-			if live[slot] != "" {
-				continue
-			}
 			if live[slot], err = s.newProfile(ctx, tx, p, c, slot); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+	if tooMany != nil {
+		return s.explainLimit(ctx, p, tooMany)
+	}
+	return err
 }
 
 // newProfile inserts the profile of a slot and records it, with what its row

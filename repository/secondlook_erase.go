@@ -100,7 +100,7 @@ func (e *lateErasure) prepare(ctx context.Context) (err error) {
 	if e.profiles[1] == "" && plan.UsesSharedProfile(e.changes.statements) {
 		return &needProfiles{[]int{1}}
 	}
-	w := chunk{plan: e.plan, claim: e.claim}.writeParams(nil, e.profiles[1], e.lane(e.profiles, 0), nil)
+	w := chunk{plan: e.plan, claim: e.claim}.writeParams(nil, e.profiles[1], lane{}.keys(e.profiles), nil)
 	e.changes.params = w
 	if target != "" {
 		e.changes.params = mergeParams[writeParams]{w, target}
@@ -237,7 +237,7 @@ func (e *lateErasure) tryErase(ctx context.Context, keys []string) (map[string]i
 	}
 	rows, err := runPlan(ctx, e.tx.Conn(), e.plan, c)
 	if pgfault.Is(err, needProfilesState) {
-		return nil, &needProfiles{e.moreSlots(len(e.lane(e.profiles, 0)), 0)}
+		return nil, &needProfiles{lane{}.more(e.profiles)}
 	}
 	if err != nil {
 		return nil, err

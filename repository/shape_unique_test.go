@@ -69,7 +69,7 @@ func TestAProfileThatTheApplicationDeletedIsMadeAgain(t *testing.T) {
 
 func TestHundredsOfClientsOfOneSessionGetDifferentProfiles(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, classMap, classSQL+`
+	s := newShape(t, classMap+"profiles: 300\n", classSQL+`
 INSERT INTO clients SELECT n, 'client' FROM generate_series(41, 300) AS n;
 INSERT INTO participations (session_id, client_id) SELECT 7, n FROM generate_series(1, 300) AS n`,
 		func(o *repository.Options) { o.BatchClients = 1000 })
@@ -79,7 +79,7 @@ INSERT INTO participations (session_id, client_id) SELECT 7, n FROM generate_ser
 		t.Fatalf("job: %+v", j)
 	}
 	s.is(t, "SELECT count(*), count(DISTINCT client_id), min(client_id) > 1000 FROM participations", "300 300 t")
-	if n := s.profiles(t); n > 300*5/4+2 {
+	if n := s.profiles(t); n > 300 {
 		t.Errorf("%d profiles for 300 seats", n)
 	}
 }

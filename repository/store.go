@@ -109,8 +109,9 @@ type Store struct {
 	// a brief proof does not suffice.
 	provesAll atomic.Pointer[string]
 
-	statistics atomic.Pointer[error] // how the last round of refreshing them ended
-	looks      atomic.Pointer[error] // how the last second look failed
+	statistics   atomic.Pointer[error] // how the last round of refreshing them ended
+	unusedLooked atomic.Int64          // Unix time of the last look for unused profiles
+	looks        atomic.Pointer[error] // how the last second look failed
 
 	walk   cursors // where the next round of dispatching begins
 	tidied tidied

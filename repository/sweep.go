@@ -26,11 +26,15 @@ const (
 // SweepRetained applies the rules of retained columns to rows whose retention
 // period is over, once a day for each tenant and table; the first worker to claim
 // the sweep does it. If a day is missed, the next sweep clears its rows too. Then
-// it counts the rows that are kept. It returns what was done, by table, and the
+// it counts the rows that are kept. With them go personal keys and profiles that
+// nothing needs any more. It returns what was done, by table, and the
 // first error; every error is stored with its sweep.
 func (s *Store) SweepRetained(ctx context.Context) ([]jobs.Swept, error) {
 	p, err := s.covered(ctx)
-	if err != nil || len(p.Sweeps) == 0 {
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(s.emptyPersonalKeys(ctx), s.removeUnusedProfiles(ctx, p)); err != nil || len(p.Sweeps) == 0 {
 		return nil, err
 	}
 	tenants, err := s.tenantsToSweep(ctx, p)

@@ -51,6 +51,7 @@ func (r *reader) readMap(root value) *Map {
 	m.Labels = r.readLabels(f.take("labels"))
 	r.ownLabels = m.Labels
 	m.MinPeriod = r.readMinPeriod(f.take("min_period"))
+	m.Profiles = r.readProfiles(f.take("profiles"))
 
 	d := &draft{Map: m}
 	d.readTenant(r, f.take("tenant"))

@@ -45,6 +45,7 @@ type Map struct {
 	File      string
 	Tenant    *Tenant // nil: there is one tenant and no tenant column
 	Client    Client
+	Profiles  int    // how many anonymous profiles a tenant may have; 200 if the map does not say
 	MinPeriod string // shortest period of a selection (ISO 8601); P30D if the map has none
 	Guards    []Guard
 	Activity  []Activity

@@ -3,7 +3,10 @@ package erasuremap
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"github.com/goccy/go-yaml/ast"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -23,6 +26,26 @@ func (r *reader) readMinPeriod(v value) string {
 		r.problemf(v.pos, "%q is no period of days or longer (ISO 8601): write one such as P30D, P6M or P1Y", text)
 	}
 	return text
+}
+
+// defaultProfiles stands for as long as the map names no other limit. Hundreds of
+// rows of clients nobody knows are rarely what somebody wants.
+const (
+	defaultProfiles = 200
+	maxProfiles     = 20_000
+)
+
+func (r *reader) readProfiles(v value) int {
+	if !v.set || r.todo(v) {
+		return defaultProfiles
+	}
+	text, _ := verbatim(v.node)
+	n, err := strconv.Atoi(text)
+	if _, number := v.node.(*ast.IntegerNode); !number || err != nil || n < 1 || n > maxProfiles {
+		r.problemf(v.pos, "want the number of anonymous profiles that a tenant may have, from 1 to %d", maxProfiles)
+		return defaultProfiles
+	}
+	return n
 }
 
 func (d *draft) readTenant(r *reader, v value) {

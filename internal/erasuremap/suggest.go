@@ -19,7 +19,7 @@ func suggest(word string, known []string) string {
 		return "did you mean " + best + "?"
 	case len(known) == 0:
 		return "there is none"
-	case len(known) > 12:
+	case len(known) > 16:
 		return "there is none like it"
 	default:
 		return "write " + alternatives(known)

@@ -27,6 +27,8 @@ type Relation struct {
 	ForeignKeys []ForeignKey `json:"foreign,omitempty"`
 	Triggers    []Hook       `json:"triggers,omitempty"`
 	Rules       []Hook       `json:"rules,omitempty"`
+	// Checks are the columns of each CHECK constraint over several.
+	Checks [][]string `json:"checks,omitempty"`
 	// RowSecurity says that policies hide rows from the role that read the
 	// catalog.
 	RowSecurity bool `json:"row_security,omitempty"`

@@ -7,7 +7,8 @@ import (
 )
 
 // assignStatement assigns each of the rows that could collide to a profile that is
-// free for it. All try the lane's first profile; of the rows for which it is free,
+// free for it. Where one index keeps rows apart, assignInGroups does it in one pass.
+// Where there are several, it is done profile by profile. All try the lane's first profile; of the rows for which it is free,
 // one under every index takes it, drawn at random, and the rest go on to the next
 // profile. The statement fails with SQLSTATE OB001 if the lane's profiles do not
 // suffice, before it tries any if one index alone keeps more rows apart.
@@ -24,6 +25,9 @@ import (
 // left alone.
 func (em emitter) assignStatement(e *entry) Statement {
 	collisions := e.collisions
+	if len(collisions) == 1 {
+		return em.assignInGroups(e)
+	}
 	t, name := em.text(), em.name(e.rel)
 	typ := keyType(e.reference, em.key)
 	id := rowID(e.rel)

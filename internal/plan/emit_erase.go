@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -72,10 +73,44 @@ func (em emitter) reassignStatements(e *entry) []Statement {
 		return all
 	}
 	t, name := em.text(), em.name(e.rel)
-	profile := t.scalar(Arg{Kind: ArgProfile}, keyType(e.reference, em.key))
-	set := append([]change{{e.reference, profile}}, t.changes(e, "t")...)
+	set := append([]change{{e.reference, t.sharedProfile(e)}}, t.changes(e, "t")...)
 	t.add("UPDATE %s AS \"t\"\nSET %s\nWHERE %s", e.rel.ident(), assignments(set...), t.belongs(e, "t"))
 	return append(all, t.statement(name+": reassign", name))
+}
+
+// sharedProfile is the tenant's shared profile. Where a CHECK constraint is about
+// two references of a row, these may have to differ: a row whose other reference is
+// the shared profile already gets another profile of the lane.
+func (t *text) sharedProfile(e *entry) string {
+	typ := keyType(e.reference, t.key)
+	profile := t.scalar(Arg{Kind: ArgProfile}, typ)
+	var same, differs []string
+	for _, other := range t.checkedWith(e) {
+		own := ident("t", other)
+		same = append(same, own+" = "+profile)
+		differs = append(differs, " AND k IS DISTINCT FROM "+own)
+	}
+	if len(same) == 0 {
+		return profile
+	}
+	return fmt.Sprintf("CASE WHEN %[1]s\n  THEN coalesce((SELECT k FROM unnest(%[2]s) AS k WHERE k <> %[3]s%[4]s LIMIT 1), oubli.need_profiles()::%[5]s)\n  ELSE %[3]s END",
+		strings.Join(same, " OR "), t.array(Arg{Kind: ArgProfiles}, typ), profile, strings.Join(differs, ""), typ)
+}
+
+// checkedWith are the other references of e's rows to reassigned clients about which
+// there is a CHECK constraint together with e's own.
+func (md *model) checkedWith(e *entry) []string {
+	var all []string
+	for _, o := range md.entries {
+		both := func(columns []string) bool {
+			return slices.Contains(columns, e.Reference) && slices.Contains(columns, o.Reference)
+		}
+		if o.rel == e.rel && o.Erase == erasuremap.Reassign && !o.through() && o.Reference != e.Reference &&
+			!slices.Contains(all, o.Reference) && slices.ContainsFunc(e.rel.Checks, both) {
+			all = append(all, o.Reference)
+		}
+	}
+	return all
 }
 
 // clientRowStatement erases the clients' own rows.

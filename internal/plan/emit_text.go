@@ -14,6 +14,9 @@ type text struct {
 	*model
 	b    strings.Builder
 	args []Arg
+	// wholeJob says that the keys are those of all clients that a job has left, and
+	// are read from its tasks.
+	wholeJob bool
 }
 
 func (em emitter) text() *text { return &text{model: em.model} }
@@ -43,6 +46,14 @@ func (t *text) scalar(a Arg, typ string) string {
 
 // array is the placeholder of a text[] parameter, cast to an array of a type.
 func (t *text) array(a Arg, typ string) string {
+	if a.Kind == ArgKeys && t.wholeJob {
+		keys := fmt.Sprintf("(SELECT coalesce(array_agg(k), '{}') FROM oubli.tasks AS q, unnest(q.keys[q.position + 1:]) AS k "+
+			"WHERE q.job_id = %s::text::uuid AND q.kind = 'batch')::text[]", t.arg(Arg{Kind: ArgJob}))
+		if typ == "text" {
+			return keys
+		}
+		return keys + "::" + typ + "[]"
+	}
 	if typ == "text" {
 		return t.arg(a) + "::text[]"
 	}

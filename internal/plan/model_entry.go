@@ -64,6 +64,7 @@ func (e *entry) staysBehind() bool {
 // collision is a unique index under which two reassigned rows may collide: the
 // reference is one of its keys, others are the rest.
 type collision struct {
+	index     string   // its name
 	others    []string // expressions over bare column names
 	nullable  []bool
 	predicate string

@@ -50,9 +50,16 @@ type Plan struct {
 
 	LateRows LateRows // rows that may be written after their client is gone: no foreign key refuses them
 
-	LiveProfiles  Statement   // → (slot, key) of those that still are as they were made
-	NewProfile    Statement   // inserts one anonymous profile → (key, what client.anonymous wrote as jsonb)
-	CountProfiles []Statement // → (how many profiles of a lane are needed so that the clients' rows do not collide)
+	LiveProfiles  Statement // → (slot, key) of those that still are as they were made
+	NewProfile    Statement // inserts one anonymous profile → (key, what client.anonymous wrote as jsonb)
+	AdoptProfiles Statement // records what profiles hold that an earlier version made
+	// RemoveProfiles deletes those of some profiles to which no row refers → (key);
+	// empty where clients' rows are not deleted.
+	RemoveProfiles Statement
+	LargestGroups  []Statement // → (how many rows at most a unique index keeps apart)
+	// CountJobProfiles are CountProfiles for all clients that a job has left.
+	CountJobProfiles []Statement
+	CountProfiles    []Statement // → (how many profiles of a lane are needed so that the clients' rows do not collide)
 
 	Merge *Merge // into another client
 
@@ -110,8 +117,8 @@ func (p *Plan) All() []Statement {
 	if len(p.Erase) == 0 {
 		return nil
 	}
-	all := slices.Concat([]Statement{p.Tenant, p.FindClients, p.SpellKeys}, p.Statements(), p.LateRows.All(), p.CountProfiles,
-		[]Statement{p.LiveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
+	all := slices.Concat([]Statement{p.Tenant, p.FindClients, p.SpellKeys}, p.Statements(), p.LateRows.All(), p.CountProfiles, p.CountJobProfiles, p.LargestGroups,
+		[]Statement{p.LiveProfiles, p.AdoptProfiles, p.RemoveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
 }
 

@@ -19,7 +19,7 @@ func collisionsOf(e *entry) []collision {
 		if !x.Unique || !x.has(e.Reference) {
 			continue
 		}
-		col, emptied := collision{predicate: x.Predicate, nullsMeet: x.NullsNotDistinct}, false
+		col, emptied := collision{index: x.Name, predicate: x.Predicate, nullsMeet: x.NullsNotDistinct}, false
 		for k, key := range x.Keys {
 			switch {
 			case x.Expression[k]:

@@ -18,7 +18,8 @@ type Statement struct {
 	// FindsNone says that the statement looks for rows that must not exist. It
 	// returns the column in question, if it is one.
 	FindsNone bool
-	Place     Place // what to name when such a row exists
+	Index     string // of a statement that counts profiles: the unique index that needs them
+	Place     Place  // what to name when such a row exists
 	// Control says that the statement writes control tables only, so that its rows
 	// do not count as changed.
 	Control bool
@@ -42,6 +43,7 @@ type ArgKind string
 // The kinds of parameter.
 const (
 	ArgKeys       ArgKind = "keys"       // text[]: the clients' keys
+	ArgJob        ArgKind = "job"        // text: the job's id
 	ArgTenant     ArgKind = "tenant"     // text
 	ArgTarget     ArgKind = "target"     // text: key of the target of a merge
 	ArgProfile    ArgKind = "profile"    // text: key of the tenant's anonymous profile

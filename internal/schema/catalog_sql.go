@@ -114,6 +114,12 @@ SELECT jsonb_build_object(
       SELECT jsonb_agg(jsonb_build_object('name', w.rulename, 'insert', nullif(w.ev_type = '3', false)) ORDER BY w.rulename)
       FROM pg_rewrite AS w
       WHERE w.ev_class = rel.oid AND w.ev_type IN ('2', '3', '4') AND w.ev_enabled <> 'D'),
+    'checks', (
+      SELECT jsonb_agg(cols ORDER BY cols)
+      FROM pg_constraint AS con CROSS JOIN LATERAL (
+        SELECT jsonb_agg(a.attname ORDER BY a.attname) AS cols FROM pg_attribute AS a
+        WHERE a.attrelid = con.conrelid AND a.attnum = ANY(con.conkey)) AS c
+      WHERE con.conrelid = rel.oid AND con.contype = 'c' AND cardinality(con.conkey) > 1),
     'row_security', nullif(row_security_active(rel.oid), false),
     'detaching', (
       SELECT jsonb_agg(c.relname ORDER BY c.relname)

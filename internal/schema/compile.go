@@ -64,6 +64,9 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 		return nil, nil, nil, err
 	}
 	warnings := append(plan.Warnings(m, cat), published...)
+	if p != nil {
+		warnings = append(warnings, groupWarnings(ctx, conn, p)...)
+	}
 	if p != nil && p.Merge != nil {
 		warnings = append(warnings, p.Merge.Warnings()...)
 	}
