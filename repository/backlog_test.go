@@ -79,7 +79,9 @@ func TestWhatARoundReadsDoesNotGrowWithTheBacklog(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				db.Exec(t, "VACUUM oubli.tasks, oubli.jobs") // what was planted is a moment old, and its marks are dead rows
+				// What was planted is a moment old, and its marks are dead rows. Without
+				// the option VACUUM leaves the index entries of few dead rows.
+				db.Exec(t, "VACUUM (INDEX_CLEANUP on) oubli.tasks, oubli.jobs")
 				tenant := "tenant 0"
 				for name, cost := range map[string]int{
 					"any":          blocks(t, db, repository.AnyReadySQL),
@@ -98,8 +100,9 @@ func TestWhatARoundReadsDoesNotGrowWithTheBacklog(t *testing.T) {
 			}
 			for name, n := range read {
 				t.Logf("%s: %d pages of %d tasks, %d of %d", name, n[0], few, n[1], many)
-				// An index that is deeper by a level or two costs a page for each search.
-				if n[1] > 3*n[0]+100 {
+				// An index that is deeper by a level or two costs as many pages for each
+				// search. What reads all tasks reads forty times as many.
+				if n[1] > 5*n[0]+100 {
 					t.Errorf("%s: %d pages of %d tasks, %d of %d", name, n[0], few, n[1], many)
 				}
 			}

@@ -16,15 +16,16 @@ import (
 // measures are the functions that may ask this process's clock. All of them
 // measure how long something takes, and a monotonic clock does that.
 var measures = map[string]string{
-	"repository/chunk.go EraseChunk":               "how long the chunk took",
-	"repository/chunk_record.go claimAfter":        "for how long clients have been put behind the others",
-	"repository/claim.go claim":                    "for how long clients have been put behind the others",
-	"repository/load.go CheckLoad":                 "how old the last look at the load is",
-	"repository/mail.go Deliver":                   "how long the lease still is",
-	"repository/mix.go MixRows":                    "how long the round took",
-	"repository/secondlook_erase.go eraseLateRows": "for how long one transaction has searched for rows that are refused",
-	"worker/dispatcher.go every":                   "how long a round has taken",
-	"worker/yield.go redisDown":                    "how long ago Redis did not answer",
+	"repository/chunk.go EraseChunk":                     "how long the chunk took",
+	"repository/chunk_record.go claimAfter":              "for how long clients have been put behind the others",
+	"repository/claim.go claim":                          "for how long clients have been put behind the others",
+	"repository/load.go CheckLoad":                       "how old the last look at the load is",
+	"repository/mail.go Deliver":                         "how long the lease still is",
+	"repository/mix.go MixRows":                          "how long the round took",
+	"repository/secondlook_erase.go eraseLateRows":       "for how long one transaction has searched for rows that are refused",
+	"repository/unused_profiles.go removeUnusedProfiles": "how long ago it looked last",
+	"worker/dispatcher.go every":                         "how long a round has taken",
+	"worker/yield.go redisDown":                          "how long ago Redis did not answer",
 }
 
 // What is due, expired or over is decided by the database's clock. A process whose
