@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/oubli/oubli/internal/backlog"
 	"github.com/oubli/oubli/internal/bookingdb"
 	"github.com/oubli/oubli/jobs"
 	"github.com/oubli/oubli/repository"
@@ -36,7 +37,7 @@ func blocks(t *testing.T, db *bookingdb.DB, sql string, args ...any) int {
 		t.Fatal(err)
 	}
 	defer func() { _ = tx.Rollback(t.Context()) }()
-	if _, err := tx.Exec(t.Context(), "set local jit = off"+repository.DispatchSettingsSQL); err != nil {
+	if _, err := tx.Exec(t.Context(), "set local jit = off"+backlog.SettingsSQL); err != nil {
 		t.Fatal(err)
 	}
 	var text string
@@ -84,13 +85,13 @@ func TestWhatARoundReadsDoesNotGrowWithTheBacklog(t *testing.T) {
 				db.Exec(t, "VACUUM (INDEX_CLEANUP on) oubli.tasks, oubli.jobs")
 				tenant := "tenant 0"
 				for name, cost := range map[string]int{
-					"any":          blocks(t, db, repository.AnyReadySQL),
-					"load":         blocks(t, db, repository.LoadSQL, nil),
-					"heads, small": blocks(t, db, repository.HeadsSQL, "interactive", 128, 2),
-					"heads, bulk":  blocks(t, db, repository.HeadsAfterSQL, "bulk", 128, 2, "tenant 5"),
-					"unpark":       blocks(t, db, repository.UnparkDueSQL, 2000),
-					"next":         blocks(t, db, repository.NextBatchOfTenantSQL, tenant, nil),
-					"without hint": blocks(t, db, repository.WithoutHintSQL, tenant),
+					"any":          blocks(t, db, backlog.AnyReadySQL),
+					"load":         blocks(t, db, backlog.LoadSQL, nil),
+					"heads, small": blocks(t, db, backlog.HeadsSQL, "interactive", 128, 2),
+					"heads, bulk":  blocks(t, db, backlog.HeadsAfterSQL, "bulk", 128, 2, "tenant 5"),
+					"unpark":       blocks(t, db, backlog.UnparkDueSQL, 2000),
+					"next":         blocks(t, db, backlog.NextBatchOfTenantSQL, tenant, nil),
+					"without hint": blocks(t, db, backlog.WithoutHintSQL, tenant),
 					"open jobs":    blocks(t, db, repository.OpenJobsSQL, uuid.Nil, 1000),
 				} {
 					both := read[name]

@@ -214,7 +214,7 @@ func (s *Store) passOver(ctx context.Context, op string, c *jobs.Claim, v *verdi
 		return pgfault.Acquire(op, err)
 	}
 	defer release(ctx, conn)
-	if _, err := conn.Exec(ctx, s.begin()); err != nil {
+	if _, err := conn.Exec(ctx, s.db.Begin()); err != nil {
 		return pgfault.Wrap(op, err)
 	}
 	if err := s.lockTask(ctx, conn.Conn(), c); err != nil {

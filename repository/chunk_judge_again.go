@@ -92,7 +92,7 @@ func judgingConfig(cfg *pgxpool.Config, o Options) *pgxpool.Config {
 		}
 		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false),
 			set_config('plan_cache_mode', 'force_generic_plan', false), set_config('jit', 'off', false)`,
-			milliseconds(o.LockTimeout), milliseconds(statementTimeout))
+			pgsession.Milliseconds(o.LockTimeout), pgsession.Milliseconds(pgsession.StatementTimeout))
 		return err
 	}
 	return cfg

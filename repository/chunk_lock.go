@@ -3,10 +3,10 @@ package repository
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -38,26 +38,12 @@ FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
 WHERE t.id = $1 AND t.attempt = $2 AND t.state = 'running' AND t.position = $3 AND t.keys[$3 + 1] IS NOT DISTINCT FROM $4
 FOR UPDATE OF t`
 
-// statementTimeout bounds each statement of a chunk. When one takes too long,
-// the server ends it and the connection lives on.
-const statementTimeout = 2 * time.Minute
-
-// settingsSQL is for one transaction. The process may be stopped in the middle
-// of a chunk, so idle transactions end and free their locks. Generic plans and
-// no JIT: planning anew or compiling costs more than it gains here. The commit
-// need not wait for the disk: a crash takes the record of the chunk back
-// together with the chunk, and the commit that ends the batch waits for all
-// before it.
-const settingsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true),
-  set_config('statement_timeout', $3, true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
-  set_config('synchronous_commit', 'off', true)`
-
 // queueLocks begins the transaction of a chunk: settings, the fence, the
 // tenant's and the lane's lock, and the clients' locks. A merge may write any of
 // the tenant's rows, so it takes the tenant's lock alone, and has no lane.
 func (s *Store) queueLocks(b *pgx.Batch, ch chunk) error {
 	b.Queue("begin isolation level read committed")
-	b.Queue(settingsSQL, milliseconds(s.opts.LockTimeout), milliseconds(s.opts.Lease), milliseconds(statementTimeout))
+	b.Queue(pgsession.SettingsSQL, pgsession.Milliseconds(s.opts.LockTimeout), pgsession.Milliseconds(s.opts.Lease), pgsession.Milliseconds(pgsession.StatementTimeout))
 	b.Queue(s.fence, ch.claim.TaskID, ch.claim.Attempt, ch.claim.Position, nextKey(ch.claim))
 	clients := ch.clients(ch.keys)
 	if ch.claim.Kind == jobs.MergeTask {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -24,9 +25,9 @@ const absorbPasses = 5
 type proof struct {
 	plan.Proof
 	rows     captured
-	before   map[string]written // by schema.table, before the chunk wrote anything
-	absorbed map[string]int64   // rows that were erased although they were not there before, by table
-	updated  map[string]int64   // rows that our own statements have updated, by table
+	before   map[string]schema.Written // by schema.table, before the chunk wrote anything
+	absorbed map[string]int64          // rows that were erased although they were not there before, by table
+	updated  map[string]int64          // rows that our own statements have updated, by table
 }
 
 // captured are the rows of each capture, column by column.
@@ -65,7 +66,7 @@ func startProof(ctx context.Context, conn *pgx.Conn, c changes) (*proof, error) 
 	}
 	if c.proof.Writes.SQL != "" {
 		var err error
-		if pr.before, err = readWritten(results); err != nil {
+		if pr.before, err = schema.ReadWritten(results); err != nil {
 			return nil, errors.Join(err, results.Close())
 		}
 	}
@@ -90,36 +91,6 @@ func readColumns(results pgx.BatchResults, n int) ([][]*string, error) {
 		return nil
 	})
 	return columns, err
-}
-
-// written counts rows of a table.
-type written struct{ inserted, updated, deleted int64 }
-
-// insertedBy counts rows that somebody else has inserted since before, if our own
-// statements have updated so many rows. In a partitioned table our own rows count
-// as inserted if they moved, and are missing among the updated then. There, rows of
-// the same table that triggers update while others move count too: better refuse.
-func (w written) insertedBy(before written, moves bool, updated int64) int64 {
-	inserted := w.inserted - before.inserted
-	if !moves {
-		return inserted
-	}
-	return min(inserted, inserted-(updated-(w.updated-before.updated)))
-}
-
-func readWritten(results pgx.BatchResults) (map[string]written, error) {
-	rows, err := results.Query()
-	if err != nil {
-		return nil, err
-	}
-	all := map[string]written{}
-	var table string
-	var w written
-	_, err = pgx.ForEachRow(rows, []any{&table, &w.inserted, &w.updated, &w.deleted}, func() error {
-		all[table] = w
-		return nil
-	})
-	return all, err
 }
 
 // errProveAll says that a brief proof does not suffice, because something other
@@ -190,7 +161,7 @@ func (pr *proof) probe(ctx context.Context, conn *pgx.Conn, c changes, changed m
 		}
 	}
 	if pr.Writes.SQL != "" {
-		now, err := readWritten(results)
+		now, err := schema.ReadWritten(results)
 		if err == nil && pr.Full != nil {
 			err = pr.explainAll(now, changed)
 		} else if err == nil {
@@ -222,13 +193,13 @@ func readProbe(results pgx.BatchResults, st plan.Statement) error {
 
 // explainAll accepts the writes since the chunk began if they are those of the
 // chunk's own statements, and nothing else.
-func (pr *proof) explainAll(now map[string]written, changed map[string]int64) error {
+func (pr *proof) explainAll(now map[string]schema.Written, changed map[string]int64) error {
 	left := maps.Clone(changed)
 	for table, w := range now {
 		name := pr.Tables[table].Place.Table
 		before := pr.before[table]
-		changed := w.updated + w.deleted - before.updated - before.deleted
-		if changed != left[name] || w.insertedBy(before, pr.Tables[table].Moves, pr.updated[name]) != 0 {
+		changed := w.Updated + w.Deleted - before.Updated - before.Deleted
+		if changed != left[name] || w.InsertedBy(before, pr.Tables[table].Moves, pr.updated[name]) != 0 {
 			return errProveAll
 		}
 		delete(left, name)
@@ -243,14 +214,14 @@ func (pr *proof) explainAll(now map[string]written, changed map[string]int64) er
 
 // explainInserted refuses rows that triggers have inserted since the chunk began
 // and that it has not erased again: nobody knows what of a client they hold.
-func (pr *proof) explainInserted(now map[string]written) error {
+func (pr *proof) explainInserted(now map[string]schema.Written) error {
 	for _, table := range slices.Sorted(maps.Keys(now)) { // the same error each time
 		meaning := pr.Tables[table]
 		name := meaning.Place.Table
-		if meaning.Keyless && now[table].updated-pr.before[table].updated > pr.updated[name] {
+		if meaning.Keyless && now[table].Updated-pr.before[table].Updated > pr.updated[name] {
 			return notErased(meaning.Place)
 		}
-		if meaning.Matters && now[table].insertedBy(pr.before[table], meaning.Moves, pr.updated[name]) > pr.absorbed[name] {
+		if meaning.Matters && now[table].InsertedBy(pr.before[table], meaning.Moves, pr.updated[name]) > pr.absorbed[name] {
 			return notErased(meaning.Place)
 		}
 	}

@@ -163,3 +163,17 @@ func claimAfter(c *jobs.Claim, keys []string, v *verdict, rows map[string]int64)
 	}
 	return &n
 }
+
+// smallOrLarge is how many clients the transaction has erased, as the one or the
+// other. The rows that a small one leaves tell by their xmin, and by where they
+// stand, that they were of few clients.
+func (s *Store) smallOrLarge(v *verdict) (small, large int) {
+	n := v.counts.Erased + v.counts.ErasedRetained
+	switch {
+	case !v.leavesRows:
+		return 0, 0
+	case n < s.opts.MixClients:
+		return n, 0
+	}
+	return 0, n
+}

@@ -150,3 +150,26 @@ func (s *Store) Release(ctx context.Context, c *jobs.Claim, delay time.Duration,
 	_, err := s.pool.Exec(ctx, releaseTaskSQL, c.TaskID, c.Attempt, delay, map[bool]int{true: 1}[failure], reason)
 	return pgfault.Wrap("release task", err)
 }
+
+// ClaimNext claims the next batch of the same tenant without a hint from Redis,
+// so that a lane is not idle between two batches; see [backlog.Backlog.Next]. With
+// redisDown, when no hints can be fetched, it claims any merge and any batch that
+// has a lane, those of the same tenant first.
+func (s *Store) ClaimNext(ctx context.Context, tenantID string, redisDown bool) (*jobs.Claim, error) {
+	next := s.Next
+	if redisDown {
+		next = s.NextWithoutRedis
+	}
+	id, err := next(ctx, tenantID)
+	if err != nil || id == "" {
+		return nil, err
+	}
+	return s.Claim(ctx, id)
+}
+
+// Recover gives tasks back whose lease has run out. It skips a task whose row is
+// locked: a worker still processes it, although its lease is over.
+func (s *Store) Recover(ctx context.Context) (int, error) {
+	tag, err := s.pool.Exec(ctx, recoverTaskSQL)
+	return int(tag.RowsAffected()), pgfault.Wrap("recover tasks", err)
+}

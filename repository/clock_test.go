@@ -21,7 +21,7 @@ var measures = map[string]string{
 	"repository/claim.go claim":                          "for how long clients have been put behind the others",
 	"repository/load.go CheckLoad":                       "how old the last look at the load is",
 	"repository/mail.go Deliver":                         "how long the lease still is",
-	"repository/mix.go MixRows":                          "how long the round took",
+	"internal/mixing/mixer.go MixRows":                   "how long the round took",
 	"repository/secondlook_erase.go eraseLateRows":       "for how long one transaction has searched for rows that are refused",
 	"repository/unused_profiles.go removeUnusedProfiles": "how long ago it looked last",
 	"worker/dispatcher.go every":                         "how long a round has taken",
@@ -33,7 +33,7 @@ var measures = map[string]string{
 func TestOnlyTheDatabasesClockDecides(t *testing.T) {
 	t.Parallel()
 	unused := maps.Clone(measures)
-	for _, dir := range []string{"repository", "worker"} {
+	for _, dir := range []string{"repository", "worker", "internal/backlog", "internal/mixing"} {
 		files, err := filepath.Glob("../" + dir + "/*.go")
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no files: %v", err)

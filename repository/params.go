@@ -60,7 +60,7 @@ func queue(b *pgx.Batch, p params, all ...plan.Statement) error {
 type tenantParams struct{ owner string }
 
 func forTenant(p *plan.Plan, tenant string) tenantParams {
-	return tenantParams{profileOwner(p.Map, tenant)}
+	return tenantParams{p.Map.ProfileOwner(tenant)}
 }
 
 func (t tenantParams) value(a plan.Arg) (any, error) {
@@ -314,5 +314,3 @@ func rowPart(a plan.Arg) int {
 	n, _ := strconv.Atoi(a.Text) // package plan wrote it
 	return n
 }
-
-func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) + "ms" }

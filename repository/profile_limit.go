@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -32,7 +33,7 @@ func (s *Store) countProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim) 
 	var cause error // before its SQLSTATE is wrapped
 	err := s.tx(ctx, "count profiles", func(tx pgx.Tx) (err error) {
 		defer func() { cause = err }()
-		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", milliseconds(statementTimeout)); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
 			return err
 		}
 		live, err := liveProfiles(ctx, tx, p, c.TenantID)

@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/oubli/oubli/internal/erasuremap"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -102,7 +101,7 @@ func mostProfiles(ctx context.Context, db querier, counts []plan.Statement, para
 // those asked for, and as many as the rest of the batch will need. A profile
 // that the application has deleted or edited is made anew.
 func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, slots []int) error {
-	tenant := profileOwner(p.Map, c.TenantID)
+	tenant := p.Map.ProfileOwner(c.TenantID)
 	var tooMany *profileLimit
 	err := s.tx(ctx, "make anonymous profile", func(tx pgx.Tx) error {
 		// Two batches of one tenant may need the same profile at the same time.
@@ -154,7 +153,7 @@ func (s *Store) makeProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim, s
 // stays: rows that are retained on it are still swept, and its key can never be
 // erased as a client's.
 func (s *Store) newProfile(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs.Claim, slot int) (key string, err error) {
-	tenant := profileOwner(p.Map, c.TenantID)
+	tenant := p.Map.ProfileOwner(c.TenantID)
 	var replaced int
 	err = tx.QueryRow(ctx, `WITH replaced AS (
 		  UPDATE oubli.anonymous_profiles SET replaced_at = now() WHERE tenant_id = $1 AND slot = $2 AND replaced_at IS NULL RETURNING 1)
@@ -179,15 +178,6 @@ func (s *Store) newProfile(ctx context.Context, tx pgx.Tx, p *plan.Plan, c *jobs
 // have had one slot after another. It is more than there are slots.
 const replacedSlots = 40_000
 
-// profileOwner is the tenant id under which profiles are recorded. In a database
-// of one tenant it is "-", whatever tenant id a token names.
-func profileOwner(m *erasuremap.Map, tenant string) string {
-	if m.Tenant == nil {
-		return "-"
-	}
-	return tenant
-}
-
 // sharedOwner is the profile owner of every task when all tenants share profiles
 // and therefore lanes; nil when each tenant has its own.
 func (s *Store) sharedOwner() *string {
@@ -195,7 +185,7 @@ func (s *Store) sharedOwner() *string {
 	if m.Tenant != nil {
 		return nil
 	}
-	owner := profileOwner(m, "")
+	owner := m.ProfileOwner("")
 	return &owner
 }
 
@@ -213,7 +203,7 @@ func insertProfile(ctx context.Context, db querier, p *plan.Plan, params profile
 // allProfiles lists the keys of all profiles that a tenant has had: rows may be
 // retained on one that the application has deleted or edited.
 func allProfiles(ctx context.Context, db rowsQuerier, p *plan.Plan, tenant string) ([]string, error) {
-	rows, err := db.Query(ctx, "SELECT DISTINCT client_key FROM oubli.anonymous_profiles WHERE tenant_id = $1", profileOwner(p.Map, tenant))
+	rows, err := db.Query(ctx, "SELECT DISTINCT client_key FROM oubli.anonymous_profiles WHERE tenant_id = $1", p.Map.ProfileOwner(tenant))
 	if err != nil {
 		return nil, err
 	}

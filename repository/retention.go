@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -38,7 +39,7 @@ func (s *Store) count(ctx context.Context, sw plan.Sweep, params sweepParams) (r
 	}
 	yesterday := t.today.AddDate(0, 0, -1)
 	err = s.tx(ctx, "count what is retained", func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", milliseconds(statementTimeout)); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
 			return err
 		}
 		if err := tx.QueryRow(ctx, "SELECT now()").Scan(&k.at); err != nil {
@@ -141,8 +142,8 @@ const sweepsShown = 50
 // and what the last sweeps did. It reads only control tables.
 func (s *Store) Retention(ctx context.Context, tenant string) (jobs.Retention, error) {
 	r := jobs.Retention{TenantID: tenant, Kept: []jobs.Kept{}, Sweeps: []jobs.Sweep{}}
-	owner := profileOwner(s.erasureMap(), tenant)
-	err := s.snapshot(ctx, "read retention", func(tx pgx.Tx) error {
+	owner := s.erasureMap().ProfileOwner(tenant)
+	err := s.db.Snapshot(ctx, "read retention", func(tx pgx.Tx) error {
 		rows, err := tx.Query(ctx, `SELECT rule, table_name, kept + due, years, due, overdue, refused, cleared, counted_at
 			FROM oubli.retained WHERE tenant_id = $1 ORDER BY table_name, name`, owner)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -88,9 +89,9 @@ func (s *Store) lookAtRunningJob(ctx context.Context, look *secondLook, all *job
 func (s *Store) eraseLate(ctx context.Context, p *plan.Plan, c *jobs.Claim, all *jobs.LateRows) error {
 	for range 10 {
 		e := &lateErasure{Store: s, plan: p, claim: c, erased: map[string]int64{}}
-		err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, func(tx pgx.Tx) error {
+		err := pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.db.Begin()}, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
-				milliseconds(s.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
+				pgsession.Milliseconds(s.opts.LockTimeout), pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
 				return err
 			}
 			e.tx = tx

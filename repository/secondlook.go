@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -132,7 +133,7 @@ func (s *Store) RunSecondLooks(ctx context.Context) (jobs.LateRows, error) {
 		}
 		look := &secondLook{}
 		var found jobs.LateRows
-		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.begin()}, func(tx pgx.Tx) (err error) {
+		err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.db.Begin()}, func(tx pgx.Tx) (err error) {
 			found, err = s.lookAtBatch(ctx, tx, p, look, *round)
 			return err
 		})
@@ -185,7 +186,7 @@ func (s *Store) lookAtBatch(
 	ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook, round time.Time,
 ) (jobs.LateRows, error) {
 	if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
-		milliseconds(s.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
+		pgsession.Milliseconds(s.opts.LockTimeout), pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
 		return jobs.LateRows{}, err
 	}
 	err := tx.QueryRow(ctx, nextLookSQL, round).Scan(&look.JobID, &look.pass, &look.Number, &look.onlyRefused, &look.nextAt,

@@ -53,7 +53,7 @@ func (e *lateErasure) eraseLateRows(ctx context.Context) error {
 	}
 	// Only a claim has a lane. A look holds the tenant's lock alone instead, as a
 	// merge does, and may use every profile.
-	_, err = e.tx.Exec(ctx, lockTenantSQL, profileOwner(e.plan.Map, e.claim.TenantID))
+	_, err = e.tx.Exec(ctx, lockTenantSQL, e.plan.Map.ProfileOwner(e.claim.TenantID))
 	if pgfault.Is(err, "55P03") { // lock_not_available
 		return errTenantBusy
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/oubli/oubli/internal/backlog"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -49,7 +50,7 @@ func (s *Store) Stats(ctx context.Context) (jobs.Stats, error) {
 			st.Mails[mailStateOf(task)] += n
 		}
 	}
-	err := s.snapshot(ctx, "read statistics", func(tx pgx.Tx) error {
+	err := s.db.Snapshot(ctx, "read statistics", func(tx pgx.Tx) error {
 		var what, state string
 		var n int
 		var c [5]int64
@@ -136,7 +137,7 @@ GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT $1`
 const agesSQL = `
 SELECT coalesce((SELECT now() - created_at FROM oubli.jobs WHERE finished_at IS NULL ORDER BY id LIMIT 1), interval '0'),
   coalesce((SELECT now() - t.run_at FROM oubli.tasks AS t
-            WHERE t.state = 'pending' AND t.parked IS NULL AND t.kind <> 'mail' AND t.run_at <= now() AND ` + runnable + `
+            WHERE t.state = 'pending' AND t.parked IS NULL AND t.kind <> 'mail' AND t.run_at <= now() AND ` + backlog.Runnable + `
             ORDER BY t.run_at LIMIT 1), interval '0'),
   coalesce((SELECT now() - j.finished_at FROM oubli.tasks AS t JOIN oubli.jobs AS j ON j.id = t.job_id
             WHERE t.kind = 'mail' AND t.state IN ('pending', 'running') ORDER BY t.id LIMIT 1), interval '0')`

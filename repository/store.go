@@ -10,7 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/oubli/oubli/internal/backlog"
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/internal/mixing"
 	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
@@ -96,7 +98,11 @@ func (o Options) withDefaults() (Options, error) {
 
 // Store is the control tables and the application's tables behind one pool.
 type Store struct {
-	pool    *pgxpool.Pool
+	*backlog.Backlog // what is to be dispatched and claimed next
+	*mixing.Mixer    // writes rows again that small transactions left
+
+	db      pgsession.DB
+	pool    *pgxpool.Pool // of db
 	judging *pgxpool.Pool // second connections of chunks; see judgeAgain
 	opts    Options
 	plan    atomic.Pointer[plan.Plan]
@@ -113,7 +119,6 @@ type Store struct {
 	unusedLooked atomic.Int64          // Unix time of the last look for unused profiles
 	looks        atomic.Pointer[error] // how the last second look failed
 
-	walk   cursors // where the next round of dispatching begins
 	tidied tidied
 
 	fence string // fenceSQL; a test removes it to show that other tests detect that
@@ -144,8 +149,14 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		pool.Close()
 		return nil, pgfault.Wrap("open database", err)
 	}
-	s := &Store{pool: pool, judging: judging, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1),
-		walk: cursors{after: map[jobs.Queue]*string{}}}
+	db := pgsession.DB{Pool: pool, Idle: opts.Lease}
+	s := &Store{db: db, pool: pool, judging: judging, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
+	s.Backlog = backlog.New(backlog.Options{
+		DB: db, Window: opts.Window, Lanes: opts.Lanes, SharedOwner: s.sharedOwner, Failpoint: opts.Failpoint,
+	})
+	s.Mixer = mixing.New(mixing.Options{
+		DB: db, Plan: s.covered, Clients: opts.MixClients, Pause: opts.Pause, LockTimeout: opts.LockTimeout, Failpoint: opts.Failpoint,
+	})
 	for _, check := range []func(context.Context) error{s.checkVersion, s.checkStatsPermission} {
 		if err := check(ctx); err != nil {
 			s.Close()
@@ -215,39 +226,10 @@ type querier interface {
 
 // tx runs f in a READ COMMITTED transaction. op names the operation in its errors.
 func (s *Store) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return s.txBy(ctx, op, s.begin(), f)
+	return s.db.Tx(ctx, op, f)
 }
-
-// oncePlanned is for transactions whose statements search the control tables by
-// ids: they are planned once for a connection, and by the indexes even while the
-// tables are small.
-const oncePlanned = "; set local plan_cache_mode = 'force_generic_plan'; set local enable_seqscan = off"
 
 // idTx is tx for statements that search the control tables by ids.
 func (s *Store) idTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return s.txBy(ctx, op, s.begin()+oncePlanned, f)
-}
-
-// txBy is tx with these statements to begin it.
-func (s *Store) txBy(ctx context.Context, op, begin string, f func(pgx.Tx) error) error {
-	conn, err := s.pool.Acquire(ctx)
-	if err != nil {
-		return pgfault.Acquire(op, err)
-	}
-	defer conn.Release()
-	return pgfault.Wrap(op, pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{BeginQuery: begin}, f))
-}
-
-// snapshot runs f in a read-only transaction whose statements share one snapshot.
-func (s *Store) snapshot(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return pgfault.Wrap(op, pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{BeginQuery: s.beginAt("repeatable read read only")}, f))
-}
-
-// begin starts a READ COMMITTED transaction. PostgreSQL ends it when it is idle
-// for as long as a lease, because its process was stopped: other processes would
-// wait for its locks.
-func (s *Store) begin() string { return s.beginAt("read committed") }
-
-func (s *Store) beginAt(level string) string {
-	return "begin isolation level " + level + "; set local idle_in_transaction_session_timeout = '" + milliseconds(s.opts.Lease) + "'"
+	return s.db.TxBy(ctx, op, s.db.Begin()+pgsession.OncePlanned, f)
 }

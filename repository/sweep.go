@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/schema"
 	"github.com/oubli/oubli/jobs"
@@ -203,7 +204,7 @@ func (w *sweep) claim(ctx context.Context) (bool, error) {
 func (w *sweep) fenced(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	err := w.tx(ctx, op, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $2, true)",
-			milliseconds(w.opts.LockTimeout), milliseconds(statementTimeout)); err != nil {
+			pgsession.Milliseconds(w.opts.LockTimeout), pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
 			return err
 		}
 		err := tx.QueryRow(ctx, `SELECT attempt FROM oubli.retention_sweeps

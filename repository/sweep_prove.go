@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/oubli/oubli/internal/schema"
 )
 
 // clearAndProve applies the rules to rows that triggers may write too, and proves
@@ -36,7 +37,7 @@ func (w *sweep) clearAndProve(ctx context.Context, conn *pgx.Conn, rows [][]stri
 	if err := readProbe(results, w.Proof.Probe); err != nil {
 		return 0, err
 	}
-	now, err := readWritten(results)
+	now, err := schema.ReadWritten(results)
 	if err != nil {
 		return 0, err
 	}
@@ -45,7 +46,7 @@ func (w *sweep) clearAndProve(ctx context.Context, conn *pgx.Conn, rows [][]stri
 		if meaning.Place.Table == w.Table {
 			updated = tag.RowsAffected()
 		}
-		if meaning.Matters && now[table].insertedBy(before[table], meaning.Moves, updated) > 0 {
+		if meaning.Matters && now[table].InsertedBy(before[table], meaning.Moves, updated) > 0 {
 			return 0, notErased(meaning.Place)
 		}
 	}
@@ -54,7 +55,7 @@ func (w *sweep) clearAndProve(ctx context.Context, conn *pgx.Conn, rows [][]stri
 
 // remember locks the rows that are going to be cleared and reads what the proof
 // compares.
-func (w *sweep) remember(ctx context.Context, conn *pgx.Conn, rows [][]string) ([][]*string, map[string]written, error) {
+func (w *sweep) remember(ctx context.Context, conn *pgx.Conn, rows [][]string) ([][]*string, map[string]schema.Written, error) {
 	b := &pgx.Batch{}
 	if err := queue(b, sweepClearParams{w.params, rows}, w.Proof.Capture.Statement, w.Proof.Writes); err != nil {
 		return nil, nil, err
@@ -65,7 +66,7 @@ func (w *sweep) remember(ctx context.Context, conn *pgx.Conn, rows [][]string) (
 	if err != nil {
 		return nil, nil, err
 	}
-	before, err := readWritten(results)
+	before, err := schema.ReadWritten(results)
 	if err != nil {
 		return nil, nil, err
 	}

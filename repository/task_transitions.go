@@ -1,6 +1,9 @@
 package repository
 
-import "github.com/oubli/oubli/jobs"
+import (
+	"github.com/oubli/oubli/internal/backlog"
+	"github.com/oubli/oubli/jobs"
+)
 
 // Each transition of a task's state is one statement below, named after it. No
 // other statement writes oubli.tasks.state; new tasks are pending by default.
@@ -36,7 +39,7 @@ FROM (SELECT id FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,
           AND r.state = 'running' AND r.lane = l AND r.id <> self.id)) AS free
 WHERE t.id = mine.id
   AND ((t.state = 'pending' AND t.run_at <= now()) OR (t.state = 'running' AND t.lease_until < now()))
-  AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + runnable + `
+  AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + backlog.Runnable + `
 RETURNING t.job_id::text, t.tenant_id, t.kind, t.number, t.attempt, t.failures, t.crashes,
   coalesce(t.lane, 0), t.keys, t.position, t.erased, t.erased_retained, t.skipped, t.failed, t.not_found,
   t.codes, t.rows, t.retained_until, t.letter, t.deferrals, now() - t.deferred_since`

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/internal/schema"
 )
@@ -71,7 +72,7 @@ func removeUnused(ctx context.Context, tx pgx.Tx, p *plan.Plan, owner string) er
 	if err != nil || len(old) == 0 {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", milliseconds(statementTimeout)); err != nil {
+	if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
 		return err
 	}
 	st := p.RemoveProfiles

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
@@ -84,7 +85,7 @@ func (s *Store) refreshView(ctx context.Context, st plan.Statement) error {
 	err := s.tx(ctx, op, func(tx pgx.Tx) error {
 		var mine bool
 		// A long wait for the view's lock would block the view's readers too.
-		if err := tx.QueryRow(ctx, lockViewSQL, st.Table, milliseconds(s.opts.LockTimeout)).Scan(&mine, nil); err != nil || !mine {
+		if err := tx.QueryRow(ctx, lockViewSQL, st.Table, pgsession.Milliseconds(s.opts.LockTimeout)).Scan(&mine, nil); err != nil || !mine {
 			return err
 		}
 		var occasions int64

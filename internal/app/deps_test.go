@@ -36,7 +36,8 @@ var rules = []rule{
 	{"config", []string{"internal/loopback"}, anything,
 		"config reads the environment and knows no package that uses it, so that internal/app alone connects the two"},
 	{"repository", []string{
-		"jobs", "internal/schema", "internal/pgsession", "internal/pgfault", "internal/plan", "internal/erasuremap",
+		"jobs", "internal/backlog", "internal/mixing", "internal/schema", "internal/pgsession", "internal/pgfault", "internal/plan",
+		"internal/erasuremap",
 	}, anything, "adapters never import each other: what they share is in jobs"},
 	{"worker", []string{"jobs"}, []string{
 		"github.com/hibiken/asynq", "github.com/redis/go-redis/v9", "github.com/rs/zerolog", "go.opentelemetry.io/otel/...",
@@ -56,6 +57,10 @@ var rules = []rule{
 		"plan is pure: of the driver it may use the quoting of identifiers, and nothing that connects"},
 	{"internal/pgsession", []string{"jobs", "internal/pgfault"}, []string{"github.com/jackc/pgx/v5/..."},
 		"it opens connections and knows no statement that runs on them"},
+	{"internal/backlog", []string{"jobs", "internal/pgsession", "internal/pgfault"}, []string{"github.com/jackc/pgx/v5/..."},
+		"it finds waiting tasks, and knows nothing of what is done for them"},
+	{"internal/mixing", []string{"jobs", "internal/schema", "internal/pgsession", "internal/pgfault", "internal/plan"},
+		[]string{"github.com/jackc/pgx/v5/..."}, "it writes rows again that others left, and is a part of no chunk"},
 	{"internal/pgfault", []string{"jobs"}, []string{"github.com/jackc/pgx/v5/..."},
 		"it translates errors of the driver and knows no statement"},
 	{"internal/schema", []string{

@@ -236,3 +236,12 @@ type Refresh struct {
 	Pos  Pos
 	View Name
 }
+
+// ProfileOwner is the tenant id under which a tenant's anonymous profiles are
+// recorded. In a database of one tenant it is "-", whatever tenant id a token names.
+func (m *Map) ProfileOwner(tenant string) string {
+	if m.Tenant == nil {
+		return "-"
+	}
+	return tenant
+}

@@ -25,11 +25,11 @@ const (
 
 var actions = []action{
 	// Dispatch and claim.
-	{"{t} is marked, and its hint is sent", []string{"markSQL", "Store.Dispatch"}, [2]over{eachTask}, false, dispatch},
+	{"{t} is marked, and its hint is sent", []string{"markSQL", "Backlog.Dispatch"}, [2]over{eachTask}, false, dispatch},
 	{"{w} gets the hint of {t} and claims it", []string{"claimTaskSQL", "Store.Claim", "Store.handBack", "Store.startJob"},
 		[2]over{eachWorker, eachTask}, false, claimHinted},
 	{"{w} claims {t} without a hint", []string{"Store.ClaimNext"}, [2]over{eachWorker, eachTask}, true, claimUnhinted},
-	{"the mark of {t} is taken back: its hint is gone", []string{"Store.Overdue", "Store.Undispatch"}, [2]over{eachTask}, false, undispatch},
+	{"the mark of {t} is taken back: its hint is gone", []string{"Backlog.Overdue", "Backlog.Undispatch"}, [2]over{eachTask}, false, undispatch},
 	{"{t}, whose lease ran out, is given back", []string{"recoverTaskSQL", "Store.Recover"}, [2]over{eachTask}, false, recoverTask},
 
 	// A chunk.

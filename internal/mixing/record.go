@@ -1,4 +1,4 @@
-package repository
+package mixing
 
 import (
 	"context"
@@ -7,14 +7,14 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// mixExceptions is how many exceptions one transaction writes again.
-const mixExceptions = 5000
+// exceptionsAtOnce is how many exceptions one transaction writes again.
+const exceptionsAtOnce = 5000
 
 // record ends the round for what was mixed: the control tables' rows are written
 // again too, those of all jobs together and apart from the rows of which they tell,
 // and the numbers of the small transactions are forgotten. What could not be mixed
-// is tried again after mixRetry, and its reason is stored.
-func (r *mixRound) record(ctx context.Context) error {
+// is tried again after retry, and its reason is stored.
+func (r *round) record(ctx context.Context) error {
 	var mixed []int64
 	var of []string
 	var waits []int64
@@ -42,7 +42,7 @@ func (r *mixRound) record(ctx context.Context) error {
 	return r.fenced(ctx, "record mixed rows", func(tx pgx.Tx) error {
 		for why, ids := range reasons {
 			_, err := tx.Exec(ctx, `
-				UPDATE oubli.residues SET mix_reason = $2, mix_after = now() + $3::interval WHERE id = ANY($1)`, ids, why, mixRetry)
+				UPDATE oubli.residues SET mix_reason = $2, mix_after = now() + $3::interval WHERE id = ANY($1)`, ids, why, retry)
 			if err != nil {
 				return err
 			}
@@ -72,7 +72,7 @@ func (r *mixRound) record(ctx context.Context) error {
 
 // outcome is why a residue's rows cannot be mixed; empty: they are. left says that
 // some are to be mixed in another round, because somebody had locked them.
-func (g *mixGroup) outcome(w *mixResidue, refused map[string]string) (why string, left bool) {
+func (g *group) outcome(w *residue, refused map[string]string) (why string, left bool) {
 	if w.triggerRows {
 		why = "triggers wrote rows of other tables while clients were erased"
 	}
@@ -92,7 +92,7 @@ func (g *mixGroup) outcome(w *mixResidue, refused map[string]string) (why string
 
 // rewriteExceptions writes the exceptions of jobs again: a chunk wrote them in the
 // transaction of the rows of which they tell, so they have its number.
-func (r *mixRound) rewriteExceptions(ctx context.Context, of []string) error {
+func (r *round) rewriteExceptions(ctx context.Context, of []string) error {
 	slices.Sort(of)
 	job, client := "00000000-0000-0000-0000-000000000000", ""
 	for more := len(of) > 0; more; {
@@ -103,7 +103,7 @@ func (r *mixRound) rewriteExceptions(ctx context.Context, of []string) error {
 				      WHERE job_id = ANY($1::text[]::uuid[]) AND (job_id, client_id) > ($2::text::uuid, $3)
 				      ORDER BY job_id, client_id LIMIT $4) AS next
 				WHERE e.job_id = next.job_id AND e.client_id = next.client_id
-				RETURNING e.job_id::text, e.client_id`, of, job, client, mixExceptions)
+				RETURNING e.job_id::text, e.client_id`, of, job, client, exceptionsAtOnce)
 			if err != nil {
 				return err
 			}
@@ -115,7 +115,7 @@ func (r *mixRound) rewriteExceptions(ctx context.Context, of []string) error {
 				}
 				return nil
 			})
-			more = n == mixExceptions
+			more = n == exceptionsAtOnce
 			return err
 		})
 		if err != nil {
@@ -127,7 +127,7 @@ func (r *mixRound) rewriteExceptions(ctx context.Context, of []string) error {
 
 // rememberLarge lets the rows of the latest large transaction cover those of later
 // small ones, where there is no mixture yet.
-func (r *mixRound) rememberLarge(ctx context.Context, tx pgx.Tx, of []string) error {
+func (r *round) rememberLarge(ctx context.Context, tx pgx.Tx, of []string) error {
 	for owner, g := range r.groups {
 		if !g.mixed { // its rows may have gone
 			_, err := tx.Exec(ctx, "UPDATE oubli.mixtures SET clients = $2 WHERE profile_owner = $1 AND clients > $2", owner, g.coverClients)

@@ -1,4 +1,4 @@
-package repository
+package backlog
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 	"github.com/oubli/oubli/jobs"
 )
 
-// runnable selects tasks that may be dispatched and claimed: mails, and batches
+// Runnable selects tasks that may be dispatched and claimed: mails, and batches
 // and merges of jobs that are scheduled or running. It is one search by the job's
 // id for each task. In place of EXISTS the planner may read all open jobs at once.
-const runnable = `(t.kind = 'mail' OR (SELECT j.state IN ('scheduled', 'running') FROM oubli.jobs AS j WHERE j.id = t.job_id))`
+const Runnable = `(t.kind = 'mail' OR (SELECT j.state IN ('scheduled', 'running') FROM oubli.jobs AS j WHERE j.id = t.job_id))`
 
-// ready selects the tasks in the index tasks_ready: those that wait for a hint and
+// Ready selects the tasks in the index tasks_ready: those that wait for a hint and
 // are not parked.
-const ready = `t.state = 'pending' AND t.dispatched_at IS NULL AND t.parked IS NULL`
+const Ready = `t.state = 'pending' AND t.dispatched_at IS NULL AND t.parked IS NULL`
 
 // Bounds of one call of Dispatch.
 const (
@@ -26,8 +26,8 @@ const (
 	emptyRounds = 20                   // rounds that only parked tasks or found tenants whose lanes are taken
 )
 
-// anyReadySQL says whether there is anything to dispatch.
-const anyReadySQL = `SELECT EXISTS (SELECT FROM oubli.tasks AS t WHERE ` + ready + `)
+// AnyReadySQL says whether there is anything to dispatch.
+const AnyReadySQL = `SELECT EXISTS (SELECT FROM oubli.tasks AS t WHERE ` + Ready + `)
   OR EXISTS (SELECT FROM oubli.tasks AS t WHERE t.state = 'pending' AND t.parked = 'time' AND t.run_at <= now())`
 
 // Dispatch marks tasks that are due and returns them; the caller enqueues a hint
@@ -39,18 +39,18 @@ const anyReadySQL = `SELECT EXISTS (SELECT FROM oubli.tasks AS t WHERE ` + ready
 //
 // One call reads a bounded number of rows, however many tasks wait, of however
 // many tenants. It may leave tasks to the next call.
-func (s *Store) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
+func (b *Backlog) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
 	var any bool
-	if err := s.pool.QueryRow(ctx, anyReadySQL).Scan(&any); err != nil || !any {
+	if err := b.o.DB.QueryRow(ctx, AnyReadySQL).Scan(&any); err != nil || !any {
 		return nil, pgfault.Wrap("dispatch", err)
 	}
 	for busy, empty := 0, 0; ; {
-		due, next, err := s.dispatchRound(ctx)
+		due, next, err := b.round(ctx)
 		switch {
 		case err != nil:
 			return nil, pgfault.Wrap("dispatch", err)
 		case len(due) > 0:
-			s.opts.Failpoint("dispatch:marked")
+			b.o.Failpoint("dispatch:marked")
 			return due, nil
 		case next == roundBusy:
 			// The other process may have begun before the caller's tasks were there.
@@ -80,12 +80,12 @@ func scanDispatch(row pgx.CollectableRow) (d jobs.Dispatch, err error) {
 // Undispatch removes the dispatch marks of tasks whose hints are not in Redis, so
 // that they are dispatched again. It keeps the mark if the task was dispatched
 // again since, or is being claimed at this moment.
-func (s *Store) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
+func (b *Backlog) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
 	ids, nos := make([]string, len(lost)), make([]int, len(lost))
 	for i, d := range lost {
 		ids[i], nos[i] = d.TaskID, d.No
 	}
-	_, err := s.pool.Exec(ctx, `
+	_, err := b.o.DB.Exec(ctx, `
 		WITH mine AS (
 		  SELECT t.id FROM oubli.tasks AS t JOIN unnest($1::uuid[], $2::int[]) AS lost(id, no) ON t.id = lost.id AND t.dispatch_no = lost.no
 		  WHERE t.state = 'pending' FOR UPDATE OF t SKIP LOCKED)
@@ -95,8 +95,8 @@ func (s *Store) Undispatch(ctx context.Context, lost []jobs.Dispatch) error {
 
 // Overdue lists tasks that were dispatched longer than age ago and are not
 // claimed: their hints may wait in a long queue or be lost.
-func (s *Store) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error) {
-	rows, err := s.pool.Query(ctx, `
+func (b *Backlog) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch, error) {
+	rows, err := b.o.DB.Query(ctx, `
 		SELECT id::text, kind, queue, dispatch_no, now() - dispatched_at, '' FROM oubli.tasks
 		WHERE state = 'pending' AND dispatched_at < now() - $1::interval
 		ORDER BY dispatched_at LIMIT 500`, age)
@@ -105,11 +105,4 @@ func (s *Store) Overdue(ctx context.Context, age time.Duration) ([]jobs.Dispatch
 	}
 	due, err := pgx.CollectRows(rows, scanDispatch)
 	return due, pgfault.Wrap("find overdue hints", err)
-}
-
-// Recover gives tasks back whose lease has run out. It skips a task whose row is
-// locked: a worker still processes it, although its lease is over.
-func (s *Store) Recover(ctx context.Context) (int, error) {
-	tag, err := s.pool.Exec(ctx, recoverTaskSQL)
-	return int(tag.RowsAffected()), pgfault.Wrap("recover tasks", err)
 }

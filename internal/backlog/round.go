@@ -1,4 +1,4 @@
-package repository
+package backlog
 
 import (
 	"cmp"
@@ -22,9 +22,9 @@ const (
 	roundAgain           // it parked tasks, or has not seen all tenants
 )
 
-// dispatchSettingsSQL keeps the planner to the indexes that bound a round, whatever
+// SettingsSQL keeps the planner to the indexes that bound a round, whatever
 // it believes of tables that have grown since they were last analyzed.
-const dispatchSettingsSQL = "; set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off" +
+const SettingsSQL = "; set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_sort = off" +
 	"; set local enable_incremental_sort = off" +
 	"; set local enable_hashjoin = off; set local enable_mergejoin = off; set local plan_cache_mode = 'force_generic_plan'"
 
@@ -32,22 +32,22 @@ const dispatchSettingsSQL = "; set local enable_seqscan = off; set local enable_
 // rows for nothing.
 const tryDispatchLockSQL = "SELECT pg_try_advisory_xact_lock(hashtextextended('oubli:dispatch', 0))"
 
-// loadSQL counts the tasks that run or whose hints wait. There are never more than
+// LoadSQL counts the tasks that run or whose hints wait. There are never more than
 // the windows and the workers' slots.
-const loadSQL = `
+const LoadSQL = `
 SELECT coalesce($1, tenant_id), queue, kind, running, count(*) FROM (
   SELECT tenant_id, queue, kind, true AS running FROM oubli.tasks WHERE state = 'running'
   UNION ALL
   SELECT tenant_id, queue, kind, false FROM oubli.tasks WHERE state = 'pending' AND dispatched_at IS NOT NULL) AS t
 GROUP BY 1, 2, 3, 4`
 
-// headsSQL goes from tenant to tenant of queue $1, at most $2 of them, and takes of
+// HeadsSQL goes from tenant to tenant of queue $1, at most $2 of them, and takes of
 // each the tasks that have waited longest. Each step is one search in the index
 // tasks_ready. The last of its columns counts the tenant's small batches that wait.
-// headsAfterSQL begins after tenant $4, and headsUpToSQL ends with it.
+// HeadsAfterSQL begins after tenant $4, and headsUpToSQL ends with it.
 var (
-	headsSQL      = headsOf("")
-	headsAfterSQL = headsOf("AND t.tenant_id > $4")
+	HeadsSQL      = headsOf("")
+	HeadsAfterSQL = headsOf("AND t.tenant_id > $4")
 	headsUpToSQL  = headsOf("AND t.tenant_id <= $4")
 )
 
@@ -55,24 +55,24 @@ func headsOf(tenants string) string {
 	return `
 WITH RECURSIVE walk AS (
   (SELECT t.tenant_id, 1 AS step FROM oubli.tasks AS t
-   WHERE t.queue = $1 AND ` + ready + ` ` + tenants + ` ORDER BY t.tenant_id LIMIT 1)
+   WHERE t.queue = $1 AND ` + Ready + ` ` + tenants + ` ORDER BY t.tenant_id LIMIT 1)
   UNION ALL
   SELECT next.tenant_id, walk.step + 1 FROM walk CROSS JOIN LATERAL (
     SELECT t.tenant_id FROM oubli.tasks AS t
-    WHERE t.queue = $1 AND ` + ready + ` AND t.tenant_id > walk.tenant_id ` + tenants + `
+    WHERE t.queue = $1 AND ` + Ready + ` AND t.tenant_id > walk.tenant_id ` + tenants + `
     ORDER BY t.tenant_id LIMIT 1) AS next
   WHERE walk.step < $2)
 SELECT $1, walk.step, walk.tenant_id, head.id::text, head.kind, head.run_at, head.run_at <= now(), ` + headRunnable + `,
   CASE WHEN $1 = 'bulk' THEN (SELECT count(*) FROM (SELECT FROM oubli.tasks AS t
-    WHERE t.queue = 'interactive' AND ` + ready + ` AND t.tenant_id = walk.tenant_id AND t.run_at <= now() LIMIT $3) AS small) ELSE 0 END
+    WHERE t.queue = 'interactive' AND ` + Ready + ` AND t.tenant_id = walk.tenant_id AND t.run_at <= now() LIMIT $3) AS small) ELSE 0 END
 FROM walk CROSS JOIN LATERAL (
   SELECT t.id, t.kind, t.job_id, t.run_at FROM oubli.tasks AS t
-  WHERE t.queue = $1 AND ` + ready + ` AND t.tenant_id = walk.tenant_id
+  WHERE t.queue = $1 AND ` + Ready + ` AND t.tenant_id = walk.tenant_id
   ORDER BY t.run_at, t.id LIMIT CASE WHEN $1 = 'mail' THEN (SELECT 1 + $3 / count(*) FROM walk) ELSE $3 END) AS head
 ORDER BY walk.step, head.run_at, head.id`
 }
 
-// headRunnable is runnable of a head. One search by the job's id each, not a join
+// headRunnable is Runnable of a head. One search by the job's id each, not a join
 // that might read all jobs.
 const headRunnable = `(head.kind = 'mail' OR (SELECT j.state IN ('scheduled', 'running') FROM oubli.jobs AS j WHERE j.id = head.job_id))`
 
@@ -80,7 +80,7 @@ const headRunnable = `(head.kind = 'mail' OR (SELECT j.state IN ('scheduled', 'r
 // cancelled needs no hint.
 const markSQL = `
 WITH mine AS (
-  SELECT t.id FROM oubli.tasks AS t WHERE t.id = ANY($1::uuid[]) AND ` + ready + ` FOR UPDATE SKIP LOCKED)
+  SELECT t.id FROM oubli.tasks AS t WHERE t.id = ANY($1::uuid[]) AND ` + Ready + ` FOR UPDATE SKIP LOCKED)
 UPDATE oubli.tasks AS t SET dispatched_at = now(), dispatch_no = dispatch_no + 1
 FROM mine WHERE t.id = mine.id
 RETURNING t.id::text, t.kind, t.queue, t.dispatch_no, interval '0', (SELECT traceparent FROM oubli.jobs AS j WHERE j.id = t.job_id)`
@@ -113,12 +113,12 @@ type cursors struct {
 	after map[jobs.Queue]*string
 }
 
-// dispatchRound looks at a few tenants of each queue and marks what is due.
-func (s *Store) dispatchRound(ctx context.Context) (due []jobs.Dispatch, next roundNext, err error) {
-	s.walk.mu.Lock()
-	defer s.walk.mu.Unlock()
-	err = s.dispatchTx(ctx, "dispatch", func(tx pgx.Tx) error {
-		r, err := s.beginRound(ctx, tx)
+// round looks at a few tenants of each queue and marks what is due.
+func (b *Backlog) round(ctx context.Context) (due []jobs.Dispatch, next roundNext, err error) {
+	b.walk.mu.Lock()
+	defer b.walk.mu.Unlock()
+	err = b.tx(ctx, "dispatch", func(tx pgx.Tx) error {
+		r, err := b.beginRound(ctx, tx)
 		if err != nil || r == nil {
 			next = roundBusy
 			return err
@@ -147,20 +147,20 @@ func (s *Store) dispatchRound(ctx context.Context) (due []jobs.Dispatch, next ro
 	return due, next, err
 }
 
-func (s *Store) dispatchTx(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return s.txBy(ctx, op, s.begin()+dispatchSettingsSQL, f)
+func (b *Backlog) tx(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	return b.o.DB.TxBy(ctx, op, b.o.DB.Begin()+SettingsSQL, f)
 }
 
 // round is one transaction that looks for tasks to dispatch.
 type round struct {
-	*Store
+	*Backlog
 	tx    pgx.Tx
 	owner *string // of all profiles, when tenants share them
 	load  load
 }
 
 // beginRound reads what is out. It returns nil while another process dispatches.
-func (s *Store) beginRound(ctx context.Context, tx pgx.Tx) (*round, error) {
+func (b *Backlog) beginRound(ctx context.Context, tx pgx.Tx) (*round, error) {
 	var free bool
 	if err := tx.QueryRow(ctx, tryDispatchLockSQL).Scan(&free); err != nil || !free {
 		return nil, err
@@ -168,7 +168,7 @@ func (s *Store) beginRound(ctx context.Context, tx pgx.Tx) (*round, error) {
 	if err := unparkDue(ctx, tx); err != nil {
 		return nil, err
 	}
-	r := &round{Store: s, tx: tx, owner: s.sharedOwner()}
+	r := &round{Backlog: b, tx: tx, owner: b.o.SharedOwner()}
 	var err error
 	r.load, err = readLoad(ctx, tx, r.owner)
 	return r, err
@@ -176,7 +176,7 @@ func (s *Store) beginRound(ctx context.Context, tx pgx.Tx) (*round, error) {
 
 func readLoad(ctx context.Context, tx pgx.Tx, owner *string) (load, error) {
 	l := load{map[jobs.Queue]int{}, map[string]int{}, map[string]int{}, map[string]int{}}
-	rows, err := tx.Query(ctx, loadSQL, owner)
+	rows, err := tx.Query(ctx, LoadSQL, owner)
 	if err != nil {
 		return l, err
 	}
@@ -219,11 +219,11 @@ const fewTenants = 64
 // queue chooses the tasks of a queue that get a hint now. again says that a
 // further round may find more.
 func (r *round) queue(ctx context.Context, q jobs.Queue) (chosen []string, again bool, err error) {
-	places := r.opts.Window - r.load.waiting[q]
+	places := r.o.Window - r.load.waiting[q]
 	if places <= 0 {
 		return nil, false, nil
 	}
-	each := r.opts.Lanes
+	each := r.o.Lanes
 	if q == jobs.Mail {
 		each = places
 	}
@@ -256,9 +256,9 @@ func (r *round) queue(ctx context.Context, q jobs.Queue) (chosen []string, again
 func (r *round) heads(ctx context.Context, q jobs.Queue, tenants, each int) (heads []head, complete bool, err error) {
 	after := r.walk.after[q]
 	if after == nil {
-		heads, err = r.readHeads(ctx, headsSQL, q, tenants, each)
+		heads, err = r.readHeads(ctx, HeadsSQL, q, tenants, each)
 	} else {
-		heads, err = r.readHeads(ctx, headsAfterSQL, q, tenants, each, *after)
+		heads, err = r.readHeads(ctx, HeadsAfterSQL, q, tenants, each, *after)
 	}
 	if err != nil {
 		return nil, false, err
@@ -321,11 +321,11 @@ func (r *round) choose(q jobs.Queue, heads []head, complete bool) []candidate {
 		case jobs.Interactive:
 			c.turn = r.load.urgent[owner]
 		default:
-			c.turn = r.load.lanes[owner] + min(h.ahead, r.opts.Lanes-1)
+			c.turn = r.load.lanes[owner] + min(h.ahead, r.o.Lanes-1)
 		}
 		seen[owner]++
 		c.turn += seen[owner]
-		if q != jobs.Mail && c.turn > r.opts.Lanes {
+		if q != jobs.Mail && c.turn > r.o.Lanes {
 			continue
 		}
 		if c.turn == 1 {

@@ -1,4 +1,4 @@
-package repository
+package backlog
 
 import (
 	"context"
@@ -17,21 +17,21 @@ import (
 // parkAtMost is how many tasks one statement parks or takes out of parking.
 const parkAtMost = 2000
 
-// unparkDueSQL takes tasks out of parking whose time has come.
-const unparkDueSQL = `
+// UnparkDueSQL takes tasks out of parking whose time has come.
+const UnparkDueSQL = `
 UPDATE oubli.tasks SET parked = NULL WHERE id IN (
   SELECT t.id FROM oubli.tasks AS t WHERE t.state = 'pending' AND t.parked = 'time' AND t.run_at <= now()
   ORDER BY t.run_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
 
 func unparkDue(ctx context.Context, tx pgx.Tx) error {
-	_, err := tx.Exec(ctx, unparkDueSQL, parkAtMost)
+	_, err := tx.Exec(ctx, UnparkDueSQL, parkAtMost)
 	return err
 }
 
 // parkLaterSQL parks tasks of tenants $2 that are not due.
 const parkLaterSQL = `
 UPDATE oubli.tasks SET parked = 'time' WHERE id IN (
-  SELECT t.id FROM oubli.tasks AS t WHERE t.queue = $1 AND t.tenant_id = ANY($2) AND ` + ready + ` AND t.run_at > now()
+  SELECT t.id FROM oubli.tasks AS t WHERE t.queue = $1 AND t.tenant_id = ANY($2) AND ` + Ready + ` AND t.run_at > now()
   LIMIT $3 FOR UPDATE SKIP LOCKED)`
 
 // parkHeldSQL parks tasks of tenants $2 whose jobs are paused or blocked, the first
@@ -41,12 +41,12 @@ const parkHeldSQL = `
 WITH few AS MATERIALIZED (
   SELECT head.id, head.job_id FROM unnest($2::text[]) AS of(tenant) CROSS JOIN LATERAL (
     SELECT t.id, t.job_id FROM oubli.tasks AS t
-    WHERE t.queue = $1 AND ` + ready + ` AND t.tenant_id = of.tenant ORDER BY t.run_at, t.id LIMIT $3) AS head),
+    WHERE t.queue = $1 AND ` + Ready + ` AND t.tenant_id = of.tenant ORDER BY t.run_at, t.id LIMIT $3) AS head),
 held AS MATERIALIZED (
   SELECT j.id FROM oubli.jobs AS j WHERE j.id IN (SELECT job_id FROM few) AND j.state NOT IN ('scheduled', 'running')
   FOR SHARE SKIP LOCKED)
 UPDATE oubli.tasks SET parked = 'job' WHERE id IN (
-  SELECT t.id FROM oubli.tasks AS t WHERE t.id IN (SELECT few.id FROM few JOIN held ON held.id = few.job_id) AND ` + ready + `
+  SELECT t.id FROM oubli.tasks AS t WHERE t.id IN (SELECT few.id FROM few JOIN held ON held.id = few.job_id) AND ` + Ready + `
   FOR UPDATE SKIP LOCKED)`
 
 // parkHeads parks tasks like those heads that cannot be dispatched, and says

@@ -1,4 +1,4 @@
-package repository
+package mixing
 
 import (
 	"context"
@@ -14,25 +14,26 @@ import (
 
 	"github.com/oubli/oubli/internal/pgfault"
 	"github.com/oubli/oubli/internal/plan"
+	"github.com/oubli/oubli/internal/schema"
 )
 
-// mix writes the rows of a group again, in transactions of about mixRows rows. All
+// mix writes the rows of a group again, in transactions of about strokeRows rows. All
 // rows are in random order, so each transaction has a random part of all of them,
 // and two of its rows are of one client no more often than any two rows of the
 // group.
-func (r *mixRound) mix(ctx context.Context, g *mixGroup) error {
+func (r *round) mix(ctx context.Context, g *group) error {
 	if len(g.rows) == 0 {
 		return nil
 	}
 	rows := shuffled(slices.Concat(g.rows, g.covers))
 	clear(g.left)
-	parts := (len(rows) + mixRows - 1) / mixRows
+	parts := (len(rows) + strokeRows - 1) / strokeRows
 	for i := range parts {
 		part := rows[len(rows)*i/parts : len(rows)*(i+1)/parts]
 		if err := r.stroke(ctx, g, part, i == 0); err != nil {
 			return err
 		}
-		r.opts.Failpoint("mix:stroke")
+		r.Failpoint("mix:stroke")
 	}
 	return nil
 }
@@ -40,9 +41,9 @@ func (r *mixRound) mix(ctx context.Context, g *mixGroup) error {
 // stroke writes rows again in one transaction. Rows that somebody has locked are
 // left for another round. Where the database refuses to write rows of a table, those
 // of the other tables are written without them.
-func (r *mixRound) stroke(ctx context.Context, g *mixGroup, rows []mixRow, first bool) error {
+func (r *round) stroke(ctx context.Context, g *group, rows []version, first bool) error {
 	for {
-		st := stroke{mixRound: r, group: g, rows: slices.DeleteFunc(slices.Clone(rows), func(row mixRow) bool {
+		st := stroke{round: r, group: g, rows: slices.DeleteFunc(slices.Clone(rows), func(row version) bool {
 			return r.refused[r.plan.Mixed[row.table].Table] != ""
 		})}
 		var refusal *tableRefusal
@@ -80,9 +81,9 @@ func (e *tableRefusal) Error() string { return "rows cannot be mixed: " + e.why 
 
 // stroke is one transaction that writes rows again.
 type stroke struct {
-	*mixRound
-	group   *mixGroup
-	rows    []mixRow
+	*round
+	group   *group
+	rows    []version
 	skipped map[uint32]bool   // transactions of rows that somebody has locked
 	dated   map[uint32]string // table and column that still tell when a transaction was, by transaction
 }
@@ -147,7 +148,7 @@ func (st *stroke) lock(ctx context.Context, tx pgx.Tx) error {
 			return err
 		}
 	}
-	st.rows = slices.DeleteFunc(st.rows, func(row mixRow) bool {
+	st.rows = slices.DeleteFunc(st.rows, func(row version) bool {
 		mine := locked[place{row.table, row.part, row.id}]
 		if !mine && !st.group.cover[row.xid] {
 			st.skipped[row.xid] = true
@@ -202,7 +203,7 @@ func (st *stroke) scatter(ctx context.Context, tx pgx.Tx, wrote map[string]int64
 	for i := range all {
 		all[i] = i
 	}
-	for range mixPasses {
+	for range passes {
 		before := slices.Clone(st.rows)
 		if err := st.rewrite(ctx, tx, shuffled(all), wrote); err != nil {
 			return err
@@ -224,13 +225,13 @@ func (st *stroke) scatter(ctx context.Context, tx pgx.Tx, wrote map[string]int64
 	return nil
 }
 
-func samePage(a, b mixRow) bool {
+func samePage(a, b version) bool {
 	return a.table == b.table && a.part == b.part && a.id.BlockNumber == b.id.BlockNumber
 }
 
 // together lists the rows that stayed on their page although more of their small
 // transaction stand there than chance would have brought.
-func (st *stroke) together(before []mixRow) []int {
+func (st *stroke) together(before []version) []int {
 	type place struct{ table, part, page, xid uint32 }
 	on, stayed := map[place]int{}, map[place][]int{}
 	for i, row := range st.rows {
@@ -255,27 +256,27 @@ func (st *stroke) together(before []mixRow) []int {
 
 // written counts the rows that this transaction has written so far, where triggers
 // or rules could write some.
-func (st *stroke) written(ctx context.Context, tx pgx.Tx) (map[string]written, error) {
+func (st *stroke) written(ctx context.Context, tx pgx.Tx) (map[string]schema.Written, error) {
 	if st.plan.Proof.Writes.SQL == "" {
 		return nil, nil
 	}
 	b := &pgx.Batch{}
 	b.Queue(st.plan.Proof.Writes.SQL)
 	results := tx.SendBatch(ctx, b)
-	all, err := readWritten(results)
+	all, err := schema.ReadWritten(results)
 	return all, errors.Join(err, results.Close())
 }
 
 // checkWritten refuses the tables with triggers if anything was written besides the
 // rows themselves: it could show which rows were mixed together.
-func (st *stroke) checkWritten(ctx context.Context, tx pgx.Tx, before map[string]written, wrote map[string]int64) error {
+func (st *stroke) checkWritten(ctx context.Context, tx pgx.Tx, before map[string]schema.Written, wrote map[string]int64) error {
 	now, err := st.written(ctx, tx)
 	if err != nil || now == nil {
 		return err
 	}
 	for table, w := range now {
 		of := st.plan.Proof.Tables[table].Place.Table
-		if was := before[table]; w.inserted == was.inserted && w.deleted == was.deleted && w.updated-was.updated == wrote[of] {
+		if was := before[table]; w.Inserted == was.Inserted && w.Deleted == was.Deleted && w.Updated-was.Updated == wrote[of] {
 			continue
 		}
 		refusal := &tableRefusal{}

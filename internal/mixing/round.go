@@ -1,4 +1,4 @@
-package repository
+package mixing
 
 import (
 	"context"
@@ -14,61 +14,22 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
 )
 
 const (
-	mixLease  = time.Minute // how long a worker keeps its round without a commit
-	mixRows   = 1000        // rows that one transaction writes again
-	mixCover  = 1000        // rows of the last mixture, drawn at random, that cover new ones
-	mixPasses = 20          // how often one transaction writes all of its rows
-	mixPages  = 1 << 16     // pages of a table that one statement reads: half a gigabyte
-	mixAtOnce = 1000        // clients of small transactions in one round, to bound memory
-	mixShare  = 20          // a round takes at most one part in so many of the time
-	mixPauses = 60          // but the next one is no later than after so many pauses
-	mixRetry  = "1 day"     // before rows that could not be mixed are tried again
+	lease         = time.Minute // how long a worker keeps its round without a commit
+	strokeRows    = 1000        // rows that one transaction writes again
+	coverRows     = 1000        // rows of the last mixture, drawn at random, that cover new ones
+	passes        = 20          // how often one transaction writes all of its rows
+	pagesAtOnce   = 1 << 16     // pages of a table that one statement reads: half a gigabyte
+	roundClients  = 1000        // clients of small transactions in one round, to bound memory
+	share         = 20          // a round takes at most one part in so many of the time
+	longestPauses = 60          // but the next one is no later than after so many pauses
+	retry         = "1 day"     // before rows that could not be mixed are tried again
 )
-
-// smallOrLarge is how many clients the transaction has erased, as the one or the
-// other. The rows that a small one leaves tell by their xmin, and by where they
-// stand, that they were of few clients.
-func (s *Store) smallOrLarge(v *verdict) (small, large int) {
-	n := v.counts.Erased + v.counts.ErasedRetained
-	switch {
-	case !v.leavesRows:
-		return 0, 0
-	case n < s.opts.MixClients:
-		return n, 0
-	}
-	return 0, n
-}
-
-// MixRows writes rows that small transactions left once more, so that system columns
-// do not show which rows were of one former client: one
-// transaction writes rows of at least MixClients clients who share profiles, in
-// random order. Until there are as many the rows wait. Those of the last mixture
-// are written again with new ones, so that later clients need not wait.
-//
-// One worker at a time does it, a round after the other, with pauses. A round
-// reads the tables of the map once, because nothing but xmin says which rows it is
-// about: to record them would string them together.
-func (s *Store) MixRows(ctx context.Context) error {
-	r := mixRound{Store: s, refused: map[string]string{}}
-	err := s.pool.QueryRow(ctx, claimMixingSQL, mixLease).Scan(&r.attempt)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil
-	}
-	if err != nil {
-		return pgfault.Wrap("claim the mixing of rows", err)
-	}
-	began := time.Now()
-	err = r.run(ctx)
-	if errors.Is(err, jobs.ErrFenced) {
-		return nil
-	}
-	return errors.Join(err, r.end(ctx, time.Since(began)))
-}
 
 // claimMixingSQL begins a round, if there is something to mix and no other worker mixes.
 const claimMixingSQL = `
@@ -77,27 +38,27 @@ WHERE next_at <= now() AND (lease_until IS NULL OR lease_until < now())
   AND EXISTS (SELECT FROM oubli.residues WHERE mix = 'waiting' AND mix_after <= now())
 RETURNING attempt`
 
-// mixRound is one round of mixing.
-type mixRound struct {
-	*Store
+// round is one round of mixing.
+type round struct {
+	Options
 	attempt int
 	plan    *plan.Plan
-	groups  map[string]*mixGroup // by profile owner
-	owners  map[uint32]*mixGroup // by transaction
-	refused map[string]string    // why a table's rows cannot be written again, by table
+	groups  map[string]*group // by profile owner
+	owners  map[uint32]*group // by transaction
+	refused map[string]string // why a table's rows cannot be written again, by table
 }
 
-// mixGroup are rows of clients who share profiles, and which are mixed together.
-type mixGroup struct {
+// group are rows of clients who share profiles, and which are mixed together.
+type group struct {
 	owner        string
-	waiting      []*mixResidue
+	waiting      []*residue
 	clients      int                 // whose rows wait
 	coverClients int                 // whose rows cover them
 	each         map[uint32]int      // clients, by small transaction
 	during       map[uint32]string   // from begin to commit, by small transaction
 	cover        map[uint32]bool     // transactions of the last mixture
-	rows         []mixRow            // of small transactions
-	covers       []mixRow            // of the last mixture: at most mixCover
+	rows         []version           // of small transactions
+	covers       []version           // of the last mixture: at most coverRows
 	seen         int                 // rows of the last mixture
 	number       map[uint32]int      // rows, by small transaction
 	mixed        bool                // they are of enough clients
@@ -106,8 +67,8 @@ type mixGroup struct {
 	dated        map[uint32]string   // column that tells the time of a transaction
 }
 
-// mixResidue is what waits to be mixed: a job, or rows that a second look found.
-type mixResidue struct {
+// residue is what waits to be mixed: a job, or rows that a second look found.
+type residue struct {
 	id          int64
 	job         *string
 	xids        []uint32
@@ -116,16 +77,16 @@ type mixResidue struct {
 	triggerRows bool
 }
 
-// mixRow names a row and the transaction that wrote it.
-type mixRow struct {
+// version is a version of a row, and the transaction that wrote it.
+type version struct {
 	table int // in plan.Mixed
 	part  uint32
 	id    pgtype.TID
 	xid   uint32
 }
 
-func (r *mixRound) run(ctx context.Context) (err error) {
-	if r.plan, err = r.covered(ctx); err != nil {
+func (r *round) run(ctx context.Context) (err error) {
+	if r.plan, err = r.Plan(ctx); err != nil {
 		return err
 	}
 	if err := r.gather(ctx); err != nil || len(r.groups) == 0 {
@@ -138,7 +99,7 @@ func (r *mixRound) run(ctx context.Context) (err error) {
 	}
 	for _, owner := range slices.Sorted(maps.Keys(r.groups)) {
 		g := r.groups[owner]
-		if g.count(); g.clients+g.coverClients < r.opts.MixClients {
+		if g.count(); g.clients+g.coverClients < r.Clients {
 			continue
 		}
 		g.mixed = true
@@ -151,13 +112,13 @@ func (r *mixRound) run(ctx context.Context) (err error) {
 
 // fenced runs f in a transaction of this round, unless another worker has taken
 // the mixing over.
-func (r *mixRound) fenced(ctx context.Context, op string, f func(pgx.Tx) error) error {
-	return r.tx(ctx, op, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, settingsSQL, milliseconds(r.opts.LockTimeout), milliseconds(r.opts.Lease), milliseconds(statementTimeout))
+func (r *round) fenced(ctx context.Context, op string, f func(pgx.Tx) error) error {
+	return r.DB.Tx(ctx, op, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, pgsession.SettingsSQL, pgsession.Milliseconds(r.LockTimeout), pgsession.Milliseconds(r.DB.Idle), pgsession.Milliseconds(pgsession.StatementTimeout))
 		if err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, "UPDATE oubli.mixing SET lease_until = clock_timestamp() + $2::interval WHERE attempt = $1", r.attempt, mixLease)
+		tag, err := tx.Exec(ctx, "UPDATE oubli.mixing SET lease_until = clock_timestamp() + $2::interval WHERE attempt = $1", r.attempt, lease)
 		if err != nil {
 			return err
 		}
@@ -170,26 +131,26 @@ func (r *mixRound) fenced(ctx context.Context, op string, f func(pgx.Tx) error) 
 
 // end lets the next round begin after a pause: a longer one, if this round took
 // long.
-func (r *mixRound) end(ctx context.Context, took time.Duration) error {
+func (r *round) end(ctx context.Context, took time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	pause := min(max(r.opts.Pause, mixShare*took), mixPauses*r.opts.Pause)
-	_, err := r.pool.Exec(ctx, `
+	pause := min(max(r.Pause, share*took), longestPauses*r.Pause)
+	_, err := r.DB.Exec(ctx, `
 		UPDATE oubli.mixing SET lease_until = NULL, next_at = now() + $2::interval WHERE attempt = $1`, r.attempt, pause)
 	return pgfault.Wrap("end the mixing of rows", err)
 }
 
 // gather finds what is to be mixed in this round: of the owners of profiles with
 // enough clients, in random order, as much as one round takes.
-func (r *mixRound) gather(ctx context.Context) error {
+func (r *round) gather(ctx context.Context) error {
 	ready, err := r.readyToMix(ctx)
 	if err != nil {
 		return err
 	}
-	r.groups, r.owners = map[string]*mixGroup{}, map[uint32]*mixGroup{}
+	r.groups, r.owners = map[string]*group{}, map[uint32]*group{}
 	n := 0
 	for _, owner := range shuffled(slices.Sorted(maps.Keys(ready))) {
-		if n >= mixAtOnce {
+		if n >= roundClients {
 			return nil
 		}
 		g, err := r.readGroup(ctx, owner, ready[owner])
@@ -210,8 +171,8 @@ func (r *mixRound) gather(ctx context.Context) error {
 
 // readyToMix lists the owners of profiles with something to mix and enough clients
 // to do it, or of jobs that left no small transaction, each with its tenants.
-func (r *mixRound) readyToMix(ctx context.Context) (map[string]*readyOwner, error) {
-	rows, err := r.pool.Query(ctx, readyToMixSQL)
+func (r *round) readyToMix(ctx context.Context) (map[string]*readyOwner, error) {
+	rows, err := r.DB.Query(ctx, readyToMixSQL)
 	if err != nil {
 		return nil, pgfault.Wrap("find rows to mix", err)
 	}
@@ -220,7 +181,7 @@ func (r *mixRound) readyToMix(ctx context.Context) (map[string]*readyOwner, erro
 	var clients, cover int
 	var plain bool
 	_, err = pgx.ForEachRow(rows, []any{&tenant, &clients, &cover, &plain}, func() error {
-		owner := profileOwner(r.plan.Map, tenant)
+		owner := r.plan.Map.ProfileOwner(tenant)
 		if all[owner] == nil {
 			all[owner] = &readyOwner{}
 		}
@@ -232,7 +193,7 @@ func (r *mixRound) readyToMix(ctx context.Context) (map[string]*readyOwner, erro
 	if err != nil {
 		return nil, pgfault.Wrap("find rows to mix", err)
 	}
-	rows, err = r.pool.Query(ctx, "SELECT profile_owner, clients FROM oubli.mixtures WHERE profile_owner = ANY($1)",
+	rows, err = r.DB.Query(ctx, "SELECT profile_owner, clients FROM oubli.mixtures WHERE profile_owner = ANY($1)",
 		slices.Collect(maps.Keys(all)))
 	if err != nil {
 		return nil, pgfault.Wrap("find rows to mix", err)
@@ -243,7 +204,7 @@ func (r *mixRound) readyToMix(ctx context.Context) (map[string]*readyOwner, erro
 		return nil
 	})
 	maps.DeleteFunc(all, func(_ string, o *readyOwner) bool {
-		o.enough = o.clients+o.cover >= r.opts.MixClients
+		o.enough = o.clients+o.cover >= r.Clients
 		return !o.enough && !o.plain
 	})
 	return all, pgfault.Wrap("find rows to mix", err)
@@ -288,22 +249,22 @@ SELECT ARRAY(SELECT x::xid::text FROM unnest(xids) AS x), clients FROM (
 ) AS c ORDER BY n, xids DESC LIMIT 1`
 
 // readGroup reads what is to be mixed of one owner.
-func (r *mixRound) readGroup(ctx context.Context, owner string, ready *readyOwner) (*mixGroup, error) {
-	g := &mixGroup{
+func (r *round) readGroup(ctx context.Context, owner string, ready *readyOwner) (*group, error) {
+	g := &group{
 		owner: owner, each: map[uint32]int{}, number: map[uint32]int{}, during: map[uint32]string{},
 		cover: map[uint32]bool{}, left: map[uint32]bool{},
 		tables: map[uint32][]string{}, dated: map[uint32]string{},
 	}
-	err := r.snapshot(ctx, "read what is to be mixed", func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, waitingToMixSQL, ready.tenants, ready.enough, mixAtOnce)
+	err := r.DB.Snapshot(ctx, "read what is to be mixed", func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, waitingToMixSQL, ready.tenants, ready.enough, roundClients)
 		if err != nil {
 			return err
 		}
-		byID := map[int64]*mixResidue{}
-		var w mixResidue
+		byID := map[int64]*residue{}
+		var w residue
 		var clients int
 		_, err = pgx.ForEachRow(rows, []any{&w.id, &w.job, &clients, &w.triggerRows}, func() error {
-			if g.clients < mixAtOnce {
+			if g.clients < roundClients {
 				one := w
 				g.waiting, byID[w.id] = append(g.waiting, &one), &one
 				g.clients += clients
@@ -331,7 +292,7 @@ func (r *mixRound) readGroup(ctx context.Context, owner string, ready *readyOwne
 	return g, err
 }
 
-func (r *mixRound) readCover(ctx context.Context, tx pgx.Tx, g *mixGroup) error {
+func (r *round) readCover(ctx context.Context, tx pgx.Tx, g *group) error {
 	var of []string
 	for _, w := range g.waiting {
 		if w.job != nil {
@@ -352,7 +313,7 @@ func (r *mixRound) readCover(ctx context.Context, tx pgx.Tx, g *mixGroup) error 
 
 // count finds out how many clients' rows there are: of each transaction no more
 // than it left rows, because some clients leave none.
-func (g *mixGroup) count() {
+func (g *group) count() {
 	g.clients, g.coverClients = 0, min(g.coverClients, g.seen)
 	for _, w := range g.waiting {
 		w.clients, w.rows = 0, 0
@@ -370,7 +331,7 @@ func parseXid(s string) (uint32, error) {
 }
 
 // find reads a table, range by range, for the rows of this round.
-func (r *mixRound) find(ctx context.Context, table int) error {
+func (r *round) find(ctx context.Context, table int) error {
 	if len(r.owners) == 0 {
 		return nil
 	}
@@ -380,20 +341,20 @@ func (r *mixRound) find(ctx context.Context, table int) error {
 		xids = append(xids, strconv.FormatUint(uint64(xid), 10))
 	}
 	var pages int64
-	if err := r.pool.QueryRow(ctx, pagesSQL, t.Ident).Scan(&pages); err != nil {
+	if err := r.DB.QueryRow(ctx, pagesSQL, t.Ident).Scan(&pages); err != nil {
 		return pgfault.Wrap("read the size of "+t.Table, err)
 	}
-	for from := int64(0); from < pages; from += mixPages {
+	for from := int64(0); from < pages; from += pagesAtOnce {
 		err := r.fenced(ctx, "find rows to mix in "+t.Table, func(tx pgx.Tx) error {
 			// Only a plan for these very transactions looks them up by their hash.
 			if _, err := tx.Exec(ctx, "SELECT set_config('plan_cache_mode', 'force_custom_plan', true)"); err != nil {
 				return err
 			}
-			rows, err := tx.Query(ctx, t.Find, fmt.Sprintf("(%d,0)", from), fmt.Sprintf("(%d,0)", from+mixPages), xids)
+			rows, err := tx.Query(ctx, t.Find, fmt.Sprintf("(%d,0)", from), fmt.Sprintf("(%d,0)", from+pagesAtOnce), xids)
 			if err != nil {
 				return err
 			}
-			row := mixRow{table: table}
+			row := version{table: table}
 			_, err = pgx.ForEachRow(rows, []any{&row.part, &row.id, &row.xid}, func() error {
 				r.owners[row.xid].add(row, t.Table)
 				return nil
@@ -417,7 +378,7 @@ SELECT max(pg_relation_size(id)) / current_setting('block_size')::bigint FROM pa
 
 // add notes a row. Of the rows that cover others it draws some, each with the same
 // probability.
-func (g *mixGroup) add(row mixRow, table string) {
+func (g *group) add(row version, table string) {
 	if !g.cover[row.xid] {
 		g.rows = append(g.rows, row)
 		g.number[row.xid]++
@@ -427,9 +388,9 @@ func (g *mixGroup) add(row mixRow, table string) {
 		return
 	}
 	g.seen++
-	if len(g.covers) < mixCover {
+	if len(g.covers) < coverRows {
 		g.covers = append(g.covers, row)
-	} else if n := rand.IntN(g.seen); n < mixCover {
+	} else if n := rand.IntN(g.seen); n < coverRows {
 		g.covers[n] = row
 	}
 }
