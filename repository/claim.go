@@ -1,7 +1,6 @@
 package repository
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/oubli/oubli/internal/pgfault"
+	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -43,26 +43,21 @@ const laneTaken = "23505:tasks_lane"
 func (s *Store) claim(ctx context.Context, taskID string, anyLanes bool) (*jobs.Claim, error) {
 	var c *jobs.Claim
 	var otherLanes bool
-	err := s.idTx(ctx, "claim task", func(tx pgx.Tx) (err error) {
+	err := s.db.TxBy(ctx, "claim task", s.db.Begin()+pgsession.OncePlanned+shareLanesSQL, func(tx pgx.Tx) (err error) {
 		claim := &jobs.Claim{TaskID: taskID}
 		var until *time.Time
 		var mail []byte
 		var deferred *time.Duration
 		k := &claim.Counts
-		if claim.Lanes, err = readLanes(ctx, tx); err != nil {
-			return err
-		}
-		if claim.Lanes != s.opts.Lanes && !anyLanes {
-			otherLanes = true
-			return nil
-		}
-		claim.Lanes = cmp.Or(claim.Lanes, s.opts.Lanes)
-		err = tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, claim.Lanes, s.sharedOwner(), s.opts.MailLease).Scan(
+		err = tx.QueryRow(ctx, claimTaskSQL, taskID, s.opts.Lease, s.opts.Lanes, s.sharedOwner(), s.opts.MailLease, anyLanes).Scan(
 			&claim.JobID, &claim.TenantID, &claim.Kind,
-			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Keys, &claim.Position,
+			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Lanes, &claim.Keys, &claim.Position,
 			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail,
 			&claim.Deferrals, &deferred)
 		if errors.Is(err, pgx.ErrNoRows) {
+			if otherLanes, err = s.otherLanes(ctx, tx); err != nil || otherLanes && !anyLanes {
+				return err
+			}
 			return s.handBack(ctx, tx, taskID)
 		}
 		if err != nil {
@@ -82,7 +77,7 @@ func (s *Store) claim(ctx context.Context, taskID string, anyLanes bool) (*jobs.
 		c = claim
 		return s.startJob(ctx, tx, claim)
 	})
-	if otherLanes {
+	if otherLanes && !anyLanes {
 		return nil, errOtherLanes
 	}
 	if err != nil {

@@ -36,16 +36,14 @@ func (s *Store) changeLanes(ctx context.Context) error {
 	})
 }
 
-// readLanes reads the number of lanes, in a transaction that claims a task; 0: none
-// is stored yet. The lock comes first, in a statement of its own, so that the number
-// cannot change any more when it is read.
-func readLanes(ctx context.Context, tx pgx.Tx) (n int, err error) {
-	if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock_shared("+lanesLock+")"); err != nil {
-		return 0, err
-	}
-	err = tx.QueryRow(ctx, "SELECT lanes FROM oubli.lanes").Scan(&n)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return 0, nil
-	}
-	return n, err
+// shareLanesSQL begins a transaction that claims a task. The lock comes first, in a
+// statement of its own, so that the number of lanes cannot change any more when it is
+// read.
+const shareLanesSQL = "; SELECT pg_advisory_xact_lock_shared(" + lanesLock + ")"
+
+// otherLanes reports whether the database has another number of lanes than this
+// process is set to, or none yet.
+func (s *Store) otherLanes(ctx context.Context, tx pgx.Tx) (other bool, err error) {
+	err = tx.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM oubli.lanes WHERE lanes = $1)", s.opts.Lanes).Scan(&other)
+	return other, err
 }

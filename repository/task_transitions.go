@@ -23,25 +23,26 @@ var taskTransitionSQL = map[jobs.TaskTransition]string{
 // claimTaskSQL takes task $1 if it is pending and due, or if its lease ran out.
 // A batch takes the lowest free lane among those that use the same profiles: of
 // its tenant or, where $4 is the profile owner of all tenants, of all. Without a
-// free lane it is not claimed. SKIP LOCKED: a row that is locked is being worked
-// on, even if its lease ran out, and a worker does not wait for it. The lease is
-// $2, and $5 of a mail.
+// free lane it is not claimed, nor if the database has another number of lanes than
+// $3, unless $6. SKIP LOCKED: a row that is locked is being worked on, even if its
+// lease ran out, and a worker does not wait for it. The lease is $2, and $5 of a
+// mail.
 const claimTaskSQL = `
 UPDATE oubli.tasks AS t
 SET state = 'running', attempt = attempt + 1, parked = NULL,
   lease_until = clock_timestamp() + CASE WHEN t.kind = 'mail' THEN $5::interval ELSE $2::interval END,
   lane = CASE WHEN t.kind = 'batch' THEN free.lane END,
-  profile_owner = coalesce($4, t.tenant_id), crashes = crashes + (t.state = 'running')::int
-FROM (SELECT id FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,
-  (SELECT min(l) AS lane FROM generate_series(1, $3) AS l
-      WHERE NOT EXISTS (SELECT FROM oubli.tasks AS r, oubli.tasks AS self
-        WHERE self.id = $1 AND coalesce($4, r.tenant_id) = coalesce($4, self.tenant_id)
-          AND r.state = 'running' AND r.lane = l AND r.id <> self.id)) AS free
-WHERE t.id = mine.id
+  profile_owner = mine.owner, crashes = crashes + (t.state = 'running')::int
+FROM (SELECT id, coalesce($4, tenant_id) AS owner FROM oubli.tasks WHERE id = $1 FOR UPDATE SKIP LOCKED) AS mine,
+  (SELECT (SELECT lanes FROM oubli.lanes) AS lanes) AS stored,
+  LATERAL (SELECT min(l) AS lane FROM generate_series(1, coalesce(stored.lanes, $3)) AS l
+      WHERE NOT EXISTS (SELECT FROM oubli.tasks AS r
+        WHERE r.profile_owner = mine.owner AND r.lane = l AND r.state = 'running' AND r.id <> mine.id)) AS free
+WHERE t.id = mine.id AND ($6 OR stored.lanes = $3)
   AND ((t.state = 'pending' AND t.run_at <= now()) OR (t.state = 'running' AND t.lease_until < now()))
   AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + backlog.Runnable + `
 RETURNING t.job_id::text, t.tenant_id, t.kind, t.number, t.attempt, t.failures, t.crashes,
-  coalesce(t.lane, 0), t.keys, t.position, t.erased, t.erased_retained, t.skipped, t.failed, t.not_found,
+  coalesce(t.lane, 0), coalesce(stored.lanes, $3), t.keys, t.position, t.erased, t.erased_retained, t.skipped, t.failed, t.not_found,
   t.codes, t.rows, t.retained_until, t.letter, t.deferrals, now() - t.deferred_since`
 
 // releaseTaskSQL gives a task back, to be tried again after delay $3.

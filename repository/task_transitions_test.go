@@ -33,7 +33,7 @@ func TestEachTransitionOfATaskIsOneStatementThatDoesThatAndNothingElse(t *testin
 			job, task := taskIn(t, db, from)
 			const attempt = 7
 			args := map[jobs.TaskTransition][]any{
-				jobs.ClaimTask:   {task, time.Minute, 2, nil, time.Minute},
+				jobs.ClaimTask:   {task, time.Minute, 2, nil, time.Minute, true},
 				jobs.ReleaseTask: {task, attempt, time.Minute, 0, "a test"},
 				jobs.YieldTask:   {task, attempt, nil},
 				jobs.RecoverTask: {},
