@@ -43,7 +43,7 @@ FOR UPDATE OF t`
 // the tenant's rows, so it takes the tenant's lock alone, and has no lane.
 func (s *Store) queueLocks(b *pgx.Batch, ch chunk) error {
 	b.Queue("begin isolation level read committed")
-	b.Queue(pgsession.SettingsSQL, pgsession.Milliseconds(s.opts.LockTimeout), pgsession.Milliseconds(s.opts.Lease), pgsession.Milliseconds(pgsession.StatementTimeout))
+	b.Queue(pgsession.SettingsSQL, s.db.Settings(s.opts.LockTimeout)...)
 	b.Queue(s.fence, ch.claim.TaskID, ch.claim.Attempt, ch.claim.Position, nextKey(ch.claim))
 	clients := ch.clients(ch.keys)
 	if ch.claim.Kind == jobs.MergeTask {

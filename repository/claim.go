@@ -110,9 +110,11 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	}
 	t := &c.Terms
 	return tx.QueryRow(ctx, `
-		SELECT cutoff, coalesce(listed_at, created_at), profiles_counted_at IS NOT NULL, requested, activities, override, country, tenant_locale, dry_run, merge, traceparent
+		SELECT cutoff, coalesce(listed_at, created_at), profiles_counted_at IS NOT NULL, requested, activities, override,
+			country, tenant_locale, dry_run, merge, traceparent
 		FROM oubli.jobs WHERE id = $1`, c.JobID).
-		Scan(&t.Cutoff, &t.Listed, &t.ProfilesCounted, &t.Requested, &t.Activities, &t.Override, &t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
+		Scan(&t.Cutoff, &t.Listed, &t.ProfilesCounted, &t.Requested, &t.Activities, &t.Override,
+			&t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
 }
 
 // Yield gives a task back, with its progress, if a task of another tenant or

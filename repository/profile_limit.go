@@ -33,7 +33,7 @@ func (s *Store) countProfiles(ctx context.Context, p *plan.Plan, c *jobs.Claim) 
 	var cause error // before its SQLSTATE is wrapped
 	err := s.tx(ctx, "count profiles", func(tx pgx.Tx) (err error) {
 		defer func() { cause = err }()
-		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
+		if err := pgsession.LimitStatements(ctx, tx); err != nil {
 			return err
 		}
 		live, err := liveProfiles(ctx, tx, p, c.TenantID)
@@ -71,7 +71,8 @@ func (s *Store) explainLimit(ctx context.Context, p *plan.Plan, l *profileLimit)
 		why = fmt.Sprintf("the rows of %s that unique index %s", l.by.Table, l.by.Index)
 	}
 	return &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: fmt.Sprintf(
-		"%s keeps apart need %d anonymous profiles, and the map allows a tenant %d: write profiles: %d or more in %s, or erase: delete for the table",
+		"%s keeps apart need %d anonymous profiles, and the map allows a tenant %d: "+
+			"write profiles: %d or more in %s, or erase: delete for the table",
 		why, l.wanted, p.Map.Profiles, l.wanted, p.Map.Client.Pos.File)}
 }
 

@@ -39,7 +39,7 @@ func (s *Store) count(ctx context.Context, sw plan.Sweep, params sweepParams) (r
 	}
 	yesterday := t.today.AddDate(0, 0, -1)
 	err = s.tx(ctx, "count what is retained", func(tx pgx.Tx) error {
-		if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
+		if err := pgsession.LimitStatements(ctx, tx); err != nil {
 			return err
 		}
 		if err := tx.QueryRow(ctx, "SELECT now()").Scan(&k.at); err != nil {

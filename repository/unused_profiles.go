@@ -56,7 +56,8 @@ func (s *Store) removeUnusedProfiles(ctx context.Context, p *plan.Plan) error {
 // alone, so that no chunk has chosen one, and leaves tenants alone that are at work.
 func removeUnused(ctx context.Context, tx pgx.Tx, p *plan.Plan, owner string) error {
 	var free bool
-	err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock("+tenantLock+") AND pg_try_advisory_xact_lock("+profilesLock+")", owner).Scan(&free)
+	const lock = "SELECT pg_try_advisory_xact_lock(" + tenantLock + ") AND pg_try_advisory_xact_lock(" + profilesLock + ")"
+	err := tx.QueryRow(ctx, lock, owner).Scan(&free)
 	if err != nil || !free {
 		return err
 	}
@@ -72,7 +73,7 @@ func removeUnused(ctx context.Context, tx pgx.Tx, p *plan.Plan, owner string) er
 	if err != nil || len(old) == 0 {
 		return err
 	}
-	if _, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", pgsession.Milliseconds(pgsession.StatementTimeout)); err != nil {
+	if err := pgsession.LimitStatements(ctx, tx); err != nil {
 		return err
 	}
 	st := p.RemoveProfiles
@@ -98,6 +99,7 @@ func removeUnused(ctx context.Context, tx pgx.Tx, p *plan.Plan, owner string) er
 	if live != p.Fingerprint {
 		return errStalePlan
 	}
-	_, err = tx.Exec(ctx, "DELETE FROM oubli.anonymous_profiles WHERE tenant_id = $1 AND client_key = ANY($2) AND replaced_at IS NULL", owner, removed)
+	_, err = tx.Exec(ctx, `
+		DELETE FROM oubli.anonymous_profiles WHERE tenant_id = $1 AND client_key = ANY($2) AND replaced_at IS NULL`, owner, removed)
 	return err
 }

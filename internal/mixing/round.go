@@ -114,7 +114,7 @@ func (r *round) run(ctx context.Context) (err error) {
 // the mixing over.
 func (r *round) fenced(ctx context.Context, op string, f func(pgx.Tx) error) error {
 	return r.DB.Tx(ctx, op, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, pgsession.SettingsSQL, pgsession.Milliseconds(r.LockTimeout), pgsession.Milliseconds(r.DB.Idle), pgsession.Milliseconds(pgsession.StatementTimeout))
+		_, err := tx.Exec(ctx, pgsession.SettingsSQL, r.DB.Settings(r.LockTimeout)...)
 		if err != nil {
 			return err
 		}

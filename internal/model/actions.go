@@ -29,7 +29,8 @@ var actions = []action{
 	{"{w} gets the hint of {t} and claims it", []string{"claimTaskSQL", "Store.Claim", "Store.handBack", "Store.startJob"},
 		[2]over{eachWorker, eachTask}, false, claimHinted},
 	{"{w} claims {t} without a hint", []string{"Store.ClaimNext"}, [2]over{eachWorker, eachTask}, true, claimUnhinted},
-	{"the mark of {t} is taken back: its hint is gone", []string{"Backlog.Overdue", "Backlog.Undispatch"}, [2]over{eachTask}, false, undispatch},
+	{"the mark of {t} is taken back: its hint is gone", []string{"Backlog.Overdue", "Backlog.Undispatch"},
+		[2]over{eachTask}, false, undispatch},
 	{"{t}, whose lease ran out, is given back", []string{"recoverTaskSQL", "Store.Recover"}, [2]over{eachTask}, false, recoverTask},
 
 	// A chunk.

@@ -68,3 +68,14 @@ const StatementTimeout = 2 * time.Minute
 const SettingsSQL = `SELECT set_config('lock_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $2, true),
   set_config('statement_timeout', $3, true), set_config('plan_cache_mode', 'force_generic_plan', true), set_config('jit', 'off', true),
   set_config('synchronous_commit', 'off', true)`
+
+// Settings are the values for [SettingsSQL].
+func (db DB) Settings(lockTimeout time.Duration) []any {
+	return []any{Milliseconds(lockTimeout), Milliseconds(db.Idle), Milliseconds(StatementTimeout)}
+}
+
+// LimitStatements bounds each further statement of a transaction by [StatementTimeout].
+func LimitStatements(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, "SELECT set_config('statement_timeout', $1, true)", Milliseconds(StatementTimeout))
+	return err
+}

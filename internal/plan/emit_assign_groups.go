@@ -45,7 +45,8 @@ func (em emitter) assignInGroups(e *entry) Statement {
 		"    SELECT p.oubli_key, row_number() OVER () AS oubli_n\n"+
 		"    FROM (\n"+
 		"      SELECT %[1]s[CASE WHEN s.n = 0 THEN 1\n"+
-		"        ELSE 2 + (s.n - 1 + floor(mine.oubli_from * (cardinality(%[1]s) - 1))::int) %% greatest(cardinality(%[1]s) - 1, 1) END] AS oubli_key\n"+
+		"        ELSE 2 + (s.n - 1 + floor(mine.oubli_from * (cardinality(%[1]s) - 1))::int)"+
+		" %% greatest(cardinality(%[1]s) - 1, 1) END] AS oubli_key\n"+
 		"      FROM (SELECT generate_series(0, cardinality(%[1]s) - 1) AS n) AS s\n"+
 		"      OFFSET 0) AS p\n"+
 		"    WHERE (SELECT 1 FROM %[2]s AS \"x\" WHERE %[3]s = p.oubli_key AND %[4]s LIMIT 1) IS NULL\n"+
@@ -55,7 +56,8 @@ func (em emitter) assignInGroups(e *entry) Statement {
 
 	set := append([]change{{e.reference, fmt.Sprintf("coalesce(assigned.oubli_key, oubli.need_profiles()::%s)", typ)}}, t.changes(e, "t")...)
 	t.add("UPDATE %s AS \"t\"\nSET %s\n"+
-		"FROM (SELECT mine.*, free.oubli_key FROM mine LEFT JOIN free ON free.oubli_group = mine.oubli_group AND free.oubli_n = mine.oubli_n) AS assigned\n"+
+		"FROM (SELECT mine.*, free.oubli_key\n"+
+		"  FROM mine LEFT JOIN free ON free.oubli_group = mine.oubli_group AND free.oubli_n = mine.oubli_n) AS assigned\n"+
 		"WHERE %s\n  AND %s",
 		e.rel.ident(), assignments(set...), strings.Join(same, " AND "), t.belongs(e, "t"))
 	return t.statement(name+": reassign, each to a free profile", name)

@@ -93,7 +93,9 @@ func (t *text) sharedProfile(e *entry) string {
 	if len(same) == 0 {
 		return profile
 	}
-	return fmt.Sprintf("CASE WHEN %[1]s\n  THEN coalesce((SELECT k FROM unnest(%[2]s) AS k WHERE k <> %[3]s%[4]s LIMIT 1), oubli.need_profiles()::%[5]s)\n  ELSE %[3]s END",
+	return fmt.Sprintf("CASE WHEN %[1]s\n"+
+		"  THEN coalesce((SELECT k FROM unnest(%[2]s) AS k WHERE k <> %[3]s%[4]s LIMIT 1), oubli.need_profiles()::%[5]s)\n"+
+		"  ELSE %[3]s END",
 		strings.Join(same, " OR "), t.array(Arg{Kind: ArgProfiles}, typ), profile, strings.Join(differs, ""), typ)
 }
 

@@ -126,7 +126,8 @@ func (em emitter) largestGroupStatements() []Statement {
 			for i, o := range x.others {
 				others = append(others, fmt.Sprintf("%s AS oubli_o%d", o, i))
 			}
-			t.add("SELECT coalesce(max(n), 0)\nFROM (\n  SELECT count(*) AS n\n  FROM (SELECT %s FROM %s AS \"t\" WHERE %s) AS g\n  GROUP BY %s) AS counts",
+			t.add("SELECT coalesce(max(n), 0)\nFROM (\n"+
+				"  SELECT count(*) AS n\n  FROM (SELECT %s FROM %s AS \"t\" WHERE %s) AS g\n  GROUP BY %s) AS counts",
 				strings.Join(others, ", "), e.rel.ident(), cond, groupColumns(len(x.others)))
 			st := t.statement(name+": largest group", name)
 			st.Index = x.index
@@ -190,7 +191,8 @@ func (em emitter) removeProfilesStatement() Statement {
 			continue
 		}
 		seen = append(seen, name)
-		t.add("\n  AND NOT EXISTS (SELECT FROM %s AS \"x\" WHERE %s)", e.rel.ident(), t.isKey(e.reference, ident("x", e.Reference), ident("c", em.key.Name)))
+		t.add("\n  AND NOT EXISTS (SELECT FROM %s AS \"x\" WHERE %s)", e.rel.ident(),
+			t.isKey(e.reference, ident("x", e.Reference), ident("c", em.key.Name)))
 	}
 	t.add("\nRETURNING p.client_key")
 	return t.statement("anonymous profiles: remove unused ones", em.name(em.client))

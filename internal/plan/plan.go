@@ -117,8 +117,10 @@ func (p *Plan) All() []Statement {
 	if len(p.Erase) == 0 {
 		return nil
 	}
-	all := slices.Concat([]Statement{p.Tenant, p.FindClients, p.SpellKeys}, p.Statements(), p.LateRows.All(), p.CountProfiles, p.CountJobProfiles, p.LargestGroups,
-		[]Statement{p.LiveProfiles, p.AdoptProfiles, p.RemoveProfiles, p.NewProfile, p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
+	all := slices.Concat([]Statement{p.Tenant, p.FindClients, p.SpellKeys}, p.Statements(), p.LateRows.All(),
+		p.CountProfiles, p.CountJobProfiles, p.LargestGroups,
+		[]Statement{p.LiveProfiles, p.AdoptProfiles, p.RemoveProfiles, p.NewProfile},
+		[]Statement{p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
 }
 

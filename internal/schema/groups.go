@@ -25,7 +25,8 @@ func groupWarnings(ctx context.Context, conn *pgx.Conn, p *plan.Plan) []plan.War
 		}
 		all = append(all, plan.Warning{
 			Table: st.Table,
-			Why: fmt.Sprintf("unique index %s keeps up to %d rows of different clients apart: an erasure of all of them needs %d anonymous profiles, "+
+			Why: fmt.Sprintf("unique index %s keeps up to %d rows of different clients apart: "+
+				"an erasure of all of them needs %d anonymous profiles, "+
 				"and is blocked beyond profiles: %d", st.Index, n, n, p.Map.Profiles),
 			Fix: fmt.Sprintf("profiles: %d, or erase: delete for the table", n),
 		})
