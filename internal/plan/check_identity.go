@@ -2,7 +2,8 @@ package plan
 
 import (
 	"fmt"
-	"regexp"
+
+	"github.com/oubli/oubli/internal/dictionary"
 )
 
 func (c *checker) checkKeyType() {
@@ -45,15 +46,11 @@ func (c *checker) checkCalendar() {
 	}
 }
 
-// personalKey matches names of columns whose values name a person, beyond those of
-// personalName.
-var personalKey = regexp.MustCompile(`(^|_)(name|login|user_?name|nick|nickname|nom|vorname|nachname|nombre|nome|naam)($|_)`)
-
 // checkKeyIsPersonal refuses a key that looks like personal data unless the map
 // says that it is: the keys of erased clients stay with their jobs.
 func (c *checker) checkKeyIsPersonal() {
-	name := snake(c.key.Name)
-	if !c.m.Client.KeyIsPersonal && (personalName.MatchString(name) || personalKey.MatchString(name)) {
+	concept := dictionary.RecogniseIn(c.client.Name, c.key.Name)
+	if !c.m.Client.KeyIsPersonal && (concept.Personal() || concept == dictionary.SomeName) {
 		c.gaps.add(c.m.Client.Pos, c.client, c.key.Name, "under client: key_is_personal: true",
 			"the key looks like personal data, and jobs keep the keys of whom they erased")
 	}
