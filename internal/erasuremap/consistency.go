@@ -99,7 +99,8 @@ func (d *draft) checkTwice(r *reader) {
 		p := path{e.Table.Table, e.Through, e.Reference, e.OwnedBy}
 		for _, before := range seen[p] {
 			if before.Where == "" || e.Where == "" || before.Where == e.Where {
-				r.problemf(e.f.pos, "%s by the same path is already mapped on line %d: merge the two entries, or tell their rows apart by where",
+				r.problemf(e.f.pos, "%s by the same path is already mapped on line %d: "+
+					"merge the two entries, or give each a where that no row of the other meets",
 					e.Table.Table, before.Pos.Line)
 				break
 			}

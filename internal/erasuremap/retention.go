@@ -78,7 +78,7 @@ func (r *reader) period(v value, clock Clock, later bool) (Period, Pos) {
 	if v.is() != "a mapping" {
 		p.Years = r.years(v)
 		if later {
-			r.problemf(v.pos, "say since when it holds, as in {years: 8, from: 2025-01-01}")
+			r.problemf(v.pos, "add the day from which it applies, as in {years: 8, from: 2025-01-01}")
 		}
 		return p, v.pos
 	}
@@ -92,9 +92,9 @@ func (r *reader) period(v value, clock Clock, later bool) (Period, Pos) {
 	from := f.take("from")
 	switch {
 	case later && !from.set:
-		r.problemf(f.pos, "say since when it holds, as in {years: 8, from: 2025-01-01}")
+		r.problemf(f.pos, "add the day from which it applies, as in {years: 8, from: 2025-01-01}")
 	case from.set && !later:
-		r.problemf(f.key("from"), "what held before that day is missing: write a list, as in [10, {years: 8, from: 2025-01-01}]")
+		r.problemf(f.key("from"), "the period that applied before that day is missing: write a list, as in [10, {years: 8, from: 2025-01-01}]")
 	case from.set:
 		p.From = r.day(from)
 	}

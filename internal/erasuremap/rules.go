@@ -25,7 +25,7 @@ func (r *reader) rule(v value, column string) (Rule, bool) {
 	}
 	switch v.is() {
 	case "nothing":
-		r.problemf(v.pos, "nothing says what becomes of %q: write keep, null or a rule", column)
+		r.problemf(v.pos, "%q has no rule: write keep, null or a rule", column)
 		return Rule{}, false
 	case "null":
 		return Rule{Kind: Null}, true

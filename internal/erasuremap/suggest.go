@@ -20,7 +20,7 @@ func suggest(word string, known []string) string {
 	case len(known) == 0:
 		return "there is none"
 	case len(known) > 16:
-		return "there is none like it"
+		return "there is no similar name"
 	default:
 		return "write " + alternatives(known)
 	}

@@ -16,7 +16,7 @@ func (c *checker) checkTwice() {
 			same := before.rel == e.rel && before.Reference == e.Reference && before.OwnedBy == e.OwnedBy &&
 				c.catalog.Relation(before.Through) == c.catalog.Relation(e.Through)
 			if same && (before.Where == "" || e.Where == "" || before.Where == e.Where) {
-				c.gaps.add(e.Pos, e.rel, e.Reference, "merge the two entries, or tell their rows apart by where",
+				c.gaps.add(e.Pos, e.rel, e.Reference, "merge the two entries, or give each a where that no row of the other meets",
 					"already mapped by the same path on line %d", before.Pos.Line)
 				break
 			}
