@@ -5,4 +5,9 @@
 // Every transaction that works on a task first locks the task's row and compares
 // the attempt. All times are the database's, so that a process with a wrong clock
 // can neither take over a lease nor start a job early.
+//
+// The files are named after the steps in docs/architecture.md: accept, claim, chunk
+// (chunk_lock, chunk_judge, chunk_write, chunk_prove, chunk_record), finish, and after
+// the job secondlook, sweep, views and residues. Finding the next task is package
+// backlog's, and writing rows again package mixing's.
 package repository
