@@ -148,7 +148,7 @@ func checkCount(st plan.Statement, rows int64, clients int) error {
 
 // clients are the parameters of statements that only name clients.
 func (ch chunk) clients(keys []string) clientParams {
-	return forClients(ch.plan, ch.claim.TenantID, keys)
+	return forClients(ch.plan, ch.claim.TenantID, keys).of(ch.claim.JobID)
 }
 
 func (ch chunk) retention() retention { return retention{ch.plan.Map, ch.claim.Terms.Law} }

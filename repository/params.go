@@ -77,15 +77,25 @@ func (t tenantParams) value(a plan.Arg) (any, error) {
 type clientParams struct {
 	tenantParams
 	keys []string
+	job  string // empty: no statement asks for it
 }
 
 func forClients(p *plan.Plan, tenant string, keys []string) clientParams {
-	return clientParams{forTenant(p, tenant), keys}
+	return clientParams{tenantParams: forTenant(p, tenant), keys: keys}
+}
+
+// of are the parameters of clients whom the job erases.
+func (c clientParams) of(job string) clientParams {
+	c.job = job
+	return c
 }
 
 func (c clientParams) value(a plan.Arg) (any, error) {
-	if a.Kind == plan.ArgKeys {
+	switch {
+	case a.Kind == plan.ArgKeys:
 		return c.keys, nil
+	case a.Kind == plan.ArgJob && c.job != "":
+		return c.job, nil
 	}
 	return c.tenantParams.value(a)
 }

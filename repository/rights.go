@@ -27,7 +27,7 @@ needed AS (
   FROM tables AS t, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
   WHERE t.nspname = 'oubli'
     AND t.relname IN ('jobs', 'tasks', 'exceptions', 'anonymous_profiles', 'residues', 'stale_views',
-      'refreshes', 'second_looks', 'late_rows')),
+      'refreshes', 'second_looks', 'former_values', 'late_rows')),
 missing AS (
   SELECT 'USAGE on schema ' || nspname AS what FROM needed WHERE NOT has_schema_privilege(schema, 'USAGE')
   UNION ALL

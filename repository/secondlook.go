@@ -31,10 +31,10 @@ const (
 )
 
 // writesLate reports whether rows about clients may be written after these were
-// erased, as far as this process knows.
+// erased, or something is kept for the looks, as far as this process knows.
 func (s *Store) writesLate() bool {
 	p := s.plan.Load()
-	return p == nil || len(p.Erase) == 0 || len(p.LateRows.Erase) > 0
+	return p == nil || len(p.Erase) == 0 || len(p.LateRows.Erase) > 0 || p.KeepsValues
 }
 
 // scheduleSecondLook records, before the job ends, that rows about its erased
@@ -276,6 +276,19 @@ func releaseMails(ctx context.Context, tx pgx.Tx, jobID string) error {
 	return err
 }
 
+// forgetValues removes what the job's clients had in columns to which references
+// refer, except of clients about whom there are rows that the database refuses to
+// erase. From then on the job's residue counts.
+func forgetValues(ctx context.Context, tx pgx.Tx, jobID string) error {
+	tag, err := tx.Exec(ctx, `
+		DELETE FROM oubli.former_values AS f WHERE job_id = $1 AND NOT EXISTS (
+		  SELECT FROM oubli.late_rows AS r WHERE r.job_id = f.job_id AND r.client_id = f.client_key)`, jobID)
+	if err == nil && tag.RowsAffected() > 0 {
+		_, err = tx.Exec(ctx, "UPDATE oubli.residues SET since = clock_timestamp() WHERE job_id = $1 AND level < 2", jobID)
+	}
+	return err
+}
+
 // endLook ends a look at all of a job's clients. While there are rows that the
 // database refuses to erase, it is not over: these are tried again first.
 func (s *Store) endLook(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *secondLook) (jobs.LateRows, error) {
@@ -285,6 +298,9 @@ func (s *Store) endLook(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *seco
 		_, err := tx.Exec(ctx, "DELETE FROM oubli.second_looks WHERE job_id = $1", look.JobID)
 		if err == nil {
 			err = releaseMails(ctx, tx, look.JobID)
+		}
+		if err == nil {
+			err = forgetValues(ctx, tx, look.JobID)
 		}
 		return over, err
 	}
@@ -312,6 +328,11 @@ func (s *Store) endLook(ctx context.Context, tx pgx.Tx, p *plan.Plan, look *seco
 	if look.pass == 1 {
 		over.Ended = 1
 		if err := releaseMails(ctx, tx, look.JobID); err != nil {
+			return over, err
+		}
+	}
+	if look.pass > 1 {
+		if err := forgetValues(ctx, tx, look.JobID); err != nil {
 			return over, err
 		}
 	}

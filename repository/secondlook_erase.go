@@ -262,7 +262,7 @@ func (e *lateErasure) tryErase(ctx context.Context, keys []string) (map[string]i
 // and nothing more can be added to it.
 func (e *lateErasure) lock(ctx context.Context, keys []string) error {
 	b := &pgx.Batch{}
-	if err := queue(b, forClients(e.plan, e.claim.TenantID, keys), e.plan.LateRows.Lock...); err != nil || b.Len() == 0 {
+	if err := queue(b, forClients(e.plan, e.claim.TenantID, keys).of(e.claim.JobID), e.plan.LateRows.Lock...); err != nil || b.Len() == 0 {
 		return err
 	}
 	return e.tx.SendBatch(ctx, b).Close()
@@ -285,7 +285,7 @@ func withKeys(p params, keys []string) params {
 // these rows.
 func (e *lateErasure) find(ctx context.Context, keys []string) (found []string, at plan.Place, err error) {
 	b := &pgx.Batch{}
-	if err := queue(b, forClients(e.plan, e.claim.TenantID, keys), e.plan.LateRows.Find...); err != nil {
+	if err := queue(b, forClients(e.plan, e.claim.TenantID, keys).of(e.claim.JobID), e.plan.LateRows.Find...); err != nil {
 		return nil, at, err
 	}
 	results := e.tx.SendBatch(ctx, b)

@@ -77,7 +77,7 @@ func removeUnused(ctx context.Context, tx pgx.Tx, p *plan.Plan, owner string) er
 		return err
 	}
 	st := p.RemoveProfiles
-	args, err := bind(profileCountParams{clientParams{tenantParams{owner}, nil}, old}, st)
+	args, err := bind(profileCountParams{clientParams{tenantParams: tenantParams{owner}, keys: nil}, old}, st)
 	if err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ func (d *draft) checkRetention(r *reader) {
 type path struct {
 	table, through     Name
 	reference, ownedBy string
+	column             string // to which the reference refers; empty: the key
 }
 
 // checkTwice refuses two entries for the same rows, because the result would depend
@@ -96,7 +97,10 @@ func (d *draft) checkTwice(r *reader) {
 			continue
 		}
 		mapped[e.Table.Table] = e.Pos
-		p := path{e.Table.Table, e.Through, e.Reference, e.OwnedBy}
+		p := path{e.Table.Table, e.Through, e.Reference, e.OwnedBy, ""}
+		if e.References != nil {
+			p.column = e.References.Column
+		}
 		for _, before := range seen[p] {
 			if before.Where == "" || e.Where == "" || before.Where == e.Where {
 				r.problemf(e.f.pos, "%s by the same path is already mapped on line %d: "+

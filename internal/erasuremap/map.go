@@ -104,20 +104,22 @@ type Guard struct {
 	Name        string
 	Table       Name
 	Reference   string
-	Where       string // SQL
+	References  *References // nil: the client's key
+	Where       string      // SQL
 	WherePos    Pos
 	Overridable bool
 }
 
 // Activity is a kind of row that makes a client active at a point in time.
 type Activity struct {
-	Pos       Pos
-	Name      string
-	Table     Name
-	Reference string
-	At        string // column
-	Where     string // SQL; empty: every row counts
-	WherePos  Pos
+	Pos        Pos
+	Name       string
+	Table      Name
+	Reference  string
+	References *References // nil: the client's key
+	At         string      // column
+	Where      string      // SQL; empty: every row counts
+	WherePos   Pos
 }
 
 // Table has the rules for the rows of one table that belong to a client by one path.
@@ -125,16 +127,24 @@ type Activity struct {
 type Table struct {
 	Pos          Pos
 	Table        Name
-	Reference    string // column that refers to the client, or to a row of Through
-	Through      Name   // parent table; zero: the client itself
-	OwnedBy      string // column of the client's row that points to this table; instead of Reference
-	Where        string // SQL condition that selects the rows, for references without a foreign key
+	Reference    string      // column that refers to the client, or to a row of Through
+	References   *References // what Reference holds; nil: the client's key, or the key of Through
+	Through      Name        // parent table; zero: the client itself
+	OwnedBy      string      // column of the client's row that points to this table; instead of Reference
+	Where        string      // SQL condition that selects the rows, for references without a foreign key
 	WherePos     Pos
 	Erase        Action
 	Merge        Action
 	Columns      []ColumnRule
 	Retain       *Retain
 	CarriesValue bool // a merge never deletes such a row
+}
+
+// References says that a reference holds the value of another column than the key.
+type References struct {
+	Pos        Pos
+	Column     string // of the client, or of the parent
+	IgnoreCase bool   // texts that differ only in case are the same value
 }
 
 // Action is what erasing or merging does to rows that belong to a client.

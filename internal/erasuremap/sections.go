@@ -111,10 +111,14 @@ func (r *reader) readGuards(v value) []Guard {
 			Name:        e.key,
 			Table:       r.name(f.take("table")),
 			Reference:   r.column(f.take("reference")),
+			References:  r.readReferences(f.take("references")),
 			Where:       r.condition(f.need("where")),
 			WherePos:    f.at("where"),
 			Overridable: r.flag(f.take("overridable")),
 		})
+		if f.has("references") && !f.has("reference") {
+			r.problemf(f.key("references"), "references says what reference holds: write reference too, or leave it out")
+		}
 		if f.has("table") != f.has("reference") {
 			r.problemf(f.pos, "a guard has both table and reference, or neither and looks at the client's own row")
 		}
@@ -128,13 +132,14 @@ func (r *reader) readActivity(v value) []Activity {
 	for _, e := range r.named(v, "kinds of activity by name") {
 		f := r.fields(e.value, "an activity")
 		kinds = append(kinds, Activity{
-			Pos:       e.at,
-			Name:      e.key,
-			Table:     r.name(f.need("table")),
-			Reference: r.column(f.need("reference")),
-			At:        r.column(f.need("at")),
-			Where:     r.condition(f.take("where")),
-			WherePos:  f.at("where"),
+			Pos:        e.at,
+			Name:       e.key,
+			Table:      r.name(f.need("table")),
+			Reference:  r.column(f.need("reference")),
+			References: r.readReferences(f.take("references")),
+			At:         r.column(f.need("at")),
+			Where:      r.condition(f.take("where")),
+			WherePos:   f.at("where"),
 		})
 		f.close()
 	}

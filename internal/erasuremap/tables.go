@@ -15,6 +15,7 @@ func (r *reader) readTable(v value) tableEntry {
 		Pos:          f.pos,
 		Table:        r.name(f.need("table")),
 		Reference:    r.column(f.take("reference")),
+		References:   r.readReferences(f.take("references")),
 		Through:      r.name(f.take("through")),
 		OwnedBy:      r.column(f.take("owned_by")),
 		Where:        r.condition(f.take("where")),
@@ -31,6 +32,20 @@ func (r *reader) readTable(v value) tableEntry {
 		e.check(r)
 	}
 	return e
+}
+
+func (r *reader) readReferences(v value) *References {
+	if !v.set {
+		return nil
+	}
+	f := r.fields(v, "references")
+	refs := &References{
+		Pos:        f.pos,
+		Column:     r.column(f.need("column")),
+		IgnoreCase: r.flag(f.take("ignore_case")),
+	}
+	f.close()
+	return refs
 }
 
 func (r *reader) readRetain(v value) (*fields, *Retain) {
@@ -62,7 +77,7 @@ func (e *tableEntry) check(r *reader) {
 	f := e.f
 	if f.has("owned_by") {
 		f.without("an owned row is deleted, or stays while another row points to it",
-			"reference", "through", "where", "columns", "retain", "carries_value")
+			"reference", "references", "through", "where", "columns", "retain", "carries_value")
 		if e.Erase != "" && e.Erase != Delete {
 			r.problemf(f.at("erase"), "an owned row can only be deleted: write erase: delete")
 		}
@@ -73,6 +88,9 @@ func (e *tableEntry) check(r *reader) {
 	}
 	if !f.has("reference") {
 		r.problemf(f.pos, "a table needs reference, the column that refers to the client or to a row of through, or owned_by")
+	}
+	if f.has("through") && e.References != nil && e.References.IgnoreCase {
+		r.problemf(f.at("references"), "a reference to a row of %s is compared as it is: leave out ignore_case", e.Through)
 	}
 	switch e.Erase {
 	case Delete:

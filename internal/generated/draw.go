@@ -258,8 +258,10 @@ func (d *draw) of(erase Action, soft bool) *Table {
 	for _, t := range d.Tables {
 		w := t.direct()
 		hooked := slices.ContainsFunc(d.Hooks, func(h Hook) bool { return h.Table == t.Name })
-		simple := t.Columns[0].Type == "text" && !t.History && !d.inherited(t) && t.Partition == NoPartition && t.Inherits == ""
-		if w != nil && len(t.Ways) == 1 && w.Erase == erase && w.Where.SQL == "" && (w.Soft || !soft) && !w.AsText && !hooked && simple {
+		simple := len(t.Columns) > 0 && t.Columns[0].Type == "text" &&
+			!t.History && !d.inherited(t) && t.Partition == NoPartition && t.Inherits == ""
+		if w != nil && len(t.Ways) == 1 && w.Erase == erase && w.Where.SQL == "" &&
+			w.By == "" && (w.Soft || !soft) && !w.AsText && !hooked && simple {
 			all = append(all, t)
 		}
 	}

@@ -238,6 +238,8 @@ func (j *judge) reached(r *row, w Way) bool {
 	switch {
 	case r.uncovered[w.Column]:
 		return false
+	case to.client != 0 && w.By != "":
+		return !slices.ContainsFunc(j.sharers(to.client), func(n int) bool { return !j.erased[n] })
 	case to.client != 0:
 		return j.erased[to.client]
 	case to.row == nil:
@@ -348,12 +350,17 @@ func (j *judge) references() {
 	if j.Spec.Anonymize {
 		return
 	}
-	left := func(table, column string) {
+	left := func(table, column string, w Way) {
 		for _, r := range j.after[table] {
 			for n := range j.erased {
 				cl := j.client(n)
 				elsewhere := j.Spec.Scoped && r["tenant_id"] != fmt.Sprint(cl.Tenant)
-				if value := r[column]; !elsewhere && (value == cl.Key || j.Spec.Key == Citext && strings.EqualFold(value, cl.Key)) {
+				value, own, fold := r[column], cl.Key, j.Spec.Key == Citext
+				if w.By != "" {
+					own, fold = j.email(cl), w.Fold
+				}
+				shared := w.By != "" && slices.ContainsFunc(j.sharers(n), func(o int) bool { return !j.erased[o] })
+				if !elsewhere && !shared && (value == own || fold && strings.EqualFold(value, own)) {
 					j.find("reference left", table, column, "to client %d in row %s", n, r["id"])
 				}
 			}
@@ -362,11 +369,11 @@ func (j *judge) references() {
 	for _, t := range j.Spec.Tables {
 		for _, w := range j.Spec.shape(t).Ways {
 			if w.Through == "" && !w.OwnedBy {
-				left(t.Name, w.Column)
+				left(t.Name, w.Column, w)
 			}
 		}
 	}
 	if j.Spec.has(ReferredBy) {
-		left(clients, "referred_by")
+		left(clients, "referred_by", Way{})
 	}
 }

@@ -259,6 +259,32 @@ var kinds = []Kind{
 		return true
 	}},
 
+	// References to other columns than the key.
+	{Name: "reference by email", add: func(d *draw) bool { return d.byEmail(Way{Soft: true}) }},
+	{Name: "reference by email, without regard to case", add: func(d *draw) bool { return d.byEmail(Way{Soft: true, Fold: true}) }},
+	{Name: "reference by email that several clients have", add: func(d *draw) bool {
+		d.SharedMail = true
+		return !d.UniqueMail && d.byEmail(Way{Soft: true, Fold: d.chance(50)})
+	}},
+	{Name: "reference by email, with a foreign key", add: func(d *draw) bool {
+		d.UniqueMail = true
+		return !d.SharedMail && d.byEmail(Way{OnDelete: oneOf(d, "", "CASCADE")})
+	}},
+	{Name: "reference by email, and a trigger", MayFail: true, add: func(d *draw) bool {
+		return d.byEmail(Way{Soft: true, Fold: d.chance(50)}) &&
+			d.hook(Hook{Kind: oneOf(d, Touch, Suppress, Ignore, Restore), Table: d.Tables[len(d.Tables)-1].Name, All: d.chance(50)})
+	}},
+	{Name: "reference to another column of the parent", add: func(d *draw) bool {
+		parent := d.of(oneOf(d, Reassign, Delete), d.chance(50))
+		parent.Coded = true
+		w := Way{Column: parent.Name + "_ref", Through: parent.Name, By: "ref", Erase: Delete, Soft: d.chance(50)}
+		if parent.action() != Delete && d.chance(50) {
+			w.Erase = Keep
+		}
+		d.plain(w)
+		return true
+	}},
+
 	// Views.
 	{Name: "view is refreshed", add: func(d *draw) bool { return d.view(false, true) }},
 	{Name: "view is not listed", MayFail: true, add: func(d *draw) bool { return d.view(false, false) }},
@@ -299,6 +325,14 @@ func (d *draw) history(t *Table, h Hook, mapped int) bool {
 	d.Tables = append(d.Tables, to)
 	h.Target = to.Name
 	return d.hook(h)
+}
+
+// byEmail adds a table whose rows hold the email of a client.
+func (d *draw) byEmail(w Way) bool {
+	w.Column, w.By, w.Erase = "address", "email", oneOf(d, Delete, Delete, Unlink)
+	w.NotNull = w.Erase == Delete && d.chance(50)
+	d.plain(w)
+	return true
 }
 
 // uncovered adds a polymorphic table with rows that its condition does not cover.

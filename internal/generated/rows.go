@@ -103,6 +103,28 @@ func sum(s string) uint64 {
 
 func (c *Case) client(n int) Client { return c.Clients[n-1] }
 
+// email is the client's email. Of those that several clients have, none contains a
+// marker.
+func (c *Case) email(cl Client) string {
+	if c.Spec.SharedMail && cl.Number%4 >= 2 {
+		return fmt.Sprintf("family-%d@mail.example", cl.Number/4)
+	}
+	return cl.Marker + "@mail.example"
+}
+
+// sharers are the clients to whom a row with this client's email belongs. Where rows
+// have a tenant, these are clients of the tenant.
+func (c *Case) sharers(client int) []int {
+	var all []int
+	own := c.client(client)
+	for _, cl := range c.Clients {
+		if c.email(cl) == c.email(own) && (!c.Spec.Scoped || cl.Tenant == own.Tenant) {
+			all = append(all, cl.Number)
+		}
+	}
+	return all
+}
+
 // flagged reports whether hooks act on the client's rows.
 func flagged(client int) bool { return client%3 == 0 }
 
@@ -242,6 +264,7 @@ func (c *Case) fill(own *rand.Rand, r *row, k int) {
 	for _, w := range shape.Ways {
 		switch to := r.refs[w.Column]; {
 		case w.Through == shape.Name: // an answer to another client's row
+		case to.client != 0 && w.By != "" && len(c.sharers(to.client)) > 1: // a row about several contains no marker
 		case to.client != 0:
 			r.owners = append(r.owners, to.client)
 		case to.row != nil: // a row that belongs to it contains nothing about clients whom it only names

@@ -17,6 +17,7 @@ type Spec struct {
 	DryRun     bool // a dry run comes first
 	Merge      bool // by a merge into the anonymous profile, instead of an erasure
 	UniqueMail bool // a unique index on the clients' email
+	SharedMail bool // some clients have one email
 	Clients    int  // of the first tenant; the second has half as many
 	Chunk      int  // clients in one transaction
 	Tables     []*Table
@@ -65,6 +66,7 @@ type Table struct {
 	Sparse    bool   // rows for some clients only
 	History   bool   // the trigger of a hook writes into it
 	First     bool   // is first in the map
+	Coded     bool   // has a column ref besides its key, which is unique
 }
 
 // UniqueKind is a unique index that begins with the first reference.
@@ -95,6 +97,8 @@ type Way struct {
 	Through  string // the table that the column refers to; "" for the clients
 	Soft     bool   // without a foreign key
 	AsText   bool   // a soft reference, as text in a text column
+	By       string // the column that it refers to, instead of the key: email of a client, ref of a row
+	Fold     bool   // compared without regard to case
 	NotNull  bool
 	OnDelete string // of the foreign key
 	Deferred bool   // DEFERRABLE INITIALLY DEFERRED

@@ -1,6 +1,7 @@
 package generated
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -111,7 +112,7 @@ func (c *Case) createClients(b *script) {
 		values := map[string]string{
 			"id":      quoted(cl.Key),
 			"name":    quoted("name " + cl.Marker),
-			"email":   quoted(cl.Marker + "@mail.example"),
+			"email":   quoted(c.email(cl)),
 			"profile": fmt.Sprintf("jsonb_build_object('who', %s)", quoted(cl.Marker)),
 			"hold":    fmt.Sprint(cl.Held),
 			"flag":    fmt.Sprint(flagged(cl.Number)),
@@ -171,6 +172,9 @@ func (c *Case) createTable(b *script, t *Table) {
 	for _, col := range t.Columns {
 		lines = append(lines, column(col))
 	}
+	if t.Coded {
+		lines = append(lines, "ref text NOT NULL UNIQUE")
+	}
 	if t.Retain != "" {
 		lines = append(lines, t.Retain+" text", "issued_on date NOT NULL DEFAULT current_date")
 	}
@@ -217,6 +221,8 @@ func column(col Column) string {
 func (c *Case) reference(t *Table, w Way) []string {
 	typ := string(c.Spec.Key)
 	switch {
+	case w.By != "":
+		typ = "text"
 	case w.Through != "":
 		typ = "bigint"
 	case w.AsText:
@@ -233,7 +239,9 @@ func (c *Case) reference(t *Table, w Way) []string {
 	switch {
 	case w.Soft:
 	case w.Through != "":
-		lines = append(lines, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (id)%s", w.Column, w.Through, c.Spec.constraint(w)))
+		lines = append(lines, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES %s (%s)%s", w.Column, w.Through, cmp.Or(w.By, "id"), c.Spec.constraint(w)))
+	case w.By != "":
+		lines = append(lines, fmt.Sprintf("FOREIGN KEY (%s) REFERENCES clients (%s)%s", w.Column, w.By, c.Spec.constraint(w)))
 	default:
 		lines = append(lines, c.Spec.toClient(w))
 	}
@@ -277,8 +285,15 @@ func (c *Case) insert(b *script, t *Table) {
 		if shape.Partition == ListPartition {
 			values["region"] = []string{"'north'", "'south'"}[r.id%2]
 		}
+		if shape.Coded {
+			values["ref"] = quoted(code(r))
+		}
 		for _, w := range shape.Ways {
 			switch to := r.refs[w.Column]; {
+			case to.row != nil && w.By != "":
+				values[w.Column] = quoted(code(to.row))
+			case to.client != 0 && w.By != "":
+				values[w.Column] = c.address(r, w, c.client(to.client))
 			case to.row != nil:
 				values[w.Column] = fmt.Sprint(to.row.id)
 			case to.client != 0:
@@ -287,6 +302,17 @@ func (c *Case) insert(b *script, t *Table) {
 		}
 		insert(b, t.Name, values)
 	}
+}
+
+// code is the row's value in the column ref.
+func code(r *row) string { return fmt.Sprintf("R%d", r.id) }
+
+// address is the client's email as a row holds it.
+func (c *Case) address(r *row, w Way, cl Client) string {
+	if w.Fold && r.id%2 == 0 {
+		return quoted(strings.ToUpper(c.email(cl)))
+	}
+	return quoted(c.email(cl))
 }
 
 // spelled is a key as it is written in references.

@@ -85,6 +85,12 @@ func (t *Table) entry(w Way) string {
 		parts = append(parts, "through: "+w.Through)
 	}
 	parts = append(parts, "reference: "+w.Column)
+	switch {
+	case w.Fold:
+		parts = append(parts, fmt.Sprintf("references: {column: %s, ignore_case: true}", w.By))
+	case w.By != "":
+		parts = append(parts, fmt.Sprintf("references: {column: %s}", w.By))
+	}
 	if w.Where.SQL != "" {
 		parts = append(parts, fmt.Sprintf("where: %q", w.Where.SQL))
 	}
@@ -109,6 +115,9 @@ func (t *Table) rules(w Way) []string {
 	}
 	if t.Unique != NoUnique {
 		rules = append(rules, "code: keep")
+	}
+	if t.Coded {
+		rules = append(rules, "ref: keep")
 	}
 	if w.Where.Column != "" {
 		rules = append(rules, w.Where.Column+": keep")

@@ -53,7 +53,7 @@ func (c *checker) checkActions() {
 			c.gaps.add(e.Pos, e.rel, e.Reference, "use erase: reassign or erase: delete", "cannot be unlinked: the column is NOT NULL")
 		case e.moves() && e.reference.Generated:
 			c.gaps.add(e.Pos, e.rel, e.Reference, "use erase: delete", "cannot be written: PostgreSQL computes the column")
-		case e.Erase == erasuremap.Keep && !e.through() && !anonymize && !nulled(e.rules, e.Reference):
+		case e.Erase == erasuremap.Keep && !e.through() && !e.byValue() && !anonymize && !nulled(e.rules, e.Reference):
 			c.gaps.add(e.Pos, e.rel, e.Reference, "use erase: reassign, erase: unlink or erase: delete",
 				"kept rows would still point to the erased client")
 		}

@@ -36,7 +36,12 @@ func (c *checker) proposedEntry(r *Relation, fk *ForeignKey, parent *Relation) s
 	if parent != c.client {
 		through = " through: " + c.name(parent) + ","
 	}
-	return fmt.Sprintf("- {table: %s,%s reference: %s, erase: …}", c.name(r), through, c.referenceColumn(fk, parent))
+	reference := c.referenceColumn(fk, parent)
+	references := ""
+	if target := fk.target(reference); parent == c.client && target != c.key.Name {
+		references = fmt.Sprintf(" references: {column: %s},", target)
+	}
+	return fmt.Sprintf("- {table: %s,%s reference: %s,%s erase: …}", c.name(r), through, reference, references)
 }
 
 // referenceColumn is the column of a foreign key to name as the reference: the

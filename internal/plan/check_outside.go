@@ -25,14 +25,49 @@ func (c *checker) coverOutside() {
 		ignore := fmt.Sprintf(`under ignore: - {table: %s, because: "…"}`, c.name(r))
 		switch {
 		case len(references) > 0:
-			entry := fmt.Sprintf("- {table: %s, reference: %s, erase: …}", c.name(r), references[0])
+			entry := c.outsideEntry(r, r.Column(references[0]))
 			c.gaps.add(c.m.Client.Pos, r, references[0], "under tables: "+entry+", or "+ignore,
 				"outside of the map, and %s looks like a reference to a client", strings.Join(references, ", "))
 		case len(persons) > 0:
-			c.gaps.add(c.m.Client.Pos, r, persons[0], ignore,
-				"outside of the map, and %s looks like personal data", strings.Join(persons, ", "))
+			fix := ignore
+			if col := r.Column(persons[0]); c.sharesValues(col) {
+				fix = "under tables: " + c.outsideEntry(r, col) + ", or " + ignore
+			}
+			c.gaps.add(c.m.Client.Pos, r, persons[0], fix, "outside of the map, and %s looks like personal data", strings.Join(persons, ", "))
 		}
 	}
+}
+
+// outsideEntry is the entry that would map a table by a column that may refer to a
+// client, by the key or by another column.
+func (c *checker) outsideEntry(r *Relation, col *Column) string {
+	references := ""
+	switch other := c.namedAfter(col); {
+	case c.sharesValues(col):
+		references = fmt.Sprintf(" references: {column: %s, ignore_case: true},", c.addressColumn(col).Name)
+	case other != nil:
+		references = fmt.Sprintf(" references: {column: %s},", other.Name)
+	}
+	return fmt.Sprintf("- {table: %s, reference: %s,%s erase: …}", c.name(r), col.Name, references)
+}
+
+// sharesValues reports whether a column holds e-mail addresses or telephone numbers,
+// as a column of the client does.
+func (c *checker) sharesValues(col *Column) bool { return c.addressColumn(col) != nil }
+
+// addressColumn is the column of the client that holds what a column of another table
+// holds: e-mail addresses or telephone numbers.
+func (c *checker) addressColumn(col *Column) *Column {
+	kind := dictionary.Recognise(col.Name)
+	if !col.text() || kind != dictionary.Email && kind != dictionary.Phone {
+		return nil
+	}
+	for i := range c.client.Columns {
+		if own := &c.client.Columns[i]; dictionary.Recognise(own.Name) == kind && own.text() {
+			return own
+		}
+	}
+	return nil
 }
 
 // hasUnmappedReference reports whether a foreign key of r is a gap already.

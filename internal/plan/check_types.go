@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/oubli/oubli/internal/erasuremap"
@@ -29,11 +28,14 @@ func (c *checker) checkEntryColumns() {
 			c.checkOwnedType(e)
 		case !e.through():
 			c.checkLink(e.Pos, e.link)
+			c.checkMeaning(e)
+			c.checkByValue(e)
 		}
 	}
 	for _, e := range c.entries {
 		if e.through() {
 			c.checkThroughTypes(e)
+			c.checkParentColumn(e)
 		}
 	}
 }
@@ -56,32 +58,6 @@ func (c *checker) checkGuardsAndActivity() {
 func (c *checker) checkMoment(pos erasuremap.Pos, r *Relation, col *Column) {
 	if !col.moment() {
 		c.gaps.add(pos, r, col.Name, "name a column of type date or timestamp", "its type %s is neither a date nor a timestamp", col.Type)
-	}
-}
-
-// checkLink refuses columns that do not refer to a client's key.
-func (c *checker) checkLink(pos erasuremap.Pos, l link) {
-	if l.key == nil {
-		return
-	}
-	r, reference := l.rel, l.key
-	if !canHold(reference, c.key) {
-		c.gaps.add(pos, r, reference.Name, "name the column that holds the client's key",
-			"its type %s cannot hold a key of type %s", reference.Type, c.key.Type)
-	}
-	var keys []*ForeignKey
-	for i := range r.ForeignKeys {
-		if fk := &r.ForeignKeys[i]; fk.to(c.client) && slices.Contains(fk.Columns, reference.Name) {
-			keys = append(keys, fk)
-		}
-	}
-	if len(keys) > 0 && !slices.ContainsFunc(keys, func(fk *ForeignKey) bool { return fk.target(reference.Name) == c.key.Name }) {
-		c.gaps.add(pos, r, reference.Name, "refer to "+c.m.Client.Key+", or name "+keys[0].target(reference.Name)+" as client.key",
-			"foreign key %s refers to %s of the client, which is not its key", keys[0].Name, keys[0].target(reference.Name))
-	}
-	if c.keyPerTenant && l.tenant == nil {
-		c.gaps.add(pos, r, reference.Name, fmt.Sprintf("add a column %s", c.tenant.Name),
-			"a client's key is unique within its tenant only, and no column here holds the tenant")
 	}
 }
 

@@ -32,6 +32,7 @@ func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
 	w := &warner{checker: checker{model: md}}
 	w.warnOfActivity() // before the references: one index can serve both
 	w.warnOfReferences()
+	w.warnOfShared()
 	w.warnOfLoosePairs()
 	w.warnOfRetention()
 	w.warnOfTimes()
@@ -76,7 +77,9 @@ func (w *warner) warnOfReferences() {
 		}
 	}
 	for _, e := range w.entries {
-		check(e.rel, e.Reference, e.Where)
+		if !e.fold {
+			check(e.rel, e.Reference, e.Where)
+		}
 		check(w.client, e.OwnedBy, "")
 	}
 	for _, g := range w.guards {

@@ -1,11 +1,14 @@
 package plan
 
 // emitter writes the statements of a model without gaps.
-type emitter struct{ *model }
+type emitter struct {
+	*model
+	gone bool // the clients' own rows are gone, or may be, when the statements run
+}
 
 // emitBasics is the plan of a model that may have gaps: keys and tenants.
 func emitBasics(md *model) *Plan {
-	em := emitter{md}
+	em := emitter{model: md}
 	return &Plan{
 		Map: md.m, Fingerprint: md.catalog.Fingerprint, KeyKind: keyKind(md.key),
 		FindClients: em.findClientsStatement(), SpellKeys: em.spellKeysStatement(), Tenant: em.tenantStatement(), model: md,
@@ -14,7 +17,7 @@ func emitBasics(md *model) *Plan {
 
 // emit is the whole plan. mergeGaps are the reasons against merges.
 func emit(md *model, mergeGaps Gaps) *Plan {
-	p, em := emitBasics(md), emitter{md}
+	p, em := emitBasics(md), emitter{model: md}
 	p.OwnedColumns = em.ownedColumns()
 	p.NeedsLaw = em.needsLaw()
 	p.Law = em.lawStatement()
@@ -34,6 +37,7 @@ func emit(md *model, mergeGaps Gaps) *Plan {
 	p.Erase = em.eraseStatements()
 	p.EraseRelatedRows = em.relatedRowStatements(everyEntry)
 	p.LateRows = em.lateRows()
+	p.KeepsValues = len(em.recordValues()) > 0
 	p.Proof = em.proof(false)
 	p.ProofRelatedRows = em.proof(true)
 	p.KeysInUse = em.keysInUseStatement()

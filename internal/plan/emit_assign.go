@@ -29,7 +29,7 @@ func (em emitter) assignStatement(e *entry) Statement {
 		return em.assignInGroups(e)
 	}
 	t, name := em.text(), em.name(e.rel)
-	typ := keyType(e.reference, em.key)
+	typ := e.link.referenceType(em.key)
 	id := rowID(e.rel)
 	s := assignment{collisions: collisions}
 	var selected, same []string
@@ -55,7 +55,7 @@ func (em emitter) assignStatement(e *entry) Statement {
 	for _, m := range selected {
 		columns = append(columns, m[strings.LastIndex(m, " ")+1:])
 	}
-	keys := t.array(Arg{Kind: ArgProfiles}, typ)
+	keys := t.newReferences(e.link)
 
 	// Materialized, so that what is drawn for a row stays the same.
 	t.add("WITH RECURSIVE mine AS MATERIALIZED (\n"+

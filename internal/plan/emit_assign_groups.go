@@ -14,7 +14,7 @@ import (
 // cost grows with the rows of the clients and with the profiles that are taken.
 func (em emitter) assignInGroups(e *entry) Statement {
 	x, t, name := e.collisions[0], em.text(), em.name(e.rel)
-	typ := keyType(e.reference, em.key)
+	typ := e.link.referenceType(em.key)
 	var rows, same, others, of []string
 	for i, column := range rowID(e.rel) {
 		rows = append(rows, fmt.Sprintf("%s AS oubli_r%d", ident("t", column), i))
@@ -26,7 +26,7 @@ func (em emitter) assignInGroups(e *entry) Statement {
 	}
 	group := strings.Join(of, ", ")
 	// A subquery, so that the array is made once.
-	keys := "(SELECT " + t.array(Arg{Kind: ArgProfiles}, typ) + ")"
+	keys := "(SELECT " + t.newReferences(e.link) + ")"
 
 	// Materialized, so that what is drawn stays the same.
 	t.add("WITH drawn AS MATERIALIZED (\n"+

@@ -8,7 +8,12 @@ import (
 // ofChunk is the condition under which a row refers to one of the chunk's
 // clients.
 func (t *text) ofChunk(l link, alias string) string {
-	cond := t.isAmong(l.key, ident(alias, l.key.Name), Arg{Kind: ArgKeys})
+	var cond string
+	if l.byValue() {
+		cond = t.valueOfChunk(l, alias)
+	} else {
+		cond = t.isAmong(l.key, ident(alias, l.key.Name), Arg{Kind: ArgKeys})
+	}
 	if l.tenant != nil {
 		cond += " AND " + ident(alias, l.tenant.Name) + " = " + t.scalar(Arg{Kind: ArgTenant}, keyType(l.tenant, t.tenant))
 	}
@@ -17,7 +22,12 @@ func (t *text) ofChunk(l link, alias string) string {
 
 // ofClient is the condition under which a row refers to the client aliased t.
 func (t *text) ofClient(l link, alias string) string {
-	cond := t.isKey(l.key, ident(alias, l.key.Name), ident("c", t.key.Name))
+	var cond string
+	if l.byValue() {
+		cond = t.valueOfClient(l, alias)
+	} else {
+		cond = t.isKey(l.key, ident(alias, l.key.Name), ident("c", t.key.Name))
+	}
 	if l.tenant != nil {
 		cond += " AND " + ident(alias, l.tenant.Name) + " = " + asKey(l.tenant, t.tenant, ident("c", t.tenant.Name))
 	}
@@ -61,7 +71,7 @@ func (t *text) followPath(e *entry, alias string, refers func(l link, alias stri
 // theseClients is the condition that selects the chunk's clients, of their own
 // tenant only, from the client table.
 func (t *text) theseClients(alias string) string {
-	return t.ofChunk(link{t.client, t.key, t.tenant}, alias)
+	return t.ofChunk(link{rel: t.client, key: t.key, tenant: t.tenant}, alias)
 }
 
 // andTenant adds to a condition that the client row is of the tenant.

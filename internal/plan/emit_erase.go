@@ -10,7 +10,7 @@ import (
 
 // eraseStatements are what a chunk runs for the clients that it erases.
 func (em emitter) eraseStatements() []Statement {
-	all := append(em.relatedRowStatements(everyEntry), em.remainderStatements()...)
+	all := slices.Concat(em.recordValues(), em.relatedRowStatements(everyEntry), em.remainderStatements())
 	all = append(all, em.clientRowStatement())
 	for _, e := range em.entries {
 		if e.owned() {
@@ -82,8 +82,8 @@ func (em emitter) reassignStatements(e *entry) []Statement {
 // two references of a row, these may have to differ: a row whose other reference is
 // the shared profile already gets another profile of the lane.
 func (t *text) sharedProfile(e *entry) string {
-	typ := keyType(e.reference, t.key)
-	profile := t.scalar(Arg{Kind: ArgProfile}, typ)
+	typ := e.link.referenceType(t.key)
+	profile := t.newReference(e.link, Arg{Kind: ArgProfile})
 	var same, differs []string
 	for _, other := range t.checkedWith(e) {
 		own := ident("t", other)
@@ -96,7 +96,7 @@ func (t *text) sharedProfile(e *entry) string {
 	return fmt.Sprintf("CASE WHEN %[1]s\n"+
 		"  THEN coalesce((SELECT k FROM unnest(%[2]s) AS k WHERE k <> %[3]s%[4]s LIMIT 1), oubli.need_profiles()::%[5]s)\n"+
 		"  ELSE %[3]s END",
-		strings.Join(same, " OR "), t.array(Arg{Kind: ArgProfiles}, typ), profile, strings.Join(differs, ""), typ)
+		strings.Join(same, " OR "), t.newReferences(e.link), profile, strings.Join(differs, ""), typ)
 }
 
 // checkedWith are the other references of e's rows to reassigned clients about which

@@ -25,7 +25,7 @@ type Grant struct {
 // application's tables. The API reads what selections and requests need and
 // changes nothing.
 func (p *Plan) Grants() (api, worker []Grant) {
-	em := emitter{p.model}
+	em := emitter{model: p.model}
 	return em.apiGrants(p.reads), em.workerGrants(p.reads, p.Merge.LockTarget.SQL != "")
 }
 

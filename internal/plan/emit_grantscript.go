@@ -47,7 +47,7 @@ GRANT EXECUTE ON FUNCTION oubli.analyze(regclass) TO %s;
 
 -- The sequences that the columns of an anonymous profile use, if there are any.
 %s
-`, ident(worker), emitter{p.model}.sequenceGrants(worker))
+`, ident(worker), emitter{model: p.model}.sequenceGrants(worker))
 	for _, r := range p.Map.Refresh {
 		fmt.Fprintf(&b, `
 -- Before PostgreSQL 17 only its owner can refresh %s: let a role own it that may read

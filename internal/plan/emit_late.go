@@ -33,9 +33,10 @@ func (em emitter) lateRows() LateRows {
 	l := LateRows{}
 	for i, e := range em.entries {
 		if e.mayComeLate && !e.through() && em.firstWithReference(i) {
-			l.Find = append(l.Find, em.findLateStatement(e))
+			l.Find = append(l.Find, em.afterwards().findLateStatement(e))
 		}
 	}
+	em = em.afterwards()
 	l.Lock = em.lockParentsStatements(comesLate)
 	l.Erase = em.relatedRowStatements(comesLate)
 	if len(l.Erase) == 0 || !em.disturbed() {
@@ -51,20 +52,30 @@ func (em emitter) lateRows() LateRows {
 // findLateStatement finds clients about whom there are rows. A row for which no
 // `where` is false counts, as in the proof: see notFalse.
 func (em emitter) findLateStatement(e *entry) Statement {
+	if e.byValue() {
+		return em.findLateValuesStatement(e)
+	}
 	t, name := em.text(), em.name(e.rel)
 	keys := t.array(Arg{Kind: ArgKeys}, "text")
 	cond := ident("t", e.link.key.Name) + ` = "k"."key"::` + keyType(e.link.key, t.key)
 	if e.link.tenant != nil {
 		cond += " AND " + ident("t", e.link.tenant.Name) + " = " + t.scalar(Arg{Kind: ArgTenant}, keyType(e.link.tenant, t.tenant))
 	}
-	if !em.coversAll(e) {
-		cond = where(cond, strings.Join(em.notFalse(e), " OR "))
-	}
+	cond = em.perhaps(cond, e)
 	t.add("SELECT \"k\".\"key\"\nFROM unnest(%s) AS \"k\" (\"key\")\nWHERE EXISTS (SELECT FROM %s AS \"t\" WHERE %s)",
 		keys, e.rel.ident(), cond)
 	s := t.statement(name+": find rows of erased clients", name)
 	s.Place = em.place(e.rel, e.Reference)
 	return s
+}
+
+// perhaps adds to a condition that the row may be one of the entry's, or of another
+// entry with the same reference.
+func (em emitter) perhaps(cond string, e *entry) string {
+	if em.coversAll(e) {
+		return cond
+	}
+	return where(cond, strings.Join(em.notFalse(e), " OR "))
 }
 
 // addLateRows adds what runs for late rows of a merge's source: they move to the
@@ -73,6 +84,7 @@ func (em mergeEmitter) addLateRows(m *Merge) {
 	if em.m.Client.Erase != erasuremap.DeleteClient {
 		return
 	}
+	em.emitter = em.afterwards()
 	for _, e := range em.mergeOrder {
 		if !e.mayComeLate {
 			continue

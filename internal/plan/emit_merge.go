@@ -134,7 +134,7 @@ func (em mergeEmitter) lockTargetStatement() Statement {
 
 // isTarget is the condition that selects the target's own row.
 func (t *text) isTarget(alias string) string {
-	return t.andTenant(alias, ident(alias, t.key.Name)+" = "+t.scalar(Arg{Kind: ArgTarget}, keyType(t.key, t.key)))
+	return t.isClient(alias, Arg{Kind: ArgTarget})
 }
 
 // sourceGuardsStatement says which guard prevents the merge of the source. Guards
@@ -172,7 +172,7 @@ func (em mergeEmitter) moveStatement(e *entry) Statement {
 		t.add("DELETE FROM %s AS \"t\"\nWHERE %s", e.rel.ident(), t.belongs(e, "t"))
 		return t.statement(name+": delete", name)
 	}
-	target := t.scalar(Arg{Kind: ArgTarget}, keyType(e.reference, em.key))
+	target := t.newReference(e.link, Arg{Kind: ArgTarget})
 	if e.rel == em.client && !e.reference.NotNull {
 		// If the target refers to the source, it must not refer to itself afterwards.
 		target = fmt.Sprintf("CASE WHEN %s THEN NULL ELSE %s END", t.isTarget("t"), target)
@@ -184,7 +184,7 @@ func (em mergeEmitter) moveStatement(e *entry) Statement {
 // eraseSourceStatements erase what a merge leaves with the source: rows of entries
 // that it keeps there, the rows to which the source's row pointed, and that row.
 func (em mergeEmitter) eraseSourceStatements(clientRow Statement) []Statement {
-	all := append(em.findLeftStatements(), em.recordStatements((*entry).staysBehind)...)
+	all := slices.Concat(em.recordValues(), em.findLeftStatements(), em.recordStatements((*entry).staysBehind))
 	for _, e := range em.eraseOrder {
 		if e.staysBehind() {
 			all = append(all, em.entryStatements(e)...)

@@ -17,14 +17,30 @@ import (
 // conflicts count the rows of one entry that a merge cannot move as they are.
 func (em mergeEmitter) conflicts(e *entry) []Conflict {
 	indexes := e.uniqueIndexes
-	if e.Merge != erasuremap.Move || len(indexes) == 0 {
+	if e.Merge != erasuremap.Move {
 		return nil
+	}
+	if len(indexes) == 0 {
+		return em.valuelessConflicts(e)
 	}
 	t, name := em.text(), em.name(e.rel)
 	t.add("WITH %s\nSELECT count(*) FILTER (WHERE %s),\n  count(*) FILTER (WHERE %s)\nFROM mine", t.movedRows(e, indexes, nil),
 		t.collides(e, indexes, anyRow), t.collides(e, indexes, otherRows))
 	s := t.statement(name+": count rows that would collide", name)
-	return []Conflict{{Statement: s, CarriesValue: em.carriesValue(e.rel), NeverDropped: !em.droppable(e)}}
+	c := Conflict{Statement: s, CarriesValue: em.carriesValue(e.rel), NeverDropped: !em.droppable(e)}
+	return append(em.valuelessConflicts(e), c)
+}
+
+// valuelessConflicts count rows that hold a value of the source and cannot hold one of
+// the target, which has none.
+func (em mergeEmitter) valuelessConflicts(e *entry) []Conflict {
+	if !e.byValue() {
+		return nil
+	}
+	t, name := em.text(), em.name(e.rel)
+	t.add("SELECT count(*), 0::bigint\nFROM %s AS \"t\"\nWHERE %s\n  AND NOT EXISTS (SELECT FROM %s AS \"v\" WHERE %s AND %s)", e.rel.ident(),
+		t.belongs(e, "t"), em.client.ident(), t.isTarget("v"), e.link.hasValue(ident("v", e.target.Name)))
+	return []Conflict{{Statement: t.statement(name+": count rows for which the target has no "+e.target.Name, name), NeverDropped: true}}
 }
 
 // valueConflicts count rows that carry value and stay with the source, so that
@@ -46,7 +62,7 @@ func (em mergeEmitter) valueConflicts() []Conflict {
 // reference only, so that index expressions over bare column names see the row
 // after the move. carry are further columns, unchanged.
 func (t *text) movedRows(e *entry, indexes []*Index, carry []string) string {
-	target := t.scalar(Arg{Kind: ArgTarget}, keyType(e.reference, t.key))
+	target := t.newReference(e.link, Arg{Kind: ArgTarget})
 	var moved, keys []string
 	for _, col := range e.rel.Columns {
 		value := ident("t", col.Name)
@@ -132,8 +148,8 @@ func (t *text) collidingRow(e *entry, indexes []*Index, i int, owner rowOwner) s
 
 // belongsToTarget is the condition under which a row of the entry is the target's.
 func (t *text) belongsToTarget(e *entry, alias string) string {
-	cond := ident(alias, e.link.key.Name) + " = " + t.scalar(Arg{Kind: ArgTarget}, keyType(e.link.key, t.key))
-	if e.link.key.text() && (t.key.oneOf("uuid") || t.key.text()) {
+	cond := ident(alias, e.link.key.Name) + " = " + t.newReference(e.link, Arg{Kind: ArgTarget})
+	if !e.byValue() && e.link.key.text() && (t.key.oneOf("uuid") || t.key.text()) {
 		cond = t.isKey(e.link.key, ident(alias, e.link.key.Name), t.scalar(Arg{Kind: ArgTarget}, keyType(t.key, t.key)))
 	}
 	if e.link.tenant != nil {

@@ -30,7 +30,7 @@ func (p *Plan) Probes() []Probe {
 	if p.model == nil {
 		return nil
 	}
-	return emitter{p.model}.probes()
+	return emitter{model: p.model}.probes()
 }
 
 func (em emitter) probes() []Probe {

@@ -95,7 +95,7 @@ func (em emitter) profileCountStatement(e *entry, x collision, wholeJob bool) St
 	// OFFSET 0 keeps the two uses of the table separate.
 	t.add("SELECT coalesce(max(needed), 0)\nFROM (\n"+
 		"  SELECT count(*) + (SELECT count(*) FROM %s AS \"x\" WHERE %s = ANY(%s) AND %s) AS needed\n",
-		e.rel.ident(), ident("x", e.Reference), t.array(Arg{Kind: ArgProfiles}, keyType(e.reference, em.key)),
+		e.rel.ident(), ident("x", e.Reference), t.newReferences(e.link),
 		x.meets("mine", slices.Clone(x.others)))
 	t.add("  FROM (SELECT %s FROM %s AS \"t\" WHERE %s OFFSET 0) AS mine\n  GROUP BY %s) AS counts",
 		strings.Join(selected, ", "), e.rel.ident(), where(t.belongs(e, "t"), applies), strings.Join(groups, ", "))

@@ -9,7 +9,16 @@ import (
 // proofEmitter writes the statements by which a chunk proves what it did.
 type proofEmitter struct {
 	emitter
-	captures []capture
+	captures     []capture
+	keepsClients bool // the clients' own rows are still there when the proof runs
+}
+
+// after writes statements that run when everything is written.
+func (pe *proofEmitter) after() emitter {
+	if pe.keepsClients {
+		return pe.emitter
+	}
+	return pe.afterwards()
 }
 
 // disturbed reports whether code of the application runs when erasing changes a
@@ -46,7 +55,7 @@ func (em emitter) proof(keepsClients bool) Proof {
 	if slices.ContainsFunc(em.entries, func(e *entry) bool { return disturbed(e) && len(e.rel.rowID()) == 0 }) {
 		return full // rows with triggers that nothing identifies
 	}
-	pe := &proofEmitter{emitter: em}
+	pe := &proofEmitter{emitter: em, keepsClients: keepsClients}
 	pe.captureEntries(disturbed)
 	brief := Proof{Writes: full.Writes, Tables: full.Tables, Full: &full}
 	for i, e := range em.entries {
@@ -67,7 +76,7 @@ func (em emitter) proof(keepsClients bool) Proof {
 }
 
 func (em emitter) fullProof(keepsClients bool) Proof {
-	pe := &proofEmitter{emitter: em}
+	pe := &proofEmitter{emitter: em, keepsClients: keepsClients}
 	pe.captureEntries(everyEntry)
 	if !keepsClients {
 		pe.captureClients()
@@ -105,6 +114,7 @@ func erasedByMerge(e *entry) bool { return e.Merge == erasuremap.Delete || e.sta
 // absorbStatements erase once more. Rows below a parent are also found by the
 // parent's captured keys, because the parent no longer refers to the client.
 func (pe *proofEmitter) absorbStatements(which func(*entry) bool) []Statement {
+	pe = &proofEmitter{emitter: pe.after(), captures: pe.captures, keepsClients: pe.keepsClients}
 	var all []Statement
 	for _, e := range pe.eraseOrder {
 		if !which(e) {

@@ -68,7 +68,7 @@ func (pe *proofEmitter) mayStay(e *entry) bool {
 
 // referenceProbe looks for rows that still refer to one of the clients.
 func (pe *proofEmitter) referenceProbe(e *entry) Statement {
-	return pe.findStatement(e.rel, e.Reference, func(t *text) string {
+	return pe.after().findStatement(e.rel, e.Reference, func(t *text) string {
 		cond := t.ofChunk(e.link, "t")
 		if pe.coversAll(e) || e.rel.foreignTo(e.Reference, pe.client) != nil {
 			return cond

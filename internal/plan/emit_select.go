@@ -14,7 +14,7 @@ import (
 // left out unless includeNew. No kinds means all of them; an unknown kind is
 // the caller's mistake and is ignored.
 func (p *Plan) Candidates(kinds []string, includeNew bool) Statement {
-	return emitter{p.model}.candidatesStatement(kinds, includeNew)
+	return emitter{model: p.model}.candidatesStatement(kinds, includeNew)
 }
 
 func (em emitter) candidatesStatement(kinds []string, includeNew bool) Statement {

@@ -11,7 +11,7 @@ import (
 // text builds one statement over a model. Parameters are numbered as they first
 // appear.
 type text struct {
-	*model
+	emitter
 	b    strings.Builder
 	args []Arg
 	// wholeJob says that the keys are those of all clients that a job has left, and
@@ -19,7 +19,7 @@ type text struct {
 	wholeJob bool
 }
 
-func (em emitter) text() *text { return &text{model: em.model} }
+func (em emitter) text() *text { return &text{emitter: em} }
 
 func (t *text) add(format string, a ...any) *text {
 	fmt.Fprintf(&t.b, format, a...)

@@ -74,7 +74,15 @@ type link struct {
 	rel    *Relation
 	key    *Column
 	tenant *Column
+
+	target *Column // the client's column of which key holds the value; nil: the client's key
+	fold   bool    // with target: the values are compared without regard to case
+	shared bool    // with target: several clients may have one value
 }
+
+// byValue reports whether the reference holds the value of another column than the
+// client's key.
+func (l link) byValue() bool { return l.target != nil }
 
 // pair is a column that refers and the column that it refers to.
 type pair struct{ column, target string }
@@ -136,7 +144,8 @@ func (md *model) pathsTo(r *Relation) []*entry {
 // sameReference reports whether two entries find their rows by the same column, so
 // that `where` tells the rows apart.
 func (md *model) sameReference(a, b *entry) bool {
-	return a.rel == b.rel && !a.owned() && !b.owned() && a.Reference == b.Reference && a.Through == b.Through
+	return a.rel == b.rel && !a.owned() && !b.owned() && a.Reference == b.Reference && a.Through == b.Through &&
+		a.referenced() == b.referenced()
 }
 
 // relations are the tables whose rows erasing changes, the client's first.
@@ -179,9 +188,9 @@ func (md *model) follows(e *entry, fk *ForeignKey) bool {
 	case e.owned() || !slices.Contains(fk.Columns, e.Reference):
 		return false
 	case e.through():
-		return len(e.parents) > 0 && fk.to(e.parents[0].rel)
+		return len(e.parents) > 0 && fk.to(e.parents[0].rel) && (e.referenced() == "" || e.referenced() == fk.target(e.Reference))
 	}
-	return fk.to(md.client)
+	return fk.to(md.client) && (!e.byValue() || fk.target(e.Reference) == e.target.Name)
 }
 
 // unlinked reports whether an entry of its own sets the foreign key to NULL.

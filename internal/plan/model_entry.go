@@ -28,6 +28,14 @@ type entry struct {
 func (e *entry) owned() bool   { return e.OwnedBy != "" }
 func (e *entry) through() bool { return e.Through != (erasuremap.Name{}) }
 
+// referenced is the column that the reference refers to, if the map says so.
+func (e *entry) referenced() string {
+	if e.References == nil {
+		return ""
+	}
+	return e.References.Column
+}
+
 // moves reports whether erasing writes the reference.
 func (e *entry) moves() bool { return e.Erase == erasuremap.Reassign || e.Erase == erasuremap.Unlink }
 

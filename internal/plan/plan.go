@@ -48,6 +48,10 @@ type Plan struct {
 	Proof            Proof
 	ProofRelatedRows Proof
 
+	// KeepsValues says that what erased clients had in columns to which references
+	// refer is in oubli.former_values until the looks after the job are over.
+	KeepsValues bool
+
 	LateRows LateRows // rows that may be written after their client is gone: no foreign key refuses them
 
 	LiveProfiles  Statement // → (slot, key) of those that still are as they were made

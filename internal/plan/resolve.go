@@ -121,7 +121,7 @@ func (rs *resolver) resolveGuards() {
 	for _, g := range rs.m.Guards {
 		resolved := guard{Guard: g}
 		if !resolved.onClientRow() {
-			resolved.link = rs.referenceIn(g.Pos, g.Table, g.Reference)
+			resolved.link = rs.referenceIn(g.Pos, g.Table, g.Reference, g.References)
 		}
 		rs.guards = append(rs.guards, resolved)
 	}
@@ -129,7 +129,7 @@ func (rs *resolver) resolveGuards() {
 
 func (rs *resolver) resolveActivity() {
 	for _, a := range rs.m.Activity {
-		resolved := activity{Activity: a, link: rs.referenceIn(a.Pos, a.Table, a.Reference)}
+		resolved := activity{Activity: a, link: rs.referenceIn(a.Pos, a.Table, a.Reference, a.References)}
 		if resolved.rel != nil {
 			resolved.at = rs.column(a.Pos, resolved.rel, a.At)
 		}
@@ -138,7 +138,7 @@ func (rs *resolver) resolveActivity() {
 }
 
 // referenceIn is a table's reference to the client, as far as its names exist.
-func (rs *resolver) referenceIn(pos erasuremap.Pos, n erasuremap.Name, reference string) link {
+func (rs *resolver) referenceIn(pos erasuremap.Pos, n erasuremap.Name, reference string, refs *erasuremap.References) link {
 	r := rs.relation(pos, n)
 	if r == nil {
 		return link{}
@@ -147,7 +147,7 @@ func (rs *resolver) referenceIn(pos erasuremap.Pos, n erasuremap.Name, reference
 	if col == nil {
 		return link{rel: r}
 	}
-	return rs.linkOf(r, col)
+	return rs.linkOf(r, col, refs)
 }
 
 // resolveMentions looks up the relations that the map names and that no

@@ -33,39 +33,9 @@ func (rs *resolver) entry(t *erasuremap.Table, r *Relation) *entry {
 	if e.owned() {
 		rs.resolveOwned(e)
 	} else if e.reference = rs.column(t.Pos, r, t.Reference); e.reference != nil && !e.through() {
-		e.link = rs.linkOf(r, e.reference)
+		e.link = rs.linkOf(r, e.reference, t.References)
 	}
 	return e
-}
-
-// linkOf is the reference to the client that a column holds, with the tenant's
-// column where there is one. A foreign key over key and tenant tells which
-// column that is. Where keys are unique within their tenant only, it may also be
-// the column that has the same name as the client's.
-func (rs *resolver) linkOf(r *Relation, reference *Column) link {
-	l := link{rel: r, key: reference}
-	if rs.tenant == nil {
-		return l
-	}
-	if r == rs.client && reference == rs.key {
-		l.tenant = rs.tenant
-		return l
-	}
-	for _, fk := range r.ForeignKeys {
-		at := slices.Index(fk.ParentColumns, rs.tenant.Name)
-		if fk.to(rs.client) && fk.target(reference.Name) == rs.key.Name && at >= 0 {
-			if col := r.Column(fk.Columns[at]); col.NotNull || rs.keyPerTenant {
-				l.tenant = col
-				return l
-			}
-		}
-	}
-	if rs.keyPerTenant {
-		if col := r.Column(rs.tenant.Name); col != nil && canHold(col, rs.tenant) {
-			l.tenant = col
-		}
-	}
-	return l
 }
 
 func (rs *resolver) resolveOwned(e *entry) {
@@ -94,6 +64,10 @@ func (rs *resolver) resolveThrough(e *entry) {
 	if len(e.parents) == 0 {
 		rs.gaps.add(e.Pos, e.rel, e.Reference, "map "+e.Through.String()+" with its own path to the client",
 			"no rows of %s belong to a client", e.Through)
+		return
+	}
+	if e.References != nil {
+		rs.resolveParentColumn(e, parent)
 		return
 	}
 	if e.pairs = rs.targets(e.rel, e.Reference, parent); e.pairs == nil {
@@ -141,5 +115,5 @@ func (rs *resolver) mayComeLate(e *entry, seen []*entry) bool {
 	case e.through():
 		return slices.ContainsFunc(e.parents, func(p *entry) bool { return rs.mayComeLate(p, append(seen, e)) })
 	}
-	return !slices.ContainsFunc(e.rel.ForeignKeys, func(fk ForeignKey) bool { return fk.to(rs.client) && fk.holds(e.rel, e.Reference) })
+	return !slices.ContainsFunc(e.rel.ForeignKeys, func(fk ForeignKey) bool { return rs.follows(e, &fk) && fk.holds(e.rel, e.Reference) })
 }

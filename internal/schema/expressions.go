@@ -48,7 +48,7 @@ func checkExpressions(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.G
 // are refused and erasures are not.
 func checkStatements(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var migrated bool
-	const have = "SELECT to_regclass('oubli.retained_rows') IS NOT NULL"
+	const have = "SELECT to_regclass('oubli.former_values') IS NOT NULL"
 	if err := conn.QueryRow(ctx, have).Scan(&migrated); err != nil {
 		return nil, pgfault.Wrap("look for schema oubli", err)
 	}

@@ -82,7 +82,10 @@ func (s *Scrubber) Rewrite(ctx context.Context, o Options) (Result, error) {
 		return Result{}, &jobs.Error{Kind: jobs.Conflict, Code: "scrub_running", Msg: "another oubli scrub --rewrite is running on this database"}
 	}
 	var residues []int64
-	err := s.conn.QueryRow(ctx, "SELECT coalesce(array_agg(id), '{}') FROM oubli.residues WHERE level < 3").Scan(&residues)
+	// While the looks after a job still need what its clients had, its residue waits.
+	err := s.conn.QueryRow(ctx, `
+		SELECT coalesce(array_agg(id), '{}') FROM oubli.residues AS r
+		WHERE level < 3 AND NOT EXISTS (SELECT FROM oubli.former_values AS f WHERE f.job_id = r.job_id)`).Scan(&residues)
 	if err != nil {
 		return Result{}, pgfault.Wrap("read levels", err)
 	}

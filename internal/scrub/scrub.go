@@ -2,6 +2,7 @@ package scrub
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -185,6 +186,10 @@ var statisticsCatalogs = []string{"pg_catalog.pg_statistic", "pg_catalog.pg_stat
 // most are done if the time window ends early. The catalogs come last, because
 // ANALYZE leaves dead rows there.
 func (s *Scrubber) files(ctx context.Context) ([]File, error) {
+	tables := slices.Concat(statisticsCatalogs, s.plan.AffectedTables)
+	if s.plan.KeepsValues {
+		tables = append(tables, "oubli.former_values")
+	}
 	rows, err := s.conn.Query(ctx, `
 		WITH touched AS (SELECT unnest($1::text[])::regclass AS id),
 		leaves AS (
@@ -199,7 +204,7 @@ func (s *Scrubber) files(ctx context.Context) ([]File, error) {
 		  pg_has_role(relowner, 'USAGE') OR (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()), catalog
 		FROM named LEFT JOIN oubli.rewrites ON relation = name
 		CROSS JOIN (SELECT max(since) FROM oubli.residues WHERE level < 2) AS latest (since)
-		ORDER BY catalog, 2, 1`, append(statisticsCatalogs, s.plan.AffectedTables...))
+		ORDER BY catalog, 2, 1`, tables)
 	if err != nil {
 		return nil, pgfault.Wrap("list tables", err)
 	}
