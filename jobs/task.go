@@ -104,7 +104,10 @@ type Claim struct {
 	Codes         map[string]int
 	Rows          map[string]int64
 	RetainedUntil *Date
-	Terms         Terms
+	// Intent is the object of the ledger that says what this task is about to do; 0:
+	// none yet.
+	Intent int64
+	Terms  Terms
 
 	// For a mail.
 	Mail ReportMail
@@ -116,6 +119,7 @@ func (c *Claim) Left() int { return len(c.Keys) - c.Position }
 
 // Terms are the parameters of a job, for each of its clients.
 type Terms struct {
+	Reason    Reason     // of an erasure
 	Cutoff    *time.Time // skip clients who were active since then
 	Listed    time.Time  // when the list of clients was made; a client created later is not meant, even if it has a key of the list
 	Requested int        // clients of the job
