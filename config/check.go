@@ -41,6 +41,7 @@ func (c *Config) check(r *reader) {
 	r.want("OUBLI_MAX_ACTIVE_SESSIONS", c.MaxActiveSessions >= 0 && c.MaxActiveSessions <= 100_000)
 	r.want("OUBLI_GRACE", c.Grace >= 0 && c.Grace <= 720*time.Hour)
 
+	c.checkLedger(r)
 	if validListen(c.OpsListen) && !OnLoopback(c.OpsListen) && c.OpsPassword.Empty() && !r.hasMistake("OUBLI_OPS_PASSWORD") {
 		r.add("OUBLI_OPS_PASSWORD", "not set; required because OUBLI_OPS_LISTEN is not on loopback")
 	}
@@ -76,6 +77,11 @@ func (c *Config) require(r *reader, needs []Need) {
 		case Mail:
 			r.missing("OUBLI_SMTP_URL")
 			r.missing("OUBLI_MAIL_FROM")
+		case Ledger:
+			if c.HasLedger() {
+				r.missing("OUBLI_LEDGER_RECIPIENTS")
+				r.missing("OUBLI_LEDGER_SECRET")
+			}
 		}
 	}
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"runtime"
 	"time"
+
+	"filippo.io/age"
 )
 
 // Config holds the settings of the server, of the workers, and of the commands
@@ -124,6 +126,31 @@ type Config struct {
 	// pg_read_all_stats. Default 0: they do not check.
 	MaxActiveSessions int `env:"OUBLI_MAX_ACTIVE_SESSIONS" envDefault:"0" want:"0..100000"`
 
+	// LedgerURL is where what is erased is recorded outside the database, so that a
+	// restored backup is noticed and those who came back are erased again. If it is
+	// set, nothing is erased without it. Credentials of S3 are not part of it: they
+	// come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or from AWS's own files
+	// and metadata. Empty, the default: there is no ledger. A database that has one
+	// needs it, or [NoLedger].
+	LedgerURL string `env:"OUBLI_LEDGER_URL" want:"file:///dir, s3://bucket/prefix?endpoint=…&region=… or none"`
+
+	// LedgerRecipients are the age public keys for which the ledger is encrypted,
+	// separated by commas; up to 16. Workers need at least one. No default.
+	LedgerRecipients Recipients `env:"OUBLI_LEDGER_RECIPIENTS" want:"1..16 public keys of age, age1…, separated by commas"`
+
+	// LedgerIdentityFile is the path of a file with age secret keys that can read the
+	// ledger. It belongs offline. A worker that has it starts a replay by itself.
+	// Empty, the default: somebody runs oubli replay.
+	LedgerIdentityFile string `env:"OUBLI_LEDGER_IDENTITY_FILE" want:"the path of a file with secret keys of age"`
+
+	// LedgerIdentities are the keys of LedgerIdentityFile.
+	LedgerIdentities []age.Identity `env:"-"`
+
+	// LedgerSecret is the key of the fingerprints by which a replay tells a client
+	// from a later one with the same key; at least 32 bytes. Workers and replay need
+	// the same, for as long as the ledger is kept. No default.
+	LedgerSecret Secret `env:"OUBLI_LEDGER_SECRET" want:"at least 32 bytes"`
+
 	// Grace is how long a job waits before it starts, unless its request has
 	// not_before, 0s..720h: GDPR Art. 12(3) allows one month in all. Default 0s.
 	Grace time.Duration `env:"OUBLI_GRACE" envDefault:"0s" want:"0s..720h"`
@@ -141,6 +168,7 @@ const (
 	Auth                 // OUBLI_AUTH_SECRET or OUBLI_AUTH_PUBLIC_KEY_FILE
 	Signing              // OUBLI_AUTH_SECRET, to sign tokens
 	Mail                 // OUBLI_SMTP_URL and OUBLI_MAIL_FROM
+	Ledger               // with OUBLI_LEDGER_URL also OUBLI_LEDGER_RECIPIENTS and OUBLI_LEDGER_SECRET
 )
 
 // defaults returns the default values that cannot be written in a tag.

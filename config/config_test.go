@@ -19,6 +19,7 @@ import (
 var needs = map[string]config.Need{
 	"database": config.Database, "queue": config.Queue, "map": config.Map,
 	"auth": config.Auth, "signing": config.Signing, "mail": config.Mail,
+	"ledger": config.Ledger,
 }
 
 // files serves the sections of a testdata archive as a file system.

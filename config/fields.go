@@ -20,7 +20,7 @@ type field struct {
 
 // fieldsOf lists the fields of a struct that have a key.
 func fieldsOf(t reflect.Type) []field {
-	secrets := []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[Redis](), reflect.TypeFor[SMTP]()}
+	secrets := []reflect.Type{reflect.TypeFor[Secret](), reflect.TypeFor[Redis](), reflect.TypeFor[SMTP](), reflect.TypeFor[Recipients]()}
 	var fields []field
 	for f := range t.Fields() {
 		key := f.Tag.Get("env")
