@@ -17,8 +17,8 @@ func (s *Store) Block(ctx context.Context, jobID, reason string, atLeast time.Du
 	return pgfault.Wrap("block job", err)
 }
 
-// Unblock resumes blocked jobs when the map covers the schema. It returns their
-// number.
+// Unblock resumes blocked jobs when the map covers the schema and the ledger
+// answers, if there is one. It returns their number.
 func (s *Store) Unblock(ctx context.Context) (int, error) {
 	var blocked bool
 	err := s.pool.QueryRow(ctx, `SELECT EXISTS (
@@ -26,9 +26,13 @@ func (s *Store) Unblock(ctx context.Context) (int, error) {
 	if err != nil || !blocked {
 		return 0, pgfault.Wrap("look for blocked jobs", err)
 	}
-	if _, err := s.covered(ctx); err != nil {
+	err = s.ledgerReady(ctx)
+	if err == nil {
+		_, err = s.covered(ctx)
+	}
+	if err != nil {
 		e, ok := errors.AsType[*jobs.Error](err)
-		if !ok || e.Code != jobs.CodeSchema {
+		if !ok || e.Code != jobs.CodeSchema && e.Code != jobs.CodeLedger {
 			return 0, err
 		}
 		// Keep the reason current: what is missing changes while somebody fixes it.

@@ -16,13 +16,14 @@ import (
 const progressSQL = "UPDATE oubli.tasks SET " + progressColumns
 
 // recordSQL is progressSQL after clients were deferred.
-const recordSQL = "UPDATE oubli.tasks SET keys = $18, " + progressColumns
+const recordSQL = "UPDATE oubli.tasks SET keys = $19, " + progressColumns
 
 // progressColumns include the transaction's number, so that the rows that it leaves
 // can be mixed with others'; see MixRows.
 const progressColumns = `
   position = $3, erased = $4, erased_retained = $5, skipped = $6, failed = $7, not_found = $8,
   codes = $9, rows = $10, retained_until = $11, crashes = $12, lease_until = clock_timestamp() + $13::interval,
+  ledger_intent = nullif($18::bigint, 0),
   deferrals = $14, deferred_since = CASE WHEN $14 > 0 THEN coalesce(deferred_since, clock_timestamp()) END,
   small_clients = CASE WHEN $15::int > 0 THEN small_clients || $15::int ELSE small_clients END,
   small_xids = CASE WHEN $15 > 0 THEN small_xids || pg_current_xact_id() ELSE small_xids END,
@@ -54,7 +55,7 @@ func (s *Store) record(
 	small, large := s.smallOrLarge(v)
 	args := []any{
 		n.TaskID, n.Attempt, n.Position, k.Erased, k.ErasedRetained, k.Skipped, k.Failed, k.NotFound,
-		n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease, n.Deferrals, small, large, v.triggerRows,
+		n.Codes, n.Rows, dateArg(n.RetainedUntil), n.Crashes, s.opts.Lease, n.Deferrals, small, large, v.triggerRows, n.Intent,
 	}
 	if len(v.deferred) > 0 {
 		b.Queue(recordSQL, append(args, n.Keys)...)

@@ -53,7 +53,7 @@ func (s *Store) claim(ctx context.Context, taskID string, anyLanes bool) (*jobs.
 			&claim.JobID, &claim.TenantID, &claim.Kind,
 			&claim.Number, &claim.Attempt, &claim.Failures, &claim.Crashes, &claim.Lane, &claim.Lanes, &claim.Keys, &claim.Position,
 			&k.Erased, &k.ErasedRetained, &k.Skipped, &k.Failed, &k.NotFound, &claim.Codes, &claim.Rows, &until, &mail,
-			&claim.Deferrals, &deferred)
+			&claim.Deferrals, &deferred, &claim.Intent)
 		if errors.Is(err, pgx.ErrNoRows) {
 			if otherLanes, err = s.otherLanes(ctx, tx); err != nil || otherLanes && !anyLanes {
 				return err
@@ -110,10 +110,11 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 	}
 	t := &c.Terms
 	return tx.QueryRow(ctx, `
-		SELECT cutoff, coalesce(listed_at, created_at), profiles_counted_at IS NOT NULL, requested, activities, override,
+		SELECT coalesce(reason, ''), cutoff, coalesce(listed_at, created_at),
+			profiles_counted_at IS NOT NULL, requested, activities, override,
 			country, tenant_locale, dry_run, merge, traceparent
 		FROM oubli.jobs WHERE id = $1`, c.JobID).
-		Scan(&t.Cutoff, &t.Listed, &t.ProfilesCounted, &t.Requested, &t.Activities, &t.Override,
+		Scan(&t.Reason, &t.Cutoff, &t.Listed, &t.ProfilesCounted, &t.Requested, &t.Activities, &t.Override,
 			&t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/semaphore"
@@ -33,7 +34,7 @@ type Options struct {
 	Grace        time.Duration // between accepting a job and its start; 0
 	Lease        time.Duration // how long a worker keeps its batch without a commit; 10 s
 	MailLease    time.Duration // longer than an SMTP dialogue and a recovery of the database; 2 min
-	LockTimeout  time.Duration // longest wait for one lock; half a second, so that the server, whose default is one, finds no deadlock before
+	LockTimeout  time.Duration // longest wait for one lock; 500 ms, so that the server, whose default is 1 s, finds no deadlock before
 	Lanes        int           // batches of one tenant that may run side by side, the same in all processes; 2
 	Pause        time.Duration // between rounds of refreshing statistics, and between the first looks for late rows; 1 min
 	MailWait     time.Duration // longest wait of a mail for the first look for late rows; 15 min; negative: none
@@ -115,6 +116,9 @@ type Store struct {
 	// a brief proof does not suffice.
 	provesAll atomic.Pointer[string]
 
+	id     string // of this process, for leases
+	ledger Ledger // nil: none is configured
+
 	statistics   atomic.Pointer[error] // how the last round of refreshing them ended
 	unusedLooked atomic.Int64          // Unix time of the last look for unused profiles
 	looks        atomic.Pointer[error] // how the last second look failed
@@ -150,7 +154,8 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		return nil, pgfault.Wrap("open database", err)
 	}
 	db := pgsession.DB{Pool: pool, Idle: opts.Lease}
-	s := &Store{db: db, pool: pool, judging: judging, opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
+	s := &Store{id: uuid.NewString(), db: db, pool: pool, judging: judging, opts: opts,
+		fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
 	s.Backlog = backlog.New(backlog.Options{
 		DB: db, Window: opts.Window, Lanes: opts.Lanes, SharedOwner: s.sharedOwner, Failpoint: opts.Failpoint,
 	})

@@ -20,6 +20,9 @@ func (w *sweep) clearDue(ctx context.Context) error {
 	if before.due == 0 {
 		return w.finish(ctx, before)
 	}
+	if err := w.intend(ctx); err != nil {
+		return err
+	}
 	after := make([]*string, w.RowColumns)
 	for {
 		rows, err := w.find(ctx, after)
@@ -47,7 +50,7 @@ func (w *sweep) clearDue(ctx context.Context) error {
 	// Trying them once a day is enough.
 	forEver := left.due > before.due-w.rows
 	if left.due <= w.sumRefused() || forEver {
-		return w.finish(ctx, left)
+		return errors.Join(w.finish(ctx, left), w.tellOutcome(ctx))
 	}
 	if err := w.storeCount(ctx, left); err != nil {
 		return err
@@ -122,7 +125,8 @@ func (w *sweep) clearBatch(ctx context.Context, rows [][]string) error {
 		_, err = tx.Exec(ctx, `UPDATE oubli.retention_sweeps SET rows = rows + $4, lease_until = clock_timestamp() + $5::interval
 			WHERE tenant_id = $1 AND name = $2 AND day = $3::date`, w.tenant, w.Name, w.day, cleared, sweepLease)
 		if err == nil {
-			_, err = tx.Exec(ctx, `UPDATE oubli.retained SET cleared = cleared + $3 WHERE tenant_id = $1 AND name = $2`, w.tenant, w.Name, cleared)
+			_, err = tx.Exec(ctx, `UPDATE oubli.retained SET cleared = cleared + $3 WHERE tenant_id = $1 AND name = $2`,
+				w.tenant, w.Name, cleared)
 		}
 		return err
 	})

@@ -43,7 +43,7 @@ WHERE t.id = mine.id AND ($6 OR stored.lanes = $3)
   AND (free.lane IS NOT NULL OR t.kind <> 'batch') AND ` + backlog.Runnable + `
 RETURNING t.job_id::text, t.tenant_id, t.kind, t.number, t.attempt, t.failures, t.crashes,
   coalesce(t.lane, 0), coalesce(stored.lanes, $3), t.keys, t.position, t.erased, t.erased_retained, t.skipped, t.failed, t.not_found,
-  t.codes, t.rows, t.retained_until, t.letter, t.deferrals, now() - t.deferred_since`
+  t.codes, t.rows, t.retained_until, t.letter, t.deferrals, now() - t.deferred_since, coalesce(t.ledger_intent, 0)`
 
 // releaseTaskSQL gives a task back, to be tried again after delay $3.
 const releaseTaskSQL = `

@@ -23,6 +23,7 @@ func emit(md *model, mergeGaps Gaps) *Plan {
 	p.Law = em.lawStatement()
 	p.RetentionRules = em.retentionRules()
 	p.Preview = em.previewStatement()
+	p.Created = em.createdStatement()
 	p.LockClients = em.lockClientsStatement()
 	p.LockParents = em.lockParentsStatements(everyEntry)
 	p.LockTables = em.lockTablesStatement()

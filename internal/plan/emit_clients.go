@@ -17,6 +17,18 @@ func (em emitter) findClientsStatement() Statement {
 	return t.statement("clients: find", em.name(em.client))
 }
 
+// createdStatement reads when clients were created. The ledger tells by it a client
+// from a later one with the same key.
+func (em emitter) createdStatement() Statement {
+	col := em.client.Column(em.m.Client.CreatedAt)
+	if col == nil {
+		return Statement{}
+	}
+	t := em.text()
+	t.add("SELECT %s, %s::text\nFROM %s AS \"c\"\nWHERE %s", t.keyText(), ident("c", col.Name), em.client.ident(), t.theseClients("c"))
+	return t.statement("clients: when created", em.name(em.client))
+}
+
 func (em emitter) ownedColumns() []string {
 	var columns []string
 	for _, e := range em.entries {

@@ -28,6 +28,7 @@ type Plan struct {
 	// SpellKeys → (given key, the client's spelling of it); empty unless the key's type
 	// takes different texts for equal.
 	SpellKeys Statement
+	Created   Statement // → (key, when the client was created, as text) of given clients; empty if the map does not say
 	Preview   Statement // → (key, name, created at, last activity) of given clients
 	KeysInUse Statement // → those of the given keys that some client has, of whatever tenant
 
@@ -124,7 +125,7 @@ func (p *Plan) All() []Statement {
 	all := slices.Concat([]Statement{p.Tenant, p.FindClients, p.SpellKeys}, p.Statements(), p.LateRows.All(),
 		p.CountProfiles, p.CountJobProfiles, p.LargestGroups,
 		[]Statement{p.LiveProfiles, p.AdoptProfiles, p.RemoveProfiles, p.NewProfile},
-		[]Statement{p.KeysInUse, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
+		[]Statement{p.KeysInUse, p.Created, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
 }
 
