@@ -15,7 +15,7 @@ import (
 // Limits within one claim of a batch.
 const (
 	contentionTries  = 8                // after so many chunks in a row failed because of locks, the batch is given back
-	clientTries      = 3                // attempts with a single client before it gets the outcome failed: a race can cause the first errors
+	clientTries      = 3                // attempts with a single client before it is failed: a race can cause the first errors
 	deferRounds      = 5                // each client that is left is moved to the end so many times before one gets the outcome failed
 	errorPatience    = 5 * time.Second  // shortest time for these moves: an outage can end meanwhile
 	lockPatience     = 10 * time.Minute // shortest time for these moves, if locks of other sessions are the reason
@@ -101,6 +101,9 @@ type batch struct {
 
 // run erases chunk after chunk until the batch is done or given back.
 func (b *batch) run(ctx context.Context) error {
+	if ours, err := b.tellLedger(ctx); err != nil || !ours {
+		return err
+	}
 	for b.Left() > 0 {
 		if b.isStopping() || ctx.Err() != nil {
 			return b.giveBack(ctx, b.Claim, 0, false, "worker stopped")

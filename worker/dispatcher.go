@@ -239,7 +239,7 @@ func (p *Dispatcher) unblock(ctx context.Context) error {
 	n, err := p.o.Maintenance.Unblock(ctx)
 	if n > 0 {
 		p.o.Count(jobs.JobUnblocked, n)
-		p.o.Log.Info().Int("jobs", n).Msg("the map covers the schema again; blocked jobs continue")
+		p.o.Log.Info().Int("jobs", n).Msg("nothing keeps blocked jobs any more; they continue")
 		p.Wake()
 	}
 	return err

@@ -24,6 +24,7 @@ type Options struct {
 	Claims Claims
 	Eraser Eraser
 	Mails  Mails
+	Ledger Ledger // nil: none is configured
 	Sender Sender
 	Redis  redis.UniversalClient
 	Log    zerolog.Logger
@@ -212,7 +213,8 @@ func (s *Server) handle(ctx context.Context, hint *asynq.Task) error {
 	}
 	err := s.work(ctx, h.TaskID)
 	if err != nil && !errors.Is(err, context.Canceled) {
-		s.o.Log.Error().Err(err).Str("task", h.TaskID).Str("kind", jobs.KindOf(err).String()).Msg("hint not processed; it will be sent again")
+		s.o.Log.Error().Err(err).Str("task", h.TaskID).Str("kind", jobs.KindOf(err).String()).
+			Msg("hint not processed; it will be sent again")
 	}
 	return nil
 }

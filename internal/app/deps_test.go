@@ -49,6 +49,9 @@ var rules = []rule{
 	{"internal/loopback", nil, none, "it knows addresses and nothing of what listens there"},
 	{"internal/golden", nil, []string{"github.com/google/go-cmp/..."}, "it compares texts, for tests of any package"},
 	{"internal/testlog", nil, none, "it keeps text, for tests of any package"},
+	{"internal/ledger", []string{"jobs"}, []string{
+		"filippo.io/age/...", "github.com/minio/minio-go/v7/...", "github.com/rs/zerolog",
+	}, "adapters never import each other: what the ledger asks of a database is an interface of its own"},
 	{"internal/limit", nil, []string{"golang.org/x/time/rate"}, "it counts what callers take, and knows nothing of what that is"},
 	{"internal/tracing", nil, anything, "it knows where spans go and nothing of what they are about"},
 	{"internal/apiclient", []string{"jobs"}, none, "the client of the HTTP API speaks HTTP and the vocabulary, as any other client would"},
@@ -105,7 +108,7 @@ var rules = []rule{
 	}, anything, "the fault driver looks at oubli from outside: through the API, the database and the mails"},
 	{"internal/app", []string{
 		"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/erasuremap",
-		"internal/httpapi", "internal/mapinit", "internal/ops", "internal/plan", "internal/schema",
+		"internal/httpapi", "internal/ledger", "internal/mapinit", "internal/ops", "internal/plan", "internal/schema",
 		"internal/scrub", "internal/tracing",
 	}, anything, "app builds the service and knows neither the command line nor the demo, which use it"},
 	{"internal/terminal", []string{"jobs"}, anything, "it shows jobs and numbers, and does not know where they come from"},

@@ -51,7 +51,7 @@ func (p Parts) needs() []config.Need {
 		needs = append(needs, config.Auth)
 	}
 	if p.Worker {
-		needs = append(needs, config.Mail)
+		needs = append(needs, config.Mail, config.Ledger)
 	}
 	return needs
 }

@@ -21,6 +21,7 @@ import (
 
 	"github.com/oubli/oubli/config"
 	"github.com/oubli/oubli/internal/httpapi"
+	"github.com/oubli/oubli/internal/ledger"
 	"github.com/oubli/oubli/internal/ops"
 	"github.com/oubli/oubli/internal/plan"
 	"github.com/oubli/oubli/jobs"
@@ -47,15 +48,18 @@ type Service struct {
 	log        zerolog.Logger
 	tune       Tuning
 	store      *repository.Store
+	ledger     *ledger.Ledger
 	redis      redis.UniversalClient
 	dispatcher *worker.Dispatcher
 	metrics    *ops.Metrics
 	tracer     trace.Tracer
 	redisInUse atomic.Bool // by the worker
-	stopTaking func()      // of the worker; nil without one
-	parts      []stop      // what works: stopped first, all at once
-	shared     []stop      // what the parts work with: closed last
-	failed     chan error
+	// ledgerWriter is nil in a process without workers, and without a ledger.
+	ledgerWriter *ledger.Writer
+	stopTaking   func() // of the worker; nil without one
+	parts        []stop // what works: stopped first, all at once
+	shared       []stop // what the parts work with: closed last
+	failed       chan error
 }
 
 // operations is the listener with the dashboard, which must not be reachable for everybody.
@@ -87,6 +91,9 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 		return nil, err
 	}
 	if err := s.openStore(ctx, parts); err != nil {
+		return nil, err
+	}
+	if err := s.openLedger(ctx, parts); err != nil {
 		return nil, err
 	}
 	redis.SetLogger(redisLog{log})
@@ -146,9 +153,11 @@ func (s *Service) openStore(ctx context.Context, parts Parts) error {
 	return err
 }
 
+func (s *Service) guarded() guarded { return guarded{s.store, s.ledger.Restored} }
+
 func (s *Service) startDispatcher(ctx context.Context, parts Parts) {
 	o := worker.DispatcherOptions{
-		Outbox:   s.store,
+		Outbox:   s.guarded(),
 		Recovery: s.store,
 		Redis:    s.redis,
 		Log:      s.log,
@@ -157,7 +166,7 @@ func (s *Service) startDispatcher(ctx context.Context, parts Parts) {
 		Tracer:   s.tracer,
 	}
 	if parts.Worker { // the API's database role may not write to the application's tables
-		o.Maintenance = s.store
+		o.Maintenance = s.guarded()
 	}
 	if s.tune.Dispatcher != nil {
 		s.tune.Dispatcher(&o)
@@ -186,7 +195,7 @@ func (s *Service) startWorker() error {
 		return &SettingsError{err}
 	}
 	o := worker.Options{
-		Claims: s.store, Eraser: s.store, Mails: s.store, Sender: sender,
+		Claims: s.guarded(), Eraser: s.guarded(), Mails: s.store, Sender: sender,
 		Redis: s.redis, Log: s.log,
 		Concurrency: s.cfg.Concurrency, ChunkTarget: s.cfg.ChunkTarget, WorkShare: s.cfg.WorkShare,
 		MailRetry: s.tune.MailRetry,
@@ -199,6 +208,9 @@ func (s *Service) startWorker() error {
 				s.metrics.CountBatchRetry(why)
 			}
 		},
+	}
+	if s.ledgerWriter != nil {
+		o.Ledger = s.ledgerWriter
 	}
 	if s.tune.Worker != nil {
 		s.tune.Worker(&o)
@@ -254,6 +266,7 @@ func (s *Service) startAPI() error {
 		Version:  Version(),
 		Observe:  s.metrics.ObserveRequest,
 		Limits:   limitsOf(s.cfg),
+		Refuse:   s.ledger.Restored,
 	})
 	if err != nil {
 		return err
@@ -344,6 +357,9 @@ func (s *Service) startOps() error {
 	if err := s.Registry.Register(ops.NewRetentionCollector(s.store, s.log)); err != nil {
 		return err
 	}
+	if err := ops.RegisterRestored(s.Registry, func() bool { return s.ledger.Restored() != nil }); err != nil {
+		return err
+	}
 	handler, err := ops.New(ops.Options{
 		Addr: s.cfg.OpsListen, Password: s.cfg.OpsPassword.Reveal(), DashboardWritable: s.cfg.DashboardWritable,
 		Redis: redisOpt, Registry: s.Registry, Log: s.log, Failures: limitsOf(s.cfg).Failures,
@@ -351,6 +367,7 @@ func (s *Service) startOps() error {
 			{Name: "database", Run: s.store.Ping},
 			{Name: "redis", Run: s.pingRedis},
 			{Name: "map", Run: s.store.Covered},
+			{Name: "ledger", Run: s.ledgerAnswers},
 		},
 	})
 	if err != nil {

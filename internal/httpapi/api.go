@@ -42,6 +42,9 @@ type Options struct {
 	// never the path that a caller sent. It is empty if no route matched.
 	Observe func(method, route string, status int, took time.Duration)
 	Limits  Limits // of each caller; the zero Limits are the defaults
+	// Refuse, if it returns an error, makes the API answer every request with it, those
+	// without a valid token excepted; nil: never.
+	Refuse func() error
 }
 
 func (o *Options) validate() error {
@@ -60,6 +63,9 @@ func (o *Options) validate() error {
 	}
 	if o.Tracer == nil {
 		o.Tracer = noop.NewTracerProvider().Tracer("")
+	}
+	if o.Refuse == nil {
+		o.Refuse = func() error { return nil }
 	}
 	if o.Observe == nil {
 		o.Observe = func(string, string, int, time.Duration) {}
@@ -131,6 +137,9 @@ func register[I, O any](a *api, op operation, handle func(context.Context, *I) (
 		h.Middlewares = append(h.Middlewares, a.takeBody(op.body))
 	}
 	huma.Register(a.huma, h, func(ctx context.Context, in *I) (*O, error) {
+		if err := a.Refuse(); err != nil {
+			return nil, problemOf(ctx, &a.Log, err)
+		}
 		out, err := handle(ctx, in)
 		if err != nil {
 			return nil, problemOf(ctx, &a.Log, err)

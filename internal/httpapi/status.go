@@ -89,7 +89,8 @@ var codes = map[string]code{
 		meaning: "override names a guard that is not in the map, or that the map does not mark as overridable."},
 	"bad_cursor": {kind: jobs.Invalid, meaning: "The cursor did not come from this list."},
 	"too_many_requests": {kind: jobs.Unavailable, status: http.StatusTooManyRequests,
-		meaning: "The caller, or for requests without a valid token the network address, has exceeded its limit; repeat after Retry-After."},
+		meaning: "The caller, or for requests without a valid token the network address, has exceeded its limit; " +
+			"repeat after Retry-After."},
 	"request_cancelled": {kind: jobs.Unavailable, status: statusClientGone,
 		meaning: "The caller ended the request before it was answered."},
 	"internal": {kind: jobs.Internal, meaning: "An internal error; the log has the cause under the request id."},
@@ -98,6 +99,9 @@ var codes = map[string]code{
 	"unavailable": {kind: jobs.Unavailable, retry: "5",
 		meaning: "The database cannot be reached; repeat later, with the same Idempotency-Key. " +
 			"If the first request has created a job, the repeat returns that job."},
+	"database_restored": {kind: jobs.Unavailable, retry: "60",
+		meaning: "The database was restored from a backup, and clients who were erased since may be back in it. " +
+			"Nothing is accepted, shown or erased until an operator has run oubli replay."},
 	"timeout": {kind: jobs.Unavailable, retry: "5",
 		meaning: "The request took too long; repeat it with the same Idempotency-Key."},
 }

@@ -21,6 +21,7 @@ type Metrics struct {
 	loopFailures   *prometheus.CounterVec
 	loopSuccess    *prometheus.GaugeVec
 	slots          prometheus.Gauge
+	ledgerSeconds  prometheus.Histogram
 	requests       *prometheus.CounterVec
 	requestSeconds *prometheus.HistogramVec
 }
@@ -69,6 +70,11 @@ func NewMetrics(r prometheus.Registerer, version, goVersion string) (*Metrics, e
 			Name: "oubli_worker_slots",
 			Help: "Tasks that this process can work on at a time; 0 in a process without workers.",
 		}),
+		ledgerSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "oubli_ledger_seconds",
+			Help:    "Time to write one object of the ledger.",
+			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10},
+		}),
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "oubli_http_requests_total",
 			Help: "Answers of the API by method, route and status.",
@@ -90,7 +96,8 @@ func NewMetrics(r prometheus.Registerer, version, goVersion string) (*Metrics, e
 		m.retries.WithLabelValues(reason)
 	}
 	all := []prometheus.Collector{
-		build, m.chunkSeconds, m.chunkClients, m.retries, m.loopFailures, m.loopSuccess, m.slots, m.requests, m.requestSeconds,
+		build, m.chunkSeconds, m.chunkClients, m.retries,
+		m.loopFailures, m.loopSuccess, m.slots, m.ledgerSeconds, m.requests, m.requestSeconds,
 	}
 	for _, e := range jobs.Events() {
 		m.events[e] = prometheus.NewCounter(prometheus.CounterOpts{Name: eventNames[e][0], Help: eventNames[e][1]})
@@ -129,6 +136,23 @@ func (m *Metrics) ObserveLoop(loop string, err error) {
 
 // SetSlots sets the number of tasks that this process can work on at a time.
 func (m *Metrics) SetSlots(slots int) { m.slots.Set(float64(slots)) }
+
+// ObserveLedger counts an object of the ledger that was written in d.
+func (m *Metrics) ObserveLedger(d time.Duration) { m.ledgerSeconds.Observe(d.Seconds()) }
+
+// RegisterRestored registers the metric that says whether the database counts as
+// restored.
+func RegisterRestored(r prometheus.Registerer, restored func() bool) error {
+	return r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "oubli_database_restored",
+		Help: "1 if the ledger knows more than the database: nothing is accepted or erased until oubli replay has run.",
+	}, func() float64 {
+		if restored() {
+			return 1
+		}
+		return 0
+	}))
+}
 
 // ObserveRequest counts an answer of the API. The route is a pattern of the API,
 // or empty if no route matched: no text of a caller becomes a label.
