@@ -29,27 +29,54 @@ func Migrate(ctx context.Context, env Environment) (from, to int32, err error) {
 // Compiled is what the configured map means for the configured database. Plan
 // is nil when there are gaps.
 type Compiled struct {
-	MapFile  string
-	Plan     *plan.Plan
-	Gaps     plan.Gaps
-	Warnings []plan.Warning
+	MapFile   string
+	Plan      *plan.Plan
+	Gaps      plan.Gaps
+	Warnings  []plan.Warning
+	NotPlaced []plan.NotPlaced // only of Check
 }
 
 // Compile compares the configured map with the configured database. It reads
 // only the catalog and needs no control schema. MapFile is set as well when the
 // error is the map's own: erasuremap.Problems.
 func Compile(ctx context.Context, env Environment) (Compiled, error) {
+	c, _, _, err := compile(ctx, env)
+	return c, err
+}
+
+// Check is [Compile] that looks at rows too: it samples the columns that the map says
+// nothing about, and tries what the map writes in a transaction that is rolled back.
+func Check(ctx context.Context, env Environment) (Compiled, error) {
+	c, m, url, err := compile(ctx, env)
+	if err != nil {
+		return c, err
+	}
+	held, open, err := schema.Place(ctx, url, m, c.Gaps)
+	if err != nil {
+		return c, err
+	}
+	if len(c.Gaps) == 0 {
+		refused, untried, err := schema.Try(ctx, url, c.Plan)
+		if err != nil {
+			return c, err
+		}
+		c.Gaps, c.Warnings = append(c.Gaps, refused...), append(c.Warnings, untried...)
+	}
+	c.Gaps, c.NotPlaced = append(c.Gaps, held...), open
+	return c, nil
+}
+
+func compile(ctx context.Context, env Environment) (c Compiled, m *erasuremap.Map, url string, err error) {
 	cfg, err := env.load(config.Database, config.Map)
 	if err != nil {
-		return Compiled{}, err
+		return c, nil, "", err
 	}
-	c := Compiled{MapFile: cfg.Map}
-	m, err := erasuremap.Load(cfg.Map)
-	if err != nil {
-		return c, &SettingsError{err}
+	c.MapFile, url = cfg.Map, cfg.DatabaseURL.Reveal()
+	if m, err = erasuremap.Load(cfg.Map); err != nil {
+		return c, nil, "", &SettingsError{err}
 	}
-	c.Plan, c.Gaps, c.Warnings, err = schema.Check(ctx, cfg.DatabaseURL.Reveal(), m)
-	return c, err
+	c.Plan, c.Gaps, c.Warnings, err = schema.Check(ctx, url, m)
+	return c, m, url, err
 }
 
 // DraftMap writes a first map from the configured database.

@@ -17,6 +17,10 @@ type Gap struct {
 	Column string         `json:"column,omitempty"` // of that table
 	Why    string         `json:"why"`
 	Fix    string         `json:"fix"` // what to write in the map, or a statement to run
+	// Found is "sample" if sampled values show the gap, and "trial" if PostgreSQL
+	// refused what the map writes. Only oubli check looks at rows: workers do not know
+	// of such a gap before they meet it.
+	Found string `json:"found,omitempty"`
 }
 
 // String is the gap in one line.
