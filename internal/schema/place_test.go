@@ -77,7 +77,8 @@ CREATE TABLE things (
 INSERT INTO things
 SELECT row_number() OVER (), 'Sent to ' || email || ' today',
   jsonb_build_object('a', jsonb_build_array(jsonb_build_object('first', first_name, 'last', last_name))),
-  ARRAY['x', replace(phone, ' ', '.')], ROW(first_name, last_name)::person, 'client:' || id, 'call ' || phone, last_name || ', ' || first_name, 1
+  ARRAY['x', replace(phone, ' ', '.')], ROW(first_name, last_name)::person,
+  'client:' || id, 'call ' || phone, last_name || ', ' || first_name, 1
 FROM clients;
 CREATE TABLE products (title text, doc jsonb, tags text[]);
 INSERT INTO products SELECT 'Cut number ' || n, '{"colour": "red", "note": "for all"}', '{a,b}' FROM generate_series(1, 100) AS n;`)
