@@ -30,7 +30,7 @@ func (p *Plan) Trials() []Trial {
 	if len(p.Erase) == 0 {
 		return nil
 	}
-	em := emitter{p.model}
+	em := emitter{model: p.model}
 	var all []Trial
 	add := func(pos erasuremap.Pos, r *Relation, where string, rules []columnRule) {
 		rules = slices.DeleteFunc(slices.Clone(rules), func(rule columnRule) bool { return !rule.writes() })
