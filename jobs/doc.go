@@ -4,15 +4,16 @@
 //
 // A job moves through these states; [State.Next] returns the arrows:
 //
-//	scheduled ──► running ⇄ paused
-//	    │            ⇅         │
-//	    │         blocked      │
-//	    │            │         │
-//	    │            ├─────────┤
-//	    ▼            ▼         ▼
+//	scheduled ──► running ⇄ paused ⇄ scheduled
+//	    │            ⇅         ▲│
+//	    │         blocked ─────┘│
+//	    │            │          │
+//	    │            ├──────────┤
+//	    ▼            ▼          ▼
 //	cancelled    completed · completed_with_exceptions · failed · cancelled
 //
-// A job without clients goes from scheduled to completed at once.
+// A job without clients goes from scheduled to completed at once. A job that was
+// paused before its start is scheduled again when it is resumed.
 //
 // A task moves through these; [TaskTransition] names the arrows:
 //

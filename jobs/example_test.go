@@ -15,7 +15,7 @@ func ExampleState_CanBecome() {
 	fmt.Println("a completed job may run again:", jobs.Completed.CanBecome(jobs.Running))
 	fmt.Println("cancelled is final:", jobs.Cancelled.Final())
 	// Output:
-	// paused jobs may become: [running completed completed_with_exceptions failed cancelled]
+	// paused jobs may become: [scheduled running completed completed_with_exceptions failed cancelled]
 	// a completed job may run again: false
 	// cancelled is final: true
 }

@@ -33,12 +33,12 @@ func States() []State {
 
 // transitions lists, for each state, the states that may follow it.
 var transitions = map[State][]State{
-	Scheduled: {Running, Completed, Cancelled},
+	Scheduled: {Running, Paused, Completed, Cancelled},
 	Running:   {Paused, Blocked, Completed, CompletedWithExceptions, Failed, Cancelled},
 	// A chunk may commit after its job was paused or blocked. If it is the last
 	// one, the job ends.
-	Paused:  {Running, Completed, CompletedWithExceptions, Failed, Cancelled},
-	Blocked: {Running, Completed, CompletedWithExceptions, Failed, Cancelled},
+	Paused:  {Scheduled, Running, Completed, CompletedWithExceptions, Failed, Cancelled},
+	Blocked: {Running, Paused, Completed, CompletedWithExceptions, Failed, Cancelled},
 }
 
 // Next lists the states that may follow s; none for a final state.

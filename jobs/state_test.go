@@ -10,10 +10,10 @@ import (
 // mayBecome repeats the state machine in another form: one line for each state,
 // one column for each state in the order of jobs.States.
 const mayBecome = `
-scheduled                 . X . . X . . X
+scheduled                 . X X . X . . X
 running                   . . X X X X X X
-paused                    . X . . X X X X
-blocked                   . X . . X X X X
+paused                    X X . . X X X X
+blocked                   . X X . X X X X
 completed                 . . . . . . . .
 completed_with_exceptions . . . . . . . .
 failed                    . . . . . . . .

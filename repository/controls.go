@@ -29,12 +29,14 @@ func (s *Store) Cancel(ctx context.Context, kind jobs.Kind, tenant, id string) (
 	})
 }
 
-// Pause stops a running job after the current chunks until it is resumed.
+// Pause stops a job until it is resumed: before its start, or after the current
+// chunks.
 func (s *Store) Pause(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.control(ctx, kind, tenant, id, jobs.Paused, func(tx pgx.Tx) error { return move(ctx, tx, id, jobs.Paused) })
 }
 
-// Resume continues a paused job. A blocked job continues without it, see Unblock.
+// Resume continues a paused job. One that had not started is scheduled again. A
+// blocked job continues without it, see Unblock.
 func (s *Store) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
 	return s.control(ctx, kind, tenant, id, jobs.Running, func(tx pgx.Tx) error {
 		j, err := lockJob(ctx, tx, id)
@@ -44,7 +46,8 @@ func (s *Store) Resume(ctx context.Context, kind jobs.Kind, tenant, id string) (
 		if j.state != jobs.Paused {
 			return illegal(j.state, jobs.Running)
 		}
-		_, err = tx.Exec(ctx, "UPDATE oubli.jobs SET state = 'running' WHERE id = $1", id)
+		_, err = tx.Exec(ctx, `UPDATE oubli.jobs SET state = CASE WHEN started_at IS NULL THEN 'scheduled' ELSE 'running' END
+			WHERE id = $1`, id)
 		return err
 	})
 }
@@ -79,7 +82,7 @@ func move(ctx context.Context, tx pgx.Tx, id string, to jobs.State) error {
 	if !j.state.CanBecome(to) {
 		return illegal(j.state, to)
 	}
-	_, err = tx.Exec(ctx, "UPDATE oubli.jobs SET state = $2 WHERE id = $1", id, to)
+	_, err = tx.Exec(ctx, "UPDATE oubli.jobs SET state = $2, blocked_reason = '', blocked_until = NULL WHERE id = $1", id, to)
 	return err
 }
 

@@ -85,9 +85,6 @@ func TestAPausedJobStopsBetweenChunksAndContinuesWhereItStopped(t *testing.T) {
 	s := open(t, db)
 	keys := db.Clients(t, 1, 80)
 	j := accept(t, s, "1", keys)
-	if _, err := s.Pause(t.Context(), jobs.Erasure, "1", j.ID); jobs.KindOf(err) != jobs.Conflict {
-		t.Errorf("pausing a job that has not started: %v, want a conflict", err)
-	}
 	c := claimFirst(t, s)
 	if _, err := s.EraseChunk(t.Context(), c, 30); err != nil {
 		t.Fatal(err)
@@ -160,5 +157,53 @@ func TestAPingNamesADatabaseThatTakesNoWrites(t *testing.T) {
 	err := open(t, db).Ping(t.Context())
 	if jobs.KindOf(err) != jobs.Unavailable || !strings.Contains(err.Error(), "default_transaction_read_only is on") {
 		t.Errorf("got %v, want the setting's name", err)
+	}
+}
+
+func TestAJobThatIsPausedBeforeItsStartIsScheduledAgainWhenItIsResumed(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 600)
+	s := open(t, db)
+	keys := db.Clients(t, 1, 30)
+	j := accept(t, s, "1", keys)
+	paused, err := s.Pause(t.Context(), jobs.Erasure, "1", j.ID)
+	if err != nil || paused.State != jobs.Paused || paused.StartedAt != nil {
+		t.Fatalf("paused: %+v, %v", paused, err)
+	}
+	work(t, s, 10)
+	if n := len(db.Existing(t, keys)); n != len(keys) {
+		t.Errorf("%d of %d clients are left of a job that is paused", n, len(keys))
+	}
+	resumed, err := s.Resume(t.Context(), jobs.Erasure, "1", j.ID)
+	if err != nil || resumed.State != jobs.Scheduled {
+		t.Fatalf("resumed: %+v, %v", resumed, err)
+	}
+	work(t, s, 10)
+	if got := job(t, s, j.ID); !got.State.Final() || got.StartedAt == nil || got.Counts.Pending != 0 {
+		t.Errorf("after the resume: %+v", got)
+	}
+}
+
+func TestABlockedJobThatIsPausedIsNotUnblockedBehindTheOperatorsBack(t *testing.T) {
+	t.Parallel()
+	db := bookingdb.New(t, 600)
+	s := open(t, db)
+	j := accept(t, s, "1", db.Clients(t, 1, 30))
+	c := claimFirst(t, s)
+	if err := s.Release(t.Context(), c, 0, false, ""); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Block(t.Context(), j.ID, "a column is missing", 0); err != nil {
+		t.Fatal(err)
+	}
+	paused, err := s.Pause(t.Context(), jobs.Erasure, "1", j.ID)
+	if err != nil || paused.State != jobs.Paused || paused.BlockedReason != "" {
+		t.Fatalf("paused: %+v, %v", paused, err)
+	}
+	if n, err := s.Unblock(t.Context()); err != nil || n != 0 {
+		t.Errorf("unblocked %d jobs, %v", n, err)
+	}
+	if got, err := s.Resume(t.Context(), jobs.Erasure, "1", j.ID); err != nil || got.State != jobs.Running {
+		t.Errorf("resumed: %+v, %v", got, err)
 	}
 }

@@ -117,7 +117,7 @@ func (r *run) claim(s *state, w, t int) {
 		row := &db.tasks[t]
 		row.state, row.expired, row.lane = taskRunning, false, lane
 		if j := &db.jobs[f.job]; j.state == scheduled {
-			j.state = running
+			j.state, j.started = running, true
 		}
 	})
 	for i := range s.workers {

@@ -181,8 +181,13 @@ func pauseJob(r *run, s *state, j, _ int) bool {
 	return !r.jobLocked(s, uint8(j)) && s.db.jobs[j].state.canBecome(paused) && s.fault(jobPauses) && r.setJob(s, j, paused)
 }
 
+// resumeJob schedules a job again that had not started.
 func resumeJob(r *run, s *state, j, _ int) bool {
-	return !r.jobLocked(s, uint8(j)) && s.db.jobs[j].state == paused && r.setJob(s, j, running)
+	to := scheduled
+	if s.db.jobs[j].started {
+		to = running
+	}
+	return !r.jobLocked(s, uint8(j)) && s.db.jobs[j].state == paused && r.setJob(s, j, to)
 }
 
 // blockJob changes only a running job.

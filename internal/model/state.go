@@ -46,6 +46,8 @@ type job struct {
 	state jobState
 	ends  uint8 // how often it was ended
 	look  bool  // a second look is due
+
+	started bool // started_at is not NULL
 }
 
 // task is a row of oubli.tasks.
