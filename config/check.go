@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"net"
 	"net/mail"
 	"net/url"
@@ -31,6 +32,8 @@ func (c *Config) check(r *reader) {
 	r.want("OUBLI_MAIL_FROM", validAddress(c.MailFrom))
 	r.want("OUBLI_PUBLIC_URL", validBaseURL(c.PublicURL))
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	r.want("OUBLI_EVENTS_URL", validBaseURL(c.EventsURL) && (c.EventsPrivate || strings.HasPrefix(c.EventsURL, "https:")))
+	r.want("OUBLI_EVENTS_SECRET", c.EventsKey() != nil)
 	r.want("OUBLI_LOG_LEVEL", slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.LogLevel))
 	r.want("OUBLI_CONCURRENCY", c.Concurrency >= 1 && c.Concurrency <= 512)
 	r.want("OUBLI_BATCH_CLIENTS", c.BatchClients >= 1 && c.BatchClients <= 10_000)
@@ -45,12 +48,25 @@ func (c *Config) check(r *reader) {
 	if validListen(c.OpsListen) && !OnLoopback(c.OpsListen) && c.OpsPassword.Empty() && !r.hasMistake("OUBLI_OPS_PASSWORD") {
 		r.add("OUBLI_OPS_PASSWORD", "not set; required because OUBLI_OPS_LISTEN is not on loopback")
 	}
+	if c.EventsURL != "" && c.EventsSecret.Empty() && !r.hasMistake("OUBLI_EVENTS_SECRET") {
+		r.add("OUBLI_EVENTS_SECRET", "not set; required together with OUBLI_EVENTS_URL")
+	}
 	if c.AuthPublicKeyFile != "" {
 		if !c.AuthSecret.Empty() {
 			r.add("OUBLI_AUTH_SECRET", "set together with OUBLI_AUTH_PUBLIC_KEY_FILE; keep one of them")
 		}
 		c.readPublicKeys(r)
 	}
+}
+
+// EventsKey is the key in EventsSecret; nil: it is none.
+func (c *Config) EventsKey() []byte {
+	text, prefixed := strings.CutPrefix(c.EventsSecret.Reveal(), "whsec_")
+	key, err := base64.StdEncoding.DecodeString(text)
+	if !prefixed || err != nil || len(key) < 24 || len(key) > 64 {
+		return nil
+	}
+	return key
 }
 
 // require reports the keys that must be set and are not.

@@ -91,6 +91,18 @@ type Config struct {
 	// Mails link to it. No slash at the end. Empty, the default: no link.
 	PublicURL string `env:"OUBLI_PUBLIC_URL" want:"http://host or https://host, without user, query and fragment"`
 
+	// EventsURL is where changes of the states of jobs are sent, as Standard
+	// Webhooks. It cannot have a user, a query or a fragment. Empty, the
+	// default: they are not sent.
+	EventsURL string `env:"OUBLI_EVENTS_URL" want:"https://host/path, or http:// together with OUBLI_EVENTS_PRIVATE=true"`
+
+	// EventsSecret signs the requests to EventsURL. No default.
+	EventsSecret Secret `env:"OUBLI_EVENTS_SECRET" want:"whsec_ and 24 to 64 random bytes in base64"`
+
+	// EventsPrivate allows an address of EventsURL that is private, on this
+	// machine or link-local. Default false: the connection is refused.
+	EventsPrivate bool `env:"OUBLI_EVENTS_PRIVATE" envDefault:"false" want:"true or false"`
+
 	// LogLevel is the lowest level that is logged. Default info.
 	LogLevel string `env:"OUBLI_LOG_LEVEL" envDefault:"info" want:"trace, debug, info, warn or error"`
 

@@ -14,9 +14,11 @@ const (
 	JobUnblocked Event = "job_unblocked" // a blocked job continues
 	ClientFailed Event = "client_failed" // a client got the outcome failed; its exception has the code
 	MailRetried  Event = "mail_retried"  // a mail could not be sent and will be tried again
+
+	WebhookRetried Event = "webhook_retried" // an event could not be delivered to OUBLI_EVENTS_URL and will be tried again
 )
 
 // Events lists every event.
 func Events() []Event {
-	return []Event{HintSent, HintResent, LeaseExpired, FenceLost, JobBlocked, JobUnblocked, ClientFailed, MailRetried}
+	return []Event{HintSent, HintResent, LeaseExpired, FenceLost, JobBlocked, JobUnblocked, ClientFailed, MailRetried, WebhookRetried}
 }

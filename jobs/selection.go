@@ -25,6 +25,10 @@ type Selection struct {
 	Excluded  int            `json:"excluded" doc:"Number of candidates that were excluded"`
 	ExpiresAt time.Time      `json:"expires_at"`
 	ErasureID string         `json:"erasure_id,omitempty" doc:"The erasure that used the selection; a selection can be used once"`
+	CreatedAt time.Time      `json:"created_at"`
+	CreatedBy string         `json:"created_by"`
+
+	StillBlocked map[string]string `json:"still_blocked,omitempty" doc:"Only in the answer to PATCH: clients of include that a guard protects, each with its guard. They are not excluded any more, and are not erased all the same unless the erasure overrides the guard"`
 }
 
 // Candidate is one client of a selection, as an administrator sees it.

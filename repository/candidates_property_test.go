@@ -172,7 +172,8 @@ func (s *shape) write(t *testing.T, r *rand.Rand, all []history) {
 			switch e.kind {
 			case "visits":
 				status := []string{"done", "cancelled", "no_show"}[r.IntN(3)]
-				b.Queue("INSERT INTO visits VALUES ($1::text::bigint, $2::text::timestamptz, $3)", h.key, e.at.In(loc).Format(clock), status)
+				b.Queue("INSERT INTO visits VALUES ($1::text::bigint, $2::text::timestamptz, $3)", h.key, e.at.In(loc).Format(clock),
+					status)
 			case "calls": // a column without a zone holds UTC, as most applications have it
 				b.Queue("INSERT INTO calls VALUES ($1::text::bigint, $2::text::timestamp, $3)", h.key, e.at.UTC().Format(clock), e.missing)
 			case "sales":
@@ -244,10 +245,12 @@ func TestTheCandidateQueryAndTheRecheckAgreeWithANaiveReadingOfRandomHistories(t
 			if err != nil || len(gaps) > 0 {
 				t.Fatal(err, gaps)
 			}
-			cutoff := time.Now().UTC().AddDate(-1, 0, -r.IntN(20)).Truncate(time.Microsecond).Add(time.Duration(r.IntN(1000)) * time.Microsecond)
+			cutoff := time.Now().UTC().AddDate(-1, 0,
+				-r.IntN(20)).Truncate(time.Microsecond).Add(time.Duration(r.IntN(1000)) * time.Microsecond)
 			all := histories(r, 400, cutoff)
 			s.write(t, r, all)
-			for _, kinds := range [][]string{nil, {"visits"}, {"calls"}, {"sales"}, {"visits", "sales"}, {"calls", "visits"}, {"calls", "sales"}} {
+			for _, kinds := range [][]string{nil, {"visits"}, {"calls"}, {"sales"}, {"visits", "sales"}, {"calls", "visits"}, {"calls",
+				"sales"}} {
 				for _, withNew := range []bool{false, true} {
 					want := expected(all, func(h history) bool { return h.inactive(cutoff, kinds, withNew) })
 					got := s.found(t, p, cutoff, kinds, withNew)
@@ -336,7 +339,7 @@ INSERT INTO visits VALUES (1, 1, '-infinity'), (2, 2, '0044-03-15 BC'), (3, 3, N
 		if err != nil || sel.Total != 6 {
 			t.Fatalf("%s: %+v, %v", kind, sel, err)
 		}
-		l, err := s.store.Candidates(t.Context(), "1", sel.ID, jobs.Page{Limit: 10})
+		l, err := s.store.Candidates(t.Context(), jobs.CandidateFilter{TenantID: "1", SelectionID: sel.ID, Page: jobs.Page{Limit: 10}})
 		if err != nil || len(l.Items) != 6 {
 			t.Fatalf("%s: %+v, %v", kind, l, err)
 		}

@@ -81,14 +81,17 @@ func TestASelectionIsTickedByAnySpelling(t *testing.T) {
 			if err != nil || sel.Total != 3 {
 				t.Fatalf("%+v, %v", sel, err)
 			}
-			if sel, err = s.store.Tick(t.Context(), "1", sel.ID, jobs.Ticks{Exclude: []string{"AB12", "ab12"}}); err != nil || sel.Total != 2 {
+			if sel, err = s.store.Tick(t.Context(), "1", sel.ID, jobs.Ticks{Exclude: []string{"AB12", "ab12"}}); err != nil ||
+				sel.Total != 2 {
 				t.Errorf("%+v, %v", sel, err)
 			}
-			if _, err = s.store.Tick(t.Context(), "1", sel.ID, jobs.Ticks{Exclude: []string{"AB12"}, Include: []string{"Ab12"}}); err == nil {
+			if _, err = s.store.Tick(t.Context(), "1", sel.ID, jobs.Ticks{Exclude: []string{"AB12"},
+				Include: []string{"Ab12"}}); err == nil {
 				t.Error("one client was both excluded and included")
 			}
 			s.Exec(t, "UPDATE customers SET id = 'EF14' WHERE id = 'ef14'")
-			page, err := s.store.Candidates(t.Context(), "1", sel.ID, jobs.Page{Limit: 10})
+			page, err := s.store.Candidates(t.Context(), jobs.CandidateFilter{TenantID: "1", SelectionID: sel.ID,
+				Page: jobs.Page{Limit: 10}})
 			if err != nil || len(page.Items) != 3 || slices.ContainsFunc(page.Items, func(c jobs.Candidate) bool { return c.Name == nil }) {
 				t.Errorf("%+v, %v", page, err)
 			}
@@ -108,7 +111,8 @@ func TestAMergeTakesAnySpellingOfItsClients(t *testing.T) {
 			}
 			s.is(t, "SELECT id, customer_id FROM visits ORDER BY 1", "1 ef14", "2 ef14", "3 ef14")
 			s.is(t, "SELECT id, customer FROM messages ORDER BY 1", "1 ef14", "2 ef14", "3 ab123", "4 ef14")
-			_, _, err := s.store.AcceptMerge(t.Context(), mergeRequest("1", "ef14", []string{"EF14"}), jobs.IdempotencyKey{Key: "k", Caller: "test"})
+			_, _, err := s.store.AcceptMerge(t.Context(), mergeRequest("1", "ef14", []string{"EF14"}), jobs.IdempotencyKey{Key: "k",
+				Caller: "test"})
 			if err == nil || !strings.Contains(err.Error(), "itself") {
 				t.Errorf("a merge into another spelling of the source: %v", err)
 			}
@@ -120,7 +124,8 @@ func TestAMergeTakesAnySpellingOfItsClients(t *testing.T) {
 // only.
 func TestALooserReferenceTakesNoRowOfAClientWhoseKeyDiffersInCase(t *testing.T) {
 	t.Parallel()
-	s := newShape(t, `client: {table: people, key: id, erase: delete, anonymous: {id: {sql: "'anonymous' || :slot"}, name: {value: anonymous}}}
+	s := newShape(t, `client:
+  {table: people, key: id, erase: delete, anonymous: {id: {sql: "'anonymous' || :slot"}, name: {value: anonymous}}}
 guards:
   owes: {table: debts, reference: person_id, where: "open"}
 tables:

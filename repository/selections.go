@@ -100,7 +100,8 @@ func cutoffOf(ctx context.Context, tx pgx.Tx, period, minimum string) (time.Time
 		return time.Time{}, err
 	}
 	if cutoff.Year() < 1 { // JSON cannot represent earlier years
-		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period", Msg: "period is too long: want one such as P1Y, P18M or P90D"}
+		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "bad_period",
+			Msg: "period is too long: want one such as P1Y, P18M or P90D"}
 	}
 	if !enough {
 		return time.Time{}, &jobs.Error{Kind: jobs.Invalid, Code: "period_too_short",
@@ -131,34 +132,64 @@ func fillSelection(ctx context.Context, tx pgx.Tx, p *plan.Plan, req jobs.Select
 	return err
 }
 
-// selectionSQL reads a selection with the number of its clients that would be
+// selectionSQL reads selections with the number of their clients that would be
 // erased. Here and below, keys are compared by IN (SELECT …) and NOT IN, which
 // PostgreSQL always executes with a hash table. A join could become a nested loop,
 // because a new selection has no statistics yet. = ANY of a stored array, or of a
 // parameter in a generic plan, compares every candidate with every element.
 const selectionSQL = `
 SELECT s.id::text, s.tenant_id, s.cutoff, s.candidates, s.blocked, s.expires_at, coalesce(s.job_id::text, ''),
-  cardinality(s.excluded), (
-    SELECT count(*) FILTER (WHERE c.key IN (SELECT unnest(excluded) FROM oubli.selections WHERE id = $1))
-    FROM oubli.selection_parts AS part, unnest(part.keys, part.codes) AS c(key, code)
-    WHERE cardinality(s.excluded) > 0 AND part.selection_id = s.id AND c.code <> '')
-FROM oubli.selections AS s
-WHERE s.id = $1 AND ($2 = '*' OR s.tenant_id = $2)`
+  cardinality(s.excluded), s.excluded_blocked, s.created_at, s.created_by
+FROM oubli.selections AS s`
 
 func readSelection(ctx context.Context, tx pgx.Tx, tenant, id string) (jobs.Selection, error) {
-	var sel jobs.Selection
-	var candidates, excludedBlocked int
-	err := tx.QueryRow(ctx, selectionSQL, id, tenant).Scan(&sel.ID, &sel.TenantID, &sel.Cutoff,
-		&candidates, &sel.Blocked, &sel.ExpiresAt, &sel.ErasureID, &sel.Excluded, &excludedBlocked)
+	rows, err := tx.Query(ctx, selectionSQL+" WHERE s.id = $1 AND ($2 = '*' OR s.tenant_id = $2)", id, tenant)
+	if err != nil {
+		return jobs.Selection{}, err
+	}
+	sel, err := pgx.CollectExactlyOneRow(rows, scanSelection)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return sel, noSelection()
 	}
+	return sel, err
+}
+
+func scanSelection(row pgx.CollectableRow) (jobs.Selection, error) {
+	var sel jobs.Selection
+	var candidates, excludedBlocked int
+	err := row.Scan(&sel.ID, &sel.TenantID, &sel.Cutoff, &candidates, &sel.Blocked, &sel.ExpiresAt, &sel.ErasureID,
+		&sel.Excluded, &excludedBlocked, &sel.CreatedAt, &sel.CreatedBy)
 	held := 0
 	for _, n := range sel.Blocked {
 		held += n
 	}
 	sel.Total = candidates - held - (sel.Excluded - excludedBlocked)
 	return sel, err
+}
+
+// Selections lists selections, the newest first.
+func (s *Store) Selections(ctx context.Context, f jobs.SelectionFilter) (jobs.List[jobs.Selection], error) {
+	before := "ffffffff-ffff-ffff-ffff-ffffffffffff"
+	if f.Cursor != "" {
+		id, err := uuid.Parse(f.Cursor)
+		if err != nil {
+			return jobs.List[jobs.Selection]{}, badCursor()
+		}
+		before = id.String()
+	}
+	sql, args := selectionSQL+" WHERE s.id < $1", []any{before, f.Limit + 1}
+	if f.TenantID != jobs.AnyTenant {
+		sql, args = sql+" AND s.tenant_id = $3", append(args, f.TenantID)
+	}
+	rows, err := s.pool.Query(ctx, sql+" ORDER BY s.id DESC LIMIT $2", args...)
+	if err != nil {
+		return jobs.List[jobs.Selection]{}, pgfault.Wrap("list selections", err)
+	}
+	items, err := pgx.CollectRows(rows, scanSelection)
+	if err != nil {
+		return jobs.List[jobs.Selection]{}, pgfault.Wrap("list selections", err)
+	}
+	return page(items, f.Limit, func(sel jobs.Selection) string { return sel.ID }), nil
 }
 
 func noSelection() error {
@@ -213,10 +244,27 @@ func (s *Store) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (
 		if err != nil {
 			return err
 		}
-		sel, err = readSelection(ctx, tx, tenant, id)
+		if sel, err = readSelection(ctx, tx, tenant, id); err != nil || len(include) == 0 {
+			return err
+		}
+		sel.StillBlocked, err = stillBlocked(ctx, tx, id, include)
 		return err
 	})
 	return sel, err
+}
+
+// stillBlocked finds which of the clients that were included a guard protects.
+func stillBlocked(ctx context.Context, tx pgx.Tx, id string, include []string) (map[string]string, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT c.key, c.code FROM oubli.selection_parts AS part, unnest(part.keys, part.codes) AS c(key, code)
+		WHERE part.selection_id = $1 AND c.code <> '' AND c.key IN (SELECT unnest($2::text[]))`, id, include)
+	if err != nil {
+		return nil, err
+	}
+	blocked := map[string]string{}
+	var key, code string
+	_, err = pgx.ForEachRow(rows, []any{&key, &code}, func() error { blocked[key] = code; return nil })
+	return blocked, err
 }
 
 // ticked gives the canonical keys of the clients to exclude and to include.
@@ -263,7 +311,8 @@ func lockSelection(ctx context.Context, tx pgx.Tx, tenant, id string) (usableSel
 	case err != nil:
 		return c, err
 	case used:
-		return c, &jobs.Error{Kind: jobs.Conflict, Code: "selection_used", Msg: "this selection has been used for an erasure: make a new one"}
+		return c, &jobs.Error{Kind: jobs.Conflict, Code: "selection_used",
+			Msg: "this selection has been used for an erasure: make a new one"}
 	case expired:
 		return c, &jobs.Error{Kind: jobs.Conflict, Code: "selection_expired", Msg: "this selection has expired: make a new one"}
 	}

@@ -30,7 +30,7 @@ func candidates(t *testing.T, s *repository.Store, id string, limit int) []jobs.
 	var all []jobs.Candidate
 	page := jobs.Page{Limit: limit}
 	for {
-		l, err := s.Candidates(t.Context(), "1", id, page)
+		l, err := s.Candidates(t.Context(), jobs.CandidateFilter{TenantID: "1", SelectionID: id, Page: page})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -72,7 +72,8 @@ func TestASelectionHasExactlyTheClientsThatANaiveReadingOfTheRuleFinds(t *testin
 				if c.Included {
 					included++
 				}
-				if c.Name == nil || *c.Name == "" || c.CreatedAt == nil || (c.LastActivityAt != nil && !c.LastActivityAt.Before(sel.Cutoff)) {
+				if c.Name == nil || *c.Name == "" || c.CreatedAt == nil || (c.LastActivityAt != nil &&
+					!c.LastActivityAt.Before(sel.Cutoff)) {
 					t.Errorf("candidate %+v", c)
 				}
 			}

@@ -33,7 +33,7 @@ type tidied struct {
 // Tidy ends open jobs without an open task. Finish and Cancel already do that, so
 // this only repairs what should not occur; each call looks at the next thousand
 // open jobs. It also adds up totals, and deletes idempotency keys after seven days, selections a day
-// after they expired, and sweeps after 13 months.
+// after they expired, events after seven days, and sweeps after 13 months.
 func (s *Store) Tidy(ctx context.Context) error {
 	ended, err := s.jobsToEnd(ctx)
 	if err != nil {
@@ -52,6 +52,9 @@ func (s *Store) Tidy(ctx context.Context) error {
 	}
 	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.selections WHERE expires_at < now() - interval '1 day'"); err != nil {
 		return pgfault.Wrap("delete selections", err)
+	}
+	if err := s.expireEvents(ctx); err != nil {
+		return err
 	}
 	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.retention_sweeps WHERE day < now() - interval '13 months'")
 	return pgfault.Wrap("delete sweeps", err)

@@ -51,8 +51,13 @@ func (c *Client) CreateErasure(ctx context.Context, e Erasure, key string) (jobs
 
 // Get reads one erasure.
 func (c *Client) Get(ctx context.Context, id string) (jobs.Job, error) {
+	return c.get(ctx, id, "")
+}
+
+// get reads one erasure. The API answers when it has changed, or after a time.
+func (c *Client) get(ctx context.Context, id, waits string) (jobs.Job, error) {
 	var j jobs.Job
-	err := c.do(ctx, request{method: http.MethodGet, path: erasurePath(id)}, &j)
+	err := c.do(ctx, request{method: http.MethodGet, path: withQuery(erasurePath(id), waitQuery(waits))}, &j)
 	return j, c.checkJob(j, err)
 }
 
@@ -95,6 +100,15 @@ func pageQuery(p jobs.Page) url.Values {
 	}
 	if p.Cursor != "" {
 		q.Set("cursor", p.Cursor)
+	}
+	return q
+}
+
+// waitQuery asks the API to wait; "" and "no" do not.
+func waitQuery(waits string) url.Values {
+	q := url.Values{}
+	if waits != "" && waits != "no" {
+		q.Set("wait", waits)
 	}
 	return q
 }

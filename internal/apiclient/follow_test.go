@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,20 +36,36 @@ func TestFollowSeesEveryStepToTheEnd(t *testing.T) {
 	}
 }
 
+func TestFollowAsksTheAPIToWaitAndDoesWithoutWhereItCannot(t *testing.T) {
+	t.Parallel()
+	c, s, _ := talk(t, in(jobs.Scheduled), refuse(422, `{"code":"validation_failed","detail":"unexpected query parameter"}`),
+		in(jobs.Running), in(jobs.Completed))
+	if j, err := c.Follow(t.Context(), "j1", func(jobs.Job) {}); err != nil || j.State != jobs.Completed {
+		t.Fatalf("got %+v, %v", j, err)
+	}
+	var queries []string
+	for _, r := range s.requests() {
+		queries = append(queries, strings.TrimPrefix(r.uri, "/v1/erasures/j1"))
+	}
+	if want := []string{"", "?wait=25s", "", ""}; !slices.Equal(queries, want) {
+		t.Errorf("asked with %q, want %q", queries, want)
+	}
+}
+
 func TestFollowPollsPolitely(t *testing.T) {
 	t.Parallel()
 	answers := []http.HandlerFunc{}
 	for range 8 {
 		answers = append(answers, in(jobs.Scheduled))
 	}
-	for range 3 {
+	for range 5 {
 		answers = append(answers, in(jobs.Running))
 	}
 	c, _, waits := talk(t, append(answers, in(jobs.Completed))...)
 	if _, err := c.Follow(t.Context(), "j1", func(jobs.Job) {}); err != nil {
 		t.Fatal(err)
 	}
-	if (*waits)[7] != idlePoll || (*waits)[10] != busyPoll {
+	if (*waits)[7] != idlePoll || (*waits)[8] != firstPoll || (*waits)[12] != busyPoll {
 		t.Errorf("got waits %v", *waits)
 	}
 }

@@ -47,8 +47,12 @@ func (c *Client) CreateMerge(ctx context.Context, m Merge, key string) (jobs.Job
 
 // GetMerge reads one merge.
 func (c *Client) GetMerge(ctx context.Context, id string) (jobs.Job, error) {
+	return c.getMerge(ctx, id, "")
+}
+
+func (c *Client) getMerge(ctx context.Context, id, waits string) (jobs.Job, error) {
 	var j jobs.MergeJob
-	err := c.do(ctx, request{method: http.MethodGet, path: mergePath(id)}, &j)
+	err := c.do(ctx, request{method: http.MethodGet, path: withQuery(mergePath(id), waitQuery(waits))}, &j)
 	return j.Job(), c.checkJob(j.Job(), err)
 }
 
@@ -71,11 +75,15 @@ func (c *Client) MergeExceptions(ctx context.Context, id string) iter.Seq2[jobs.
 
 // Find reads the job with this id, an erasure or a merge.
 func (c *Client) Find(ctx context.Context, id string) (jobs.Job, error) {
-	j, err := c.Get(ctx, id)
+	return c.find(ctx, id, "")
+}
+
+func (c *Client) find(ctx context.Context, id, waits string) (jobs.Job, error) {
+	j, err := c.get(ctx, id, waits)
 	if jobs.KindOf(err) != jobs.Missing {
 		return j, err
 	}
-	m, merr := c.GetMerge(ctx, id)
+	m, merr := c.getMerge(ctx, id, waits)
 	if jobs.KindOf(merr) == jobs.Missing {
 		return j, err
 	}

@@ -26,6 +26,9 @@ type letterbox struct {
 	httpapi.MergeStore
 	httpapi.SelectionStore
 	httpapi.RetentionStore
+	httpapi.ClientStore
+	httpapi.JobWaiter
+	httpapi.EventFeed
 	notify []string
 }
 
@@ -56,7 +59,9 @@ func FuzzAddresses(f *testing.F) {
 	}
 	box := &letterbox{}
 	api, err := httpapi.New(httpapi.Options{
-		Stores:   httpapi.Stores{Jobs: box, Controls: box, Erasures: box, Merges: box, Selections: box, Retention: box},
+		Stores:   httpapi.Stores{Jobs: box, Controls: box, Erasures: box, Merges: box, Selections: box, Clients: box, Retention: box},
+		Waiter:   box,
+		Feed:     box,
 		Verifier: v,
 		Limits:   httpapi.Limits{Requests: -1, Bytes: -1, Failures: -1},
 	})

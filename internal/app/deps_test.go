@@ -44,6 +44,8 @@ var rules = []rule{
 	}, "adapters never import each other, and the worker decides without knowing a database: what they share is in jobs"},
 	{"mailer", []string{"jobs", "internal/loopback"}, anything, "adapters never import each other: what they share is in jobs"},
 	{"internal/httpapi", []string{"jobs", "internal/limit"}, anything, "adapters never import each other: what they share is in jobs"},
+	{"internal/events", []string{"jobs"}, []string{"github.com/rs/zerolog"},
+		"adapters never import each other: what they share is in jobs"},
 	{"internal/ops", []string{"jobs", "internal/limit", "internal/loopback"}, anything,
 		"adapters never import each other: what they share is in jobs"},
 	{"internal/loopback", nil, none, "it knows addresses and nothing of what listens there"},
@@ -107,7 +109,7 @@ var rules = []rule{
 		"internal/chaos/wire", "internal/httpapi", "internal/local",
 	}, anything, "the fault driver looks at oubli from outside: through the API, the database and the mails"},
 	{"internal/app", []string{
-		"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/erasuremap",
+		"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/erasuremap", "internal/events",
 		"internal/httpapi", "internal/ledger", "internal/mapinit", "internal/ops", "internal/plan", "internal/schema",
 		"internal/scrub", "internal/tracing",
 	}, anything, "app builds the service and knows neither the command line nor the demo, which use it"},

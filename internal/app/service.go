@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/oubli/oubli/config"
+	"github.com/oubli/oubli/internal/events"
 	"github.com/oubli/oubli/internal/httpapi"
 	"github.com/oubli/oubli/internal/ledger"
 	"github.com/oubli/oubli/internal/ops"
@@ -100,6 +101,7 @@ func start(ctx context.Context, cfg config.Config, parts Parts, log zerolog.Logg
 	s.redis = cfg.Redis.NewClient()
 	s.close("Redis client", s.closeRedis)
 	s.startDispatcher(ctx, parts)
+	s.startWebhook()
 	if parts.Worker {
 		if err := s.startWorker(); err != nil {
 			return nil, err
@@ -257,9 +259,14 @@ func (s *Service) startAPI() error {
 		return &SettingsError{err}
 	}
 	wakes := waking{s.store, s.dispatcher, s.tracer}
-	stores := httpapi.Stores{Jobs: s.store, Controls: wakes, Erasures: wakes, Merges: wakes, Selections: s.store, Retention: s.store}
+	stores := httpapi.Stores{Jobs: s.store, Controls: wakes, Erasures: wakes, Merges: wakes, Selections: s.store,
+		Clients: s.store, Retention: s.store}
+	hub := events.NewHub(events.HubOptions{Store: s.store, Log: s.log})
+	s.stopPart("streams of events", func(context.Context) error { hub.Stop(); return nil })
 	handler, err := httpapi.New(httpapi.Options{
 		Stores:   stores,
+		Waiter:   hub,
+		Feed:     hub,
 		Tracer:   s.tracer,
 		Verifier: verifier,
 		Log:      s.log,
@@ -273,6 +280,18 @@ func (s *Service) startAPI() error {
 	}
 	s.APIAddr, err = s.serve("API", s.cfg.Listen, httpapi.NewServer(handler, s.cfg.Listen))
 	return err
+}
+
+// startWebhook delivers events, if there is an address for them.
+func (s *Service) startWebhook() {
+	if s.cfg.EventsURL == "" {
+		return
+	}
+	sender := events.NewSender(events.SenderOptions{
+		Store: s.store, URL: s.cfg.EventsURL, Key: s.cfg.EventsKey(), Private: s.cfg.EventsPrivate, Log: s.log,
+		Retrying: func() { s.metrics.Count(jobs.WebhookRetried, 1) },
+	})
+	s.stopPart("delivery of events", func(context.Context) error { sender.Stop(); return nil })
 }
 
 func verifierOptions(cfg config.Config) httpapi.VerifierOptions {

@@ -28,6 +28,8 @@ type noStore struct {
 	httpapi.MergeStore
 	httpapi.SelectionStore
 	httpapi.RetentionStore
+	httpapi.ClientStore
+	httpapi.EventFeed
 }
 
 // desk is the store behind a real HTTP API: it takes one erasure and lets it
@@ -39,6 +41,7 @@ type desk struct {
 	exceptions []jobs.Exception
 	refusal    error  // of every erasure
 	looked     func() // called with every look
+	shown      jobs.Job
 
 	mu       sync.Mutex
 	accepted []jobs.ErasureRequest
@@ -72,10 +75,19 @@ func (d *desk) Job(_ context.Context, _ jobs.Kind, _, id string) (jobs.Job, erro
 		d.looked()
 	}
 	j := d.steps[0]
+	d.shown = j
 	if len(d.steps) > 1 {
 		d.steps = d.steps[1:]
 	}
 	return j, nil
+}
+
+// Wait does not wait, and the look after it shows the state before it once more.
+func (d *desk) Wait(context.Context, string, string, jobs.JobProgress) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.steps = append([]jobs.Job{d.shown}, d.steps...)
+	return nil
 }
 
 func (d *desk) Jobs(_ context.Context, f jobs.Filter) (jobs.List[jobs.Job], error) {
@@ -116,8 +128,8 @@ func (d *desk) open(t *testing.T) sitting {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stores := httpapi.Stores{Jobs: d, Controls: d, Erasures: d, Merges: d, Selections: d, Retention: d}
-	handler, err := httpapi.New(httpapi.Options{Stores: stores, Verifier: verifier})
+	stores := httpapi.Stores{Jobs: d, Controls: d, Erasures: d, Merges: d, Selections: d, Clients: d, Retention: d}
+	handler, err := httpapi.New(httpapi.Options{Stores: stores, Verifier: verifier, Waiter: d, Feed: d})
 	if err != nil {
 		t.Fatal(err)
 	}

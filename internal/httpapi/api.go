@@ -23,17 +23,21 @@ type Stores struct {
 	Erasures   ErasureStore
 	Merges     MergeStore
 	Selections SelectionStore
+	Clients    ClientStore
 	Retention  RetentionStore
 }
 
 func (s Stores) complete() bool {
-	return s.Jobs != nil && s.Controls != nil && s.Erasures != nil && s.Merges != nil && s.Selections != nil && s.Retention != nil
+	return s.Jobs != nil && s.Controls != nil && s.Erasures != nil && s.Merges != nil && s.Selections != nil && s.Clients != nil &&
+		s.Retention != nil
 }
 
 // Options are the parts and settings of the API.
 type Options struct {
 	Stores                    // required, each of them
 	Verifier *Verifier        // required
+	Waiter   JobWaiter        // required
+	Feed     EventFeed        // required
 	Log      zerolog.Logger   // access log and causes of failures; the zero logger writes nothing
 	Version  string           // of oubli, shown in the OpenAPI document; empty: "dev"
 	Now      func() time.Time // nil: time.Now
@@ -54,6 +58,9 @@ func (o *Options) validate() error {
 	}
 	if o.Verifier == nil {
 		errs = append(errs, errors.New("Verifier is required"))
+	}
+	if o.Waiter == nil || o.Feed == nil {
+		errs = append(errs, errors.New("Waiter and Feed are required"))
 	}
 	if o.Version == "" {
 		o.Version = "dev"
@@ -97,8 +104,10 @@ func newHandler(o Options, bodyTimeout, unreadTimeout time.Duration) (http.Handl
 	a.erasures()
 	a.erasureSteps()
 	a.selections()
+	a.clients()
 	a.merges()
 	a.retention()
+	a.events()
 
 	spec, err := specification(a.huma)
 	if err != nil {

@@ -43,10 +43,11 @@ func (a *api) erasures() {
 	}, a.listErasures)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/erasures/{id}", id: "get-erasure",
-		summary:     "Read an erasure",
-		description: "The state and the counts of a job. You may read it once a second. It names no client.",
-		who:         readers, status: http.StatusOK,
-		codes: []string{"not_found"},
+		summary: "Read an erasure",
+		description: "The state and the counts of a job. You may read it once a second, or wait for a change with `wait`. It names no " +
+			"client.",
+		who: readers, status: http.StatusOK,
+		codes: []string{"not_found", "too_many_waiting"},
 	}, a.getErasure)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/erasures/{id}/clients", id: "list-erasure-clients",
@@ -119,16 +120,21 @@ type ErasurePath struct {
 	ID string `path:"id" doc:"The job's id, a UUID" example:"0199b4a2-7c1e-7d53-9a1f-0c3a52b4d1a7"`
 }
 
+type getErasureInput struct {
+	ErasurePath
+	Waiting
+}
+
 type oneJob struct {
 	Body jobs.Job
 }
 
-func (a *api) getErasure(ctx context.Context, in *ErasurePath) (*oneJob, error) {
+func (a *api) getErasure(ctx context.Context, in *getErasureInput) (*oneJob, error) {
 	tenant, id, err := pathOf(ctx, in.ID)
 	if err != nil {
 		return nil, err
 	}
-	job, err := a.Jobs.Job(ctx, jobs.Erasure, tenant, id)
+	job, err := a.waitForChange(ctx, in.Waiting, func() (jobs.Job, error) { return a.Jobs.Job(ctx, jobs.Erasure, tenant, id) })
 	if err != nil {
 		return nil, err
 	}

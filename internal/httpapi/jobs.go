@@ -7,6 +7,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -42,27 +44,37 @@ func (p Paging) page() (jobs.Page, error) {
 	return jobs.Page{Limit: p.Limit, Cursor: p.Cursor}, nil
 }
 
+// stateQuery is a state in a query string. It has a type of its own for its schema.
+type stateQuery string
+
+// Schema lists the states.
+func (stateQuery) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{Type: huma.TypeString}
+	for _, state := range jobs.States() {
+		s.Enum = append(s.Enum, string(state))
+	}
+	s.PrecomputeMessages()
+	return s
+}
+
 type listJobsInput struct {
-	State    jobs.State `query:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled" doc:"Only jobs in this state"`
-	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only jobs of this tenant. Useful with a token for all tenants (*). With any other token, the list always has the jobs of the token's tenant only"`
+	State    stateQuery `query:"state" doc:"Only jobs in this state"`
+	TenantID string     `query:"tenant_id" maxLength:"64" doc:"Only jobs of this tenant, with a token for all tenants (*)"`
 	Paging
 }
 
 // listJobs returns one page of jobs of one kind.
 func (a *api) listJobs(ctx context.Context, kind jobs.Kind, in *listJobsInput) (jobs.List[jobs.Job], error) {
 	var none jobs.List[jobs.Job]
-	tenant, err := tenantFor(callOf(ctx).caller, in.TenantID)
+	tenant, err := queryTenant(ctx, in.TenantID)
 	if err != nil {
 		return none, err
-	}
-	if !storable(tenant) {
-		return none, invalid(Fault{Code: "bad_value", Detail: "Control characters are not allowed.", Parameter: "tenant_id"})
 	}
 	pg, err := in.page()
 	if err != nil {
 		return none, err
 	}
-	return a.Jobs.Jobs(ctx, jobs.Filter{TenantID: tenant, Kind: kind, State: in.State, Page: pg})
+	return a.Jobs.Jobs(ctx, jobs.Filter{TenantID: tenant, Kind: kind, State: jobs.State(in.State), Page: pg})
 }
 
 // pathOf returns the tenant whose jobs the caller may read, and the checked id of

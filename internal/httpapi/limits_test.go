@@ -20,7 +20,7 @@ func mustLimit(t *testing.T, l Limits) func(method, path, token, address, body s
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := New(Options{Stores: newMemoryStore().stores(), Verifier: v, Limits: l})
+	h, err := New(Options{Stores: newMemoryStore().stores(), Waiter: newMemoryStore(), Feed: newMemoryStore(), Verifier: v, Limits: l})
 	if err != nil {
 		t.Fatal(err)
 	}

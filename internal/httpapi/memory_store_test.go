@@ -19,13 +19,17 @@ type memoryStore struct {
 	filters    []jobs.Filter
 	clients    []jobs.ExceptionFilter
 	retentions []string // tenants asked for
+	followed   []string // likewise
+	listed     []jobs.SelectionFilter
+	candidates []jobs.CandidateFilter
+	searches   []jobs.ClientSearch
 	fail       error
 	panics     any
 }
 
 // stores returns the memoryStore as each of the Stores.
 func (s *memoryStore) stores() Stores {
-	return Stores{Jobs: s, Controls: s, Erasures: s, Merges: s, Selections: s, Retention: s}
+	return Stores{Jobs: s, Controls: s, Erasures: s, Merges: s, Selections: s, Clients: s, Retention: s}
 }
 
 func newMemoryStore() *memoryStore {
@@ -44,7 +48,8 @@ func (s *memoryStore) AcceptErasure(_ context.Context, req jobs.ErasureRequest, 
 	id := key.Caller + " " + key.Key
 	if hash, ok := s.hashes[id]; ok {
 		if hash != key.Hash {
-			return jobs.Job{}, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused", Msg: "This key came with another request."}
+			return jobs.Job{}, false, &jobs.Error{Kind: jobs.Invalid, Code: "idempotency_key_reused",
+				Msg: "This key came with another request."}
 		}
 		return s.jobs[s.first[id]], true, nil
 	}
@@ -114,15 +119,54 @@ func (s *memoryStore) Selection(_ context.Context, tenant, id string) (jobs.Sele
 	return jobs.Selection{ID: id, TenantID: "studio", Total: 3}, nil
 }
 
-func (s *memoryStore) Candidates(ctx context.Context, tenant, id string, _ jobs.Page) (jobs.List[jobs.Candidate], error) {
-	_, err := s.Selection(ctx, tenant, id)
-	return jobs.List[jobs.Candidate]{}, err
+func (s *memoryStore) Selections(_ context.Context, f jobs.SelectionFilter) (jobs.List[jobs.Selection], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listed = append(s.listed, f)
+	return jobs.List[jobs.Selection]{}, s.fail
+}
+
+func (s *memoryStore) Candidates(ctx context.Context, f jobs.CandidateFilter) (jobs.List[jobs.Candidate], error) {
+	if _, err := s.Selection(ctx, f.TenantID, f.SelectionID); err != nil {
+		return jobs.List[jobs.Candidate]{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.candidates = append(s.candidates, f)
+	return jobs.List[jobs.Candidate]{}, nil
+}
+
+func (s *memoryStore) Clients(_ context.Context, f jobs.ClientSearch) (jobs.List[jobs.Client], error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.searches = append(s.searches, f)
+	return jobs.List[jobs.Client]{}, s.fail
+}
+
+func (s *memoryStore) Client(_ context.Context, tenant, id string) (jobs.ClientDetail, error) {
+	if tenant != "studio" || id != selectionID {
+		return jobs.ClientDetail{}, &jobs.Error{Kind: jobs.Missing, Msg: "There is no such client."}
+	}
+	return jobs.ClientDetail{Client: jobs.Client{ClientID: id}, Erasable: jobs.ErasableNow}, nil
 }
 
 func (s *memoryStore) Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error) {
 	sel, err := s.Selection(ctx, tenant, id)
 	sel.Excluded = len(ticks.Exclude)
 	return sel, err
+}
+
+// Wait does not wait.
+func (s *memoryStore) Wait(context.Context, string, string, jobs.JobProgress) error { return s.fail }
+
+func (s *memoryStore) Admit(string) (func(), error) { return func() {}, s.fail }
+
+// Follow sends one event.
+func (s *memoryStore) Follow(_ context.Context, tenant string, after int64, send func([]jobs.JobEvent, bool) error) error {
+	s.mu.Lock()
+	s.followed = append(s.followed, tenant)
+	s.mu.Unlock()
+	return send([]jobs.JobEvent{{Number: after + 1, Type: "erasure.running", Data: []byte(`{"id":"x"}`)}}, after == 0)
 }
 
 const selectionID = "0199b4a2-7c1e-7d53-9a1f-00000000abcd"

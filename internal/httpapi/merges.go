@@ -24,7 +24,8 @@ func (a *api) merges() {
 			"or to the tenant's anonymous profile (the target). " +
 			"It runs in the background, each source in a transaction of its own, and cannot be undone. " +
 			"If a unique constraint does not allow the target to have a source's row too, this is a conflict: the source is not merged, " +
-			"or, when `conflicts` is `keep_target`, the source's row is deleted. A row that carries value, such as a voucher, is never deleted. " +
+			"or, when `conflicts` is `keep_target`, the source's row is deleted. A row that carries value, such as a voucher, is never " +
+			"deleted. " +
 			"A merge into the anonymous profile treats rows as an erasure does. " +
 			"After the job has ended, nothing records which client was merged into which. " + repeatText,
 		who: admins, status: http.StatusAccepted, idempotent: true, body: mergeBody,
@@ -42,10 +43,11 @@ func (a *api) merges() {
 	}, a.listMerges)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/merges/{id}", id: "get-merge",
-		summary:     "Read a merge",
-		description: "The state and the counts of a job, with the conflicts that it found. It names no client.",
-		who:         readers, status: http.StatusOK,
-		codes: []string{"not_found"},
+		summary: "Read a merge",
+		description: "The state and the counts of a job, with the conflicts that it found. It names no client. " +
+			"You may wait for a change with `wait`.",
+		who: readers, status: http.StatusOK,
+		codes: []string{"not_found", "too_many_waiting"},
 	}, a.getMerge)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/merges/{id}/clients", id: "list-merge-clients",
@@ -77,7 +79,8 @@ func (a *api) createMerge(ctx context.Context, _ *struct{}, b *mergeRequest) (*c
 	if err != nil {
 		return nil, err
 	}
-	job, replayed, err := a.Merges.AcceptMerge(ctx, b.request(c.caller, tenant), newIdempotencyKey(c, http.MethodPost, "/v1/merges", tenant))
+	job, replayed, err := a.Merges.AcceptMerge(ctx, b.request(c.caller, tenant), newIdempotencyKey(c, http.MethodPost, "/v1/merges",
+		tenant))
 	if err != nil {
 		return nil, err
 	}
@@ -109,8 +112,15 @@ type oneMerge struct {
 	Body jobs.MergeJob
 }
 
-func (a *api) getMerge(ctx context.Context, in *MergePath) (*oneMerge, error) {
-	return a.oneMerge(ctx, in, a.Jobs.Job)
+type getMergeInput struct {
+	MergePath
+	Waiting
+}
+
+func (a *api) getMerge(ctx context.Context, in *getMergeInput) (*oneMerge, error) {
+	return a.oneMerge(ctx, &in.MergePath, func(ctx context.Context, kind jobs.Kind, tenant, id string) (jobs.Job, error) {
+		return a.waitForChange(ctx, in.Waiting, func() (jobs.Job, error) { return a.Jobs.Job(ctx, kind, tenant, id) })
+	})
 }
 
 func (a *api) cancelMerge(ctx context.Context, in *MergePath) (*oneMerge, error) {

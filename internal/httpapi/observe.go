@@ -21,6 +21,17 @@ const requestTimeout = defaultBodyTimeout + 30*time.Second
 
 type requestIDKey struct{}
 
+type connectionKey struct{}
+
+// connection returns the context that ends with the request's connection, and not
+// after requestTimeout.
+func connection(ctx context.Context) context.Context {
+	if c, ok := ctx.Value(connectionKey{}).(context.Context); ok {
+		return c
+	}
+	return ctx
+}
+
 // requestID returns the id of the request, as in the log.
 func requestID(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
@@ -35,7 +46,8 @@ func observe(o *Options, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		id := rand.Text()
-		ctx, cancel := context.WithTimeout(context.WithValue(r.Context(), requestIDKey{}, id), requestTimeout)
+		ctx := context.WithValue(context.WithValue(r.Context(), requestIDKey{}, id), connectionKey{}, r.Context())
+		ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 		defer cancel()
 		ctx, span := startSpan(ctx, o.Tracer, r)
 		r = r.WithContext(ctx)
@@ -131,7 +143,8 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 func routed(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// The mux would redirect to the cleaned path and quote it in a page.
-		if r.URL.Path != path.Clean(r.URL.Path) {
+		// A client's key in the path may have any characters, escaped.
+		if escaped := r.URL.EscapedPath(); escaped != path.Clean(escaped) {
 			newProblem("route_not_found", "The API has no such route.").write(r.Context(), w)
 			return
 		}

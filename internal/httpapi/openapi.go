@@ -48,6 +48,8 @@ func document(version string) huma.Config {
 			Tags: []*huma.Tag{
 				{Name: "erasures", Description: "Jobs that erase clients."},
 				{Name: "selections", Description: "Stored lists of inactive clients, to review before they are erased."},
+				{Name: "clients", Description: "What is held about clients of the application."},
+				{Name: "events", Description: "Changes of the states of jobs, as they happen."},
 				{Name: "merges", Description: "Jobs that move the rows of some clients to another client."},
 			},
 		},
@@ -104,7 +106,8 @@ func problemResponses(op operation) map[string]*huma.Response {
 		names = append(names, "idempotency_key_missing", "idempotency_key_invalid", "idempotency_in_flight", "idempotency_key_reused")
 	}
 	if op.body > 0 {
-		names = append(names, "malformed_json", "body_missing", "body_unreadable", "body_timeout", "body_too_large", "unsupported_media_type")
+		names = append(names, "malformed_json", "body_missing", "body_unreadable", "body_timeout", "body_too_large",
+			"unsupported_media_type")
 	}
 	slices.Sort(names)
 	responses := map[string]*huma.Response{}

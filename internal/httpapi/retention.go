@@ -28,7 +28,7 @@ func (a *api) retention() {
 }
 
 type retentionInput struct {
-	TenantID string `query:"tenant_id" maxLength:"64" doc:"Required with a token for all tenants (*). With any other token it may be left out, and must be the token's tenant"`
+	TenantQuery
 }
 
 type retentionOutput struct {
@@ -36,15 +36,9 @@ type retentionOutput struct {
 }
 
 func (a *api) getRetention(ctx context.Context, in *retentionInput) (*retentionOutput, error) {
-	tenant, err := tenantFor(callOf(ctx).caller, in.TenantID)
+	tenant, err := in.one(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if !storable(tenant) {
-		return nil, invalid(Fault{Code: "bad_value", Detail: "Control characters are not allowed.", Parameter: "tenant_id"})
-	}
-	if tenant == jobs.AnyTenant {
-		return nil, invalid(Fault{Code: "required", Detail: "With a token for all tenants, tenant_id is required.", Parameter: "tenant_id"})
 	}
 	r, err := a.Retention.Retention(ctx, tenant)
 	if err != nil {

@@ -40,7 +40,11 @@ var rules = map[string]rule{
 	"GET /v1/merges/{id}":             {who: readers, ofOne: true},
 	"GET /v1/merges/{id}/clients":     {who: readers, ofOne: true},
 	"POST /v1/merges/{id}/cancel":     {who: admins, ofOne: true},
+	"GET /v1/events":                  {who: readers},
 	"GET /v1/retention":               {who: readers, named: true},
+	"GET /v1/clients":                 {who: admins, named: true}, // shows names
+	"GET /v1/clients/{id}":            {who: admins, ofOne: true, named: true},
+	"GET /v1/selections":              {who: admins},
 	"POST /v1/selections":             {who: admins, named: true},
 	"GET /v1/selections/{id}":         {who: admins, ofOne: true}, // a selection shows names
 	"GET /v1/selections/{id}/clients": {who: admins, ofOne: true},

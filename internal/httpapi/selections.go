@@ -13,8 +13,10 @@ type SelectionStore interface {
 	// Select stores the list of a tenant's inactive clients as it is now.
 	Select(ctx context.Context, req jobs.SelectionRequest) (jobs.Selection, error)
 	Selection(ctx context.Context, tenant, id string) (jobs.Selection, error)
-	// Candidates returns one page of the list.
-	Candidates(ctx context.Context, tenant, id string, page jobs.Page) (jobs.List[jobs.Candidate], error)
+	// Selections returns one page, the newest first.
+	Selections(ctx context.Context, f jobs.SelectionFilter) (jobs.List[jobs.Selection], error)
+	// Candidates returns one page of a selection's clients.
+	Candidates(ctx context.Context, f jobs.CandidateFilter) (jobs.List[jobs.Candidate], error)
 	// Tick excludes and includes candidates.
 	Tick(ctx context.Context, tenant, id string, ticks jobs.Ticks) (jobs.Selection, error)
 }
@@ -27,11 +29,20 @@ func (a *api) selections() {
 		summary: "Select inactive clients",
 		description: "Stores the list of clients without any activity since the cutoff, which is `period` before now. " +
 			"A future appointment is activity, and so is one that was cancelled or missed. " +
-			"Review the list, exclude clients if necessary, and send its id and total to `POST /v1/erasures`. A selection expires after one day.",
+			"Review the list, exclude clients if necessary, and send its id and total to `POST /v1/erasures`. A selection expires after " +
+			"one day.",
 		who: admins, status: http.StatusCreated, body: smallBody,
 		codes:   []string{"tenant_mismatch", "unknown_tenant", "unknown_activity", "bad_period", "period_too_short", "schema_mismatch"},
 		example: map[string]any{"period": "P1Y", "without": []any{"appointments"}, "include_new_clients": false},
 	}, a.createSelection)
+	register(a, operation{
+		method: http.MethodGet, path: "/v1/selections", id: "list-selections",
+		summary: "List selections",
+		description: "Newest first, until they are deleted a day after they have expired. The list has the selections of the token's " +
+			"tenant. " +
+			"With a token for all tenants (`*`) it has the selections of every tenant, or of the one in `tenant_id`.",
+		who: admins, status: http.StatusOK, codes: []string{"tenant_mismatch", "bad_cursor"},
+	}, a.listSelections)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/selections/{id}", id: "get-selection",
 		summary: "Read a selection", description: "The current counts of a selection.",
@@ -39,15 +50,19 @@ func (a *api) selections() {
 	}, a.getSelection)
 	register(a, operation{
 		method: http.MethodGet, path: "/v1/selections/{id}/clients", id: "list-selection-clients",
-		summary:     "List candidates",
-		description: "The clients of the selection in the order of their keys, with their current names. Names are never stored.",
-		who:         admins, status: http.StatusOK, codes: []string{"not_found", "bad_cursor", "schema_mismatch"},
+		summary: "List candidates",
+		description: "The clients of the selection, with their current names. Names are never stored. " +
+			"`show` is `included` (would be erased), `blocked` (protected by a guard), `excluded` (by hand) or `all`. " +
+			"`sort` by a time puts clients without any first, and stays as it was when it was first asked for; " +
+			"that first page takes longer, because it sorts the whole list once. " + shortPages,
+		who: admins, status: http.StatusOK, codes: []string{"not_found", "bad_cursor", "bad_search", "schema_mismatch"},
 	}, a.listCandidates)
 	registerBody(a, operation{
 		method: http.MethodPatch, path: "/v1/selections/{id}", id: "tick-selection",
-		summary:     "Exclude and include candidates",
-		description: "Returns the new counts. Excluding a client who is excluded already changes nothing.",
-		who:         admins, status: http.StatusOK, body: ticksBody,
+		summary: "Exclude and include candidates",
+		description: "Returns the new counts. Excluding a client who is excluded already changes nothing. " +
+			"Including a client whom a guard protects does not make the erasure take it: `still_blocked` says which.",
+		who: admins, status: http.StatusOK, body: ticksBody,
 		codes:   []string{"not_found", "bad_client_id", "not_a_candidate", "contradiction", "selection_used", "selection_expired"},
 		example: map[string]any{"exclude": []any{"4711", "4712"}},
 	}, a.tickSelection)
@@ -158,8 +173,45 @@ func (a *api) tickSelection(ctx context.Context, in *SelectionPath, b *ticksRequ
 	return &oneSelection{Body: normalizedSelection(sel)}, nil
 }
 
+// shortPages documents lists that read a bounded number of clients for a page.
+const shortPages = "A page that searches or filters reads a bounded number of clients: it may be short, or empty, although `next` is " +
+	"there. " +
+	"The list ends where `next` is absent."
+
+type listSelectionsInput struct {
+	TenantID string `query:"tenant_id" maxLength:"64" doc:"Only selections of this tenant, with a token for all tenants (*)"`
+	Paging
+}
+
+type selectionList struct {
+	Body jobs.List[jobs.Selection]
+}
+
+func (a *api) listSelections(ctx context.Context, in *listSelectionsInput) (*selectionList, error) {
+	tenant, err := queryTenant(ctx, in.TenantID)
+	if err != nil {
+		return nil, err
+	}
+	pg, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	l, err := a.Selections.Selections(ctx, jobs.SelectionFilter{TenantID: tenant, Page: pg})
+	if err != nil {
+		return nil, err
+	}
+	items := make([]jobs.Selection, len(l.Items))
+	for i, sel := range l.Items {
+		items[i] = normalizedSelection(sel)
+	}
+	return &selectionList{Body: jobs.List[jobs.Selection]{Items: items, Next: l.Next}}, nil
+}
+
 type listCandidatesInput struct {
 	SelectionPath
+	Search string             `query:"search" maxLength:"100" doc:"A key, or words that are all parts of the name"`
+	Sort   jobs.CandidateSort `query:"sort" enum:"key,last_activity,created_at" default:"key" doc:"Order; the oldest time first"`
+	Show   jobs.CandidateShow `query:"show" enum:"all,included,blocked,excluded" default:"all" doc:"Which candidates"`
 	Paging
 }
 
@@ -176,7 +228,12 @@ func (a *api) listCandidates(ctx context.Context, in *listCandidatesInput) (*can
 	if err != nil {
 		return nil, err
 	}
-	l, err := a.Selections.Candidates(ctx, tenant, id, pg)
+	if err := checkSearch(in.Search); err != nil {
+		return nil, err
+	}
+	l, err := a.Selections.Candidates(ctx, jobs.CandidateFilter{
+		TenantID: tenant, SelectionID: id, Search: in.Search, Sort: in.Sort, Show: in.Show, Page: pg,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +252,6 @@ func normalizedSelection(s jobs.Selection) jobs.Selection {
 	if s.Blocked == nil {
 		s.Blocked = map[string]int{}
 	}
-	s.Cutoff, s.ExpiresAt = s.Cutoff.UTC(), s.ExpiresAt.UTC()
+	s.Cutoff, s.ExpiresAt, s.CreatedAt = s.Cutoff.UTC(), s.ExpiresAt.UTC(), s.CreatedAt.UTC()
 	return s
 }

@@ -48,7 +48,7 @@ func mustShortTimeouts(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Stores: newMemoryStore().stores(), Verifier: v}
+	o := Options{Stores: newMemoryStore().stores(), Waiter: newMemoryStore(), Feed: newMemoryStore(), Verifier: v}
 	if err := o.validate(); err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +86,8 @@ func TestASlowSenderIsAnsweredAndCutOff(t *testing.T) {
 		{"half a request line", "POST /v1/era", 0},
 		{"headers without an end", "GET /v1/erasures HTTP/1.1\r\nHost: oubli\r\nX-A: ", 0},
 		{"a body without a token", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nContent-Length: 1000\r\n\r\n{", 401},
-		{"a chunked body without a token", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n", 401},
+		{"a chunked body without a token", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+			401},
 		{"a body where there is no route", "POST /v1/nowhere HTTP/1.1\r\nHost: oubli\r\nContent-Length: 1000\r\n\r\n{", 404},
 		{"a body without a key", "POST /v1/erasures HTTP/1.1\r\nHost: oubli\r\n" +
 			strings.Replace(good, "Idempotency-Key", "X", 1) + "Content-Length: 1000\r\n\r\n{", 400},

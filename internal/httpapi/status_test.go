@@ -44,7 +44,8 @@ func TestEveryKindOfErrorHasItsStatus(t *testing.T) {
 // These codes have a status other than their kind's, because HTTP has a more exact
 // one.
 var ownStatuses = map[string]int{
-	"method_not_allowed": 405, "body_timeout": 408, "unsupported_media_type": 415, "too_many_requests": 429, "request_cancelled": 499,
+	"method_not_allowed": 405, "body_timeout": 408, "unsupported_media_type": 415, "too_many_requests": 429, "too_many_waiting": 429,
+	"request_cancelled": 499,
 }
 
 func TestEveryCodeOfTheTableHasTheStatusOfItsKind(t *testing.T) {
@@ -163,7 +164,8 @@ func TestEveryCodeOfTheStoresIsInTheTableUnderItsKind(t *testing.T) {
 	t.Parallel()
 	kindNamed := map[string]jobs.ErrorKind{
 		"Internal": jobs.Internal, "Malformed": jobs.Malformed, "Unauthenticated": jobs.Unauthenticated, "Forbidden": jobs.Forbidden,
-		"Missing": jobs.Missing, "Conflict": jobs.Conflict, "TooLarge": jobs.TooLarge, "Invalid": jobs.Invalid, "Unavailable": jobs.Unavailable,
+		"Missing": jobs.Missing, "Conflict": jobs.Conflict, "TooLarge": jobs.TooLarge, "Invalid": jobs.Invalid,
+		"Unavailable": jobs.Unavailable,
 	}
 	made := codesMade(t)
 	if len(made) < 20 {

@@ -107,7 +107,8 @@ func (r *run) claim(s *state, w, t int) {
 	switch {
 	case r.taskLocked(s, t):
 		return
-	case !(row.state == taskPending || row.state == taskRunning && row.expired) || !r.runnable(s, t) || f.kind == jobs.BatchTask && lane == 0:
+	case !(row.state == taskPending || row.state == taskRunning && row.expired) || !r.runnable(s, t) || f.kind == jobs.BatchTask &&
+		lane == 0:
 		if row.state == taskPending && row.dispatched && f.kind != jobs.MailTask {
 			s.commit(r.durable(), func(db *database) { db.tasks[t].dispatched = false })
 		}

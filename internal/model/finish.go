@@ -5,7 +5,8 @@ import "github.com/oubli/oubli/jobs"
 // finishTask is the first statement of Finish.
 func finishTask(r *run, s *state, w, _ int) bool {
 	me := &s.workers[w]
-	if me.doing != between || r.tasks[me.task].kind == jobs.MailTask || me.position < r.tasks[me.task].keys || r.taskLocked(s, int(me.task)) {
+	if me.doing != between || r.tasks[me.task].kind == jobs.MailTask || me.position < r.tasks[me.task].keys || r.taskLocked(s,
+		int(me.task)) {
 		return false
 	}
 	row := &s.db.tasks[me.task]

@@ -326,7 +326,8 @@ func (s *state) canonical(workers int) (to [maxWorkers]int) {
 func (w worker) compare(o worker) int { return slices.Compare(w.bytes(), o.bytes()) }
 
 func (w worker) bytes() []uint8 {
-	return []uint8{uint8(w.doing), w.task, bit(w.stale), w.lane, w.position, w.next, w.erased, bit(w.deferred), bit(w.missing), bit(w.sawOpen)}
+	return []uint8{uint8(w.doing), w.task, bit(w.stale), w.lane, w.position, w.next, w.erased, bit(w.deferred), bit(w.missing),
+		bit(w.sawOpen)}
 }
 
 func bit(b bool) uint8 {

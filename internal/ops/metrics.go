@@ -34,10 +34,11 @@ var eventNames = map[jobs.Event][2]string{
 		"Tasks whose lease expired because their worker died or hung; another worker takes them."},
 	jobs.FenceLost: {"oubli_fence_losses_total",
 		"Times that a worker stopped because another worker has its task, or because its job was paused, blocked or cancelled."},
-	jobs.JobBlocked:   {"oubli_jobs_blocked_total", "Times that a worker blocked a job."},
-	jobs.JobUnblocked: {"oubli_jobs_unblocked_total", "Blocked jobs that were continued."},
-	jobs.ClientFailed: {"oubli_clients_given_up_total", "Clients that could not be erased and have the outcome failed."},
-	jobs.MailRetried:  {"oubli_mail_retries_total", "Mails that could not be sent and will be tried again."},
+	jobs.JobBlocked:     {"oubli_jobs_blocked_total", "Times that a worker blocked a job."},
+	jobs.JobUnblocked:   {"oubli_jobs_unblocked_total", "Blocked jobs that were continued."},
+	jobs.ClientFailed:   {"oubli_clients_given_up_total", "Clients that could not be erased and have the outcome failed."},
+	jobs.MailRetried:    {"oubli_mail_retries_total", "Mails that could not be sent and will be tried again."},
+	jobs.WebhookRetried: {"oubli_webhook_retries_total", "Events that could not be delivered to OUBLI_EVENTS_URL and will be tried again."},
 }
 
 // NewMetrics registers the metrics of the process. The version is that of the

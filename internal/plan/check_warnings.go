@@ -23,7 +23,8 @@ func (w Warning) String() string { return w.Table + ": " + w.Why + " — " + w.F
 // every deletion of a client's row, would read the whole table; activities by
 // which selections are slow; pairs of columns that can point to a client and
 // that no entry mentions; retention periods that begin on a day that is
-// guessed; and a client's row that stays.
+// guessed; names by which clients are searched without an index; and a client's
+// row that stays.
 func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
 	md, _ := resolve(m, catalog)
 	if !md.identified {
@@ -33,6 +34,7 @@ func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
 	w.warnOfActivity() // before the references: one index can serve both
 	w.warnOfReferences()
 	w.warnOfShared()
+	w.warnOfSearch()
 	w.warnOfLoosePairs()
 	w.warnOfRetention()
 	w.warnOfTimes()
@@ -120,14 +122,16 @@ func (w *warner) warnOfRetention() {
 		}
 		if e.since != nil && e.since.Base == "timestamptz" && (tenant == nil || tenant.TimeZone == "") {
 			w.add(e.rel.qualified(),
-				fmt.Sprintf("the day of %s depends on a time zone that the map does not name: the last one on earth in which a day ends is assumed, "+
+				fmt.Sprintf("the day of %s depends on a time zone that the map does not name: the last one on earth in which a day ends "+
+					"is assumed, "+
 					"so that a row of the last day of a year may be kept for a year too long", e.since.Name),
 				"under tenant: timezone: …, a column with names such as Europe/Vienna; or let since name a column of type date")
 		}
 		for _, rule := range w.m.Retention {
 			if rule.Name == e.Retain.Rule && usesFiscalYears(rule) && (tenant == nil || tenant.FiscalYearEnd == "") {
 				w.add(e.rel.qualified(),
-					"retention "+rule.Name+" counts from the end of fiscal years, and the map does not say when these end: calendar years are assumed",
+					"retention "+rule.Name+" counts from the end of fiscal years, and the map does not say when these end: calendar "+
+						"years are assumed",
 					"under tenant: fiscal_year_end: …, a column with the month or MM-DD")
 			}
 		}
@@ -143,7 +147,8 @@ func (w *warner) warnOfTimes() {
 		}
 		if tellsTime.MatchString(x.rule.Text) && !strings.Contains(strings.ToLower(x.rule.Text), "date_trunc") {
 			w.add(x.rel.qualified(),
-				fmt.Sprintf("the rule of %s writes the moment of the erasure, which tells the rows of one client from those of others", x.column.Name),
+				fmt.Sprintf("the rule of %s writes the moment of the erasure, which tells the rows of one client from those of others",
+					x.column.Name),
 				"write a coarser time, such as date_trunc('month', now())")
 		}
 	}

@@ -95,6 +95,9 @@ func (em emitter) apiGrants(reads []expressionRead) []Grant {
 			ps.on(f.rel, "read by an expression at "+f.probe.pos.String())
 		}
 	}
+	for _, e := range em.entries {
+		ps.on(e.rel, "rows of clients, counted for GET /v1/clients/{id}")
+	}
 	return ps.sorted()
 }
 

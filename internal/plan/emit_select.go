@@ -40,30 +40,30 @@ func (em emitter) candidatesStatement(kinds []string, includeNew bool) Statement
 // each time and never stored.
 func (em emitter) previewStatement() Statement {
 	t := em.text()
-	names := make([]string, len(em.m.Client.Name))
-	for i, n := range em.m.Client.Name {
-		names[i] = ident("c", n) + "::text"
+	t.add("SELECT %s, %s, %s, %s\nFROM %s AS \"c\"\nWHERE %s",
+		t.keyText(), em.fullName(), em.createdAt(), t.lastActivity(), em.client.ident(), t.theseClients("c"))
+	return t.statement("clients: preview", em.name(em.client))
+}
+
+// createdAt is when the client aliased c was created.
+func (em emitter) createdAt() string {
+	if em.m.Client.CreatedAt == "" {
+		return "NULL::timestamptz"
 	}
-	created := "NULL"
-	if em.m.Client.CreatedAt != "" {
-		created = writable(ident("c", em.m.Client.CreatedAt))
-	}
-	last := "NULL"
+	return writable(ident("c", em.m.Client.CreatedAt)) + "::timestamptz"
+}
+
+// lastActivity is when the client aliased c was active last, or will be.
+func (t *text) lastActivity() string {
 	var subs []string
-	for _, a := range em.activity {
+	for _, a := range t.activity {
 		subs = append(subs, fmt.Sprintf("(SELECT %s FROM %s AS \"t\" WHERE %s)",
 			writable("max("+ident("t", a.At)+")"), a.rel.ident(), where(t.ofClient(a.link, "t"), a.Where)))
 	}
-	if len(subs) > 0 {
-		last = "greatest(" + strings.Join(subs, ", ") + ")"
+	if len(subs) == 0 {
+		return "NULL::timestamptz"
 	}
-	name := "''"
-	if len(names) > 0 {
-		name = "concat_ws(' ', " + strings.Join(names, ", ") + ")"
-	}
-	t.add("SELECT %s, %s, %s::timestamptz, %s::timestamptz\nFROM %s AS \"c\"\nWHERE %s",
-		t.keyText(), name, created, last, em.client.ident(), t.theseClients("c"))
-	return t.statement("clients: preview", em.name(em.client))
+	return "greatest(" + strings.Join(subs, ", ") + ")::timestamptz"
 }
 
 // writable limits a date or time to the years that RFC 3339, and so JSON, can write.

@@ -30,6 +30,11 @@ type Plan struct {
 	SpellKeys Statement
 	Created   Statement // → (key, when the client was created, as text) of given clients; empty if the map does not say
 	Preview   Statement // → (key, name, created at, last activity) of given clients
+	Search    Search    // finds clients by their names
+	Holdings  Statement // → (table, rows) of given clients
+	// OrderByActivity and OrderByCreation → (key, at) of all the tenant's clients.
+	OrderByActivity, OrderByCreation Statement
+
 	KeysInUse Statement // → those of the given keys that some client has, of whatever tenant
 
 	LockClients Statement // locks clients → (key, owned columns…)
@@ -125,7 +130,9 @@ func (p *Plan) All() []Statement {
 	all := slices.Concat([]Statement{p.Tenant, p.FindClients, p.SpellKeys}, p.Statements(), p.LateRows.All(),
 		p.CountProfiles, p.CountJobProfiles, p.LargestGroups,
 		[]Statement{p.LiveProfiles, p.AdoptProfiles, p.RemoveProfiles, p.NewProfile},
-		[]Statement{p.KeysInUse, p.Created, p.Preview, p.Candidates(nil, false), p.Law}, p.SweepStatements())
+		[]Statement{p.KeysInUse, p.Created, p.Preview, p.Candidates(nil, false), p.Law},
+		[]Statement{p.Search.Scan, p.Search.ScanAfter, p.Search.Indexed, p.Search.IndexedAfter, p.Search.Among},
+		[]Statement{p.Holdings, p.OrderByActivity, p.OrderByCreation}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
 }
 

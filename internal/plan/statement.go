@@ -61,11 +61,14 @@ const (
 	// ArgActivityZone is text: the tenant's time zone or, if nobody says which, the
 	// one in which a day ends last, so that more activity counts.
 	ArgActivityZone ArgKind = "activity time zone"
-	ArgLimit        ArgKind = "limit"    // int: how many rows to find at once
-	ArgAfter        ArgKind = "after"    // text: identifies the row after which to go on, or NULL
-	ArgRows         ArgKind = "rows"     // text[]: identifies rows
-	ArgSlot         ArgKind = "slot"     // int: of the profile being made
-	ArgCaptured     ArgKind = "captured" // text[]: one column of the rows that a chunk remembers
+	ArgLimit        ArgKind = "limit"     // int: how many rows to find at once
+	ArgAfter        ArgKind = "after"     // text: identifies the row after which to go on, or NULL
+	ArgRows         ArgKind = "rows"      // text[]: identifies rows
+	ArgSlot         ArgKind = "slot"      // int: of the profile being made
+	ArgCaptured     ArgKind = "captured"  // text[]: one column of the rows that a chunk remembers
+	ArgPatterns     ArgKind = "patterns"  // text[]: patterns of LIKE, each of which a name must match
+	ArgPattern      ArgKind = "pattern"   // text: the longest of them
+	ArgAfterKey     ArgKind = "after key" // text: the client after whom to go on
 )
 
 // String names the parameter for readers of a printed plan.

@@ -159,7 +159,7 @@ func (b *bencher) preview(ctx context.Context, made []jobs.Selection) error {
 		var keys []string
 		page := jobs.Page{Limit: b.pageSize, Cursor: strconv.Itoa(b.r.Candidates / 3)}
 		for len(keys) < b.untick {
-			l, err := b.store.Candidates(ctx, tenant, sel.ID, page)
+			l, err := b.store.Candidates(ctx, jobs.CandidateFilter{TenantID: tenant, SelectionID: sel.ID, Page: page})
 			if err != nil {
 				return err
 			}
@@ -213,7 +213,8 @@ func (b *bencher) pages(ctx context.Context, id string, n int) ([]pageFigures, e
 	for range n {
 		for i, p := range at {
 			start := time.Now()
-			l, err := b.store.Candidates(ctx, tenant, id, jobs.Page{Limit: b.pageSize, Cursor: strconv.Itoa(p.From)})
+			l, err := b.store.Candidates(ctx, jobs.CandidateFilter{TenantID: tenant, SelectionID: id,
+				Page: jobs.Page{Limit: b.pageSize, Cursor: strconv.Itoa(p.From)}})
 			if err != nil {
 				return nil, err
 			}
