@@ -14,6 +14,7 @@ import (
 type rows struct {
 	rel       *plan.Relation
 	reference string
+	column    string         // of the client, that the reference holds instead of the key
 	through   *plan.Relation // nil: the client itself
 	ownedBy   string
 	where     string // SQL, or todo
@@ -64,7 +65,7 @@ func (p *proposal) reach() {
 			p.direct(r)
 		}
 	}
-	for p.further() {
+	for p.further() || p.furtherByName() {
 	}
 	p.pairsOfTables()
 	p.owned()
@@ -105,8 +106,8 @@ func (p *proposal) direct(r *plan.Relation) {
 		}
 		at := slices.Index(fk.ParentColumns, p.key.Name)
 		if at < 0 {
-			p.unclear = append(p.unclear, fmt.Sprintf("foreign key %s of %s points to %s of the client, not to its key %s",
-				fk.Name, p.name(r), strings.Join(fk.ParentColumns, ", "), p.key.Name))
+			reference := p.step(fk, p.client)
+			list = append(list, &rows{rel: r, reference: reference, column: fk.ParentColumns[slices.Index(fk.Columns, reference)]})
 			continue
 		}
 		if !slices.ContainsFunc(list, func(e *rows) bool { return e.reference == fk.Columns[at] }) {
@@ -142,6 +143,20 @@ func (p *proposal) act(r *plan.Relation, list []*rows) {
 		default:
 			p.classify(e)
 		}
+		p.limitByValue(e)
+	}
+}
+
+// limitByValue leaves the actions that are possible for rows that hold another column
+// of the client than the key: an anonymous profile may have no value for them.
+func (p *proposal) limitByValue(e *rows) {
+	if e.column == "" || e.erase == erase || e.erase == unlink && !e.rel.Column(e.reference).NotNull ||
+		e.erase == reassign && p.client.Column(e.column).NotNull {
+		return
+	}
+	e.erase, e.why, e.carries = erase, "its rows hold "+e.column+" of the client", false
+	if !e.rel.Column(e.reference).NotNull {
+		e.erase, e.why = todo, "delete; or unlink, to keep the row without "+e.reference
 	}
 }
 
@@ -197,6 +212,29 @@ func (p *proposal) further() bool {
 	}
 	p.rows = append(p.rows, found...)
 	return len(found) > 0
+}
+
+// furtherByName adds a table whose rows belong by the name of a column, without a
+// foreign key, to rows of the entries so far. It reports whether it found one.
+func (p *proposal) furtherByName() bool {
+	for i := range p.cat.Relations {
+		r := &p.cat.Relations[i]
+		if r == p.client || r == p.tenantTable || r.Kind == "m" || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }) {
+			continue
+		}
+		for k := range r.Columns {
+			parent := p.cat.RefersByName(r, &r.Columns[k])
+			if parent == nil || len(p.of(parent)) == 0 {
+				continue
+			}
+			e := &rows{rel: r, reference: r.Columns[k].Name, through: parent, soft: true, about: []string{fmt.Sprintf(
+				"Only the name of %s suggests this: if its rows belong to nobody, list the table under ignore instead.", r.Columns[k].Name)}}
+			p.follow(e)
+			p.rows = append(p.rows, e)
+			return true
+		}
+	}
+	return false
 }
 
 // step returns the column of a foreign key that identifies the parent's row. In a

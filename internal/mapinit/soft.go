@@ -49,6 +49,11 @@ func (p *proposal) soft(r *plan.Relation) []*rows {
 			list = append(list, p.pair(r, c, typ)...)
 			continue
 		}
+		if meant := plan.NamedAfter(p.client, p.key.Name, p.tenantColumn, c); meant != nil && (own || general) && !c.Array {
+			list = append(list, &rows{rel: r, reference: c.Name, column: meant.Name, soft: true, about: []string{fmt.Sprintf(
+				"Only the name of %s suggests this: delete this entry if the column does not hold %s of a client.", c.Name, meant.Name)}})
+			continue
+		}
 		if !p.couldRefer(r, c) {
 			continue
 		}

@@ -113,6 +113,9 @@ func (p *proposal) writeRows(s *yamlWriter, e *rows) {
 		s.putf(2, "through: %s", scalar(p.name(e.through)))
 	}
 	s.putf(2, "reference: %s", scalar(e.reference))
+	if e.column != "" {
+		s.putf(2, "references: {column: %s}", scalar(e.column))
+	}
 	switch e.where {
 	case "":
 	case todo:
@@ -164,6 +167,9 @@ func (p *proposal) flow(e *rows) string {
 		parts = append(parts, "owned_by: "+scalar(e.ownedBy))
 	} else {
 		parts = append(parts, "reference: "+scalar(e.reference))
+	}
+	if e.column != "" {
+		parts = append(parts, "references: {column: "+scalar(e.column)+"}")
 	}
 	if e.where != "" {
 		parts = append(parts, "where: "+sqlValue(e.where))

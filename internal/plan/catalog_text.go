@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -9,7 +10,15 @@ import (
 // most common condition on a reference, and a change from one key to another
 // does not affect it.
 func withoutNotNull(predicate, column string) string {
-	return strings.NewReplacer(column+" IS NOT NULL", "true", ident(column)+" IS NOT NULL", "true").Replace(predicate)
+	name := regexp.QuoteMeta(column) + "|" + regexp.QuoteMeta(ident(column))
+	return regexp.MustCompile(`(^|[^\w"$])(?:`+name+`) IS NOT NULL`).ReplaceAllString(predicate, "${1}true")
+}
+
+// leavesWithNull reports whether a row leaves the partial index when the column
+// becomes NULL: the predicate requires that it is not.
+func (x *Index) leavesWithNull(column string) bool {
+	rest := withoutNotNull(x.Predicate, column)
+	return rest != x.Predicate && !alternatives.MatchString(rest)
 }
 
 // mentions reports whether an expression could name the column.

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/oubli/oubli/internal/dictionary"
 	"github.com/oubli/oubli/internal/erasuremap"
 )
 
@@ -75,30 +74,9 @@ func (c *checker) checkMeaning(e *entry) {
 	}
 }
 
-// namedAfter is the column of the client, other than the key, after which a column of
-// another table is named: external_id for external_customer_id. It is nil if there is
-// none that could be meant.
+// namedAfter is [NamedAfter] for the map's client.
 func (c *checker) namedAfter(col *Column) *Column {
-	own, words := dictionary.Singular(dictionary.Words(c.client.Name)), dictionary.Words(col.Name)
-	name := strings.Join(slices.DeleteFunc(slices.Clone(words), func(w string) bool {
-		return slices.Contains(own, w) || dictionary.NamesClient(w+"_id")
-	}), "")
-	if name == dictionary.Joined(c.key.Name) || name == "" || name == "id" {
-		return nil
-	}
-	for i := range c.client.Columns {
-		other := &c.client.Columns[i]
-		if other != c.key && other != c.tenant && dictionary.Joined(other.Name) == name && canHold(col, other) && c.identifies(other) {
-			return other
-		}
-	}
-	return nil
-}
-
-// identifies reports whether a column of the client is unique, alone or within the
-// tenant.
-func (c *checker) identifies(col *Column) bool {
-	return c.client.uniqueBy(col.Name) || c.tenant != nil && c.client.uniqueBy(col.Name, c.tenant.Name)
+	return NamedAfter(c.client, c.key.Name, c.m.Client.Tenant, col)
 }
 
 // checkByValue refuses what cannot be done with rows that hold a value of the client.

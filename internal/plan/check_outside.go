@@ -28,6 +28,12 @@ func (c *checker) coverOutside() {
 			entry := c.outsideEntry(r, r.Column(references[0]))
 			c.gaps.add(c.m.Client.Pos, r, references[0], "under tables: "+entry+", or "+ignore,
 				"outside of the map, and %s looks like a reference to a client", strings.Join(references, ", "))
+		case c.softReference(r) != nil:
+			col := c.softReference(r)
+			parent := c.catalog.RefersByName(r, col)
+			entry := fmt.Sprintf("- {table: %s, through: %s, reference: %s, erase: …}", c.name(r), c.name(parent), col.Name)
+			c.gaps.add(c.m.Client.Pos, r, col.Name, "under tables: "+entry+", or "+ignore,
+				"outside of the map, and %s looks like a reference to %s, which is mapped", col.Name, c.name(parent))
 		case len(persons) > 0:
 			fix := ignore
 			if col := r.Column(persons[0]); c.sharesValues(col) {
@@ -36,6 +42,18 @@ func (c *checker) coverOutside() {
 			c.gaps.add(c.m.Client.Pos, r, persons[0], fix, "outside of the map, and %s looks like personal data", strings.Join(persons, ", "))
 		}
 	}
+}
+
+// softReference is a column that refers by its name to rows of clients in a mapped
+// table, without a foreign key; nil without one.
+func (c *checker) softReference(r *Relation) *Column {
+	for i := range r.Columns {
+		col := &r.Columns[i]
+		if parent := c.catalog.RefersByName(r, col); parent != nil && c.holdsClientRows(parent) {
+			return col
+		}
+	}
+	return nil
 }
 
 // outsideEntry is the entry that would map a table by a column that may refer to a

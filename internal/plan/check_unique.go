@@ -86,6 +86,7 @@ func (c *checker) checkRulesIn(r *Relation, rules []columnRule, x *Index, reassi
 		}
 		switch {
 		case !rule.writes():
+		case rule.Kind == erasuremap.Null && x.leavesWithNull(rule.Column):
 		case mentions(x.Predicate, rule.Column):
 			refuse("the condition of unique index %s depends on it")
 		case x.computes(rule.Column):
