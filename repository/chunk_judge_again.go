@@ -10,7 +10,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/oubli/oubli/internal/pgfault"
-	"github.com/oubli/oubli/internal/pgsession"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -84,10 +83,11 @@ func equalPointers[T any](a, b *T, equal func(a, b T) bool) bool {
 // is held for one statement, and its holder waits for no other connection. A table that somebody wants to
 // alter makes the statement wait for the chunk itself, which no server can
 // detect: lock_timeout ends that.
-func judgingConfig(cfg *pgxpool.Config, o Options) *pgxpool.Config {
+func (s *Store) judgingConfig(cfg *pgxpool.Config) *pgxpool.Config {
+	o := s.opts
 	cfg.MaxConns = max(1, o.MaxConns/2)
 	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		if err := pgsession.Set(ctx, conn); err != nil {
+		if err := s.setUp(ctx, conn); err != nil {
 			return err
 		}
 		_, err := conn.Exec(ctx, `SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', $2, false),

@@ -26,9 +26,9 @@ func (s *Store) Cover(ctx context.Context) error { return s.cover(ctx, false) }
 // does not change.
 func (s *Store) cover(ctx context.Context, again bool) error {
 	fits := func() (bool, error) {
-		var live string
-		if err := s.pool.QueryRow(ctx, schema.FingerprintSQL).Scan(&live); err != nil {
-			return false, pgfault.Wrap("read catalog fingerprint", err)
+		live, err := schema.ReadFingerprint(ctx, s.pool)
+		if err != nil {
+			return false, err
 		}
 		p := s.plan.Load()
 		return p != nil && p.Fingerprint == live && len(p.Erase) > 0, nil
@@ -59,10 +59,11 @@ func (s *Store) cover(ctx context.Context, again bool) error {
 // compile makes the plan for a map and stores it. It stores a plan with gaps too:
 // to accept a request only the plan's keys and tenants are needed.
 func (s *Store) compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (plan.Gaps, error) {
-	p, gaps, _, err := schema.Compile(ctx, conn, m)
+	p, gaps, cat, err := schema.Compile(ctx, conn, m)
 	if err != nil {
 		return nil, err
 	}
+	s.usePath(cat.Open)
 	if p != nil {
 		s.plan.Store(p)
 	}

@@ -108,6 +108,9 @@ type Store struct {
 	opts    Options
 	plan    atomic.Pointer[plan.Plan]
 
+	// openSchemas are the schemas that the connections leave out of the search path.
+	openSchemas atomic.Pointer[string]
+
 	edited    atomic.Pointer[erasuremap.Map] // what LoadMap read; nil: opts.Map
 	compiling *semaphore.Weighted            // one goroutine at a time compiles the plan; waiting for it honours ctx
 	lastLoad  loadCheck
@@ -143,19 +146,19 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 	cfg.ConnConfig.Tracer = opts.Tracer
 	pgsession.Prepare(cfg.ConnConfig, "oubli")
 	cfg.MaxConnIdleTime = time.Minute
-	cfg.AfterConnect = pgsession.Set
+	s := &Store{id: uuid.NewString(), opts: opts, fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
+	cfg.AfterConnect = s.setUp
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, pgfault.Wrap("open database", err)
 	}
-	judging, err := pgxpool.NewWithConfig(ctx, judgingConfig(cfg.Copy(), opts))
+	judging, err := pgxpool.NewWithConfig(ctx, s.judgingConfig(cfg.Copy()))
 	if err != nil {
 		pool.Close()
 		return nil, pgfault.Wrap("open database", err)
 	}
 	db := pgsession.DB{Pool: pool, Idle: opts.Lease}
-	s := &Store{id: uuid.NewString(), db: db, pool: pool, judging: judging, opts: opts,
-		fence: fenceSQL, compiling: semaphore.NewWeighted(1)}
+	s.db, s.pool, s.judging = db, pool, judging
 	s.Backlog = backlog.New(backlog.Options{
 		DB: db, Window: opts.Window, Lanes: opts.Lanes, SharedOwner: s.sharedOwner, Failpoint: opts.Failpoint,
 	})
@@ -169,6 +172,31 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 		}
 	}
 	return s, nil
+}
+
+// setUp makes a new connection ready. Its search path has the schemas that the
+// application's triggers need, unless strangers may create functions in them.
+func (s *Store) setUp(ctx context.Context, conn *pgx.Conn) error {
+	if err := pgsession.Set(ctx, conn); err != nil {
+		return err
+	}
+	client := s.erasureMap().Client.Table
+	path, err := pgsession.UsePath(ctx, conn, client.Schema, client.Relation)
+	if err == nil {
+		open := fmt.Sprint(path.Open)
+		s.openSchemas.CompareAndSwap(nil, &open)
+	}
+	return err
+}
+
+// usePath closes the connections that were set up when other schemas were open to
+// strangers, those in use when they are returned.
+func (s *Store) usePath(left []plan.OpenSchema) {
+	open := fmt.Sprint(left)
+	if before := s.openSchemas.Swap(&open); before != nil && *before != open {
+		s.pool.Reset()
+		s.judging.Reset()
+	}
 }
 
 // Close closes the pools. It waits for connections in use.

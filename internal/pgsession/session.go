@@ -115,7 +115,8 @@ SELECT pg_catalog.current_setting('server_version_num')::int4,
     WHERE pg_catalog.current_setting('synchronous_commit') = 'off')`
 
 // Set sets what changes the meaning of statements or keeps them from running, and
-// refuses a server on which that is not possible.
+// refuses a server on which that is not possible. Names without a schema are looked
+// up in pg_catalog only, until [UsePath].
 //
 // A role's limits on time are meant for the requests of its application. Statements
 // of oubli that must be limited set limits of their own. A mail must not report what
@@ -124,6 +125,9 @@ SELECT pg_catalog.current_setting('server_version_num')::int4,
 func Set(ctx context.Context, conn *pgx.Conn) error {
 	var s server
 	read := func() error {
+		if err := pin(ctx, conn); err != nil {
+			return err
+		}
 		return conn.QueryRow(ctx, setSQL, pgx.QueryExecModeSimpleProtocol).
 			Scan(&s.version, &s.encoding, &s.clientEncoding, &s.replicationRole, &s.changed)
 	}

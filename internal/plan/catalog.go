@@ -8,10 +8,18 @@ import (
 
 // Catalog is what the plan needs to know of a live schema.
 type Catalog struct {
-	SearchPath []string   `json:"search_path"`
-	Relations  []Relation `json:"relations"`
+	SearchPath []string     `json:"search_path"`
+	Open       []OpenSchema `json:"open,omitempty"` // schemas of the search path that no statement of ours uses without their name
+	Relations  []Relation   `json:"relations"`
 	// Fingerprint changes whenever anything in the catalog does.
 	Fingerprint string `json:"fingerprint"`
+}
+
+// OpenSchema is a schema of the search path in which a role may create functions that
+// nobody trusts with the rights of oubli.
+type OpenSchema struct {
+	Name string `json:"name"`
+	Role string `json:"role"` // PUBLIC: every role
 }
 
 // Relation is a table, partitioned table, or materialized view. Partitions are
@@ -42,16 +50,19 @@ type Relation struct {
 
 // Column is one column of a relation.
 type Column struct {
-	Name      string `json:"name"`
-	Type      string `json:"type"`     // as format_type writes it, without a length
-	Base      string `json:"base"`     // pg_type.typname under domains and arrays
-	Category  string `json:"category"` // pg_type.typcategory of Base
-	Array     bool   `json:"array,omitempty"`
-	Collation string `json:"collation,omitempty"` // as SQL names it, if it takes different texts for equal
-	NotNull   bool   `json:"not_null,omitempty"`
-	Default   bool   `json:"default,omitempty"`   // a default or an identity fills it
-	Generated bool   `json:"generated,omitempty"` // computed or always identity; cannot be written
-	Computed  string `json:"computed,omitempty"`  // the expression that computes it, over bare column names
+	Name     string `json:"name"`
+	Type     string `json:"type"`     // as format_type writes it, without a length
+	Base     string `json:"base"`     // pg_type.typname under domains and arrays
+	Category string `json:"category"` // pg_type.typcategory of Base
+	// TypeSchema is the schema of Base, where its operators are, if that is not
+	// pg_catalog. It is empty for enums, which have their operators there.
+	TypeSchema string `json:"type_schema,omitempty"`
+	Array      bool   `json:"array,omitempty"`
+	Collation  string `json:"collation,omitempty"` // as SQL names it, if it takes different texts for equal
+	NotNull    bool   `json:"not_null,omitempty"`
+	Default    bool   `json:"default,omitempty"`   // a default or an identity fills it
+	Generated  bool   `json:"generated,omitempty"` // computed or always identity; cannot be written
+	Computed   string `json:"computed,omitempty"`  // the expression that computes it, over bare column names
 }
 
 // Index is an index, or the part of one that a partition has to itself. Keys

@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -31,7 +33,28 @@ func (p Probe) Refused(sqlstate string, character int) Gap {
 	if name != "" {
 		why += ": " + name
 	}
-	return p.gap(p.fix(sqlstate, name), fmt.Sprintf("%s (SQLSTATE %s)", why, sqlstate))
+	g := p.gap(p.fix(sqlstate, name), fmt.Sprintf("%s (SQLSTATE %s)", why, sqlstate))
+	if len(p.open) > 0 && slices.Contains([]string{"42883", "42P01", "42704", "42846"}, sqlstate) {
+		g.Why += "; " + p.open[0].why()
+		g.Fix = p.open[0].Fix()
+		if sqlstate == "42P01" || sqlstate == "42704" { // a table or a type has this name only once
+			g.Fix = fmt.Sprintf("write the schema in the expression, as in %s.%s, or %s", ident(p.open[0].Name), cmp.Or(name, "…"), g.Fix)
+		}
+	}
+	return g
+}
+
+// CallsOpen is the gap of an expression that calls a function or an operator of a
+// schema in which somebody may create another one that fits the call better.
+func (p Probe) CallsOpen() (Gap, bool) {
+	for _, o := range p.open {
+		name := `(?:"` + regexp.QuoteMeta(strings.ReplaceAll(o.Name, `"`, `""`)) + `"|\b(?i:` + regexp.QuoteMeta(o.Name) + `))\s*\.\s*`
+		call := regexp.MustCompile(name + `(?:"(?:[^"]|"")*"|[\w$]+)\s*\(|(?i:\boperator)\s*\(\s*` + name)
+		if call.MatchString(p.expr) {
+			return p.gap(o.Fix(), p.what+" calls a function or an operator there: "+o.why()), true
+		}
+	}
+	return Gap{}, false
 }
 
 func (p Probe) gap(fix, why string) Gap {

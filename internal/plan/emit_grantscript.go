@@ -54,7 +54,7 @@ GRANT EXECUTE ON FUNCTION oubli.analyze(regclass) TO %s;
 -- what the view reads and nothing else, and make %s a member of that role.
 `, oneLine(r.View.String()), oneLine(ident(worker)))
 		if view := p.model.catalog.Relation(r.View); view != nil {
-			fmt.Fprintf(&b, "DO $$ BEGIN IF current_setting('server_version_num')::int >= 170000 THEN EXECUTE %s; END IF; END $$;\n",
+			fmt.Fprintf(&b, "DO $$ BEGIN %s IF current_setting('server_version_num')::int >= 170000 THEN EXECUTE %s; END IF; END $$;\n", pinnedPath,
 				literal(fmt.Sprintf("GRANT MAINTAIN ON %s TO %s", view.ident(), ident(worker))))
 		}
 	}
@@ -113,12 +113,17 @@ END $$;
 `, ident(role), literal(ident(role)))
 }
 
+// pinnedPath is the first statement of each block of the script. Whoever runs the
+// script has rights that a function in a schema of the search path must not get.
+const pinnedPath = "PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);"
+
 // sequenceGrants grants the sequences that the defaults of a new client row use:
 // those of identity columns, and those that a default names, whether or not the
 // column owns them.
 func (em emitter) sequenceGrants(role string) string {
-	return fmt.Sprintf(`DO $$ DECLARE seq text;
+	return fmt.Sprintf(`DO $$ DECLARE seq pg_catalog.text;
 BEGIN
+  %[3]s
   FOR seq IN SELECT pg_get_serial_sequence(%[1]s, attname) FROM pg_attribute
              WHERE attrelid = %[1]s::regclass AND attnum > 0 AND NOT attisdropped
              UNION SELECT s.oid::regclass::text FROM pg_attrdef AS a
@@ -127,5 +132,5 @@ BEGIN
              WHERE a.adrelid = %[1]s::regclass LOOP
     IF seq IS NOT NULL THEN EXECUTE format('GRANT USAGE ON SEQUENCE %%s TO %%I', seq, %[2]s); END IF;
   END LOOP;
-END $$;`, literal(em.client.ident()), literal(role))
+END $$;`, literal(em.client.ident()), literal(role), pinnedPath)
 }

@@ -20,7 +20,9 @@ type Probe struct {
 	rel    *Relation
 	column *Column // nil for a condition
 	what   string
-	guards bool // a guard's or an activity's, which the API evaluates too
+	expr   string       // as the map has it; empty for values
+	open   []OpenSchema // schemas in which its names are not looked up
+	guards bool         // a guard's or an activity's, which the API evaluates too
 }
 
 // Probes lists every where, {sql: …}, {value: …} and {label: …} of the map
@@ -38,7 +40,7 @@ func (em emitter) probes() []Probe {
 	condition := func(pos erasuremap.Pos, r *Relation, alias, expr string) {
 		if r != nil && expr != "" {
 			sql := fmt.Sprintf(`SELECT FROM %s AS %s WHERE (%s)`, r.ident(), ident(alias), expr)
-			all = append(all, Probe{SQL: sql, pos: pos, rel: r, what: "where"})
+			all = append(all, Probe{SQL: sql, pos: pos, rel: r, what: "where", expr: expr})
 		}
 	}
 	rules := func(r *Relation, format string, list []columnRule) {
@@ -69,6 +71,9 @@ func (em emitter) probes() []Probe {
 		condition(e.WherePos, e.rel, "t", e.Where)
 		rules(e.rel, update, e.allRules())
 	}
+	for i := range all {
+		all[i].open = em.catalog.Open
+	}
 	return all
 }
 
@@ -80,6 +85,7 @@ func (em emitter) ruleProbes(r *Relation, format string, rule columnRule) []Prob
 	var values []string
 	switch rule.Kind {
 	case erasuremap.SQL:
+		base.expr = rule.Text
 		base.SQL = fmt.Sprintf(format, r.ident(), ident(col.Name), em.text().expression(rule.Text))
 		return []Probe{base}
 	case erasuremap.Value:

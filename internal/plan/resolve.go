@@ -49,6 +49,8 @@ func (rs *resolver) relation(pos erasuremap.Pos, n erasuremap.Name) *Relation {
 	if r == nil {
 		rs.gaps.add(pos, nil, "", "correct the name, or write schema.table",
 			"no table %s in the database (search path %v)", n, rs.catalog.SearchPath)
+	} else {
+		rs.checkShadowed(pos, n, r)
 	}
 	return r
 }

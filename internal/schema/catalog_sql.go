@@ -1,8 +1,15 @@
 package schema
 
+import "github.com/oubli/oubli/internal/pgsession"
+
 // userSchemas is the condition on pg_namespace n that selects the application's
 // schemas.
 const userSchemas = `n.nspname NOT IN ('pg_catalog', 'information_schema', 'oubli') AND n.nspname !~ '^pg_(toast|temp)'`
+
+// pathSQL is the search path that the role and the database have set, as text[]. On
+// a connection of pgsession the current one may be shorter.
+const pathSQL = `CASE WHEN coalesce(current_setting('oubli.search_path', true), '') = '' THEN current_schemas(false)::text[]
+  ELSE ` + pgsession.PathSQL + ` END`
 
 // catalogSQL reads a plan.Catalog as one JSON document. It runs once for each
 // version of the schema, so it is written for clarity and not for speed. Columns
@@ -39,7 +46,7 @@ copied AS ( -- the relations whose rows a materialized view holds, through any v
   JOIN pg_class AS c ON c.oid = d.refobjid
   WHERE copied.relkind IN ('m', 'v') AND c.relkind IN ('r', 'p', 'm', 'v'))
 SELECT jsonb_build_object(
-  'search_path', to_jsonb(current_schemas(false)),
+  'search_path', to_jsonb(` + pathSQL + `),
   'relations', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
     'schema', nspname, 'name', relname, 'kind', relkind,
     'columns', (
@@ -48,6 +55,8 @@ SELECT jsonb_build_object(
         'type', format_type(a.atttypid, -1),
         'base', t.typname,
         'category', t.typcategory,
+        'type_schema', (SELECT n.nspname FROM pg_namespace AS n
+                        WHERE n.oid = t.typnamespace AND n.nspname <> 'pg_catalog' AND t.typtype NOT IN ('e', 'c')),
         'array', nullif(last.is_array, false),
         'collation', (SELECT quote_ident(n.nspname) || '.' || quote_ident(co.collname)
                       FROM pg_collation AS co JOIN pg_namespace AS n ON n.oid = co.collnamespace
@@ -143,7 +152,9 @@ rel AS MATERIALIZED (
   SELECT c.oid, c.relnamespace, c.relname, c.relkind, c.relispartition, c.relrowsecurity
   FROM pg_class AS c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'v') AND c.relnamespace IN (SELECT oid FROM ns))
 SELECT encode(sha256(convert_to(concat_ws(E'\n',
-  array_to_string(current_schemas(false), ','),
+  array_to_string(` + pathSQL + `, ','),
+  (SELECT string_agg(concat_ws(' ', n.oid, n.nspowner, n.nspacl), ',' ORDER BY n.oid) -- who may create there
+   FROM pg_namespace AS n WHERE n.nspname = ANY(` + pathSQL + `)),
   (SELECT string_agg(concat_ws(' ', rel.oid, ns.nspname, relname, relkind,
      CASE WHEN relrowsecurity THEN row_security_active(rel.oid) END), ',' ORDER BY rel.oid)
    FROM rel JOIN ns ON ns.oid = relnamespace WHERE relkind <> 'v' AND NOT relispartition),

@@ -19,13 +19,20 @@ import (
 // With gaps, the plan has no statements that erase. Without a client table, there
 // is no plan.
 func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
+	path, err := pgsession.UsePath(ctx, conn, m.Client.Table.Schema, m.Client.Table.Relation)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	var cat *plan.Catalog
-	err := pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
+	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
 		cat, err = ReadCatalog(ctx, tx)
 		return err
 	})
 	if err != nil {
 		return nil, nil, nil, pgfault.Wrap("read catalog", err)
+	}
+	for _, o := range path.Open {
+		cat.Open = append(cat.Open, plan.OpenSchema(o))
 	}
 	p, err := plan.Compile(m, cat)
 	gaps, _ := errors.AsType[plan.Gaps](err)
@@ -36,6 +43,11 @@ func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	needs, err := findTriggerNeeds(ctx, conn, p, cat.Open)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	more = append(more, needs...)
 	if len(gaps)+len(more) == 0 {
 		if more, err = findReads(ctx, conn, p); err != nil {
 			return nil, nil, nil, err

@@ -19,6 +19,10 @@ import (
 func checkExpressions(ctx context.Context, conn *pgx.Conn, p *plan.Plan) (plan.Gaps, error) {
 	var gaps plan.Gaps
 	for _, probe := range p.Probes() {
+		if gap, calls := probe.CallsOpen(); calls {
+			gaps = append(gaps, gap)
+			continue
+		}
 		fits := true
 		var err error
 		if probe.Args == nil {

@@ -34,6 +34,9 @@ func Survey(ctx context.Context, url string, o mapinit.Options) (*plan.Catalog, 
 		return nil, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := pgsession.UsePath(ctx, conn, o.ClientTable.Schema, o.ClientTable.Relation); err != nil {
+		return nil, nil, err
+	}
 	var cat *plan.Catalog
 	var facts *mapinit.Facts
 	err = reading(ctx, conn, surveyTimeout, func(tx pgx.Tx) (err error) {
