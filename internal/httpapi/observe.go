@@ -57,20 +57,24 @@ func observe(o *Options, next http.Handler) http.Handler {
 		rec.Header().Set("X-Request-Id", id)
 		defer func() {
 			v := recover()
-			begun := rec.status != 0 // a part of the answer may have been sent
+			begun := rec.sent // a part of the answer may be with the caller
+			status := rec.status
 			if v != nil {
+				status = http.StatusInternalServerError // also if the answer began with another one
 				log.Error().Str("request_id", id).Str("panic", describePanic(v)).Bytes("stack", debug.Stack()).Msg("request panicked")
 				if !begun {
+					rec.status = 0
 					kindProblem(jobs.Internal, "", "").write(ctx, rec)
 				}
 			}
+			rec.send()
 			took := time.Since(start)
 			// The mux has set r.Pattern. The path is neither logged nor counted:
 			// it may contain anything.
-			o.Observe(methodLabel(r.Method), pathOfPattern(r.Pattern), rec.status, took)
-			endSpan(span, methodLabel(r.Method), r.Pattern, id, rec.status)
+			o.Observe(methodLabel(r.Method), pathOfPattern(r.Pattern), status, took)
+			endSpan(span, methodLabel(r.Method), r.Pattern, id, status)
 			log.Info().Str("request_id", id).Str("method", methodLabel(r.Method)).Str("route", r.Pattern).
-				Int("status", rec.status).Int64("bytes", rec.bytes).
+				Int("status", status).Int64("bytes", rec.bytes).
 				Float64("duration_ms", float64(took.Microseconds())/1000).Msg("request")
 			if v != nil && begun {
 				panic(http.ErrAbortHandler) // closes the connection, so that the caller sees that the answer is incomplete
@@ -112,27 +116,49 @@ func setSecurityHeaders(h http.Header) {
 	h.Set("X-Frame-Options", "DENY")
 }
 
-// recorder records the status and the size of an answer.
+// recorder records the status and the size of an answer. It sends the status with the
+// first byte of the body, so that a panic before that can still become a problem.
 type recorder struct {
 	http.ResponseWriter
 	status int
+	sent   bool
 	bytes  int64
 }
 
 func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
+	switch {
+	case status < http.StatusOK: // more will follow
+		r.ResponseWriter.WriteHeader(status)
+	case r.status == 0:
 		r.status = status
 	}
-	r.ResponseWriter.WriteHeader(status)
+}
+
+// send sends the status, if there is one and it was not sent yet.
+func (r *recorder) send() {
+	if !r.sent && r.status != 0 {
+		r.sent = true
+		r.ResponseWriter.WriteHeader(r.status)
+	}
 }
 
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
+	r.send()
 	n, err := r.ResponseWriter.Write(b)
 	r.bytes += int64(n)
 	return n, err
+}
+
+// FlushError sends what was written so far.
+func (r *recorder) FlushError() error {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	r.send()
+	return http.NewResponseController(r.ResponseWriter).Flush()
 }
 
 // Unwrap lets http.ResponseController reach the connection.
