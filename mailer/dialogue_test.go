@@ -102,6 +102,7 @@ func FuzzDialogue(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%q: %v", to, err)
 		}
+		parsed.Address = asciiDomain(parsed.Address)
 		utf8 := ""
 		if !ascii(parsed.Address) {
 			utf8 = " SMTPUTF8"

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	gomail "github.com/wneessen/go-mail"
+	"golang.org/x/net/idna"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -24,7 +25,7 @@ type Message struct {
 
 	raw               []byte
 	sender, recipient string // as in MAIL FROM and RCPT TO
-	international     bool   // the recipient's address is not ASCII
+	international     bool   // the recipient's address needs SMTPUTF8
 }
 
 // Bytes returns the whole message as it is sent, before dot-stuffing.
@@ -44,6 +45,7 @@ func (m *Mailer) Render(l jobs.ReportMail) (*Message, error) {
 	if err != nil {
 		return nil, refused("mail_address", "the recipient is not one e-mail address")
 	}
+	address := asciiDomain(to.Address)
 	text, html, v, err := m.write(l.Report)
 	if err != nil {
 		return nil, &jobs.Error{Msg: "render mail", Err: err}
@@ -57,9 +59,9 @@ func (m *Mailer) Render(l jobs.ReportMail) (*Message, error) {
 		Text:     text,
 		HTML:     html,
 
-		international: !ascii(to.Address),
+		international: !ascii(address),
 	}
-	if err := msg.compose(l, m.from, to); err != nil {
+	if err := msg.compose(l, m.from, &mail.Address{Name: to.Name, Address: address}); err != nil {
 		return nil, err
 	}
 	return msg, nil
@@ -97,6 +99,17 @@ func (m *Message) compose(l jobs.ReportMail, from, to *mail.Address) error {
 	}
 	m.raw = raw.Bytes()
 	return nil
+}
+
+// asciiDomain writes the domain of an address in the ASCII form (xn--…) that all
+// relays accept. Only a local part that is not ASCII needs SMTPUTF8 (RFC 6531). A
+// domain without such a form stays as it is.
+func asciiDomain(address string) string {
+	at := strings.LastIndexByte(address, '@')
+	if domain, err := idna.Lookup.ToASCII(address[at+1:]); err == nil && !ascii(address[at+1:]) {
+		return address[:at+1] + domain
+	}
+	return address
 }
 
 var dotAtom = regexp.MustCompile(`^[A-Za-z0-9]+([._-][A-Za-z0-9]+)*$`)
