@@ -40,7 +40,8 @@ func TestAPanicIsCountedAndLoggedAs500WheneverItHappens(t *testing.T) {
 	} {
 		var log testlog.Buffer
 		counted := make(chan int, 1)
-		o := &Options{Tracer: noop.NewTracerProvider().Tracer(""), Log: zerolog.New(&log), Observe: func(_, _ string, status int, _ time.Duration) { counted <- status }}
+		o := &Options{Tracer: noop.NewTracerProvider().Tracer(""), Log: zerolog.New(&log)}
+		o.Observe = func(_, _ string, status int, _ time.Duration) { counted <- status }
 		server := httptest.NewServer(observe(o, c.handler))
 		defer server.Close()
 		answer, err := http.Get(server.URL)
