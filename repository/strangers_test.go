@@ -79,7 +79,7 @@ func useAPI(t *testing.T, s *repository.Store, db *bookingdb.DB) {
 	must(err)
 	_, err = s.Selection(ctx, "1", sel.ID)
 	must(err)
-	list, err := s.Candidates(ctx, "1", sel.ID, jobs.Page{Limit: 5})
+	list, err := s.Candidates(ctx, jobs.CandidateFilter{TenantID: "1", SelectionID: sel.ID, Page: jobs.Page{Limit: 5}})
 	must(err)
 	if len(list.Items) > 0 {
 		_, err = s.Tick(ctx, "1", sel.ID, jobs.Ticks{Exclude: []string{list.Items[0].ClientID}})
