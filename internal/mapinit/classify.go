@@ -111,11 +111,23 @@ func (p *proposal) classify(e *rows) {
 	case start(r) != "" || hasAmounts(r):
 		e.erase, e.why = todo, "reassign if reports count these rows, else delete"
 	default:
-		e.erase, e.why = todo, "delete, reassign (to the anonymous profile), unlink or keep"
+		e.erase, e.why = todo, e.actions()
 	}
 	if e.erase == reassign && oneEach(r, e.reference) {
-		e.erase, e.why = todo, "unique, one row per client, so not reassign: delete or unlink"
+		e.erase, e.why = todo, "unique, one row per client: "+e.actions()
 	}
+}
+
+// actions lists what can become of rows that refer to the client directly.
+func (e *rows) actions() string {
+	list := []string{"delete"}
+	if !oneEach(e.rel, e.reference) {
+		list = append(list, "reassign (to the anonymous profile)")
+	}
+	if !e.rel.Column(e.reference).NotNull {
+		list = append(list, "unlink")
+	}
+	return strings.Join(list, " or ")
 }
 
 // oneEach reports whether a client can have at most one row of the relation.

@@ -281,7 +281,8 @@ func (p *proposal) owned() {
 			continue
 		}
 		own := p.step(fk, parent)
-		if own == p.tenantColumn || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == parent }) {
+		known := func(e *rows) bool { return e.rel == parent && (e.ownedBy == "" || e.ownedBy == own) }
+		if own == p.tenantColumn || slices.ContainsFunc(p.rows, known) {
 			continue
 		}
 		list := words(parent.Name)

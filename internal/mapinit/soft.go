@@ -76,14 +76,14 @@ func (p *proposal) sampled(r *plan.Relation, c *plan.Column, own, general bool) 
 	case hits:
 		e.about = append(e.about, fmt.Sprintf("%s sampled values of %s are keys of clients, but small numbers may be keys of any "+
 			"table: delete this entry if the column does not refer to a client.", proportion(a.Hits, a.Sampled), c.Name))
-		e.erase, e.why = todo, "a client's rows? then delete, reassign, unlink or keep"
+		e.erase, e.why = todo, "a client's rows? then "+e.actions()
 	case enough && a.Hits == 0:
 		return nil // named like a reference, but refers to something else
 	case own || general && looksLikeReference(c.Name):
 		e.about = append(e.about, fmt.Sprintf("Only the name of %s suggests this: "+
 			"delete this entry if the column does not refer to a client.", c.Name))
 		if general {
-			e.erase, e.why = todo, "a client's rows? then delete, reassign, unlink or keep"
+			e.erase, e.why = todo, "a client's rows? then "+e.actions()
 		}
 	default:
 		return nil

@@ -34,6 +34,7 @@ func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
 	w.warnOfActivity() // before the references: one index can serve both
 	w.warnOfReferences()
 	w.warnOfShared()
+	w.warnOfUnowned()
 	w.warnOfSearch()
 	w.warnOfLoosePairs()
 	w.warnOfRetention()
@@ -108,6 +109,25 @@ func (w *warner) warnOfLoosePairs() {
 					kind.Name, col.Name),
 				fmt.Sprintf(`under tables: - {table: %s, reference: %s, where: "%s = '…'", erase: …}, or under columns: %s: keep`,
 					w.name(r), col.Name, kind.Name, col.Name))
+		}
+	}
+}
+
+// warnOfUnowned says which foreign keys of the client's row lead to a table of owned
+// rows and are no entry's: the rows to which they point stay.
+func (w *warner) warnOfUnowned() {
+	for _, e := range w.entries {
+		if !e.owned() {
+			continue
+		}
+		for i := range w.client.ForeignKeys {
+			fk := &w.client.ForeignKeys[i]
+			column := w.referenceColumn(fk, e.rel)
+			mapped := func(o *entry) bool { return o.rel == e.rel && o.OwnedBy == column }
+			if fk.to(e.rel) && !slices.ContainsFunc(w.entries, mapped) {
+				w.add(e.rel.qualified(), fmt.Sprintf("rows that only %s of an erased client pointed to stay", column),
+					fmt.Sprintf("under tables: - {table: %s, owned_by: %s, erase: delete}", w.name(e.rel), column))
+			}
 		}
 	}
 }

@@ -13,11 +13,14 @@ import (
 // unkeyed is a schema whose tables refer to customers, and to their invoices, by
 // other columns than the key or without foreign keys.
 const unkeyed = `
+CREATE TABLE addresses (id bigint PRIMARY KEY, street text NOT NULL);
 CREATE TABLE customers (
 	id          uuid PRIMARY KEY DEFAULT gen_random_uuid(),
 	external_id text NOT NULL UNIQUE,
 	email       text UNIQUE,
-	name        text NOT NULL
+	name        text NOT NULL,
+	bill_address_id bigint REFERENCES addresses,
+	ship_address_id bigint REFERENCES addresses
 );
 CREATE TABLE newsletter_optins (email text PRIMARY KEY REFERENCES customers (email));
 CREATE TABLE usage_events (id bigint PRIMARY KEY, external_customer_id text NOT NULL, properties jsonb);
@@ -44,6 +47,8 @@ func TestReferencesToOtherColumnsAndMappedTablesAreProposedAndDemanded(t *testin
 		"{table: newsletter_optins, reference: email, references: {column: email}, erase: delete",
 		"    reference: external_customer_id\n    references: {column: external_id}\n",
 		"  - table: payment_intents\n    through: invoices\n    reference: invoice_id\n    erase: keep\n",
+		"{table: addresses, owned_by: bill_address_id, erase: delete}\n",
+		"{table: addresses, owned_by: ship_address_id, erase: delete}\n",
 		"intent_notes, through: payment_intents, reference: payment_intent_id, erase: delete}",
 	} {
 		if !strings.Contains(draft.YAML, want) {
@@ -93,6 +98,8 @@ client:
 tables:
   - {table: newsletter_optins, reference: email, references: {column: email}, erase: delete}
   - {table: usage_events, reference: external_customer_id, references: {column: external_id}, erase: delete}
+  - {table: addresses, owned_by: bill_address_id, erase: delete}
+  - {table: addresses, owned_by: ship_address_id, erase: delete}
   - {table: invoices, reference: customer_id, erase: reassign}
   - {table: payment_intents, through: invoices, reference: invoice_id, erase: keep}
   - {table: intent_notes, through: payment_intents, reference: payment_intent_id, erase: delete}
