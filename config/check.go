@@ -32,6 +32,10 @@ func (c *Config) check(r *reader) {
 	r.want("OUBLI_MAIL_FROM", validAddress(c.MailFrom))
 	r.want("OUBLI_PUBLIC_URL", validBaseURL(c.PublicURL))
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	r.want("OUBLI_CONSOLE_URL", validBaseURL(c.ConsoleURL))
+	c.ConsoleURL = strings.TrimRight(c.ConsoleURL, "/")
+	r.want("OUBLI_CONSOLE_FRAME_ANCESTORS", validFrames(c.ConsoleFrameAncestors))
+	r.want("OUBLI_ENVIRONMENT", len(c.Environment) <= 60 && !strings.ContainsFunc(c.Environment, unicode.IsControl))
 	r.want("OUBLI_EVENTS_URL", validBaseURL(c.EventsURL) && (c.EventsPrivate || strings.HasPrefix(c.EventsURL, "https:")))
 	r.want("OUBLI_EVENTS_SECRET", c.EventsKey() != nil)
 	r.want("OUBLI_LOG_LEVEL", slices.Contains([]string{"trace", "debug", "info", "warn", "error"}, c.LogLevel))
@@ -143,6 +147,17 @@ func validAddress(s string) bool {
 	a, err := mail.ParseAddress(s)
 	return err == nil && len(a.Address) <= maxAddress && !strings.ContainsFunc(s+a.Name, unicode.IsControl) &&
 		!strings.ContainsFunc(a.Address, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// validFrames accepts origins only: anything else could add to the policy.
+func validFrames(s string) bool {
+	for _, origin := range strings.Fields(s) {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme != "https" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.ContainsAny(origin, ";,'\"") {
+			return false
+		}
+	}
+	return true
 }
 
 // validBaseURL accepts http and https URLs to which a path can be appended.

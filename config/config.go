@@ -91,6 +91,20 @@ type Config struct {
 	// Mails link to it. No slash at the end. Empty, the default: no link.
 	PublicURL string `env:"OUBLI_PUBLIC_URL" want:"http://host or https://host, without user, query and fragment"`
 
+	// Console serves the pages for administrators beside the API. Default true.
+	Console bool `env:"OUBLI_CONSOLE" envDefault:"true" want:"true or false"`
+
+	// ConsoleURL is the URL before /console/. Empty, the default: the host of
+	// the request.
+	ConsoleURL string `env:"OUBLI_CONSOLE_URL" want:"http://host or https://host, without user, query and fragment"`
+
+	// ConsoleFrameAncestors are the sites that may show the console in a frame,
+	// separated by spaces. Empty, the default: none.
+	ConsoleFrameAncestors string `env:"OUBLI_CONSOLE_FRAME_ANCESTORS" want:"https://host, several separated by spaces"`
+
+	// Environment is shown in a banner on each page. Empty, the default: none.
+	Environment string `env:"OUBLI_ENVIRONMENT" want:"a word such as staging"`
+
 	// EventsURL is where changes of the states of jobs are sent, as Standard
 	// Webhooks. It cannot have a user, a query or a fragment. Empty, the
 	// default: they are not sent.

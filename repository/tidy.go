@@ -2,6 +2,7 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/google/uuid"
@@ -53,7 +54,7 @@ func (s *Store) Tidy(ctx context.Context) error {
 	if _, err = s.pool.Exec(ctx, "DELETE FROM oubli.selections WHERE expires_at < now() - interval '1 day'"); err != nil {
 		return pgfault.Wrap("delete selections", err)
 	}
-	if err := s.expireEvents(ctx); err != nil {
+	if err := errors.Join(s.expireEvents(ctx), s.deleteSessions(ctx)); err != nil {
 		return err
 	}
 	_, err = s.pool.Exec(ctx, "DELETE FROM oubli.retention_sweeps WHERE day < now() - interval '13 months'")

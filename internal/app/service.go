@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/oubli/oubli/config"
+	"github.com/oubli/oubli/internal/console"
 	"github.com/oubli/oubli/internal/events"
 	"github.com/oubli/oubli/internal/httpapi"
 	"github.com/oubli/oubli/internal/ledger"
@@ -263,23 +264,50 @@ func (s *Service) startAPI() error {
 		Clients: s.store, Retention: s.store}
 	hub := events.NewHub(events.HubOptions{Store: s.store, Log: s.log})
 	s.stopPart("streams of events", func(context.Context) error { hub.Stop(); return nil })
+	var sessions httpapi.ConsoleStore
+	if s.cfg.Console {
+		sessions = s.store
+	}
 	handler, err := httpapi.New(httpapi.Options{
-		Stores:   stores,
-		Waiter:   hub,
-		Feed:     hub,
-		Tracer:   s.tracer,
-		Verifier: verifier,
-		Log:      s.log,
-		Version:  Version(),
-		Observe:  s.metrics.ObserveRequest,
-		Limits:   limitsOf(s.cfg),
-		Refuse:   s.ledger.Restored,
+		Console:    sessions,
+		ConsoleURL: s.cfg.ConsoleURL,
+		Stores:     stores,
+		Waiter:     hub,
+		Feed:       hub,
+		Tracer:     s.tracer,
+		Verifier:   verifier,
+		Log:        s.log,
+		Version:    Version(),
+		Observe:    s.metrics.ObserveRequest,
+		Limits:     limitsOf(s.cfg),
+		Refuse:     s.ledger.Restored,
 	})
 	if err != nil {
 		return err
 	}
+	if s.cfg.Console {
+		if handler, err = s.withConsole(handler, wakes, hub); err != nil {
+			return err
+		}
+	}
 	s.APIAddr, err = s.serve("API", s.cfg.Listen, httpapi.NewServer(handler, s.cfg.Listen))
 	return err
+}
+
+// withConsole serves the console beside the API.
+func (s *Service) withConsole(api http.Handler, wakes waking, hub *events.Hub) (http.Handler, error) {
+	pages, err := console.New(console.Options{
+		Sessions: s.store, Jobs: s.store, Steps: wakes, Waiter: hub, Kept: s.store, Log: s.log,
+		Formats:        console.Formats{Reason: mailer.Reason, Number: mailer.Number, Date: mailer.Date},
+		FrameAncestors: s.cfg.ConsoleFrameAncestors, Environment: s.cfg.Environment,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/console/", pages)
+	mux.Handle("/", api)
+	return mux, nil
 }
 
 // startWebhook delivers events, if there is an address for them.

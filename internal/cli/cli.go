@@ -41,6 +41,7 @@ func commands() []func(*cli) *cobra.Command {
 		(*cli).merge,
 		(*cli).status,
 		(*cli).token,
+		(*cli).console,
 		(*cli).version,
 	}
 }

@@ -3,12 +3,16 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"net"
+	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
+	"github.com/oubli/oubli/internal/loopback"
 	"github.com/oubli/oubli/jobs"
 )
 
@@ -27,7 +31,8 @@ func (a audience) has(role jobs.Role) bool {
 // call holds what the middlewares have read from a request.
 type call struct {
 	caller jobs.Caller
-	key    string // Idempotency-Key
+	until  time.Time // when the caller's token expires
+	key    string    // Idempotency-Key
 	body   []byte
 }
 
@@ -48,7 +53,7 @@ func callOf(ctx context.Context) *call {
 func (a *api) admit(who audience) func(huma.Context, func(huma.Context)) {
 	return func(ctx huma.Context, next func(huma.Context)) {
 		r, w := humago.Unwrap(ctx)
-		caller, p := identify(a.Verifier, r.Header.Values("Authorization"))
+		caller, until, p := identify(a.Verifier, r.Header.Values("Authorization"))
 		if p != nil {
 			p = a.limiters.refuse(r, p)
 		} else {
@@ -64,7 +69,8 @@ func (a *api) admit(who audience) func(huma.Context, func(huma.Context)) {
 			p.write(ctx.Context(), w)
 			return
 		}
-		next(huma.WithValue(ctx, callKey{}, &call{caller: caller}))
+		ctx = huma.WithValue(ctx, hostKey{}, baseOf(r))
+		next(huma.WithValue(ctx, callKey{}, &call{caller: caller, until: until}))
 	}
 }
 
@@ -85,27 +91,41 @@ func checkQuery(raw string) *Problem {
 	return nil
 }
 
-func identify(v *Verifier, headers []string) (jobs.Caller, *Problem) {
+// baseOf is the URL under which the caller has reached the API. TLS may end at a proxy
+// before it, so it is https for every host but this machine.
+func baseOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	if r.TLS == nil && loopback.Host(strings.Trim(host, "[]")) {
+		return "http://" + r.Host
+	}
+	return "https://" + r.Host
+}
+
+func identify(v *Verifier, headers []string) (jobs.Caller, time.Time, *Problem) {
+	var none time.Time
 	if len(headers) == 0 {
-		return jobs.Caller{}, newProblem("unauthenticated", "Send a bearer token in the Authorization header.").
+		return jobs.Caller{}, none, newProblem("unauthenticated", "Send a bearer token in the Authorization header.").
 			with("WWW-Authenticate", `Bearer realm="oubli"`)
 	}
 	scheme, token, _ := strings.Cut(headers[0], " ")
 	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") {
-		return jobs.Caller{}, newProblem("unauthenticated", "Send one Authorization header, with the Bearer scheme.").
+		return jobs.Caller{}, none, newProblem("unauthenticated", "Send one Authorization header, with the Bearer scheme.").
 			with("WWW-Authenticate", `Bearer realm="oubli"`)
 	}
-	caller, err := v.Verify(strings.TrimSpace(token))
+	caller, until, err := v.verify(strings.TrimSpace(token))
 	switch {
 	case errors.Is(err, errExpired):
-		return jobs.Caller{}, newProblem("token_expired", "The bearer token has expired; get a new one.").
+		return jobs.Caller{}, none, newProblem("token_expired", "The bearer token has expired; get a new one.").
 			with("WWW-Authenticate", `Bearer realm="oubli", error="invalid_token", error_description="expired"`)
 	case err != nil:
-		return jobs.Caller{}, newProblem("unauthenticated",
+		return jobs.Caller{}, none, newProblem("unauthenticated",
 			"The bearer token is not valid for this service: check its signature, algorithm, aud, exp, nbf, sub, email, tenant and role.").
 			with("WWW-Authenticate", `Bearer realm="oubli", error="invalid_token"`)
 	}
-	return caller, nil
+	return caller, until, nil
 }
 
 // tenantFor returns the tenant that a request is about: the token's, or the one

@@ -34,14 +34,17 @@ func (s Stores) complete() bool {
 
 // Options are the parts and settings of the API.
 type Options struct {
-	Stores                    // required, each of them
-	Verifier *Verifier        // required
-	Waiter   JobWaiter        // required
-	Feed     EventFeed        // required
-	Log      zerolog.Logger   // access log and causes of failures; the zero logger writes nothing
-	Version  string           // of oubli, shown in the OpenAPI document; empty: "dev"
-	Now      func() time.Time // nil: time.Now
-	Tracer   trace.Tracer     // nil: no spans
+	Stores                // required, each of them
+	Verifier *Verifier    // required
+	Waiter   JobWaiter    // required
+	Feed     EventFeed    // required
+	Console  ConsoleStore // nil: there is no console
+	// ConsoleURL is the URL before /console/. Empty: where the caller has reached the API.
+	ConsoleURL string
+	Log        zerolog.Logger   // access log and causes of failures; the zero logger writes nothing
+	Version    string           // of oubli, shown in the OpenAPI document; empty: "dev"
+	Now        func() time.Time // nil: time.Now
+	Tracer     trace.Tracer     // nil: no spans
 	// Observe is called after each answer. The route is a pattern of this API,
 	// never the path that a caller sent. It is empty if no route matched.
 	Observe func(method, route string, status int, took time.Duration)
@@ -108,6 +111,7 @@ func newHandler(o Options, bodyTimeout, unreadTimeout time.Duration) (http.Handl
 	a.merges()
 	a.retention()
 	a.events()
+	a.consoleSessions()
 
 	spec, err := specification(a.huma)
 	if err != nil {

@@ -198,23 +198,30 @@ var errToken = errors.New("token is not valid")
 // Verify reads and checks a token. It fails with errExpired or errToken, neither
 // of which quotes the token.
 func (v *Verifier) Verify(token string) (jobs.Caller, error) {
+	caller, _, err := v.verify(token)
+	return caller, err
+}
+
+// verify is Verify, and says when the token expires.
+func (v *Verifier) verify(token string) (jobs.Caller, time.Time, error) {
+	var none time.Time
 	if len(token) > maxToken {
-		return jobs.Caller{}, errToken
+		return jobs.Caller{}, none, errToken
 	}
 	var c claims
 	_, err := v.parser.ParseWithClaims(token, &c, v.keysFor)
 	switch {
 	// The signature is checked first: an expired forgery is errToken.
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return jobs.Caller{}, errExpired
+		return jobs.Caller{}, none, errExpired
 	case err != nil:
-		return jobs.Caller{}, errToken
+		return jobs.Caller{}, none, errToken
 	// tokenSkew is meant for nbf and iat only. The library applies it to exp
 	// too; this undoes that.
 	case !v.now().Before(c.ExpiresAt.Time):
-		return jobs.Caller{}, errExpired
+		return jobs.Caller{}, none, errExpired
 	}
-	return jobs.Caller{Subject: c.Subject, Email: c.Email, Tenant: c.Tenant, Role: c.Role}, nil
+	return jobs.Caller{Subject: c.Subject, Email: c.Email, Tenant: c.Tenant, Role: c.Role}, c.ExpiresAt.Time, nil
 }
 
 func (v *Verifier) keysFor(t *jwt.Token) (any, error) {

@@ -38,7 +38,8 @@ func mustSwappableAPI(tb testing.TB) (http.Handler, *swappableStore, string, []r
 		tb.Fatal(err)
 	}
 	c := &swappableStore{newMemoryStore()}
-	h, err := New(Options{Stores: c.stores(), Verifier: v, Waiter: c, Feed: c, Limits: Limits{Requests: -1, Bytes: -1, Failures: -1}})
+	h, err := New(Options{Stores: c.stores(), Verifier: v, Waiter: c, Feed: c, Console: c, Limits: Limits{Requests: -1, Bytes: -1,
+		Failures: -1}})
 	if err != nil {
 		tb.Fatal(err)
 	}

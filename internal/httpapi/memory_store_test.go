@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/oubli/oubli/jobs"
 )
@@ -20,6 +21,7 @@ type memoryStore struct {
 	clients    []jobs.ExceptionFilter
 	retentions []string // tenants asked for
 	followed   []string // likewise
+	offered    []jobs.ConsoleRequest
 	listed     []jobs.SelectionFilter
 	candidates []jobs.CandidateFilter
 	searches   []jobs.ClientSearch
@@ -167,6 +169,20 @@ func (s *memoryStore) Follow(_ context.Context, tenant string, after int64, send
 	s.followed = append(s.followed, tenant)
 	s.mu.Unlock()
 	return send([]jobs.JobEvent{{Number: after + 1, Type: "erasure.running", Data: []byte(`{"id":"x"}`)}}, after == 0)
+}
+
+func (s *memoryStore) OfferConsole(_ context.Context, r jobs.ConsoleRequest) (string, string, time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.offered = append(s.offered, r)
+	return selectionID, "code", time.Now(), s.fail
+}
+
+func (s *memoryStore) EndConsole(_ context.Context, by jobs.Caller, id string) error {
+	if id != selectionID || by.Tenant != "studio" && by.Tenant != jobs.AnyTenant {
+		return &jobs.Error{Kind: jobs.Missing, Msg: "There is no such session."}
+	}
+	return nil
 }
 
 const selectionID = "0199b4a2-7c1e-7d53-9a1f-00000000abcd"

@@ -49,6 +49,7 @@ func document(version string) huma.Config {
 				{Name: "erasures", Description: "Jobs that erase clients."},
 				{Name: "selections", Description: "Stored lists of inactive clients, to review before they are erased."},
 				{Name: "clients", Description: "What is held about clients of the application."},
+				{Name: "console-sessions", Description: "Sessions of the console in a browser."},
 				{Name: "events", Description: "Changes of the states of jobs, as they happen."},
 				{Name: "merges", Description: "Jobs that move the rows of some clients to another client."},
 			},

@@ -27,28 +27,30 @@ type rule struct {
 }
 
 var rules = map[string]rule{
-	"POST /v1/erasures":               {who: admins, named: true},
-	"GET /v1/erasures":                {who: readers},
-	"GET /v1/erasures/{id}":           {who: readers, ofOne: true},
-	"GET /v1/erasures/{id}/clients":   {who: readers, ofOne: true},
-	"POST /v1/erasures/{id}/cancel":   {who: admins, ofOne: true},
-	"POST /v1/erasures/{id}/pause":    {who: admins, ofOne: true},
-	"POST /v1/erasures/{id}/resume":   {who: admins, ofOne: true},
-	"POST /v1/erasures/{id}/retry":    {who: admins, ofOne: true},
-	"POST /v1/merges":                 {who: admins, named: true},
-	"GET /v1/merges":                  {who: readers},
-	"GET /v1/merges/{id}":             {who: readers, ofOne: true},
-	"GET /v1/merges/{id}/clients":     {who: readers, ofOne: true},
-	"POST /v1/merges/{id}/cancel":     {who: admins, ofOne: true},
-	"GET /v1/events":                  {who: readers},
-	"GET /v1/retention":               {who: readers, named: true},
-	"GET /v1/clients":                 {who: admins, named: true}, // shows names
-	"GET /v1/clients/{id}":            {who: admins, ofOne: true, named: true},
-	"GET /v1/selections":              {who: admins},
-	"POST /v1/selections":             {who: admins, named: true},
-	"GET /v1/selections/{id}":         {who: admins, ofOne: true}, // a selection shows names
-	"GET /v1/selections/{id}/clients": {who: admins, ofOne: true},
-	"PATCH /v1/selections/{id}":       {who: admins, ofOne: true},
+	"POST /v1/erasures":                {who: admins, named: true},
+	"GET /v1/erasures":                 {who: readers},
+	"GET /v1/erasures/{id}":            {who: readers, ofOne: true},
+	"GET /v1/erasures/{id}/clients":    {who: readers, ofOne: true},
+	"POST /v1/erasures/{id}/cancel":    {who: admins, ofOne: true},
+	"POST /v1/erasures/{id}/pause":     {who: admins, ofOne: true},
+	"POST /v1/erasures/{id}/resume":    {who: admins, ofOne: true},
+	"POST /v1/erasures/{id}/retry":     {who: admins, ofOne: true},
+	"POST /v1/merges":                  {who: admins, named: true},
+	"GET /v1/merges":                   {who: readers},
+	"GET /v1/merges/{id}":              {who: readers, ofOne: true},
+	"GET /v1/merges/{id}/clients":      {who: readers, ofOne: true},
+	"POST /v1/merges/{id}/cancel":      {who: admins, ofOne: true},
+	"POST /v1/console-sessions":        {who: readers, named: true},
+	"DELETE /v1/console-sessions/{id}": {who: readers, ofOne: true},
+	"GET /v1/events":                   {who: readers},
+	"GET /v1/retention":                {who: readers, named: true},
+	"GET /v1/clients":                  {who: admins, named: true}, // shows names
+	"GET /v1/clients/{id}":             {who: admins, ofOne: true, named: true},
+	"GET /v1/selections":               {who: admins},
+	"POST /v1/selections":              {who: admins, named: true},
+	"GET /v1/selections/{id}":          {who: admins, ofOne: true}, // a selection shows names
+	"GET /v1/selections/{id}/clients":  {who: admins, ofOne: true},
+	"PATCH /v1/selections/{id}":        {who: admins, ofOne: true},
 }
 
 func TestEveryRouteHasARuleAndEveryRuleARoute(t *testing.T) {

@@ -152,12 +152,12 @@ func codesMade(t *testing.T) []madeCode {
 	return made
 }
 
-// behindTheAPI are codes that the API never returns: only the command line and the
+// behindTheAPI are codes that the API never returns: only the command line, the console and the
 // workers use them.
 var behindTheAPI = map[string]bool{
 	"migrate_first": true, "program_too_old": true, "scrub_running": true, "standby": true,
 	"statistics_denied": true, "statistics_left": true, jobs.CodeNotErased: true, "bad_database_url": true,
-	jobs.CodeContention: true, jobs.CodeOperator: true,
+	jobs.CodeContention: true, jobs.CodeOperator: true, "signed_out": true,
 }
 
 func TestEveryCodeOfTheStoresIsInTheTableUnderItsKind(t *testing.T) {

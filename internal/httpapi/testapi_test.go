@@ -35,7 +35,8 @@ func newTestAPI(t *testing.T) *testAPI {
 		t.Fatal(err)
 	}
 	b := &testAPI{store: newMemoryStore(), log: &testlog.Buffer{}}
-	h, err := New(Options{Stores: b.store.stores(), Verifier: v, Waiter: b.store, Feed: b.store, Log: zerolog.New(b.log), Version: "test"})
+	h, err := New(Options{Stores: b.store.stores(), Verifier: v, Waiter: b.store, Feed: b.store, Console: b.store,
+		Log: zerolog.New(b.log), Version: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,6 +78,7 @@ var apiControlTables = []struct{ rights, table string }{
 	{"INSERT, UPDATE, DELETE", "selections"},
 	{"INSERT, UPDATE, DELETE", "selection_parts"},
 	{"INSERT, UPDATE, DELETE", "sorted_parts"},
+	{"INSERT, UPDATE, DELETE", "console_sessions"},
 	{"UPDATE", "service"},
 	{"UPDATE, DELETE", "events"},
 	{"INSERT, UPDATE, DELETE", "idempotency_keys"},
