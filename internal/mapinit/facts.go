@@ -97,7 +97,7 @@ func Questions(cat *plan.Catalog, o Options) ([]Question, Client, error) {
 	names := p.tableWords()
 	for i := range cat.Relations {
 		r := &cat.Relations[i]
-		if r.Kind == "m" {
+		if r.Kind == "m" || r.Kind == "f" {
 			continue
 		}
 		ask := func(q Question) {

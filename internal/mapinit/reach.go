@@ -61,7 +61,7 @@ func (p *proposal) of(r *plan.Relation) []*rows {
 // reach finds every path from a row to a client.
 func (p *proposal) reach() {
 	for i := range p.cat.Relations {
-		if r := &p.cat.Relations[i]; r.Kind != "m" {
+		if r := &p.cat.Relations[i]; r.Kind != "m" && r.Kind != "f" {
 			p.direct(r)
 		}
 	}
@@ -182,7 +182,8 @@ func (p *proposal) further() bool {
 	var found []*rows
 	for i := range p.cat.Relations {
 		r := &p.cat.Relations[i]
-		if r == p.client || r == p.tenantTable || r.Kind == "m" || slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }) {
+		if r == p.client || r == p.tenantTable || r.Kind == "m" || r.Kind == "f" ||
+			slices.ContainsFunc(p.rows, func(e *rows) bool { return e.rel == r }) {
 			continue
 		}
 		best, rank := (*rows)(nil), -1

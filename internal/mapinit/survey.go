@@ -39,6 +39,9 @@ func begin(cat *plan.Catalog, o Options, facts *Facts) (*proposal, error) {
 	if p.client == nil {
 		return nil, fmt.Errorf("no table %s in the database (search path %s)", o.ClientTable, strings.Join(cat.SearchPath, ", "))
 	}
+	if p.client.Kind == "f" {
+		return nil, fmt.Errorf("%s is a foreign table: make the map where its rows are", o.ClientTable)
+	}
 	if p.client.Kind == "m" {
 		return nil, fmt.Errorf("%s is a materialized view: name the table that it reads", o.ClientTable)
 	}

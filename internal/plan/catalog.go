@@ -22,13 +22,13 @@ type OpenSchema struct {
 	Role string `json:"role"` // PUBLIC: every role
 }
 
-// Relation is a table, partitioned table, or materialized view. Partitions are
+// Relation is a table, partitioned table, foreign table, or materialized view. Partitions are
 // not listed; indexes and triggers that only a partition has are listed on its
 // root.
 type Relation struct {
 	Schema      string       `json:"schema"`
 	Name        string       `json:"name"`
-	Kind        string       `json:"kind"` // pg_class.relkind: r, p, m
+	Kind        string       `json:"kind"` // pg_class.relkind: r, p, f, m
 	Columns     []Column     `json:"columns"`
 	PrimaryKey  []string     `json:"primary_key,omitempty"`
 	Indexes     []Index      `json:"indexes,omitempty"`
@@ -46,6 +46,12 @@ type Relation struct {
 	// Reads are the relations that a materialized view copies from, directly or
 	// through views.
 	Reads []Reference `json:"reads,omitempty"`
+	// Calls are functions that a materialized view calls and that can read tables,
+	// as schema.name.
+	Calls []string `json:"calls,omitempty"`
+	// PartitionedBy are the columns that decide in which partition a row is, on all
+	// levels. An update of one may delete the row and insert it elsewhere.
+	PartitionedBy []string `json:"partitioned_by,omitempty"`
 }
 
 // Column is one column of a relation.

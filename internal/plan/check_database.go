@@ -12,14 +12,16 @@ import (
 // a history table; and for every rule that would rewrite the statements.
 func (c *checker) coverTriggers() {
 	for _, r := range c.relations() {
-		// Anonymous profiles are the only rows that oubli inserts.
-		concerns := func(h Hook) bool { return !h.Insert || r == c.client }
+		// Anonymous profiles are the only rows that oubli inserts, but an update that
+		// moves a row to another partition fires the triggers of an insert too.
+		concerns := func(h Hook) bool { return !h.Insert || r == c.client || c.movesRows(r) }
 		for _, h := range r.Triggers {
 			known := slices.ContainsFunc(c.m.Triggers, func(a erasuremap.Acknowledged) bool {
 				return a.Name == h.Name && (a.Table == (erasuremap.Name{}) || c.catalog.Relation(a.Table) == r)
 			})
 			if concerns(h) && !known {
-				c.gaps.add(c.firstMention(r), r, "", fmt.Sprintf(`under triggers: - {name: %s, table: %s, because: "…"}`, h.Name, c.name(r)),
+				fix := fmt.Sprintf(`under triggers: - {name: %s, table: %s, because: "…"}`, h.Name, c.name(r))
+				c.gaps.add(c.firstMention(r), r, "", fix,
 					"trigger %s fires when oubli changes a row and is not acknowledged", h.Name)
 			}
 		}
@@ -31,6 +33,14 @@ func (c *checker) coverTriggers() {
 			}
 		}
 	}
+}
+
+// movesRows reports whether erasing writes a column that decides in which partition a
+// row is.
+func (c *checker) movesRows(r *Relation) bool {
+	return slices.ContainsFunc(c.writes(), func(w write) bool {
+		return w.rel == r && slices.Contains(r.PartitionedBy, w.column.Name)
+	})
 }
 
 // coverKeyless records a gap for every table whose rows nothing identifies, if
@@ -83,11 +93,18 @@ func (c *checker) coverViews() {
 		if view.Kind != "m" || known {
 			continue
 		}
-		for _, from := range view.Reads {
-			if r := c.catalog.Relation(erasuremap.Name{Schema: from.Schema, Relation: from.Name}); slices.Contains(mapped, r) {
-				c.gaps.add(c.firstMention(r), view, "", "under refresh: - "+c.name(view), "a materialized view that holds a copy of %s", c.name(r))
-				break
-			}
+		reads := func(from Reference) bool {
+			return slices.Contains(mapped, c.catalog.Relation(erasuremap.Name{Schema: from.Schema, Relation: from.Name}))
+		}
+		switch n := slices.IndexFunc(view.Reads, reads); {
+		case n >= 0:
+			r := c.catalog.Relation(erasuremap.Name{Schema: view.Reads[n].Schema, Relation: view.Reads[n].Name})
+			c.gaps.add(c.firstMention(r), view, "", "under refresh: - "+c.name(view),
+				"a materialized view that holds a copy of %s", c.name(r))
+		case len(view.Calls) > 0:
+			fix := fmt.Sprintf(`under refresh: - %s, or under ignore: - {table: %s, because: "…"}`, c.name(view), c.name(view))
+			c.gaps.add(c.m.Client.Pos, view, "", fix,
+				"a materialized view that reads through function %s: nothing says which rows it copies", view.Calls[0])
 		}
 	}
 }

@@ -24,6 +24,9 @@ func (c *checker) coverOutside() {
 		references, persons := c.suspectColumns(r)
 		ignore := fmt.Sprintf(`under ignore: - {table: %s, because: "…"}`, c.name(r))
 		switch {
+		case len(references) > 0 && r.Kind == "f":
+			c.gaps.add(c.m.Client.Pos, r, references[0], ignore+", and a map where its rows are",
+				"a foreign table, and %s looks like a reference to a client", strings.Join(references, ", "))
 		case len(references) > 0:
 			entry := c.outsideEntry(r, r.Column(references[0]))
 			c.gaps.add(c.m.Client.Pos, r, references[0], "under tables: "+entry+", or "+ignore,
@@ -39,7 +42,8 @@ func (c *checker) coverOutside() {
 			if col := r.Column(persons[0]); c.sharesValues(col) {
 				fix = "under tables: " + c.outsideEntry(r, col) + ", or " + ignore
 			}
-			c.gaps.add(c.m.Client.Pos, r, persons[0], fix, "outside of the map, and %s looks like personal data", strings.Join(persons, ", "))
+			c.gaps.add(c.m.Client.Pos, r, persons[0], fix,
+				"outside of the map, and %s looks like personal data", strings.Join(persons, ", "))
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (em emitter) insertMeanings() map[string]InsertedRows {
 		unknown := !slices.Contains(em.ignored, r) && r != em.tenantTable && slices.ContainsFunc(r.Columns, holdsText)
 		all[r.qualified()] = InsertedRows{
 			Place:   Place{Table: em.name(r), Triggers: triggers},
-			Matters: r.Kind != "m" && r != em.client && (mapped || unknown),
+			Matters: r.Kind != "m" && r.Kind != "f" && r != em.client && (mapped || unknown),
 			Moves:   r.Kind == "p",
 			Keyless: mapped && len(r.rowID()) == 0,
 		}

@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/oubli/oubli/internal/erasuremap"
@@ -58,6 +59,11 @@ func (rs *resolver) relation(pos erasuremap.Pos, n erasuremap.Name) *Relation {
 // table finds a relation whose rows can be changed.
 func (rs *resolver) table(pos erasuremap.Pos, n erasuremap.Name) *Relation {
 	r := rs.relation(pos, n)
+	if r != nil && r.Kind == "f" {
+		rs.gaps.add(pos, r, "", fmt.Sprintf(`under ignore: - {table: %s, because: "…"}, and a map where its rows are`, n),
+			"a foreign table: its rows are outside of this database, where no transaction of oubli reaches them")
+		return nil
+	}
 	if r != nil && r.Kind == "m" {
 		rs.gaps.add(pos, r, "", "under refresh: - "+n.String(), "a materialized view has no rows of its own")
 		return nil

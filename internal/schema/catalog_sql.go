@@ -18,7 +18,7 @@ const catalogSQL = `
 WITH RECURSIVE rel AS (
   SELECT c.oid, n.nspname, c.relname, c.relkind
   FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-  WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND ` + userSchemas + `),
+  WHERE c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition AND ` + userSchemas + `),
 part AS ( -- every table with the root of its partition tree
   SELECT oid AS root, oid AS relid FROM rel
   UNION
@@ -44,7 +44,7 @@ copied AS ( -- the relations whose rows a materialized view holds, through any v
   JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
     AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> w.ev_class
   JOIN pg_class AS c ON c.oid = d.refobjid
-  WHERE copied.relkind IN ('m', 'v') AND c.relkind IN ('r', 'p', 'm', 'v'))
+  WHERE copied.relkind IN ('m', 'v') AND c.relkind IN ('r', 'p', 'm', 'v', 'f'))
 SELECT jsonb_build_object(
   'search_path', to_jsonb(` + pathSQL + `),
   'relations', (SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
@@ -129,6 +129,12 @@ SELECT jsonb_build_object(
         SELECT jsonb_agg(a.attname ORDER BY a.attname) AS cols FROM pg_attribute AS a
         WHERE a.attrelid = con.conrelid AND a.attnum = ANY(con.conkey)) AS c
       WHERE con.conrelid = rel.oid AND con.contype = 'c' AND cardinality(con.conkey) > 1),
+    'partitioned_by', ( -- with an expression among the keys, any column may be one
+      SELECT jsonb_agg(DISTINCT a.attname)
+      FROM part JOIN pg_partitioned_table AS pt ON pt.partrelid = part.relid
+      JOIN pg_attribute AS a ON a.attrelid = pt.partrelid AND a.attnum > 0 AND NOT a.attisdropped
+        AND (a.attnum = ANY(pt.partattrs::int2[]) OR pt.partexprs IS NOT NULL)
+      WHERE part.root = rel.oid),
     'row_security', nullif(row_security_active(rel.oid), false),
     'detaching', (
       SELECT jsonb_agg(c.relname ORDER BY c.relname)
@@ -137,7 +143,16 @@ SELECT jsonb_build_object(
     'reads', (
       SELECT jsonb_agg(DISTINCT jsonb_build_object('schema', n.nspname, 'name', c.relname))
       FROM copied JOIN pg_class AS c ON c.oid = copied.source JOIN pg_namespace AS n ON n.oid = c.relnamespace
-      WHERE copied.view = rel.oid AND copied.source <> rel.oid AND copied.relkind <> 'v')
+      WHERE copied.view = rel.oid AND copied.source <> rel.oid AND copied.relkind <> 'v'),
+    'calls', ( -- functions that can read tables
+      SELECT jsonb_agg(DISTINCT n.nspname || '.' || p.proname)
+      FROM copied
+      JOIN pg_rewrite AS w ON w.ev_class = copied.source
+      JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_proc'::regclass
+      JOIN pg_proc AS p ON p.oid = d.refobjid AND p.provolatile <> 'i'
+      JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname NOT IN ('c', 'internal')
+      JOIN pg_namespace AS n ON n.oid = p.pronamespace
+      WHERE copied.view = rel.oid AND copied.relkind IN ('m', 'v'))
   )) ORDER BY nspname, relname) FROM rel))`
 
 // FingerprintSQL hashes all parts of the schema that a plan depends on. It runs in
@@ -150,7 +165,7 @@ const FingerprintSQL = `
 WITH ns AS MATERIALIZED (SELECT n.oid, n.nspname FROM pg_namespace AS n WHERE ` + userSchemas + `),
 rel AS MATERIALIZED (
   SELECT c.oid, c.relnamespace, c.relname, c.relkind, c.relispartition, c.relrowsecurity
-  FROM pg_class AS c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'v') AND c.relnamespace IN (SELECT oid FROM ns))
+  FROM pg_class AS c WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relnamespace IN (SELECT oid FROM ns))
 SELECT encode(sha256(convert_to(concat_ws(E'\n',
   array_to_string(` + pathSQL + `, ','),
   (SELECT string_agg(concat_ws(' ', n.oid, n.nspowner, n.nspacl), ',' ORDER BY n.oid) -- who may create there
@@ -158,7 +173,7 @@ SELECT encode(sha256(convert_to(concat_ws(E'\n',
   (SELECT string_agg(concat_ws(' ', rel.oid, ns.nspname, relname, relkind,
      CASE WHEN relrowsecurity THEN row_security_active(rel.oid) END), ',' ORDER BY rel.oid)
    FROM rel JOIN ns ON ns.oid = relnamespace WHERE relkind <> 'v' AND NOT relispartition),
-  (SELECT string_agg(concat_ws(' ', attrelid, attnum, attname, atttypid, attcollation, attnotnull,
+  (SELECT string_agg(concat_ws(' ', attrelid, attnum, attname, atttypid, atttypmod, attcollation, attnotnull,
      attgenerated, attidentity, atthasdef), ',' ORDER BY attrelid, attnum)
    FROM pg_attribute JOIN rel ON attrelid = rel.oid
    WHERE relkind <> 'v' AND NOT relispartition AND attrelid >= 16384 AND attnum > 0 AND NOT attisdropped),
@@ -177,7 +192,7 @@ SELECT encode(sha256(convert_to(concat_ws(E'\n',
   (SELECT string_agg(concat_ws(' ', rel.oid, read.refobjid), ',' ORDER BY rel.oid, read.refobjid)
    FROM rel JOIN pg_rewrite AS w ON w.ev_class = rel.oid CROSS JOIN LATERAL (
      SELECT DISTINCT refobjid FROM pg_depend
-     WHERE classid = 'pg_rewrite'::regclass AND objid = w.oid AND refclassid = 'pg_class'::regclass) AS read
+     WHERE classid = 'pg_rewrite'::regclass AND objid = w.oid AND refclassid IN ('pg_class'::regclass, 'pg_proc'::regclass)) AS read
    WHERE relkind IN ('v', 'm') AND EXISTS (SELECT FROM rel WHERE relkind = 'm')),
   (SELECT string_agg(inhrelid::text, ',' ORDER BY inhrelid) FROM pg_inherits WHERE inhdetachpending)
 ), 'UTF8')), 'hex')`

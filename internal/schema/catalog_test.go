@@ -245,6 +245,7 @@ CREATE TABLE others (id bigint PRIMARY KEY)`)
 		"ALTER TABLE clients ADD instagram text",
 		"ALTER TABLE clients RENAME instagram TO tiktok",
 		"ALTER TABLE clients ALTER tiktok TYPE varchar(9)",
+		"ALTER TABLE clients ALTER tiktok TYPE varchar(5)",
 		"ALTER TABLE clients ALTER tiktok SET DEFAULT ''",
 		`UPDATE clients SET tiktok = '';
 		ALTER TABLE clients ALTER tiktok SET NOT NULL`,
@@ -272,6 +273,9 @@ CREATE TABLE others (id bigint PRIMARY KEY)`)
 		"DROP MATERIALIZED VIEW more",
 		`CREATE SCHEMA elsewhere;
 		CREATE TABLE elsewhere.guests (client_id bigint)`,
+		`CREATE FOREIGN DATA WRAPPER nowhere;
+		CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
+		CREATE FOREIGN TABLE old_clients (client_id bigint) SERVER elsewhere`,
 		"ALTER TABLE others RENAME TO more_others",
 		"ALTER TABLE more_others SET SCHEMA elsewhere",
 	} {

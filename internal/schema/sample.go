@@ -108,8 +108,9 @@ func readFacts(ctx context.Context, db querier) (*mapinit.Facts, error) {
 }
 
 // unanswered matches the SQLSTATEs after which a question stays unanswered: no
-// permission, a timeout, or a value that cannot be cast.
-var unanswered = regexp.MustCompile(`^(42501|57014|55000|55P03|22.{3})$`)
+// permission, a timeout, a value that cannot be cast, or a foreign server that does
+// not answer.
+var unanswered = regexp.MustCompile(`^(42501|57014|55000|55P03|(22|HV|08|58).{3})$`)
 
 // answer samples rows to answer one question.
 func answer(ctx context.Context, conn *pgx.Conn, q mapinit.Question, client mapinit.Client) (mapinit.Answer, error) {
@@ -196,7 +197,8 @@ func isKey(c mapinit.Client) string {
 }
 
 func referenceSQL(q mapinit.Question, c mapinit.Client) string {
-	return fmt.Sprintf(`SELECT count(v), count(DISTINCT v), count(*) FILTER (WHERE %s) FROM (SELECT s.v::text AS v FROM (%s) AS s (v)) AS t`,
+	return fmt.Sprintf(`
+SELECT count(v), count(DISTINCT v), count(*) FILTER (WHERE %s) FROM (SELECT s.v::text AS v FROM (%s) AS s (v)) AS t`,
 		isKey(c), sampleSQL(q, q.Column))
 }
 
