@@ -10,7 +10,7 @@ type Job struct {
 	State         State            `json:"state" enum:"scheduled,running,paused,blocked,completed,completed_with_exceptions,failed,cancelled"`
 	BlockedReason string           `json:"blocked_reason,omitempty" doc:"While state is blocked: the table and column that the map does not cover, or what else an operator has to fix"`
 	WaitingFor    string           `json:"waiting_for,omitempty" doc:"Why the workers are waiting at the moment, for example because a replica lags"`
-	Reason        Reason           `json:"reason" enum:"inactivity,subject_request"`
+	Reason        Reason           `json:"reason" enum:"inactivity,subject_request,replay"`
 	DryRun        bool             `json:"dry_run" doc:"Every change is rolled back: counts and rows say what an erasure would do"`
 	Requested     int              `json:"requested" doc:"Number of clients of this job; always the sum of counts"`
 	Counts        Counts           `json:"counts"`

@@ -119,10 +119,14 @@ func (c *Claim) Left() int { return len(c.Keys) - c.Position }
 
 // Terms are the parameters of a job, for each of its clients.
 type Terms struct {
-	Reason    Reason     // of an erasure
-	Cutoff    *time.Time // skip clients who were active since then
-	Listed    time.Time  // when the list of clients was made; a client created later is not meant, even if it has a key of the list
-	Requested int        // clients of the job
+	Reason Reason // of an erasure
+	Replay bool   // repeats what a restore has undone
+	// EveryGuard says that no guard and no activity counts: the ledger says that the
+	// clients were erased.
+	EveryGuard bool
+	Cutoff     *time.Time // skip clients who were active since then
+	Listed     time.Time  // when the list of clients was made; a client created later is not meant, even if it has a key of the list
+	Requested  int        // clients of the job
 	// ProfilesCounted says that the job needs no more anonymous profiles than the map
 	// allows, as was found before its first chunk.
 	ProfilesCounted bool

@@ -102,7 +102,7 @@ func (v *verdict) readGuards(results pgx.BatchResults, ch chunk, locks locked) e
 			v.except(jobs.Exception{ClientID: key, Outcome: jobs.NotFound, Code: jobs.CodeNotFound})
 		case !ours:
 			v.deferred = append(v.deferred, key)
-		case g.code != nil:
+		case g.code != nil && !(ch.claim.Terms.EveryGuard && ch.plan.IsGuard(*g.code)):
 			v.except(jobs.Exception{ClientID: key, Outcome: jobs.Skipped, Code: *g.code})
 		case until != nil:
 			v.erase = append(v.erase, key)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -109,13 +110,17 @@ func (s *Store) startJob(ctx context.Context, tx pgx.Tx, c *jobs.Claim) error {
 		return err
 	}
 	t := &c.Terms
-	return tx.QueryRow(ctx, `
-		SELECT coalesce(reason, ''), cutoff, coalesce(listed_at, created_at),
+	err := tx.QueryRow(ctx, `
+		SELECT coalesce(reason, ''), replay IS NOT NULL, cutoff, coalesce(listed_at, created_at),
 			profiles_counted_at IS NOT NULL, requested, activities, override,
 			country, tenant_locale, dry_run, merge, traceparent
 		FROM oubli.jobs WHERE id = $1`, c.JobID).
-		Scan(&t.Reason, &t.Cutoff, &t.Listed, &t.ProfilesCounted, &t.Requested, &t.Activities, &t.Override,
+		Scan(&t.Reason, &t.Replay, &t.Cutoff, &t.Listed, &t.ProfilesCounted, &t.Requested, &t.Activities, &t.Override,
 			&t.Country, &t.Locale, &t.DryRun, &t.Merge, &c.Trace)
+	if t.Replay && slices.Contains(t.Override, everyGuard) {
+		t.Override, t.EveryGuard = nil, true
+	}
+	return err
 }
 
 // Yield gives a task back, with its progress, if a task of another tenant or

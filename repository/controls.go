@@ -97,6 +97,10 @@ func (s *Store) Retry(ctx context.Context, tenant, id string, by jobs.Caller) (j
 		return jobs.Job{}, &jobs.Error{Kind: jobs.Conflict, Code: "wrong_state",
 			Msg: "a job that is " + string(old.State) + " cannot be retried: it has not ended"}
 	}
+	if old.Reason == jobs.Replay {
+		return jobs.Job{}, &jobs.Error{Kind: jobs.Conflict, Code: "wrong_state",
+			Msg: "a job of a replay cannot be retried: run oubli replay again"}
+	}
 	p, noPlan := s.basics(ctx) // a repeat is answered without a plan
 	var job jobs.Job
 	err = s.tx(ctx, "retry job", func(tx pgx.Tx) error {

@@ -54,13 +54,10 @@ func intentOf(c *jobs.Claim) jobs.LedgerRecord {
 	return r
 }
 
-// createdAt has, for each key of the claim, when the client was created; "" without
-// the client or the date.
+// createdAt has, for each key of the claim, when the client was created; "-" without a
+// date, "" without the client.
 func (s *Store) createdAt(ctx context.Context, p *plan.Plan, c *jobs.Claim) ([]string, error) {
 	all := make([]string, len(c.Keys))
-	if p.Created.SQL == "" {
-		return all, nil
-	}
 	args, err := bind(forClients(p, c.TenantID, c.Keys), p.Created)
 	if err != nil {
 		return nil, err
@@ -70,12 +67,9 @@ func (s *Store) createdAt(ctx context.Context, p *plan.Plan, c *jobs.Claim) ([]s
 		return nil, err
 	}
 	found := make(map[string]string, len(c.Keys))
-	var key string
-	var at *string
+	var key, at string
 	_, err = pgx.ForEachRow(rows, []any{&key, &at}, func() error {
-		if at != nil {
-			found[key] = *at
-		}
+		found[key] = at
 		return nil
 	})
 	for i, key := range c.Keys {

@@ -27,6 +27,7 @@ func emit(md *model, mergeGaps Gaps) *Plan {
 	p.Search = em.search()
 	p.Holdings = em.holdingsStatement()
 	p.OrderByActivity, p.OrderByCreation = em.orderStatement(true), em.orderStatement(false)
+	p.RaiseKeys = em.raiseKeysStatement()
 	p.LockClients = em.lockClientsStatement()
 	p.LockParents = em.lockParentsStatements(everyEntry)
 	p.LockTables = em.lockTablesStatement()

@@ -20,13 +20,40 @@ func (em emitter) findClientsStatement() Statement {
 // createdStatement reads when clients were created. The ledger tells by it a client
 // from a later one with the same key.
 func (em emitter) createdStatement() Statement {
-	col := em.client.Column(em.m.Client.CreatedAt)
-	if col == nil {
-		return Statement{}
+	t, created := em.text(), "'-'"
+	if col := em.client.Column(em.m.Client.CreatedAt); col != nil {
+		created = "coalesce(" + ident("c", col.Name) + "::text, '-')"
 	}
-	t := em.text()
-	t.add("SELECT %s, %s::text\nFROM %s AS \"c\"\nWHERE %s", t.keyText(), ident("c", col.Name), em.client.ident(), t.theseClients("c"))
+	t.add("SELECT %s, %s\nFROM %s AS \"c\"\nWHERE %s", t.keyText(), created, em.client.ident(), t.theseClients("c"))
 	return t.statement("clients: when created", em.name(em.client))
+}
+
+// mostDrawn is how many numbers RaiseKeys draws at most.
+const mostDrawn = 10_000_000
+
+// raiseKeysStatement draws numbers instead of setting the sequence, because the
+// workers' role may only use it.
+func (em emitter) raiseKeysStatement() Statement {
+	t := em.text()
+	table, column := literal(em.client.ident()), literal(em.key.Name)
+	t.add(`WITH RECURSIVE found AS (
+  SELECT pg_catalog.pg_get_serial_sequence(%[1]s, %[2]s)::regclass AS seq
+  UNION
+  SELECT s.oid::regclass FROM pg_catalog.pg_attribute AS c
+  JOIN pg_catalog.pg_attrdef AS a ON a.adrelid = c.attrelid AND a.adnum = c.attnum
+  JOIN pg_catalog.pg_depend AS d ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND d.objid = a.oid
+    AND d.refclassid = 'pg_catalog.pg_class'::regclass
+  JOIN pg_catalog.pg_class AS s ON s.oid = d.refobjid AND s.relkind = 'S'
+  WHERE c.attrelid = %[1]s::regclass AND c.attname = %[2]s),
+sequence AS (
+  SELECT f.seq, coalesce(pg_catalog.pg_sequence_last_value(f.seq), 0) AS last FROM found AS f
+  JOIN pg_catalog.pg_sequence AS q ON q.seqrelid = f.seq AND q.seqincrement > 0 LIMIT 1),
+drawn AS (
+  SELECT seq, pg_catalog.nextval(seq) AS last FROM sequence WHERE last < $1::bigint AND $1::bigint - last <= %[3]d
+  UNION ALL
+  SELECT seq, pg_catalog.nextval(seq) FROM drawn WHERE last < $1::bigint)
+SELECT seq::text, max(last) FROM (SELECT * FROM sequence UNION ALL SELECT * FROM drawn) AS s GROUP BY seq`, table, column, mostDrawn)
+	return t.statement("clients: raise the sequence of keys", em.name(em.client))
 }
 
 func (em emitter) ownedColumns() []string {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/oubli/oubli/internal/erasuremap"
+	"github.com/oubli/oubli/jobs"
 )
 
 // Plan is everything that erasing runs against one schema under one map.
@@ -28,7 +29,10 @@ type Plan struct {
 	// SpellKeys → (given key, the client's spelling of it); empty unless the key's type
 	// takes different texts for equal.
 	SpellKeys Statement
-	Created   Statement // → (key, when the client was created, as text) of given clients; empty if the map does not say
+	Created   Statement // → (key, when the client was created, as text) of given clients; "-" if nothing says
+	// RaiseKeys draws numbers from the sequence of the client's key until it has passed
+	// $1, unless they are too many → (sequence, its last number); no row: it has none.
+	RaiseKeys Statement
 	Preview   Statement // → (key, name, created at, last activity) of given clients
 	Search    Search    // finds clients by their names
 	Holdings  Statement // → (table, rows) of given clients
@@ -134,6 +138,12 @@ func (p *Plan) All() []Statement {
 		[]Statement{p.Search.Scan, p.Search.ScanAfter, p.Search.Indexed, p.Search.IndexedAfter, p.Search.Among},
 		[]Statement{p.Holdings, p.OrderByActivity, p.OrderByCreation}, p.SweepStatements())
 	return slices.DeleteFunc(all, func(s Statement) bool { return s.SQL == "" })
+}
+
+// IsGuard reports whether a code of Guards is a guard of the map or an activity, and
+// not what oubli itself cannot erase.
+func (p *Plan) IsGuard(code string) bool {
+	return code != jobs.CodeAnonymousProfile && code != jobs.CodeKeyReused
 }
 
 // Activities lists the kinds of activity that the map knows.
