@@ -58,6 +58,8 @@ var rules = []rule{
 	{"internal/ledger", []string{"jobs"}, []string{
 		"filippo.io/age/...", "github.com/minio/minio-go/v7/...", "github.com/rs/zerolog",
 	}, "adapters never import each other: what the ledger asks of a database is an interface of its own"},
+	{"internal/replay", []string{"jobs", "internal/ledger"}, none,
+		"it decides who is erased again, and asks the store and the ledger for the rest"},
 	{"internal/limit", nil, []string{"golang.org/x/time/rate"}, "it counts what callers take, and knows nothing of what that is"},
 	{"internal/tracing", nil, anything, "it knows where spans go and nothing of what they are about"},
 	{"internal/apiclient", []string{"jobs"}, none, "the client of the HTTP API speaks HTTP and the vocabulary, as any other client would"},
@@ -115,7 +117,8 @@ var rules = []rule{
 	{"internal/app", []string{
 		"jobs", "config", "mailer", "repository", "worker", "internal/apiclient", "internal/console", "internal/erasuremap",
 		"internal/events",
-		"internal/httpapi", "internal/ledger", "internal/mapinit", "internal/ops", "internal/plan", "internal/schema",
+		"internal/httpapi", "internal/ledger", "internal/mapinit", "internal/ops", "internal/plan", "internal/replay",
+		"internal/schema",
 		"internal/scrub", "internal/tracing",
 	}, anything, "app builds the service and knows neither the command line nor the demo, which use it"},
 	{"internal/terminal", []string{"jobs"}, anything, "it shows jobs and numbers, and does not know where they come from"},

@@ -135,34 +135,54 @@ type guarded struct {
 	restored func() error
 }
 
-// Dispatch sends nothing while the database counts as restored.
+// otherPause is how long what is no replay waits until it is claimed again.
+const otherPause = time.Minute
+
+// replays reports whether a database that counts as restored is being made as new as
+// its ledger. Then workers claim the jobs of the replay.
+func (g guarded) replays(ctx context.Context) bool {
+	is, err := g.Replaying(ctx)
+	return is && err == nil
+}
+
+// onlyReplay gives a task back that is not a replay's.
+func (g guarded) onlyReplay(ctx context.Context, c *jobs.Claim, err error) (*jobs.Claim, error) {
+	if c == nil || err != nil || c.Terms.Replay || g.restored() == nil {
+		return c, err
+	}
+	return nil, g.Release(ctx, c, otherPause, false, jobs.CodeRestored)
+}
+
+// Dispatch sends nothing while the database counts as restored, except for a replay.
 func (g guarded) Dispatch(ctx context.Context) ([]jobs.Dispatch, error) {
-	if g.restored() != nil {
+	if g.restored() != nil && !g.replays(ctx) {
 		return nil, nil
 	}
 	return g.Store.Dispatch(ctx)
 }
 
-// Claim takes nothing while the database counts as restored.
+// Claim takes nothing while the database counts as restored, except for a replay.
 func (g guarded) Claim(ctx context.Context, taskID string) (*jobs.Claim, error) {
-	if g.restored() != nil {
+	if g.restored() != nil && !g.replays(ctx) {
 		return nil, nil
 	}
-	return g.Store.Claim(ctx, taskID)
+	c, err := g.Store.Claim(ctx, taskID)
+	return g.onlyReplay(ctx, c, err)
 }
 
-// ClaimNext takes nothing while the database counts as restored.
+// ClaimNext takes nothing while the database counts as restored, except for a replay.
 func (g guarded) ClaimNext(ctx context.Context, tenantID string, redisDown bool) (*jobs.Claim, error) {
-	if g.restored() != nil {
+	if g.restored() != nil && !g.replays(ctx) {
 		return nil, nil
 	}
-	return g.Store.ClaimNext(ctx, tenantID, redisDown)
+	c, err := g.Store.ClaimNext(ctx, tenantID, redisDown)
+	return g.onlyReplay(ctx, c, err)
 }
 
 // EraseChunk makes the worker give its batch back if the database turns out to be
 // restored between two chunks.
 func (g guarded) EraseChunk(ctx context.Context, c *jobs.Claim, n int) (jobs.Chunk, error) {
-	if err := g.restored(); err != nil {
+	if err := g.restored(); err != nil && !c.Terms.Replay {
 		return jobs.Chunk{}, err
 	}
 	return g.Store.EraseChunk(ctx, c, n)

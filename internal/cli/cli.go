@@ -37,6 +37,7 @@ func commands() []func(*cli) *cobra.Command {
 		(*cli).plan,
 		(*cli).grants,
 		(*cli).scrub,
+		(*cli).replay,
 		(*cli).erase,
 		(*cli).merge,
 		(*cli).status,
