@@ -36,6 +36,9 @@ func Place(ctx context.Context, url string, m *erasuremap.Map, gaps plan.Gaps) (
 		return nil, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := pgsession.UsePath(ctx, conn, m.Client.Table.Schema, m.Client.Table.Relation); err != nil {
+		return nil, nil, err
+	}
 	cat, err := ReadCatalog(ctx, conn)
 	if err != nil {
 		return nil, nil, err

@@ -30,6 +30,10 @@ func Try(ctx context.Context, url string, p *plan.Plan) (plan.Gaps, []plan.Warni
 		return nil, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
+	client := p.Map.Client.Table
+	if _, err := pgsession.UsePath(ctx, conn, client.Schema, client.Relation); err != nil {
+		return nil, nil, err
+	}
 	tx, err := conn.Begin(ctx)
 	if err != nil {
 		return nil, nil, pgfault.Wrap("try the map", err)
