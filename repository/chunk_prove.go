@@ -1,6 +1,7 @@
 package repository
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -194,34 +195,44 @@ func readProbe(results pgx.BatchResults, st plan.Statement) error {
 // explainAll accepts the writes since the chunk began if they are those of the
 // chunk's own statements, and nothing else.
 func (pr *proof) explainAll(now map[string]schema.Written, changed map[string]int64) error {
-	left := maps.Clone(changed)
+	left := pr.byCount(changed)
 	for table, w := range now {
-		name := pr.Tables[table].Place.Table
-		before := pr.before[table]
-		changed := w.Updated + w.Deleted - before.Updated - before.Deleted
-		if changed != left[name] || w.InsertedBy(before, pr.Tables[table].Moves, pr.updated[name]) != 0 {
+		meaning, before := pr.Tables[table], pr.before[table]
+		if w.InsertedBy(before, meaning.Moves, pr.updated[meaning.Place.Table]) != 0 {
 			return errProveAll
 		}
-		delete(left, name)
+		left[meaning.Counted] -= w.Updated + w.Deleted - before.Updated - before.Deleted
 	}
 	for _, n := range left {
-		if n > 0 { // PostgreSQL has not counted it: track_counts is off
+		if n != 0 { // something else has written, or track_counts is off
 			return errProveAll
 		}
 	}
 	return nil
 }
 
+// byCount adds up rows by the table with which they are counted.
+func (pr *proof) byCount(rows map[string]int64) map[string]int64 {
+	sums, counted := map[string]int64{}, map[string]string{}
+	for _, meaning := range pr.Tables {
+		counted[meaning.Place.Table] = meaning.Counted
+	}
+	for table, n := range rows {
+		sums[cmp.Or(counted[table], table)] += n
+	}
+	return sums
+}
+
 // explainInserted refuses rows that triggers have inserted since the chunk began
 // and that it has not erased again: nobody knows what of a client they hold.
 func (pr *proof) explainInserted(now map[string]schema.Written) error {
+	updated, absorbed, inserted, changed := pr.byCount(pr.updated), pr.byCount(pr.absorbed), map[string]int64{}, map[string]int64{}
 	for _, table := range slices.Sorted(maps.Keys(now)) { // the same error each time
 		meaning := pr.Tables[table]
-		name := meaning.Place.Table
-		if meaning.Keyless && now[table].Updated-pr.before[table].Updated > pr.updated[name] {
-			return notErased(meaning.Place)
-		}
-		if meaning.Matters && now[table].InsertedBy(pr.before[table], meaning.Moves, pr.updated[name]) > pr.absorbed[name] {
+		changed[meaning.Counted] += now[table].Updated - pr.before[table].Updated
+		inserted[meaning.Counted] += now[table].InsertedBy(pr.before[table], meaning.Moves, pr.updated[meaning.Place.Table])
+		if meaning.Keyless && changed[meaning.Counted] > updated[meaning.Counted] ||
+			meaning.Matters && inserted[meaning.Counted] > absorbed[meaning.Counted] {
 			return notErased(meaning.Place)
 		}
 	}

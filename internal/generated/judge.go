@@ -142,7 +142,9 @@ func (j *judge) clientRows() {
 
 // allowTimestamp adds the timestamp to the columns that may change, if a trigger sets it.
 func (j *judge) allowTimestamp(table string, free map[string]bool) {
-	if len(free) > 0 && slices.ContainsFunc(j.Spec.Hooks, func(h Hook) bool { return h.Kind == Touch && h.Table == table }) {
+	if len(free) > 0 && slices.ContainsFunc(j.Spec.Hooks, func(h Hook) bool {
+		return h.Kind == Touch && (h.On == table || h.On == "" && h.Table == table)
+	}) {
 		free["updated_at"] = true
 	}
 }
@@ -219,7 +221,7 @@ func (j *judge) expected(r *row) (gone bool, free map[string]bool) {
 			if w.Erase != Keep {
 				free[w.Column] = true
 			}
-			for _, col := range shape.Columns {
+			for _, col := range j.columns(r) {
 				if w.Through != shape.Name && !col.neutral() {
 					free[col.Name] = true
 				}
@@ -230,6 +232,15 @@ func (j *judge) expected(r *row) (gone bool, free map[string]bool) {
 		}
 	}
 	return gone, free
+}
+
+// columns are those of the row's table, the inherited ones first.
+func (c *Case) columns(r *row) []Column {
+	shape := c.Spec.shape(r.table)
+	if r.table == shape {
+		return shape.Columns
+	}
+	return slices.Concat(shape.Columns, r.table.Columns)
 }
 
 // reached reports whether a row belongs to an erased client by this way.
@@ -275,7 +286,7 @@ func (j *judge) written(r *row, now Row) {
 		case w.Erase == Reassign && !j.profile(r, value):
 			j.find("not on a profile", shape.Name, w.Column, "row %d holds %q", r.id, value)
 		}
-		for _, col := range shape.Columns {
+		for _, col := range j.columns(r) {
 			if text, set := now[col.Name]; col.Rule == "null" && set && w.Through != shape.Name {
 				j.find("not as ruled", shape.Name, col.Name, "row %d holds %q", r.id, text)
 			}

@@ -241,6 +241,21 @@ var kinds = []Kind{
 		d.Tables = append(d.Tables, &Table{Name: t.Name + "_more", Inherits: t.Name, Columns: []Column{{Name: "extra", Type: "text"}}})
 		return true
 	}},
+	{Name: "inheriting table with entries of its own", add: func(d *draw) bool {
+		t := d.plain(Way{Column: "owner", Erase: oneOf(d, Reassign, Delete, Unlink), Soft: true})
+		child := &Table{Name: t.Name + "_more", Inherits: t.Name, Listed: true, Columns: []Column{{Name: "extra", Type: "text"}}}
+		if t.stays() {
+			child.Columns[0].Rule = "null"
+		}
+		d.Tables = append(d.Tables, child)
+		return true
+	}},
+	{Name: "trigger on an inheriting table with entries of its own", MayFail: true, add: func(d *draw) bool {
+		t := d.plain(Way{Column: "owner", Erase: oneOf(d, Reassign, Unlink), Soft: true})
+		child := &Table{Name: t.Name + "_more", Inherits: t.Name, Listed: true, Columns: []Column{{Name: "extra", Type: "text", Rule: "null"}}}
+		d.Tables = append(d.Tables, child)
+		return d.hook(Hook{Kind: oneOf(d, Touch, Restore), Table: t.Name, On: oneOf(d, "", child.Name), All: true})
+	}},
 	{Name: "check refuses what the rule writes", MayFail: true, add: func(d *draw) bool {
 		t := d.plain(Way{Column: "client_id", Erase: Reassign, NotNull: true})
 		t.Columns[0].Rule, t.Check = `{value: ""}`, "body <> ''"

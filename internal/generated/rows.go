@@ -277,11 +277,7 @@ func (c *Case) fill(own *rand.Rand, r *row, k int) {
 	slices.Sort(r.owners)
 	r.owners = slices.Compact(r.owners)
 	r.recent = own.IntN(2) == 0
-	columns := slices.Clone(shape.Columns)
-	if r.table != shape {
-		columns = append(columns, r.table.Columns...)
-	}
-	for _, col := range columns {
+	for _, col := range c.columns(r) {
 		if col.Of == "" {
 			r.literal[col.Name] = c.value(r, col)
 		}

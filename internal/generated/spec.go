@@ -62,6 +62,7 @@ type Table struct {
 	Unique    UniqueKind
 	Partition PartitionKind
 	Inherits  string // the parent table; its columns and ways are the parent's
+	Listed    bool   // an inheriting table with entries of its own
 	Check     string // a CHECK on the first column
 	Sparse    bool   // rows for some clients only
 	History   bool   // the trigger of a hook writes into it

@@ -33,8 +33,12 @@ func (c *Case) yaml() string {
 	}
 	retained := false
 	for _, t := range slices.SortedStableFunc(slices.Values(s.Tables), func(a, b *Table) int { return first(a) - first(b) }) {
-		for _, w := range t.Ways {
-			entries = append(entries, t.entry(w))
+		shape := t
+		if t.Listed {
+			shape = s.table(t.Inherits)
+		}
+		for _, w := range shape.Ways {
+			entries = append(entries, t.entry(w, shape))
 			retained = retained || t.Retain != ""
 		}
 	}
@@ -76,7 +80,8 @@ func first(t *Table) int {
 	return 1
 }
 
-func (t *Table) entry(w Way) string {
+// entry is the entry of a way; shape is the table that has the ways.
+func (t *Table) entry(w Way, shape *Table) string {
 	if w.OwnedBy {
 		return fmt.Sprintf("{table: %s, owned_by: %s, erase: delete}", t.Name, w.Column)
 	}
@@ -95,7 +100,11 @@ func (t *Table) entry(w Way) string {
 		parts = append(parts, fmt.Sprintf("where: %q", w.Where.SQL))
 	}
 	parts = append(parts, "erase: "+string(w.Erase))
-	if rules := t.rules(w); len(rules) > 0 {
+	rules := shape.rules(w)
+	if t != shape {
+		rules = append(rules, t.rules(w)...)
+	}
+	if len(rules) > 0 {
 		parts = append(parts, "columns: {"+strings.Join(rules, ", ")+"}")
 	}
 	if t.Retain != "" && w.Erase == Reassign {

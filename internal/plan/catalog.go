@@ -43,6 +43,12 @@ type Relation struct {
 	// Detaching are partitions that new statements on the table do not see any
 	// more, while transactions that began earlier still do.
 	Detaching []string `json:"detaching,omitempty"`
+	// Inherits are the tables from which this one inherits directly (INHERITS). Its
+	// rows are rows of theirs too: statements on them change it.
+	Inherits []Reference `json:"inherits,omitempty"`
+	// Inherited says that other tables inherit from this one. Keys are unique within
+	// each of these tables only.
+	Inherited bool `json:"inherited,omitempty"`
 	// Reads are the relations that a materialized view copies from, directly or
 	// through views.
 	Reads []Reference `json:"reads,omitempty"`
@@ -177,9 +183,9 @@ func (r *Relation) uniqueBy(columns ...string) bool {
 	})
 }
 
-// rowID are the columns that identify one row: the primary key, or the keys of a
-// unique index without NULLs. Without either it is nil.
-func (r *Relation) rowID() []string {
+// keyColumns are the primary key, or the keys of a unique index without NULLs.
+// Without either it is nil.
+func (r *Relation) keyColumns() []string {
 	if len(r.PrimaryKey) > 0 {
 		return r.PrimaryKey
 	}
@@ -190,6 +196,15 @@ func (r *Relation) rowID() []string {
 		}
 	}
 	return nil
+}
+
+// rowID is keyColumns, where these identify one row of all that statements on the
+// relation see: not if other tables inherit from it.
+func (r *Relation) rowID() []string {
+	if r.Inherited {
+		return nil
+	}
+	return r.keyColumns()
 }
 
 func (fk *ForeignKey) to(parent *Relation) bool {

@@ -49,7 +49,7 @@ func (c *checker) movesRows(r *Relation) bool {
 func (c *checker) coverKeyless() {
 	for i, e := range c.entries {
 		hooks := e.rel.interferes()
-		if !e.stays() || len(e.rel.rowID()) > 0 || len(hooks) == 0 ||
+		if !e.stays() || len(e.rel.keyColumns()) > 0 || len(hooks) == 0 ||
 			slices.ContainsFunc(c.entries[:i], func(o *entry) bool { return o.rel == e.rel && o.stays() }) {
 			continue
 		}
@@ -86,7 +86,7 @@ func (c *checker) coverDetaching() {
 // coverViews records a gap for every materialized view that copies mapped rows
 // and is neither refreshed nor ignored.
 func (c *checker) coverViews() {
-	mapped := c.relations()
+	mapped := c.reached()
 	for i := range c.catalog.Relations {
 		view := &c.catalog.Relations[i]
 		known := slices.Contains(c.ignored, view) || slices.Contains(c.refreshed, view)

@@ -14,7 +14,7 @@ import (
 // Names that may mean something else do not count: too many gaps would not be
 // read.
 func (c *checker) coverOutside() {
-	mapped := c.relations()
+	mapped := c.reached()
 	for i := range c.catalog.Relations {
 		r := &c.catalog.Relations[i]
 		known := r == c.tenantTable || slices.Contains(mapped, r) || slices.Contains(c.ignored, r)

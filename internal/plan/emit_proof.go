@@ -52,7 +52,7 @@ func (em emitter) proof(keepsClients bool) Proof {
 	}
 	full := em.fullProof(keepsClients)
 	disturbed := func(e *entry) bool { return !e.owned() && len(e.rel.interferes()) > 0 }
-	if slices.ContainsFunc(em.entries, func(e *entry) bool { return disturbed(e) && len(e.rel.rowID()) == 0 }) {
+	if slices.ContainsFunc(em.entries, func(e *entry) bool { return disturbed(e) && len(e.rel.keyColumns()) == 0 }) {
 		return full // rows with triggers that nothing identifies
 	}
 	pe := &proofEmitter{emitter: em, keepsClients: keepsClients}

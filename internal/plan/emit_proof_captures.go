@@ -34,7 +34,7 @@ func (pe *proofEmitter) captureEntries(which func(*entry) bool) {
 		if e.owned() || !which(e) {
 			continue
 		}
-		c := capture{entry: e, rel: e.rel, id: e.rel.rowID()}
+		c := capture{entry: e, rel: e.rel, id: e.rel.keyColumns()}
 		if c.columns = slices.Clone(c.id); len(c.id) == 0 {
 			c.columns = []string{"ctid"} // to count the rows
 		}

@@ -29,9 +29,12 @@ func (em emitter) changedTables() []string {
 
 // affectedTables are the quoted names of the relations whose files, indexes and
 // statistics may still hold data of an erased client: every table that changes,
-// and the materialized views that copy from them.
+// those that inherit from it, and the materialized views that copy from them.
 func (em emitter) affectedTables() []string {
-	names := em.changedTables()
+	var names []string
+	for _, r := range em.reached() {
+		names = append(names, r.ident())
+	}
 	for _, view := range em.refreshed {
 		names = append(names, view.ident())
 	}

@@ -33,13 +33,15 @@ func (em emitter) insertMeanings() map[string]InsertedRows {
 	triggers = slices.Compact(triggers)
 	for i := range em.catalog.Relations {
 		r := &em.catalog.Relations[i]
-		mapped := slices.Contains(em.relations(), r)
+		as := em.countedAs(r)
+		mapped := slices.Contains(em.relations(), as)
 		unknown := !slices.Contains(em.ignored, r) && r != em.tenantTable && slices.ContainsFunc(r.Columns, holdsText)
 		all[r.qualified()] = InsertedRows{
 			Place:   Place{Table: em.name(r), Triggers: triggers},
-			Matters: r.Kind != "m" && r.Kind != "f" && r != em.client && (mapped || unknown),
+			Matters: r.Kind != "m" && r.Kind != "f" && as != em.client && (mapped || unknown),
 			Moves:   r.Kind == "p",
-			Keyless: mapped && len(r.rowID()) == 0,
+			Keyless: mapped && len(as.keyColumns()) == 0,
+			Counted: em.name(as),
 		}
 	}
 	return all

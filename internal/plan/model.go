@@ -188,9 +188,24 @@ func (md *model) follows(e *entry, fk *ForeignKey) bool {
 	case e.owned() || !slices.Contains(fk.Columns, e.Reference):
 		return false
 	case e.through():
-		return len(e.parents) > 0 && fk.to(e.parents[0].rel) && (e.referenced() == "" || e.referenced() == fk.target(e.Reference))
+		if len(e.parents) == 0 {
+			return false
+		}
+		named := fk.to(e.parents[0].rel) && (e.referenced() == "" || e.referenced() == fk.target(e.Reference))
+		return named || len(e.pairs) > 0 && md.toHeir(e, fk, e.parents[0].rel, e.pairs[0].target)
 	}
-	return fk.to(md.client) && (!e.byValue() || fk.target(e.Reference) == e.target.Name)
+	if fk.to(md.client) {
+		return !e.byValue() || fk.target(e.Reference) == e.target.Name
+	}
+	return e.Erase != erasuremap.Reassign && !e.byValue() && md.toHeir(e, fk, md.client, md.m.Client.Key)
+}
+
+// toHeir reports whether the foreign key refers to target in a table that inherits
+// from parent. Anonymous profiles are in the clients' own table, so that no such
+// reference can be reassigned to them.
+func (md *model) toHeir(e *entry, fk *ForeignKey, parent *Relation, target string) bool {
+	heir := md.catalog.parent(fk)
+	return heir != nil && md.catalog.inherits(heir, parent) && fk.target(e.Reference) == target
 }
 
 // unlinked reports whether an entry of its own sets the foreign key to NULL.

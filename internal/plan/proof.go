@@ -44,6 +44,9 @@ type InsertedRows struct {
 	// Keyless says that the map knows the table and nothing identifies its rows: a
 	// row that a trigger updates cannot be found again.
 	Keyless bool
+	// Counted is the table with whose rows these are counted: of a table that inherits
+	// from one of the map, that one, because its statements change the rows of both.
+	Counted string
 }
 
 // Place is where something was found: names of the schema, never a value.

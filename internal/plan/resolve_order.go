@@ -9,7 +9,7 @@ import (
 // resolveOrder sorts the entries for erasing and for merging.
 func (rs *resolver) resolveOrder() {
 	rs.eraseOrder, rs.eraseCycle = sortEntries(rs.erased(), rs.erasedBefore)
-	rs.mergeOrder, rs.mergeCycle = sortEntries(rs.merged(), mergedBefore)
+	rs.mergeOrder, rs.mergeCycle = sortEntries(rs.merged(), rs.mergedBefore)
 }
 
 // erased are the entries whose rows refer to clients, in the order that is tried
@@ -32,9 +32,10 @@ func (rs *resolver) erased() []*entry {
 
 // erasedBefore reports whether erasing must run a's statement before b's: rows
 // that are found through a parent before the parent is reassigned, rows that
-// refer to deleted rows before these.
+// refer to deleted rows before these, and rows of a table with an entry of its own
+// before the statement on the table from which it inherits finds them too.
 func (rs *resolver) erasedBefore(a, b *entry) bool {
-	if slices.Contains(a.parents, b) {
+	if slices.Contains(a.parents, b) || rs.catalog.inherits(a.rel, b.rel) {
 		return true
 	}
 	if b.Erase != erasuremap.Delete || a.rel == b.rel {
@@ -51,10 +52,10 @@ func (rs *resolver) merged() []*entry {
 }
 
 // mergedBefore reports whether a merge must run a's statement before b's: rows
-// that are found through a parent before the parent moves, and rows that refer
-// to deleted rows before these.
-func mergedBefore(a, b *entry) bool {
-	if slices.Contains(a.parents, b) {
+// that are found through a parent before the parent moves, rows that refer to
+// deleted rows before these, and rows of an inheriting table before its parent's.
+func (rs *resolver) mergedBefore(a, b *entry) bool {
+	if slices.Contains(a.parents, b) || rs.catalog.inherits(a.rel, b.rel) {
 		return true
 	}
 	return b.Merge == erasuremap.Delete && a.rel != b.rel &&

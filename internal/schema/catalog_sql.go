@@ -140,6 +140,11 @@ SELECT jsonb_build_object(
       SELECT jsonb_agg(c.relname ORDER BY c.relname)
       FROM part JOIN pg_inherits AS i ON i.inhparent = part.relid JOIN pg_class AS c ON c.oid = i.inhrelid
       WHERE part.root = rel.oid AND i.inhdetachpending),
+    'inherited', nullif(relkind = 'r' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = rel.oid), false),
+    'inherits', (
+      SELECT jsonb_agg(jsonb_build_object('schema', n.nspname, 'name', c.relname) ORDER BY i.inhseqno)
+      FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhparent JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      WHERE i.inhrelid = rel.oid),
     'reads', (
       SELECT jsonb_agg(DISTINCT jsonb_build_object('schema', n.nspname, 'name', c.relname))
       FROM copied JOIN pg_class AS c ON c.oid = copied.source JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -194,5 +199,7 @@ SELECT encode(sha256(convert_to(concat_ws(E'\n',
      SELECT DISTINCT refobjid FROM pg_depend
      WHERE classid = 'pg_rewrite'::regclass AND objid = w.oid AND refclassid IN ('pg_class'::regclass, 'pg_proc'::regclass)) AS read
    WHERE relkind IN ('v', 'm') AND EXISTS (SELECT FROM rel WHERE relkind = 'm')),
-  (SELECT string_agg(inhrelid::text, ',' ORDER BY inhrelid) FROM pg_inherits WHERE inhdetachpending)
+  (SELECT string_agg(inhrelid::text, ',' ORDER BY inhrelid) FROM pg_inherits WHERE inhdetachpending),
+  (SELECT string_agg(concat_ws(' ', inhrelid, inhparent), ',' ORDER BY inhrelid, inhparent)
+   FROM pg_inherits JOIN rel ON rel.oid = inhrelid WHERE NOT relispartition AND relkind IN ('r', 'f'))
 ), 'UTF8')), 'hex')`

@@ -276,6 +276,8 @@ CREATE TABLE others (id bigint PRIMARY KEY)`)
 		`CREATE FOREIGN DATA WRAPPER nowhere;
 		CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere;
 		CREATE FOREIGN TABLE old_clients (client_id bigint) SERVER elsewhere`,
+		"CREATE TABLE more_guests () INHERITS (elsewhere.guests)",
+		"ALTER TABLE more_guests NO INHERIT elsewhere.guests",
 		"ALTER TABLE others RENAME TO more_others",
 		"ALTER TABLE more_others SET SCHEMA elsewhere",
 	} {

@@ -19,9 +19,23 @@ import (
 // With gaps, the plan has no statements that erase. Without a client table, there
 // is no plan.
 func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan, plan.Gaps, *plan.Catalog, error) {
+	c, err := compile(ctx, conn, m)
+	return c.plan, c.gaps, c.catalog, err
+}
+
+// compiled is what [Compile] makes, and the tables of which it could not see a
+// sample.
+type compiled struct {
+	plan    *plan.Plan
+	gaps    plan.Gaps
+	catalog *plan.Catalog
+	unread  []string
+}
+
+func compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (compiled, error) {
 	path, err := pgsession.UsePath(ctx, conn, m.Client.Table.Schema, m.Client.Table.Relation)
 	if err != nil {
-		return nil, nil, nil, err
+		return compiled{}, err
 	}
 	var cat *plan.Catalog
 	err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) (err error) {
@@ -29,34 +43,41 @@ func Compile(ctx context.Context, conn *pgx.Conn, m *erasuremap.Map) (*plan.Plan
 		return err
 	})
 	if err != nil {
-		return nil, nil, nil, pgfault.Wrap("read catalog", err)
+		return compiled{}, pgfault.Wrap("read catalog", err)
 	}
 	for _, o := range path.Open {
 		cat.Open = append(cat.Open, plan.OpenSchema(o))
 	}
 	p, err := plan.Compile(m, cat)
 	gaps, _ := errors.AsType[plan.Gaps](err)
+	c := compiled{plan: p, gaps: gaps, catalog: cat}
 	if p == nil {
-		return nil, gaps, cat, nil
+		return c, nil
 	}
 	more, err := checkExpressions(ctx, conn, p)
 	if err != nil {
-		return nil, nil, nil, err
+		return compiled{}, err
 	}
 	needs, err := findTriggerNeeds(ctx, conn, p, cat.Open)
 	if err != nil {
-		return nil, nil, nil, err
+		return compiled{}, err
 	}
 	more = append(more, needs...)
 	if len(gaps)+len(more) == 0 {
 		if more, err = findReads(ctx, conn, p); err != nil {
-			return nil, nil, nil, err
+			return compiled{}, err
 		}
+		spelled, unread, err := checkSpellings(ctx, conn, p)
+		if err != nil {
+			return compiled{}, err
+		}
+		more, c.unread = append(more, spelled...), unread
 	}
 	if len(more) > 0 {
-		p = p.Basics()
+		c.plan = p.Basics()
 	}
-	return p, append(gaps, more...), cat, nil
+	c.gaps = append(gaps, more...)
+	return c, nil
 }
 
 // Check is [Compile] with warnings in addition, for the command oubli check. It
@@ -67,17 +88,22 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 		return nil, nil, nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	p, gaps, cat, err := Compile(ctx, conn, m)
+	c, err := compile(ctx, conn, m)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	published, err := publicationWarnings(ctx, conn, m, cat)
+	p := c.plan
+	published, err := publicationWarnings(ctx, conn, m, c.catalog)
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	warnings := append(plan.Warnings(m, cat), published...)
+	warnings := append(plan.Warnings(m, c.catalog), published...)
 	if p != nil {
 		warnings = append(warnings, groupWarnings(ctx, conn, p)...)
+	}
+	for _, table := range c.unread {
+		warnings = append(warnings, plan.Warning{Table: table, Why: "its rows could not be sampled, to see whether a discriminator " +
+			"is spelled otherwise than where says", Fix: "look at the values yourself: SELECT …, count(*) FROM " + table + " GROUP BY 1"})
 	}
 	if p != nil && p.Merge != nil {
 		warnings = append(warnings, p.Merge.Warnings()...)
@@ -86,5 +112,5 @@ func Check(ctx context.Context, url string, m *erasuremap.Map) (*plan.Plan, plan
 		warnings = append(warnings, plan.Warning{Table: "server", Why: why, Fix: "update oubli, or try it on a copy first"})
 	}
 	slices.SortStableFunc(warnings, func(a, b plan.Warning) int { return strings.Compare(a.Table, b.Table) })
-	return p, gaps, warnings, nil
+	return p, c.gaps, warnings, nil
 }
