@@ -192,9 +192,11 @@ type Rule struct {
 
 // Retain names columns that the law keeps for a period.
 type Retain struct {
-	Pos     Pos
-	Rule    string // name of a Retention
-	Since   string // column of the same row with the date from which the period counts
+	Pos   Pos
+	Rule  string // name of a Retention
+	Since string // column with the date from which the period counts
+	// SinceOf is the table of Since, a parent that Through leads to; zero: the row's own.
+	SinceOf Name
 	Columns []ColumnRule
 }
 

@@ -109,6 +109,32 @@ func (r *reader) identifier(v value, want string) string {
 	return text
 }
 
+// columnOf reads the name of a column, or of another table's: table.column or
+// schema.table.column. A part that contains a dot is in double quotes.
+func (r *reader) columnOf(v value) (Name, string) {
+	var parts []string
+	for rest := r.text(v, "a column's name"); rest != ""; {
+		part, more, err := namePart(strings.TrimPrefix(rest, "."))
+		if err != nil {
+			r.problemf(v.pos, "%v", err)
+			return Name{}, ""
+		}
+		parts, rest = append(parts, part), more
+	}
+	switch len(parts) {
+	case 0:
+		return Name{}, ""
+	case 1:
+		return Name{}, parts[0]
+	case 2:
+		return Name{Relation: parts[0]}, parts[1]
+	case 3:
+		return Name{Schema: parts[0], Relation: parts[1]}, parts[2]
+	}
+	r.problemf(v.pos, "too many parts: write column, table.column or schema.table.column")
+	return Name{}, ""
+}
+
 func (r *reader) columnName(s string, at Pos) bool {
 	if len(s) > 1 && strings.HasPrefix(s, `"`) && strings.HasSuffix(s, `"`) {
 		r.problemf(at, "write the name as the catalog spells it, without SQL's quotes: %q", strings.Trim(s, `"`))

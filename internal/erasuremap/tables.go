@@ -10,7 +10,7 @@ type tableEntry struct {
 
 func (r *reader) readTable(v value) tableEntry {
 	f := r.fields(v, "a table")
-	retain, kept := r.readRetain(f.take("retain"))
+	retain, kept := r.readRetain(f.take("retain"), f.has("through"))
 	t := Table{
 		Pos:          f.pos,
 		Table:        r.name(f.need("table")),
@@ -48,15 +48,16 @@ func (r *reader) readReferences(v value) *References {
 	return refs
 }
 
-func (r *reader) readRetain(v value) (*fields, *Retain) {
+func (r *reader) readRetain(v value, through bool) (*fields, *Retain) {
 	if !v.set {
 		return nil, nil
 	}
 	f := r.fields(v, "retain")
-	t := &Retain{
-		Pos:   f.pos,
-		Rule:  r.text(f.need("rule"), "the name of a retention rule"),
-		Since: r.column(f.need("since")),
+	t := &Retain{Pos: f.pos, Rule: r.text(f.need("rule"), "the name of a retention rule")}
+	if since := f.need("since"); through {
+		t.SinceOf, t.Since = r.columnOf(since)
+	} else {
+		t.Since = r.column(since)
 	}
 	columns, before := f.need("columns"), len(r.problems)
 	t.Columns = r.rules(columns)
@@ -82,7 +83,8 @@ func (e *tableEntry) check(r *reader) {
 			r.problemf(f.at("erase"), "an owned row can only be deleted: write erase: delete")
 		}
 		if e.Merge == Move {
-			r.problemf(f.at("merge"), "an owned row holds no reference to move: leave out merge, and name %s under the client's fill", e.OwnedBy)
+			r.problemf(f.at("merge"), "an owned row holds no reference to move: leave out merge, and name %s under the client's fill",
+				e.OwnedBy)
 		}
 		return
 	}

@@ -105,7 +105,8 @@ func TestTheJudgeFindsWhatIsBroken(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found := what == "" && len(r.findings) == 0 || slices.ContainsFunc(r.findings, func(f generated.Finding) bool { return f.What == what })
+			found := what == "" && len(r.findings) == 0 || slices.ContainsFunc(r.findings,
+				func(f generated.Finding) bool { return f.What == what })
 			if !found || len(r.outcome.Erased) != len(r.Asked) {
 				t.Errorf("%s; found:\n%s", r.describe(), lines(r.findings))
 			}

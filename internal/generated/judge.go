@@ -46,7 +46,8 @@ func (f Finding) Same(g Finding) bool {
 
 // Judge compares the database after an erasure with the database before it.
 func (c *Case) Judge(before, after Snapshot, o Outcome) []Finding {
-	j := &judge{Case: c, erased: map[int]bool{}, before: before, after: after, rows: map[string]map[string]Row{}, profiles: map[string]bool{}}
+	j := &judge{Case: c, erased: map[int]bool{}, before: before, after: after, rows: map[string]map[string]Row{},
+		profiles: map[string]bool{}}
 	for _, key := range o.Erased {
 		j.erased[c.number(key)] = true
 	}

@@ -252,7 +252,8 @@ var kinds = []Kind{
 	}},
 	{Name: "trigger on an inheriting table with entries of its own", MayFail: true, add: func(d *draw) bool {
 		t := d.plain(Way{Column: "owner", Erase: oneOf(d, Reassign, Unlink), Soft: true})
-		child := &Table{Name: t.Name + "_more", Inherits: t.Name, Listed: true, Columns: []Column{{Name: "extra", Type: "text", Rule: "null"}}}
+		child := &Table{Name: t.Name + "_more", Inherits: t.Name, Listed: true}
+		child.Columns = []Column{{Name: "extra", Type: "text", Rule: "null"}}
 		d.Tables = append(d.Tables, child)
 		return d.hook(Hook{Kind: oneOf(d, Touch, Restore), Table: t.Name, On: oneOf(d, "", child.Name), All: true})
 	}},

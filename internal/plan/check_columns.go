@@ -71,7 +71,7 @@ func (c *checker) personal(r *Relation, col *Column) bool {
 // as the day from which a retention counts. Then it is a time of the application.
 func (c *checker) usedAsTime(r *Relation, col *Column) bool {
 	at := func(a activity) bool { return a.rel == r && a.at == col }
-	since := func(e *entry) bool { return e.rel == r && e.since == col }
+	since := func(e *entry) bool { return e.dated() == r && e.since == col }
 	return slices.ContainsFunc(c.activity, at) || slices.ContainsFunc(c.entries, since)
 }
 

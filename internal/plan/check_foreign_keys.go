@@ -126,7 +126,8 @@ func (c *checker) checkDeleted(r *Relation, fk *ForeignKey, parent *Relation) {
 	path := slices.ContainsFunc(c.entries, func(e *entry) bool { return e.rel == r && e.Where == "" && c.follows(e, fk) })
 	if fk.OnDelete == "cascade" && !path && (parent != c.client || c.followed(r, fk)) {
 		c.gaps.add(c.firstMention(r), r, fk.Columns[0], "under tables: "+c.proposedEntry(r, fk, parent)+", or ON DELETE NO ACTION",
-			"foreign key %s is ON DELETE CASCADE, so that deleting rows of %s would delete rows here that no entry names", fk.Name, c.name(parent))
+			"foreign key %s is ON DELETE CASCADE, so that deleting rows of %s would delete rows here that no entry names", fk.Name,
+			c.name(parent))
 	}
 	if fk.OnDelete != "" || parent == c.client {
 		return

@@ -24,7 +24,8 @@ func (c *checker) coverHeirs() {
 					c.coverHeir(e, heir, own)
 				case !agrees(like, e):
 					c.gaps.add(like.Pos, heir, like.Reference, "write the same erase, and the same rules of inherited columns",
-						"inherits from %s, and differs from its entry on line %d, whose statements see these rows too", c.name(r), e.Pos.Line)
+						"inherits from %s, and differs from its entry on line %d, whose statements see these rows too", c.name(r),
+						e.Pos.Line)
 				}
 			}
 		}
@@ -34,7 +35,8 @@ func (c *checker) coverHeirs() {
 // entryLike is the entry of a table by the same path as e; nil without one.
 func (c *checker) entryLike(e *entry, r *Relation) *entry {
 	for _, o := range c.pathsTo(r) {
-		if !o.owned() && o.Reference == e.Reference && c.catalog.Relation(o.Through) == c.catalog.Relation(e.Through) && o.Where == e.Where {
+		if !o.owned() && o.Reference == e.Reference && c.catalog.Relation(o.Through) == c.catalog.Relation(e.Through) &&
+			o.Where == e.Where {
 			return o
 		}
 	}
@@ -46,7 +48,7 @@ func agrees(heir, e *entry) bool {
 	if heir.Erase != e.Erase || heir.Merge != e.Merge || (heir.Retain == nil) != (e.Retain == nil) {
 		return false
 	}
-	if e.Retain != nil && (heir.Retain.Rule != e.Retain.Rule || heir.Retain.Since != e.Retain.Since) {
+	if e.Retain != nil && (heir.Retain.Rule != e.Retain.Rule || heir.Retain.Since != e.Retain.Since || heir.dated() != e.dated()) {
 		return false
 	}
 	same := func(own, inherited []columnRule) bool {
@@ -70,7 +72,8 @@ func (c *checker) coverHeir(e *entry, heir *Relation, own []*Column) {
 	if !e.stays() {
 		for _, col := range own {
 			if c.looksLikeReference(col) || c.polymorphic(heir, col) {
-				c.gaps.add(e.Pos, heir, col.Name, fix, "looks like a reference to a client, in a table that inherits from %s", c.name(e.rel))
+				c.gaps.add(e.Pos, heir, col.Name, fix, "looks like a reference to a client, in a table that inherits from %s",
+					c.name(e.rel))
 			}
 		}
 		return

@@ -1,6 +1,9 @@
 package plan
 
-// checkRetention refuses rules that write the date from which a retention period
+import "fmt"
+
+// checkRetention refuses a date of a parent where the rows could not be found again
+// without the parent, and rules that write the date from which a retention period
 // counts while the period runs: the sweep would compute another last day than the
 // one that was promised when the client was erased. A rule under the same retain is
 // applied together with the others when the period has ended.
@@ -9,13 +12,19 @@ func (c *checker) checkRetention() {
 		if e.since == nil {
 			continue
 		}
+		if len(e.sinceOf) > 0 && !c.recordable(e) {
+			c.gaps.add(e.Retain.Pos, e.rel, "",
+				fmt.Sprintf("ALTER TABLE %s ADD PRIMARY KEY (…), over columns that erasing does not write", e.rel.ident()),
+				"nothing identifies its rows, so that they could not be found again once their row of %s is gone", c.name(e.dated()))
+		}
 		for _, w := range c.writes() {
 			dates := w.column == e.since || mentions(e.since.Computed, w.column.Name)
-			if w.rule == nil || w.rel != e.rel || !dates || c.writesWithRetain(e, w) {
+			if w.rule == nil || w.rel != e.dated() || !dates || c.writesWithRetain(e, w) {
 				continue
 			}
 			c.gaps.add(w.pos, w.rel, w.column.Name, w.column.Name+": keep, or move its rule under columns of retain",
-				"the period of retain on line %d counts from %s, which a rule would change before the period ends", e.Retain.Pos.Line, e.since.Name)
+				"the period of retain on line %d counts from %s, which a rule would change before the period ends", e.Retain.Pos.Line,
+				e.since.Name)
 		}
 	}
 }

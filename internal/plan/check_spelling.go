@@ -79,7 +79,8 @@ func (em emitter) spellingSample(e *entry) (SpellingSample, bool) {
 	if len(columns) == 0 {
 		return s, false
 	}
-	rows := fmt.Sprintf("SELECT %s, %s AS oubli_covered FROM %s AS \"t\"", strings.Join(columns, ", "), strings.Join(covered, " OR "), e.rel.ident())
+	rows := fmt.Sprintf("SELECT %s, %s AS oubli_covered FROM %s AS \"t\"", strings.Join(columns, ", "), strings.Join(covered, " OR "),
+		e.rel.ident())
 	s.SQL = fmt.Sprintf("SELECT f.name FROM (\n  (%[1]s LIMIT %[2]d)\n  UNION ALL\n"+
 		"  (%[1]s TABLESAMPLE SYSTEM ($1::real) REPEATABLE (1) LIMIT %[2]d)) AS s,\n"+
 		"  LATERAL (SELECT CASE %[3]s END AS name) AS f\nWHERE NOT s.oubli_covered AND f.name IS NOT NULL\nLIMIT 1",
@@ -108,8 +109,8 @@ func plainText(value string) string { return value + `::text COLLATE pg_catalog.
 // spelled is a value without its namespace (Shop::Order, App\Models\Order,
 // public.orders), in lower case, without what separates words.
 func spelled(value string) string {
-	return fmt.Sprintf(`regexp_replace(lower(regexp_replace(%s::text COLLATE pg_catalog."default", '^.*[.:/\\]', '')), '[[:space:]_-]', '', 'g')`,
-		value)
+	last := fmt.Sprintf(`regexp_replace(%s::text COLLATE pg_catalog."default", '^.*[.:/\\]', '')`, value)
+	return "regexp_replace(lower(" + last + "), '[[:space:]_-]', '', 'g')"
 }
 
 // spellings are the forms, as spelled writes them, of some names: in singular and

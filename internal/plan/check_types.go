@@ -21,7 +21,7 @@ func (c *checker) checkEntryColumns() {
 	for _, e := range c.entries {
 		c.checkRules(e.rel, e.allRules())
 		if e.since != nil {
-			c.checkMoment(e.Retain.Pos, e.rel, e.since)
+			c.checkMoment(e.Retain.Pos, e.dated(), e.since)
 		}
 		switch {
 		case e.owned():

@@ -167,7 +167,7 @@ func (pe *proofEmitter) notAsRuled(t *text, e *entry, rules []columnRule, hashed
 			cond = fmt.Sprintf("(%s AND md5(%s::text) IS NOT DISTINCT FROM k.oubli_h%d)", cond, own, n)
 		}
 		if e != nil && slices.ContainsFunc(e.retained, func(o columnRule) bool { return o.Column == r.Column }) {
-			cond = "(NOT " + t.stillRetained(e, "t") + " AND " + cond + ")"
+			cond = "((" + t.stillRetained(e, "t") + ") IS NOT TRUE AND " + cond + ")"
 		}
 		conds = append(conds, cond)
 		cases = append(cases, fmt.Sprintf("WHEN %s THEN %s", cond, literal(r.Column)))

@@ -38,7 +38,8 @@ func (em emitter) recordStatements(which func(*entry) bool) []Statement {
 			"SELECT %s::text, %s, %s, array_agg(k.id ORDER BY k.id), array_agg(k.day ORDER BY k.id)\n"+
 			"FROM (SELECT %s AS id, %s AS day FROM %s AS \"t\"\n  WHERE %s\n    AND (%s) AND %s) AS k\nHAVING count(*) > 0",
 			t.arg(Arg{Kind: ArgTenant}), literal(e.rel.qualified()), literal(e.Reference),
-			recordedID("t", e.rel.rowID()), t.day(e, "t"), e.rel.ident(), t.belongs(e, "t"), strings.Join(held, " OR "), t.stillRetained(e, "t"))
+			recordedID("t", e.rel.rowID()), t.day(e, "t"), e.rel.ident(), t.belongs(e, "t"), strings.Join(held, " OR "),
+			t.stillRetained(e, "t"))
 		s := t.statement(name+": record what is retained", name)
 		s.Control = true
 		all = append(all, s)
@@ -108,9 +109,16 @@ func (t *text) recorded(e *entry) string {
 
 // isRecorded is the condition under which the row t, which a record names, is the one
 // that was recorded, also when it refers to no profile any more: another row may
-// have got its key since. The day may have moved with the tenant's time zone.
+// have got its key since. The day may have moved with the tenant's time zone. A row
+// whose day is its parent's, and whose parent is gone, belongs to nobody: its key
+// suffices.
 func (t *text) isRecorded(e *entry, day string) string {
-	return "(" + where(fmt.Sprintf("abs(%s - %s) <= 2", t.day(e, "t"), day), e.Where) + " OR " + t.belongs(e, "t") + ")"
+	same := fmt.Sprintf("abs(%s - %s) <= 2", t.day(e, "t"), day)
+	if len(e.sinceOf) > 0 {
+		from, cond, _ := t.parentOf(e, "t")
+		same = fmt.Sprintf("(%s OR NOT EXISTS (SELECT FROM %s WHERE %s))", same, from, cond)
+	}
+	return "(" + where(same, e.Where) + " OR " + t.belongs(e, "t") + ")"
 }
 
 // recordRestStatement records rows that refer to profiles and are not recorded yet:
@@ -147,7 +155,8 @@ func (em emitter) tidyStatement(e *entry) Statement {
 		"    AND (%s > ANY (r.days)\n      OR %s AND 1 < (SELECT count(*) FROM oubli.retained_rows AS s WHERE %s AND %s))\n"+
 		"  RETURNING r.rows, r.days),\n"+
 		"left_over AS (\n  SELECT u.id, u.day, row_number() OVER (ORDER BY u.id) / 1000 AS part\n"+
-		"  FROM (SELECT DISTINCT u.id AS id, u.day AS day FROM taken CROSS JOIN LATERAL unnest(taken.rows, taken.days) AS u(id, day)) AS u\n"+
+		"  FROM (SELECT DISTINCT u.id AS id, u.day AS day\n"+
+		"    FROM taken CROSS JOIN LATERAL unnest(taken.rows, taken.days) AS u(id, day)) AS u\n"+
 		"  WHERE u.day >= %s\n    OR EXISTS (SELECT FROM (SELECT %s) AS n, %s AS \"t\" WHERE %s AND (%s)))\n",
 		t.ofRecords(e, "r"), first, small("r"), t.ofRecords(e, "s"), small("s"),
 		first, idColumns(e.rel, "u.id"), e.rel.ident(), sameRow(e.rel, "t", "n"), strings.Join(owed, " OR "))

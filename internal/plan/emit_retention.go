@@ -13,12 +13,39 @@ import (
 // stillRetained is the condition under which the law still keeps the retained
 // columns of a row of e. It is NULL, and nothing is kept, if the row has no date.
 func (t *text) stillRetained(e *entry, alias string) string {
-	return ident(alias, e.Retain.Since) + " >= " + t.firstRetained(e)
+	return t.since(e, alias) + " >= " + t.firstRetained(e)
+}
+
+// since is the date of a row of e: its own, or that of the parent. A row whose parent
+// is gone has none.
+func (t *text) since(e *entry, alias string) string {
+	if len(e.sinceOf) == 0 {
+		return ident(alias, e.Retain.Since)
+	}
+	from, cond, last := t.parentOf(e, alias)
+	return fmt.Sprintf("(SELECT max(%s) FROM %s WHERE %s)", ident(last, e.Retain.Since), from, cond)
+}
+
+// parentOf is FROM and WHERE of the parent that has the date of a row of e, and the
+// parent's alias.
+func (t *text) parentOf(e *entry, alias string) (from, cond, last string) {
+	child, conds := e.rel, []string{}
+	var tables []string
+	last = alias
+	for i, s := range e.sinceOf {
+		next := fmt.Sprintf("d%d", i+1)
+		for _, p := range s.pairs {
+			conds = append(conds, ident(last, p.column)+" = "+asKey(child.Column(p.column), s.rel.Column(p.target), ident(next, p.target)))
+		}
+		tables = append(tables, s.rel.ident()+" AS "+ident(next))
+		child, last = s.rel, next
+	}
+	return strings.Join(tables, ", "), strings.Join(conds, " AND "), last
 }
 
 // expired is the opposite, in a form for which an index can be used.
 func (t *text) expired(e *entry, alias string) string {
-	since := ident(alias, e.Retain.Since)
+	since := t.since(e, alias)
 	return fmt.Sprintf("(%s < %s OR %s IS NULL)", since, t.firstRetained(e), since)
 }
 
@@ -33,10 +60,10 @@ func (t *text) firstRetained(e *entry) string {
 	return first
 }
 
-// day is the date of a row of e, in the tenant's time zone. Infinite dates become
+// day is the day of a row of e, in the tenant's time zone. Infinite dates become
 // the year 9800 or the year 1, and a missing one the year 1.
 func (t *text) day(e *entry, alias string) string {
-	since := ident(alias, e.Retain.Since)
+	since := t.since(e, alias)
 	switch e.since.Base {
 	case "timestamp":
 		since += "::date"

@@ -19,10 +19,25 @@ type entry struct {
 	rules    []columnRule // applied at once
 	retained []columnRule // applied when the retention period has ended
 	since    *Column      // the day from which retention counts; nil without retention
+	sinceOf  []step       // the way to the parent that has since; empty: the row itself has it
 
 	mayComeLate   bool        // no foreign key refuses rows that are written after their client is gone
 	collisions    []collision // unique indexes under which reassigned rows may collide
 	uniqueIndexes []*Index    // unique indexes that a change of the reference affects
+}
+
+// step leads from a row to its parent: pairs are columns of the row and of rel.
+type step struct {
+	rel   *Relation
+	pairs []pair
+}
+
+// dated is the table that has the column since.
+func (e *entry) dated() *Relation {
+	if n := len(e.sinceOf); n > 0 {
+		return e.sinceOf[n-1].rel
+	}
+	return e.rel
 }
 
 func (e *entry) owned() bool   { return e.OwnedBy != "" }

@@ -20,6 +20,11 @@ func (rs *resolver) resolveEntries() {
 		}
 	}
 	for _, e := range rs.entries {
+		if e.Retain != nil && e.Retain.SinceOf != (erasuremap.Name{}) {
+			rs.resolveSince(e)
+		}
+	}
+	for _, e := range rs.entries {
 		e.mayComeLate = rs.mayComeLate(e, nil)
 	}
 }
@@ -28,7 +33,9 @@ func (rs *resolver) entry(t *erasuremap.Table, r *Relation) *entry {
 	e := &entry{Table: t, link: link{rel: r}, rules: rs.rules(r, t.Columns)}
 	if t.Retain != nil {
 		e.retained = rs.rules(r, t.Retain.Columns)
-		e.since = rs.column(t.Retain.Pos, r, t.Retain.Since)
+		if t.Retain.SinceOf == (erasuremap.Name{}) {
+			e.since = rs.column(t.Retain.Pos, r, t.Retain.Since)
+		}
 	}
 	if e.owned() {
 		rs.resolveOwned(e)
@@ -43,7 +50,8 @@ func (rs *resolver) resolveOwned(e *entry) {
 		return
 	}
 	if e.pairs = rs.targets(rs.client, e.OwnedBy, e.rel); e.pairs == nil {
-		rs.gaps.add(e.Pos, e.rel, "", "add a foreign key, or a primary key of one column", "cannot tell which column %s points to", e.OwnedBy)
+		rs.gaps.add(e.Pos, e.rel, "", "add a foreign key, or a primary key of one column", "cannot tell which column %s points to",
+			e.OwnedBy)
 	}
 }
 
