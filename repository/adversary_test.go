@@ -87,6 +87,12 @@ func (a *adversary) columns(t *testing.T, table string) map[string]map[string]st
 // look reads everything that erasing has written into the rows.
 func (a *adversary) look(t *testing.T) []keptRow {
 	t.Helper()
+	listed := map[string]string{} // record of oubli.retained_rows, by table and row
+	for _, line := range a.db.Strings(t, `SELECT concat_ws(' ', r.id, replace(table_name, 'public.', ''), row)
+		FROM oubli.retained_rows AS r, unnest(rows) AS row`) {
+		record, row, _ := strings.Cut(line, " ")
+		listed[row] = record
+	}
 	var all []keptRow
 	for _, table := range a.tables {
 		now := a.columns(t, table)
@@ -98,6 +104,9 @@ func (a *adversary) look(t *testing.T) []keptRow {
 			r := keptRow{name: name, table: table, client: a.truth[name]}
 			r.xmin, r.page, r.at, r.cmin = number(c["xmin"]), number(c["page"]), number(c["at"]), number(c["cmin"])
 			r.tokens = append(r.tokens, "xmin "+c["xmin"], "page "+table+" "+c["page"])
+			if record := listed[name]; record != "" {
+				r.tokens = append(r.tokens, "record "+record)
+			}
 			if c["xmax"] != "0" {
 				r.tokens = append(r.tokens, "xmax "+c["xmax"])
 			}

@@ -165,7 +165,7 @@ func (s *Store) tryChunk(ctx context.Context, p *plan.Plan, c *jobs.Claim, keys 
 	}
 	s.opts.Failpoint("chunk:erased")
 
-	verdict.leavesRows = !c.Terms.DryRun && (!ch.intoClient() || ch.usesSharedProfile)
+	verdict.leavesRows = !c.Terms.DryRun && (!ch.intoClient() || c.Terms.Merge.DeleteSource && p.Merge.LeavesRows)
 	verdict.triggerRows = verdict.leavesRows && len(verdict.erase) > 0 && ch.proof.Needed() && ch.proof.Full == nil
 	next := claimAfter(c, keys, verdict, rows)
 	waiting, late, err := s.record(ctx, conn.Conn(), ch, next, verdict)

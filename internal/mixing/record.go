@@ -2,6 +2,7 @@ package mixing
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
@@ -37,6 +38,9 @@ func (r *round) record(ctx context.Context) error {
 		}
 	}
 	if err := r.rewriteExceptions(ctx, of); err != nil {
+		return err
+	}
+	if err := r.mixRetained(ctx); err != nil {
 		return err
 	}
 	return r.fenced(ctx, "record mixed rows", func(tx pgx.Tx) error {
@@ -130,7 +134,8 @@ func (r *round) rewriteExceptions(ctx context.Context, of []string) error {
 func (r *round) rememberLarge(ctx context.Context, tx pgx.Tx, of []string) error {
 	for owner, g := range r.groups {
 		if !g.mixed { // its rows may have gone
-			_, err := tx.Exec(ctx, "UPDATE oubli.mixtures SET clients = $2 WHERE profile_owner = $1 AND clients > $2", owner, g.coverClients)
+			_, err := tx.Exec(ctx, "UPDATE oubli.mixtures SET clients = $2 WHERE profile_owner = $1 AND clients > $2",
+				owner, g.coverClients)
 			if err != nil {
 				return err
 			}
@@ -147,6 +152,54 @@ func (r *round) rememberLarge(ctx context.Context, tx pgx.Tx, of []string) error
 			WHERE job_id = ANY($2::text[]::uuid[]) AND large_xid IS NOT NULL
 			ORDER BY large_xid DESC LIMIT 1
 			ON CONFLICT DO NOTHING`, owner, mine)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// smallRecord is how many rows a record of retained rows lists that is mixed with all
+// other small ones. A record has at most twice as many.
+const smallRecord = 500
+
+// mixRetainedSQL makes records with rows of many clients of the small ones, each of
+// which lists the rows of one transaction, and of one larger record of each table, in
+// which rows of many clients are already.
+const mixRetainedSQL = `
+WITH small AS (
+  DELETE FROM oubli.retained_rows WHERE tenant_id = ANY($1) AND cardinality(rows) < $2
+  RETURNING tenant_id, table_name, reference, rows, days),
+larger AS (
+  DELETE FROM oubli.retained_rows WHERE id IN (
+    SELECT DISTINCT ON (tenant_id, table_name, reference) id FROM oubli.retained_rows
+    WHERE tenant_id = ANY($1) AND cardinality(rows) >= $2
+    ORDER BY tenant_id, table_name, reference, random())
+  RETURNING tenant_id, table_name, reference, rows, days),
+one AS (
+  SELECT t.tenant_id, t.table_name, t.reference, u.id, max(u.day) AS day
+  FROM (SELECT * FROM small UNION ALL SELECT * FROM larger) AS t CROSS JOIN LATERAL unnest(t.rows, t.days) AS u(id, day)
+  GROUP BY 1, 2, 3, 4),
+drawn AS (
+  SELECT *, row_number() OVER (PARTITION BY tenant_id, table_name, reference ORDER BY random()) - 1 AS n,
+    count(*) OVER (PARTITION BY tenant_id, table_name, reference) AS of
+  FROM one)
+INSERT INTO oubli.retained_rows (tenant_id, table_name, reference, rows, days)
+SELECT tenant_id, table_name, reference, array_agg(id ORDER BY id), array_agg(day ORDER BY id)
+FROM drawn GROUP BY tenant_id, table_name, reference, n * ((of + 2 * $2 - 1) / (2 * $2)) / of`
+
+// mixRetained makes the records of retained rows tell no more which rows were of one
+// client. A chunk wrote them in the transaction of the rows that they list.
+func (r *round) mixRetained(ctx context.Context) error {
+	for _, owner := range slices.Sorted(maps.Keys(r.groups)) {
+		g := r.groups[owner]
+		if !g.mixed {
+			continue
+		}
+		err := r.fenced(ctx, "mix the records of retained rows", func(tx pgx.Tx) error {
+			_, err := tx.Exec(ctx, mixRetainedSQL, g.tenants, smallRecord)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -51,6 +51,7 @@ type round struct {
 // group are rows of clients who share profiles, and which are mixed together.
 type group struct {
 	owner        string
+	tenants      []string // of the owner
 	waiting      []*residue
 	clients      int                 // whose rows wait
 	coverClients int                 // whose rows cover them
@@ -118,7 +119,8 @@ func (r *round) fenced(ctx context.Context, op string, f func(pgx.Tx) error) err
 		if err != nil {
 			return err
 		}
-		tag, err := tx.Exec(ctx, "UPDATE oubli.mixing SET lease_until = clock_timestamp() + $2::interval WHERE attempt = $1", r.attempt, lease)
+		tag, err := tx.Exec(ctx, "UPDATE oubli.mixing SET lease_until = clock_timestamp() + $2::interval WHERE attempt = $1",
+			r.attempt, lease)
 		if err != nil {
 			return err
 		}
@@ -157,6 +159,7 @@ func (r *round) gather(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		g.tenants = ready[owner].tenants
 		n += max(g.clients, len(g.waiting))
 		r.groups[owner] = g
 		for xid := range g.during {

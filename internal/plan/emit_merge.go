@@ -33,7 +33,10 @@ type Merge struct {
 	// UsesSharedProfile says that EraseSource may reassign rows to the anonymous
 	// profile.
 	UsesSharedProfile bool
-	Proof             Proof // of a merge that deletes its source
+	// LeavesRows says that EraseSource may leave rows that are nobody's any more. They
+	// have their transaction in common with rows of the target, who is known.
+	LeavesRows bool
+	Proof      Proof // of a merge that deletes its source
 
 	// For rows of a source that are written after it is gone, in this order.
 	// DropLateRows runs only where the target wins conflicts.
@@ -74,6 +77,8 @@ func (em mergeEmitter) merge(refused Gaps) *Merge {
 	m.EraseSource = em.eraseSourceStatements(em.clientRowStatement())
 	m.FillAndEraseSource = em.eraseSourceStatements(em.fillStatement(true))
 	m.UsesSharedProfile = UsesSharedProfile(m.EraseSource)
+	m.LeavesRows = em.m.Client.Erase == erasuremap.Anonymize ||
+		slices.ContainsFunc(em.entries, func(e *entry) bool { return e.staysBehind() && e.stays() })
 	m.Proof = em.mergeProof()
 	em.addLateRows(m)
 	return m
