@@ -204,7 +204,7 @@ func (pr *proof) explainAll(now map[string]schema.Written, changed map[string]in
 		left[meaning.Counted] -= w.Updated + w.Deleted - before.Updated - before.Deleted
 	}
 	for _, n := range left {
-		if n != 0 { // something else has written, or track_counts is off
+		if n != 0 { // something else has written
 			return errProveAll
 		}
 	}

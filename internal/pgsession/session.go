@@ -112,7 +112,9 @@ SELECT pg_catalog.current_setting('server_version_num')::int4,
    ) AS wanted(name, value)
    WHERE pg_catalog.current_setting(wanted.name, true) IS NOT NULL AND pg_catalog.current_setting(wanted.name, true) <> wanted.value)
  + (SELECT pg_catalog.count(pg_catalog.set_config('synchronous_commit', 'on', false))
-    WHERE pg_catalog.current_setting('synchronous_commit') = 'off')`
+    WHERE pg_catalog.current_setting('synchronous_commit') = 'off')
+ + (SELECT pg_catalog.count(pg_catalog.set_config('track_counts', 'on', false)) -- only superusers may; see schema.ReadWritten
+    FROM pg_catalog.pg_roles WHERE rolname = current_user AND rolsuper AND pg_catalog.current_setting('track_counts') = 'off')`
 
 // Set sets what changes the meaning of statements or keeps them from running, and
 // refuses a server on which that is not possible. Names without a schema are looked

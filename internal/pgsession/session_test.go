@@ -36,6 +36,7 @@ var unusual = map[string]string{
 	"synchronous_commit":            "off",
 	"jit":                           "on",
 	"plan_cache_mode":               "force_generic_plan",
+	"track_counts":                  "off",
 }
 
 func TestASessionMeansTheSameWhateverTheDatabaseHasSet(t *testing.T) {

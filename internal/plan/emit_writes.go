@@ -4,7 +4,8 @@ import "slices"
 
 // writesStatement counts the rows that this transaction has written, triggers
 // included, by table; a partition's are its table's. A row that an UPDATE moves to
-// another partition counts as inserted and deleted. The control tables are our own.
+// another partition counts as inserted and deleted. The control tables are our own. A
+// row without a table says that PostgreSQL does not count.
 func (em emitter) writesStatement() Statement {
 	t := em.text()
 	t.add("SELECT pg_catalog.concat(n.nspname, '.', c.relname), pg_catalog.sum(w.inserted)::bigint, " +
@@ -16,7 +17,8 @@ func (em emitter) writesStatement() Statement {
 		" OPERATOR(pg_catalog.>) 0::bigint OFFSET 0) AS w\n" +
 		"JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) w.root\n" +
 		"JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace\n" +
-		"WHERE n.nspname OPERATOR(pg_catalog.<>) 'oubli'::name\nGROUP BY 1")
+		"WHERE n.nspname OPERATOR(pg_catalog.<>) 'oubli'::name\nGROUP BY 1\n" +
+		"UNION ALL\nSELECT '', 0, 0, 0 WHERE pg_catalog.current_setting('track_counts') OPERATOR(pg_catalog.=) 'off'")
 	return t.statement("tables: rows written so far", em.name(em.client))
 }
 

@@ -1,6 +1,10 @@
 package schema
 
-import "github.com/jackc/pgx/v5"
+import (
+	"github.com/jackc/pgx/v5"
+
+	"github.com/oubli/oubli/jobs"
+)
 
 // Written counts rows of a table that a transaction has written so far.
 type Written struct{ Inserted, Updated, Deleted int64 }
@@ -30,5 +34,14 @@ func ReadWritten(results pgx.BatchResults) (map[string]Written, error) {
 		all[table] = w
 		return nil
 	})
+	if _, off := all[""]; off && err == nil {
+		return nil, errNotCounted
+	}
 	return all, err
 }
+
+// errNotCounted blocks a job: without the counts nobody knows what triggers have
+// written, so that nothing could be proved.
+var errNotCounted = &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "track_counts is off, so that PostgreSQL does not count " +
+	"the rows that triggers write, and what was erased cannot be proved: as a superuser, ALTER ROLE … SET track_counts = on for the " +
+	"workers' role and restart the workers, or set it for the server"}
