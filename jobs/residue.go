@@ -60,6 +60,8 @@ type Residue struct {
 	Name       string       `json:"name" enum:"logical,mixed,statistics,rewritten,wal" doc:"The level's name. Level 0 is logical until the kept rows of small jobs were mixed with those of other former clients, and mixed then. Until then no further level is reached"`
 	Reached    time.Time    `json:"reached_at"`
 	WaitingFor string       `json:"waiting_for,omitempty" doc:"Why the job has not reached the level mixed: it waits for more former clients, or names the table that refuses"`
+	// StaleViews are by name, with the SQLSTATE or code of the last try to refresh.
+	StaleViews map[string]string `json:"stale_views,omitempty" doc:"Materialized views that may still show rows of the job's clients, with the SQLSTATE of the last refresh; empty text: none was tried yet"`
 }
 
 // Mixing is how far the rows that a job left were mixed with others'.

@@ -29,7 +29,7 @@ SELECT j.id::text, j.tenant_id, j.state, j.blocked_reason,
        ELSE 'sent' END, coalesce(mail.attempts, 0),
   j.comment, j.created_by, j.merge - 'target', coalesce(conflicts.n, '{}'), residue.level, residue.reached,
   EXISTS (SELECT FROM oubli.second_looks WHERE job_id = j.id AND pass = 1), coalesce(late.n, '{}'),
-  residue.since, residue.mix IS NOT NULL, residue.mixed_at, coalesce(residue.mix_reason, '')
+  residue.since, residue.mix IS NOT NULL, residue.mixed_at, coalesce(residue.mix_reason, ''), stale.n
 FROM oubli.jobs AS j
 LEFT JOIN oubli.residues AS residue ON residue.job_id = j.id
 CROSS JOIN LATERAL (
@@ -52,6 +52,8 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
   SELECT jsonb_object_agg(code, clients) AS n FROM (
     SELECT code, count(*) AS clients FROM oubli.late_rows WHERE job_id = j.id GROUP BY code) AS l) AS late
+CROSS JOIN LATERAL ( -- a minute: the end of a job may have begun before a refresh that did not see it
+  SELECT jsonb_object_agg(view, code) AS n FROM oubli.refreshes AS v WHERE residue.since + interval '1 minute' >= v.since) AS stale
 WHERE j.kind = $1 AND ($2 = '*' OR j.tenant_id = $2)`
 
 func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
@@ -60,6 +62,7 @@ func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	var mixing jobs.Mixing
 	var level *jobs.ResidueLevel
 	var found map[string]int64
+	var stale map[string]string
 	var late jobs.LateReport
 	c := &j.Counts
 	err := row.Scan(&j.ID, &j.TenantID, &j.State, &j.BlockedReason, &j.WaitingFor, &j.Reason, &j.DryRun, &j.Requested,
@@ -67,7 +70,7 @@ func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 		&j.Exceptions, &j.Rows, &until,
 		&j.CreatedAt, &j.NotBefore, &j.StartedAt, &j.FinishedAt,
 		&j.Mail.State, &j.Mail.Attempts, &j.Comment, &j.CreatedBy, &j.Merge, &found, &level, &reached, &late.Looking, &late.Refused,
-		&since, &mixing.Needed, &mixing.Done, &mixing.Why)
+		&since, &mixing.Needed, &mixing.Done, &mixing.Why, &stale)
 	c.Pending = j.Requested - c.Done()
 	if until != nil {
 		j.RetainedUntil = &jobs.Date{Time: *until}
@@ -80,6 +83,7 @@ func scanJob(row pgx.CollectableRow) (jobs.Job, error) {
 	}
 	if level != nil && reached != nil && since != nil {
 		j.Residue = jobs.NewResidue(*level, *reached, *since, mixing)
+		j.Residue.StaleViews = stale
 	}
 	return j, err
 }

@@ -120,11 +120,14 @@ refresh: [average, regulars]
 CREATE TABLE notes (id int PRIMARY KEY, client_id bigint REFERENCES clients);
 CREATE MATERIALIZED VIEW average AS SELECT 100 / (count(*) - 39) AS x FROM clients WHERE id < 100;
 CREATE MATERIALIZED VIEW regulars AS SELECT name FROM clients;`)
-	s.eraseAll(t, "1", "1")
+	erased := s.eraseAll(t, "1", "1")
 	for range 2 { // the second time between two tries
 		if err := s.store.RefreshViews(t.Context()); err == nil || !strings.Contains(err.Error(), "average: 22012") {
 			t.Errorf("the error does not name the view: %v", err)
 		}
+	}
+	if r := s.residue(t, erased); len(r.StaleViews) != 1 || r.StaleViews["average"] != "22012" {
+		t.Errorf("the job says %+v", r)
 	}
 	s.is(t, "SELECT count(*) FROM regulars WHERE name = 'client 1'", "0")
 	s.is(t, "SELECT count(*) FROM oubli.stale_views", "0")
@@ -143,6 +146,9 @@ CREATE MATERIALIZED VIEW regulars AS SELECT name FROM clients;`)
 	}
 	s.is(t, "SELECT count(*) FROM regulars WHERE name = 'client 42'", "0")
 	s.is(t, "SELECT count(*) FROM oubli.refreshes", "0")
+	if r := s.residue(t, erased); r.StaleViews != nil {
+		t.Errorf("the job says %+v", r)
+	}
 }
 
 // An error of whatever class is the view's as long as the database takes a small

@@ -105,14 +105,21 @@ func (c *cli) runPlan(ctx context.Context, kind jobs.Kind) error {
 		return fmt.Errorf("no plan: %s: run oubli check", compiled.Gaps.Summary())
 	}
 	p := compiled.Plan
-	statements := p.Statements()
+	statements, late := p.Statements(), p.LateRows.All()
 	if kind == jobs.Merge {
 		if len(p.Merge.Refused) > 0 {
 			return fmt.Errorf("no merges under this map: %s", p.Merge.Refused.Error())
 		}
-		statements = p.Merge.Statements()
+		statements, late = p.Merge.Statements(), p.LateRowsOfMerges()
 	}
 	for _, s := range statements {
+		fmt.Fprintln(c.stdout, s)
+	}
+	if len(late) > 0 {
+		fmt.Fprintln(c.stdout, "\n-- Second looks, after the job and once a day: rows that were written about its clients "+
+			"after these were erased.")
+	}
+	for _, s := range late {
 		fmt.Fprintln(c.stdout, s)
 	}
 	return nil

@@ -189,5 +189,6 @@ func Untested(conn *pgx.Conn) string {
 	if _, err := fmt.Sscan(conn.PgConn().ParameterStatus("server_version"), &major); err != nil || major <= NewestVersion {
 		return ""
 	}
-	return fmt.Sprintf("the server runs PostgreSQL %d, and this version of oubli was tested on %d to %d", major, OldestVersion, NewestVersion)
+	return fmt.Sprintf("the server runs PostgreSQL %d, and this version of oubli was tested on %d to %d",
+		major, OldestVersion, NewestVersion)
 }

@@ -23,7 +23,8 @@ func (w Warning) String() string { return w.Table + ": " + w.Why + " — " + w.F
 // every deletion of a client's row, would read the whole table; activities by
 // which selections are slow; pairs of columns that can point to a client and
 // that no entry mentions; retention periods that begin on a day that is
-// guessed; and a client's row that stays.
+// guessed; names by which clients are searched without an index; and a client's
+// row that stays.
 func Warnings(m *erasuremap.Map, catalog *Catalog) []Warning {
 	md, _ := resolve(m, catalog)
 	if !md.identified {
@@ -149,8 +150,8 @@ func (w *warner) warnOfRetention() {
 		for _, rule := range w.m.Retention {
 			if rule.Name == e.Retain.Rule && usesFiscalYears(rule) && (tenant == nil || tenant.FiscalYearEnd == "") {
 				w.add(e.rel.qualified(),
-					"retention "+rule.Name+" counts from the end of fiscal years, and the map does not say when these end: "+
-						"calendar years are assumed",
+					"retention "+rule.Name+" counts from the end of fiscal years, and the map does not say when these end: calendar "+
+						"years are assumed",
 					"under tenant: fiscal_year_end: …, a column with the month or MM-DD")
 			}
 		}

@@ -96,6 +96,17 @@ func (m *Merge) All() []Statement {
 	return slices.Concat(all, m.DeleteLateRows, m.DropLateRows, m.ProofLateRows.before(), m.MoveLateRows, m.ProofLateRows.after())
 }
 
+// LateRowsOfMerges lists what runs for rows that were written about a merge's source
+// after it was merged, in order.
+func (p *Plan) LateRowsOfMerges() []Statement {
+	m := p.Merge
+	rows := slices.Concat(m.DeleteLateRows, m.DropLateRows, m.MoveLateRows)
+	if len(rows) == 0 {
+		return nil
+	}
+	return slices.Concat(p.LateRows.Find, p.LateRows.Lock, m.ProofLateRows.before(), rows, m.ProofLateRows.after())
+}
+
 // Refuse refuses merges under this map, because PostgreSQL refuses one of their
 // statements. Erasing still works.
 func (m *Merge) Refuse(all Gaps) { m.Refused = append(m.Refused, all...) }

@@ -42,6 +42,6 @@ func ReadWritten(results pgx.BatchResults) (map[string]Written, error) {
 
 // errNotCounted blocks a job: without the counts nobody knows what triggers have
 // written, so that nothing could be proved.
-var errNotCounted = &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "track_counts is off, so that PostgreSQL does not count " +
-	"the rows that triggers write, and what was erased cannot be proved: as a superuser, ALTER ROLE … SET track_counts = on for the " +
-	"workers' role and restart the workers, or set it for the server"}
+var errNotCounted = &jobs.Error{Kind: jobs.Conflict, Code: jobs.CodeOperator, Msg: "track_counts is off, so that PostgreSQL does " +
+	"not count the rows that triggers write, and what was erased cannot be proved: as a superuser, ALTER ROLE … SET track_counts = on " +
+	"for the workers' role and restart the workers, or set it for the server"}

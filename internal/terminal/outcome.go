@@ -3,6 +3,8 @@ package terminal
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -64,6 +66,13 @@ func WriteOutcome(w io.Writer, j jobs.Job) {
 		t.fact("on disk", residueText(*j.Residue))
 		if j.Residue.WaitingFor != "" {
 			t.fact("", "waiting: "+Printable(j.Residue.WaitingFor))
+		}
+		for _, view := range slices.Sorted(maps.Keys(j.Residue.StaleViews)) {
+			why := "is refreshed within a minute"
+			if code := j.Residue.StaleViews[view]; code != "" {
+				why = "could not be refreshed (" + Printable(code) + "), and may still show erased rows"
+			}
+			t.fact("", "stale: "+Printable(view)+" "+why)
 		}
 	}
 	_ = t.Flush()

@@ -41,6 +41,10 @@ func TestOutcomesReadAsInTheGoldenFile(t *testing.T) {
 			Mail: jobs.MailStatus{State: jobs.MailWaiting}}},
 		{"nobody", jobs.Job{ID: jobID, TenantID: "7", State: jobs.Completed, Reason: jobs.Inactivity,
 			CreatedAt: created, StartedAt: &started, FinishedAt: &started, Mail: jobs.MailStatus{State: jobs.MailNone}}},
+		{"stale views", jobs.Job{ID: jobID, TenantID: "7", State: jobs.Completed, Reason: jobs.Inactivity,
+			CreatedAt: created, StartedAt: &started, FinishedAt: &started, Mail: jobs.MailStatus{State: jobs.MailNone},
+			Residue: &jobs.Residue{Name: jobs.ResidueMixed, Reached: finished,
+				StaleViews: map[string]string{"regulars": "", "revenue": "22012"}}}},
 	}
 	const name = "testdata/outcomes.txtar"
 	var got txtar.Archive
