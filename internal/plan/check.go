@@ -55,6 +55,7 @@ func (c *checker) checkCycle(cycle []*entry) {
 	for i, e := range cycle {
 		names[i] = c.name(e.rel)
 	}
-	c.gaps.add(cycle[0].Pos, cycle[0].rel, "", "unlink one of the references first: {table: …, through: …, reference: …, erase: unlink}",
+	c.gaps.add(cycle[0].Pos, cycle[0].rel, "",
+		"unlink one of the references first: {table: …, through: …, reference: …, erase: unlink}",
 		"no order of deletion: %s refer to each other", strings.Join(names, ", "))
 }
