@@ -299,7 +299,7 @@ func (s *Service) withConsole(api http.Handler, wakes waking, hub *events.Hub) (
 	pages, err := console.New(console.Options{
 		Sessions: s.store, Jobs: s.store, Steps: wakes, Waiter: hub, Kept: s.store, Log: s.log,
 		Formats:        console.Formats{Reason: mailer.Reason, Number: mailer.Number, Date: mailer.Date},
-		FrameAncestors: s.cfg.ConsoleFrameAncestors, Environment: s.cfg.Environment,
+		FrameAncestors: s.cfg.ConsoleFrameAncestors, Environment: s.cfg.Environment, Refuse: s.ledger.Restored,
 	})
 	if err != nil {
 		return nil, err

@@ -69,6 +69,9 @@ type Options struct {
 	// Content-Security-Policy. Empty: none.
 	FrameAncestors string
 	Environment    string // named in a banner; empty: no banner
+	// Refuse, if it returns an error, makes every page show it: the database was
+	// restored, and shows people who were erased. Nil: never.
+	Refuse func() error
 }
 
 //go:embed templates/*.html
@@ -89,6 +92,9 @@ func New(o Options) (http.Handler, error) {
 		if part == nil {
 			return nil, errors.New("console: every part is required")
 		}
+	}
+	if o.Refuse == nil {
+		o.Refuse = func() error { return nil }
 	}
 	c := &console{Options: o, pages: map[string]*template.Template{}}
 	names, err := fs.Glob(templateFiles, "templates/*.html")

@@ -28,6 +28,10 @@ type screen func(w http.ResponseWriter, r *http.Request, v *visit) error
 func (c *console) signed(role jobs.Role, next screen) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		v := &visit{lang: match("", r.Header.Get("Accept-Language")), zone: time.UTC}
+		if err := c.Refuse(); err != nil {
+			c.fail(w, r, v, err)
+			return
+		}
 		cookie, err := r.Cookie(cookieName(r))
 		if err == nil {
 			v.ConsoleSession, err = c.Sessions.ConsoleSession(r.Context(), cookie.Value)
@@ -94,7 +98,9 @@ func (c *console) signIn(w http.ResponseWriter, r *http.Request) {
 		Code string `json:"code"`
 	}
 	status, path := http.StatusOK, "/console/"
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+	if c.Refuse() != nil {
+		status = http.StatusServiceUnavailable
+	} else if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
 		status = http.StatusBadRequest
 	} else if session, cookie, err := c.Sessions.OpenConsole(r.Context(), body.Code); err != nil {
 		status = http.StatusUnauthorized

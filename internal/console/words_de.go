@@ -23,6 +23,8 @@ var german = catalogue{tag: "de", words: map[string]string{
 	"error.forbidden": "Ihre Rolle erlaubt das nicht.",
 	"error.conflict":  "Der jetzige Zustand erlaubt das nicht. Laden Sie die Seite neu.",
 	"error.invalid":   "Eine Angabe ist nicht gültig.",
+	"error.database_restored": "Die Datenbank wurde aus einer Sicherung wiederhergestellt. " +
+		"Bis die Daten, die damit zurückkamen, wieder gelöscht sind, geht nichts.",
 	"error.malformed": "Die Anfrage ist nicht lesbar.",
 	"error.unavailable": "Der Dienst ist ausgelastet oder erreicht seine Datenbank nicht. Versuchen Sie es gleich noch " +
 		"einmal.",

@@ -15,7 +15,7 @@ import (
 )
 
 // bucket is a Store in a bucket of S3, or of a server that speaks its protocol. The
-// server must honour If-None-Match on a PUT; [Ledger.Probe] finds out.
+// server must honour If-None-Match on a PUT.
 type bucket struct {
 	client *minio.Client
 	name   string
