@@ -16,7 +16,8 @@ func (s *Store) dryRun(ctx context.Context, conn *pgx.Conn, ch chunk, v *verdict
 	if len(v.erase) == 0 {
 		return runPlan(ctx, conn, ch.plan, ch.changes(v, "", nil))
 	}
-	own, profiles := s.laneOf(ch.claim), v.profiles
+	own := s.laneOf(ch.claim)
+	var profiles map[int]string // by slot
 	var wanted []int
 	if ch.usesSharedProfile {
 		wanted = []int{1}

@@ -63,7 +63,7 @@ func (o *Options) validate() error {
 		errs = append(errs, errors.New("Verifier is required"))
 	}
 	if o.Waiter == nil || o.Feed == nil {
-		errs = append(errs, errors.New("Waiter and Feed are required"))
+		errs = append(errs, errors.New("both Waiter and Feed are required"))
 	}
 	if o.Version == "" {
 		o.Version = "dev"
