@@ -24,6 +24,12 @@ func (s *Store) Client(ctx context.Context, tenant, id string) (jobs.ClientDetai
 	if err != nil {
 		return jobs.ClientDetail{}, unavailableWithGaps(err)
 	}
+	if _, _, err := tenantFacts(ctx, s.pool, p, tenant); err != nil {
+		if unknownTenant(err) { // or one that is spelled otherwise
+			return jobs.ClientDetail{}, missing
+		}
+		return jobs.ClientDetail{}, pgfault.Wrap("find tenant", err)
+	}
 	var law *jobs.Law
 	if p.NeedsLaw {
 		law, err = s.readLaw(ctx, p, tenant)

@@ -94,6 +94,12 @@ func (s *Store) Clients(ctx context.Context, f jobs.ClientSearch) (jobs.List[job
 	if err != nil {
 		return none, unavailableWithGaps(err)
 	}
+	if _, _, err := tenantFacts(ctx, s.pool, p, f.TenantID); err != nil {
+		if unknownTenant(err) { // or one that is spelled otherwise
+			return jobs.List[jobs.Client]{Items: []jobs.Client{}}, nil
+		}
+		return none, pgfault.Wrap("find tenant", err)
+	}
 	secret, err := s.cursorSecret(ctx)
 	if err != nil {
 		return none, err

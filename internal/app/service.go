@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -304,10 +305,14 @@ func (s *Service) withConsole(api http.Handler, wakes waking, hub *events.Hub) (
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/console/", pages)
-	mux.Handle("/", api)
-	return mux, nil
+	// Not a ServeMux: it would redirect paths that the API answers with 404.
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/console/") {
+			pages.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	}), nil
 }
 
 // startWebhook delivers events, if there is an address for them.

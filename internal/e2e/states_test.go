@@ -67,13 +67,13 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 	}
 	spared := next()
 	s.Exec(t, "UPDATE clients SET legal_hold = true WHERE id = $1::text::bigint", spared)
-	others := []string{running(), running()} // to be blocked in the end
+	others := []string{running(), running(), running()} // to be blocked in the end
 
 	tests := map[jobs.State]struct {
 		reach func() string
 		taken map[string]jobs.State // the job's state after each step that is allowed
 	}{
-		jobs.Scheduled: {scheduled, map[string]jobs.State{"cancel": jobs.Cancelled}},
+		jobs.Scheduled: {scheduled, map[string]jobs.State{"cancel": jobs.Cancelled, "pause": jobs.Paused}},
 		jobs.Running:   {running, map[string]jobs.State{"cancel": jobs.Cancelled, "pause": jobs.Paused}},
 		jobs.Paused: {func() string { return stepped(running(), "pause") },
 			map[string]jobs.State{"cancel": jobs.Cancelled, "resume": jobs.Running}},
@@ -87,7 +87,7 @@ func TestEveryStepInEveryStateIsTakenOrRefusedWithTheStatesName(t *testing.T) {
 			others = others[1:]
 			until(t, c, id, "the job to be blocked", func(j jobs.Job) bool { return j.State == jobs.Blocked })
 			return id
-		}, map[string]jobs.State{"cancel": jobs.Cancelled}},
+		}, map[string]jobs.State{"cancel": jobs.Cancelled, "pause": jobs.Paused}},
 	}
 	for _, state := range []jobs.State{
 		jobs.Scheduled, jobs.Running, jobs.Paused, jobs.Completed, jobs.CompletedWithExceptions, jobs.Failed,
