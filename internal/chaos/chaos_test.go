@@ -4,6 +4,7 @@ package chaos
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -66,15 +67,16 @@ type control struct {
 	name    string
 	without func(*wire.Tuning)
 	story   func(t *testing.T, r *round)
-	finds   string // what the driver must report in this case
+	finds   []string // of these the driver must report one in this case
 }
 
 func TestTheDriverNoticesWhenAProtectionIsSwitchedOff(t *testing.T) {
 	l := openTestLab(t, Options{Clients: 1600, Workers: 2})
 	for _, c := range []control{
-		{"the fence", func(t *wire.Tuning) { t.Unfenced = true }, wakeAfterTakeover, "is gone, and no job says so"},
-		{"the reconciler", func(t *wire.Tuning) { t.Unwatched = true }, loseHintsThatWait, "are stuck"},
-		{"the record of a mail", func(t *wire.Tuning) { t.Unmarked = true }, sendOneMail, "came again"},
+		{"the fence", func(t *wire.Tuning) { t.Unfenced = true }, wakeAfterTakeover,
+			[]string{"is gone, and no job says so", "are stuck"}},
+		{"the reconciler", func(t *wire.Tuning) { t.Unwatched = true }, loseHintsThatWait, []string{"are stuck"}},
+		{"the record of a mail", func(t *wire.Tuning) { t.Unmarked = true }, sendOneMail, []string{"came again"}},
 	} {
 		for name, without := range map[string]func(*wire.Tuning){"with": nil, "without": c.without} {
 			t.Run(name+" "+c.name, func(t *testing.T) {
@@ -96,9 +98,10 @@ func TestTheDriverNoticesWhenAProtectionIsSwitchedOff(t *testing.T) {
 				if without == nil && found != "" {
 					t.Errorf("with %s in its place: %s", c.name, found)
 				}
-				if without != nil && !strings.Contains(found, c.finds) {
+				reports := func(kind string) bool { return strings.Contains(found, kind) }
+				if without != nil && !slices.ContainsFunc(c.finds, reports) {
 					r.writeLogs()
-					t.Errorf("without %s the driver finds nothing of the kind %q: %q", c.name, c.finds, found)
+					t.Errorf("without %s the driver finds nothing of the kinds %q: %q", c.name, c.finds, found)
 				}
 			})
 		}
@@ -173,8 +176,11 @@ func wakeAfterTakeover(t *testing.T, r *round) {
 	})
 	next.signal(syscall.SIGCONT)
 	r.mustSee(t, "all three workers to give up their claims", func() bool {
-		return r.count(t.Context(), "SELECT count(*) FROM oubli.jobs WHERE finished_at IS NULL") == 0 &&
+		ended := r.count(t.Context(), "SELECT count(*) FROM oubli.jobs WHERE finished_at IS NULL") == 0 &&
 			r.keys.LLen(t.Context(), "asynq:{interactive}:active").Val() == 0
+		// Without the fence two workers may have recorded the same client, depending on
+		// who was faster. Then the batch is claimed again and again, and never ends.
+		return ended || r.count(t.Context(), "SELECT max(attempt) FROM oubli.tasks") > 20
 	})
 	r.settleAndCheck(t)
 }
