@@ -44,15 +44,15 @@ type Hub struct {
 	stop sync.Once
 	work sync.WaitGroup
 
-	mu      sync.Mutex
-	readers map[*reader]bool
-	waiting map[*waiter]bool
-	looking bool // a goroutine looks
+	mu       sync.Mutex
+	admitted map[string]int // readers by tenant, before and while they follow
+	readers  map[*reader]bool
+	waiting  map[*waiter]bool
+	looking  bool // a goroutine looks
 }
 
 type reader struct {
-	tenant string
-	wake   chan struct{} // holds one
+	wake chan struct{} // holds one
 }
 
 type waiter struct {
@@ -69,7 +69,7 @@ func NewHub(o HubOptions) *Hub {
 	if o.Heartbeat == 0 {
 		o.Heartbeat = 15 * time.Second
 	}
-	return &Hub{o: o, done: make(chan struct{}), readers: map[*reader]bool{}, waiting: map[*waiter]bool{}}
+	return &Hub{o: o, done: make(chan struct{}), admitted: map[string]int{}, readers: map[*reader]bool{}, waiting: map[*waiter]bool{}}
 }
 
 // Stop ends all streams and waits. Those who wait get an answer at once.
@@ -119,29 +119,28 @@ func (h *Hub) Wait(ctx context.Context, tenant, job string, seen jobs.JobProgres
 func (h *Hub) Admit(tenant string) (release func(), err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	n := 0
-	for r := range h.readers {
-		if r.tenant == tenant {
-			n++
-		}
+	all := 0
+	for _, n := range h.admitted {
+		all += n
 	}
-	if len(h.readers) >= maxReaders || n >= maxReadersOfTenant {
+	if all >= maxReaders || h.admitted[tenant] >= maxReadersOfTenant {
 		return nil, tooMany("streams of events")
 	}
-	r := &reader{tenant: tenant, wake: make(chan struct{}, 1)}
-	h.readers[r] = true
-	return func() {
+	h.admitted[tenant]++
+	return sync.OnceFunc(func() {
 		h.mu.Lock()
-		delete(h.readers, r)
-		h.mu.Unlock()
-	}, nil
+		defer h.mu.Unlock()
+		if h.admitted[tenant]--; h.admitted[tenant] == 0 {
+			delete(h.admitted, tenant)
+		}
+	}), nil
 }
 
 // Follow sends a tenant's events after a number, or with a negative one those from now
 // on, until ctx ends, the hub stops or send fails. Without events it calls send with
 // none from time to time. expired says that events were deleted before they were sent.
 func (h *Hub) Follow(ctx context.Context, tenant string, after int64, send func(events []jobs.JobEvent, expired bool) error) error {
-	r := &reader{tenant: tenant, wake: make(chan struct{}, 1)}
+	r := &reader{wake: make(chan struct{}, 1)}
 	h.mu.Lock()
 	h.readers[r] = true
 	h.look()

@@ -188,7 +188,16 @@ func TestTheNumberOfWaitingCallersOfATenantIsBounded(t *testing.T) {
 	t.Parallel()
 	db := bookingdb.New(t, 600)
 	h := newHub(t, open(t, db))
-	for range 20 {
+	if _, err := h.Admit("1"); err != nil {
+		t.Fatal(err)
+	}
+	// A reader who follows takes the one place that was reserved, not a second one.
+	begun := make(chan struct{})
+	go func() {
+		_ = h.Follow(t.Context(), "1", -1, func([]jobs.JobEvent, bool) error { close(begun); return nil })
+	}()
+	<-begun
+	for range 19 {
 		if _, err := h.Admit("1"); err != nil {
 			t.Fatal(err)
 		}
