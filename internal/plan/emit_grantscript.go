@@ -92,6 +92,7 @@ func apiControlGrants(role string) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "REVOKE INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA oubli FROM %s; -- earlier scripts granted more\n", ident(role))
 	fmt.Fprintf(&b, "GRANT SELECT ON ALL TABLES IN SCHEMA oubli TO %s;\n", ident(role))
+	fmt.Fprintf(&b, "REVOKE SELECT ON oubli.former_values FROM %s; -- values of erased clients are for the workers\n", ident(role))
 	for _, t := range apiControlTables {
 		fmt.Fprintf(&b, "GRANT %s ON oubli.%s TO %s;\n", t.rights, t.table, ident(role))
 	}

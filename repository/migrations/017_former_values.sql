@@ -13,15 +13,13 @@ CREATE TABLE oubli.former_values (
 -- No statistics: they would hold values.
 ALTER TABLE oubli.former_values ALTER value SET STATISTICS 0;
 
--- The roles of an earlier oubli grants have the same rights as on second_looks.
+-- The workers' roles of an earlier oubli grants: those that may delete second looks.
+-- The API's role may not read values of erased clients.
 DO $$ DECLARE role record;
 BEGIN
   FOR role IN
-    SELECT grantee::regrole AS name, bool_or(privilege_type = 'DELETE') AS works
-    FROM pg_class, aclexplode(relacl) WHERE oid = 'oubli.second_looks'::regclass AND grantee <> relowner AND grantee <> 0 GROUP BY grantee LOOP
-    EXECUTE format('GRANT SELECT ON oubli.former_values TO %s', role.name);
-    IF role.works THEN
-      EXECUTE format('GRANT INSERT, UPDATE, DELETE ON oubli.former_values TO %s', role.name);
-    END IF;
+    SELECT grantee::regrole AS name FROM pg_class, aclexplode(relacl)
+    WHERE oid = 'oubli.second_looks'::regclass AND grantee <> relowner AND grantee <> 0 AND privilege_type = 'DELETE' GROUP BY grantee LOOP
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON oubli.former_values TO %s', role.name);
   END LOOP;
 END $$;
