@@ -77,8 +77,8 @@ func (s *Store) ConsoleSession(ctx context.Context, cookie string) (jobs.Console
 	if err != nil {
 		return c, err
 	}
-	_, err = s.pool.Exec(ctx, "UPDATE oubli.console_sessions SET seen_at = now() WHERE cookie_digest = $1 AND seen_at < now() - "+
-		"interval '1 minute'", digest)
+	_, err = s.pool.Exec(ctx, `
+		UPDATE oubli.console_sessions SET seen_at = now() WHERE cookie_digest = $1 AND seen_at < now() - interval '1 minute'`, digest)
 	return c, pgfault.Wrap("note a session of the console", err)
 }
 
@@ -88,15 +88,15 @@ func (s *Store) CloseConsole(ctx context.Context, cookie string) error {
 	return pgfault.Wrap("end a session of the console", err)
 }
 
-// EndConsole ends a session, or takes back its link. Only its own person may, or a
-// service for all tenants.
+// EndConsole ends a session, or takes back its link. Its own person may, and an
+// administrator of its tenant or of all.
 func (s *Store) EndConsole(ctx context.Context, by jobs.Caller, id string) error {
 	missing := &jobs.Error{Kind: jobs.Missing, Code: "not_found", Msg: "no such session"}
 	if uuid.Validate(id) != nil {
 		return missing
 	}
 	tag, err := s.pool.Exec(ctx, `DELETE FROM oubli.console_sessions
-		WHERE id = $1 AND ($2 = '*' OR tenant_id = $2 AND (subject = $3 OR $4 = 'admin'))`, id, by.Tenant, by.Subject, by.Role)
+		WHERE id = $1 AND ($2 = '*' OR tenant_id = $2) AND (subject = $3 OR $4 = 'admin')`, id, by.Tenant, by.Subject, by.Role)
 	if err == nil && tag.RowsAffected() == 0 {
 		return missing
 	}
