@@ -246,8 +246,8 @@ func (s *Store) sortCandidates(ctx context.Context, p *plan.Plan, l frozenList) 
 		return nil
 	}
 	there := func(tx pgx.Tx) (done bool, err error) {
-		err = tx.QueryRow(ctx, "SELECT EXISTS (SELECT FROM oubli.sorted_parts WHERE selection_id = $1 AND sort = $2)", l.id,
-			l.sort).Scan(&done)
+		const sql = "SELECT EXISTS (SELECT FROM oubli.sorted_parts WHERE selection_id = $1 AND sort = $2)"
+		err = tx.QueryRow(ctx, sql, l.id, l.sort).Scan(&done)
 		return done || l.candidates == 0, err
 	}
 	st := p.OrderByCreation
@@ -262,8 +262,8 @@ func (s *Store) sortCandidates(ctx context.Context, p *plan.Plan, l frozenList) 
 		if done, err := there(tx); err != nil || done {
 			return err
 		}
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtextextended('oubli:sort:' || $1, 0)), set_config('jit', 'off', "+
-			"true)", l.id); err != nil {
+		const lock = "SELECT pg_advisory_xact_lock(hashtextextended('oubli:sort:' || $1, 0)), set_config('jit', 'off', true)"
+		if _, err := tx.Exec(ctx, lock, l.id); err != nil {
 			return err
 		}
 		if done, err := there(tx); err != nil || done { // another request has stored it

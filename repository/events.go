@@ -24,8 +24,8 @@ const (
 // keep their order, because each change of its state locks its row.
 func (s *Store) NumberEvents(ctx context.Context) (last int64, err error) {
 	var fresh bool
-	err = s.pool.QueryRow(ctx, "SELECT last_event, EXISTS (SELECT FROM oubli.events WHERE number IS NULL) FROM "+
-		"oubli.service").Scan(&last, &fresh)
+	err = s.pool.QueryRow(ctx, `
+		SELECT last_event, EXISTS (SELECT FROM oubli.events WHERE number IS NULL) FROM oubli.service`).Scan(&last, &fresh)
 	if err != nil || !fresh {
 		return last, pgfault.Wrap("look for events", err)
 	}
@@ -50,17 +50,17 @@ func (s *Store) NumberEvents(ctx context.Context) (last int64, err error) {
 // EventsAfter reads events of a tenant in the order of their numbers, from after one.
 // expired says that some that came later than it were deleted already.
 func (s *Store) EventsAfter(ctx context.Context, tenant string, after int64, limit int) (events []jobs.JobEvent, expired bool, err error) {
-	sql, args := "", []any{after, limit}
+	which, args := "number > $1", []any{after, limit}
 	if tenant != jobs.AnyTenant {
-		sql, args = " AND tenant_id = $3", append(args, tenant)
+		which, args = "number > $1 AND tenant_id = $3", append(args, tenant)
 	}
 	err = s.db.Snapshot(ctx, "read events", func(tx pgx.Tx) error {
 		if err := tx.QueryRow(ctx, "SELECT expired_event > $1 FROM oubli.service", after).Scan(&expired); err != nil {
 			return err
 		}
-		rows, err := tx.Query(ctx, "SELECT number, coalesce(job_id::text, ''), tenant_id, type, at, data FROM oubli.events WHERE number "+
-			"> $1"+
-			sql+" ORDER BY number LIMIT $2", args...)
+		rows, err := tx.Query(ctx, `
+			SELECT number, coalesce(job_id::text, ''), tenant_id, type, at, data FROM oubli.events
+			WHERE `+which+` ORDER BY number LIMIT $2`, args...)
 		if err == nil {
 			events, err = pgx.CollectRows(rows, scanEvent)
 		}
@@ -78,8 +78,8 @@ func scanEvent(row pgx.CollectableRow) (e jobs.JobEvent, err error) {
 // Progress reads how far jobs are. A job that does not exist any more is left out.
 func (s *Store) Progress(ctx context.Context, ids []string) (map[string]jobs.JobProgress, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT j.id::text, j.state, (SELECT coalesce(sum(t.position), 0) FROM oubli.tasks AS t WHERE t.job_id = j.id AND t.kind <>
-		  'mail')::int
+		SELECT j.id::text, j.state,
+		  (SELECT coalesce(sum(t.position), 0) FROM oubli.tasks AS t WHERE t.job_id = j.id AND t.kind <> 'mail')::int
 		FROM oubli.jobs AS j WHERE j.id = ANY($1::text[]::uuid[])`, ids)
 	if err != nil {
 		return nil, pgfault.Wrap("read progress", err)

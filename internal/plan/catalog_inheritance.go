@@ -14,27 +14,27 @@ func (c *Catalog) inherits(r, ancestor *Relation) bool {
 	})
 }
 
-// heirs are the tables that inherit from r, directly or not. A statement on r
+// descendants are the tables that inherit from r, directly or not. A statement on r
 // changes their rows as well.
-func (c *Catalog) heirs(r *Relation) []*Relation {
+func (c *Catalog) descendants(r *Relation) []*Relation {
 	var all []*Relation
 	if !r.Inherited {
 		return nil
 	}
 	for i := range c.Relations {
-		if heir := &c.Relations[i]; c.inherits(heir, r) {
-			all = append(all, heir)
+		if descendant := &c.Relations[i]; c.inherits(descendant, r) {
+			all = append(all, descendant)
 		}
 	}
 	return all
 }
 
-// ownColumns are the columns of an heir that its ancestor does not have.
-func ownColumns(heir, ancestor *Relation) []*Column {
+// ownColumns are the columns of a descendant that its ancestor does not have.
+func ownColumns(descendant, ancestor *Relation) []*Column {
 	var own []*Column
-	for i := range heir.Columns {
-		if ancestor.Column(heir.Columns[i].Name) == nil {
-			own = append(own, &heir.Columns[i])
+	for i := range descendant.Columns {
+		if ancestor.Column(descendant.Columns[i].Name) == nil {
+			own = append(own, &descendant.Columns[i])
 		}
 	}
 	return own
@@ -45,9 +45,9 @@ func ownColumns(heir, ancestor *Relation) []*Column {
 func (md *model) reached() []*Relation {
 	all := md.relations()
 	for _, r := range md.relations() {
-		for _, heir := range md.catalog.heirs(r) {
-			if !slices.Contains(all, heir) {
-				all = append(all, heir)
+		for _, descendant := range md.catalog.descendants(r) {
+			if !slices.Contains(all, descendant) {
+				all = append(all, descendant)
 			}
 		}
 	}

@@ -26,7 +26,7 @@ func check(md *model) Gaps {
 		c.checkKeyIsUnique, c.checkKeyIsPersonal, c.checkClientColumns, c.checkEntryColumns, c.checkGuardsAndActivity,
 		c.checkTwice, c.checkActions, c.checkRetention, c.checkUniqueness, c.checkReferences, c.checkProfile, c.checkSlots,
 		// The map names all that there is to name.
-		c.coverForeignKeys, c.coverColumns, c.coverHeirs, c.coverTriggers, c.coverKeyless, c.coverRowSecurity, c.coverDetaching,
+		c.coverForeignKeys, c.coverColumns, c.coverDescendants, c.coverTriggers, c.coverKeyless, c.coverRowSecurity, c.coverDetaching,
 		c.coverViews, c.coverOutside, c.coverOpenTypes,
 		c.checkOrder,
 	} {

@@ -15,7 +15,7 @@ func (c *checker) coverForeignKeys() {
 		for k := range r.ForeignKeys {
 			fk := &r.ForeignKeys[k]
 			parent := c.catalog.parent(fk)
-			if parent == nil || (!c.isHeirOf(parent, c.client) && !c.holdsClientRows(parent)) || c.mapsForeignKey(r, fk, parent) {
+			if parent == nil || (!c.isOrInherits(parent, c.client) && !c.holdsClientRows(parent)) || c.mapsForeignKey(r, fk, parent) {
 				continue
 			}
 			c.gaps.add(c.firstMention(r), r, c.referenceColumn(fk, parent), "under tables: "+c.proposedEntry(r, fk, parent),
@@ -27,7 +27,9 @@ func (c *checker) coverForeignKeys() {
 // holdsClientRows reports whether rows of r belong to clients, and do not only
 // refer to them.
 func (c *checker) holdsClientRows(r *Relation) bool {
-	return slices.ContainsFunc(c.entries, func(e *entry) bool { return c.isHeirOf(r, e.rel) && !e.owned() && e.Erase != erasuremap.Unlink })
+	return slices.ContainsFunc(c.entries, func(e *entry) bool {
+		return c.isOrInherits(r, e.rel) && !e.owned() && e.Erase != erasuremap.Unlink
+	})
 }
 
 // proposedEntry is the entry that would map a foreign key.
@@ -106,7 +108,7 @@ func (c *checker) checkRewritten(r *Relation, fk *ForeignKey, parent *Relation) 
 		}
 	}
 	for _, w := range c.writes() {
-		if c.isHeirOf(parent, w.rel) {
+		if c.isOrInherits(parent, w.rel) {
 			refuse(w.pos, w.column.Name)
 		}
 	}
@@ -114,10 +116,12 @@ func (c *checker) checkRewritten(r *Relation, fk *ForeignKey, parent *Relation) 
 
 // deletesRowsOf reports whether erasing deletes rows of r that belong to a client.
 func (c *checker) deletesRowsOf(r *Relation) bool {
-	if c.isHeirOf(r, c.client) {
+	if c.isOrInherits(r, c.client) {
 		return c.m.Client.Erase == erasuremap.DeleteClient
 	}
-	return slices.ContainsFunc(c.entries, func(e *entry) bool { return c.isHeirOf(r, e.rel) && !e.owned() && e.Erase == erasuremap.Delete })
+	return slices.ContainsFunc(c.entries, func(e *entry) bool {
+		return c.isOrInherits(r, e.rel) && !e.owned() && e.Erase == erasuremap.Delete
+	})
 }
 
 // checkDeleted refuses foreign keys that would prevent the deletion of their

@@ -7,8 +7,8 @@ import (
 )
 
 // Search are the statements that look for clients by their names. A search is a
-// list of words. A client is found if each word is a part of its
-// name, in capitals or not. Three statements share the work:
+// list of words. A client is found if each word is a part of its name, whatever its
+// case. Three statements share the work:
 //
 //   - [Search.Scan] reads a bounded number of clients in the order of their keys. It
 //     needs no index of names, and one call may not reach the end.
@@ -43,8 +43,8 @@ func (em emitter) fullName() string {
 
 // matches is the condition that each word is a part of the name. The words come as
 // patterns of LIKE.
-func (t *text) matches(em emitter) string {
-	return fmt.Sprintf("lower(%s) LIKE ALL (ARRAY(SELECT lower(p) FROM unnest(%s) AS p))", em.fullName(),
+func (t *text) matches() string {
+	return fmt.Sprintf("lower(%s) LIKE ALL (ARRAY(SELECT lower(p) FROM unnest(%s) AS p))", t.fullName(),
 		t.array(Arg{Kind: ArgPatterns}, "text"))
 }
 
@@ -61,9 +61,9 @@ func (t *text) own(after bool) string {
 func (em emitter) scanStatement(after bool) Statement {
 	t := em.text()
 	key := ident("c", em.key.Name)
-	t.add("SELECT key::text, hit\nFROM (\n  SELECT %s AS key, %s AS hit\n  FROM %s AS \"c\"\n  WHERE %s\n  ORDER BY %s\n  LIMIT %s) AS "+
-		"seen\nORDER BY seen.key",
-		key, t.matches(em), em.client.ident(), t.own(after), key, t.arg(Arg{Kind: ArgLimit}))
+	t.add("SELECT key::text, hit\nFROM (\n  SELECT %s AS key, %s AS hit\n  FROM %s AS \"c\"\n  WHERE %s\n"+
+		"  ORDER BY %s\n  LIMIT %s) AS seen\nORDER BY seen.key",
+		key, t.matches(), em.client.ident(), t.own(after), key, t.arg(Arg{Kind: ArgLimit}))
 	return t.statement("clients: scan for a name", em.name(em.client))
 }
 
@@ -77,15 +77,15 @@ func (em emitter) indexedStatement(after bool) Statement {
 		columns = append(columns, fmt.Sprintf("%s LIKE lower(%s::text)", lowered("c", em.client.Column(name)),
 			t.arg(Arg{Kind: ArgPattern})))
 	}
-	t.add("SELECT key::text\nFROM (\n  SELECT %s AS key\n  FROM %s AS \"c\"\n  WHERE %s\n    AND (%s)\n    AND %s\n  LIMIT %s) AS "+
-		"found\nORDER BY found.key",
-		key, em.client.ident(), t.own(after), strings.Join(columns, " OR "), t.matches(em), t.arg(Arg{Kind: ArgLimit}))
+	t.add("SELECT key::text\nFROM (\n  SELECT %s AS key\n  FROM %s AS \"c\"\n  WHERE %s\n    AND (%s)\n    AND %s\n"+
+		"  LIMIT %s) AS found\nORDER BY found.key",
+		key, em.client.ident(), t.own(after), strings.Join(columns, " OR "), t.matches(), t.arg(Arg{Kind: ArgLimit}))
 	return t.statement("clients: find by name", em.name(em.client))
 }
 
 func (em emitter) amongStatement() Statement {
 	t := em.text()
-	t.add("SELECT %s\nFROM %s AS \"c\"\nWHERE %s\n  AND %s", t.keyText(), em.client.ident(), t.theseClients("c"), t.matches(em))
+	t.add("SELECT %s\nFROM %s AS \"c\"\nWHERE %s\n  AND %s", t.keyText(), em.client.ident(), t.theseClients("c"), t.matches())
 	return t.statement("clients: find by name among some", em.name(em.client))
 }
 
@@ -142,8 +142,8 @@ func (w *warner) warnOfSearch() {
 		names[i], keys[i] = c.Name, lowered("", c)+" gin_trgm_ops"
 	}
 	w.add(w.client.qualified(),
-		"no index serves a search by "+strings.Join(names, ", ")+": GET /v1/clients reads clients in the order of their keys, some "+
-			"thousands at a time",
+		"no index serves a search by "+strings.Join(names, ", ")+
+			": GET /v1/clients reads clients in the order of their keys, some thousands at a time",
 		fmt.Sprintf("CREATE EXTENSION IF NOT EXISTS pg_trgm; CREATE INDEX CONCURRENTLY ON %s USING gin (%s)",
 			w.client.ident(), strings.Join(keys, ", ")))
 }

@@ -192,20 +192,20 @@ func (md *model) follows(e *entry, fk *ForeignKey) bool {
 			return false
 		}
 		named := fk.to(e.parents[0].rel) && (e.referenced() == "" || e.referenced() == fk.target(e.Reference))
-		return named || len(e.pairs) > 0 && md.toHeir(e, fk, e.parents[0].rel, e.pairs[0].target)
+		return named || len(e.pairs) > 0 && md.toDescendant(e, fk, e.parents[0].rel, e.pairs[0].target)
 	}
 	if fk.to(md.client) {
 		return !e.byValue() || fk.target(e.Reference) == e.target.Name
 	}
-	return e.Erase != erasuremap.Reassign && !e.byValue() && md.toHeir(e, fk, md.client, md.m.Client.Key)
+	return e.Erase != erasuremap.Reassign && !e.byValue() && md.toDescendant(e, fk, md.client, md.m.Client.Key)
 }
 
-// toHeir reports whether the foreign key refers to target in a table that inherits
+// toDescendant reports whether the foreign key refers to target in a table that inherits
 // from parent. Anonymous profiles are in the clients' own table, so that no such
 // reference can be reassigned to them.
-func (md *model) toHeir(e *entry, fk *ForeignKey, parent *Relation, target string) bool {
-	heir := md.catalog.parent(fk)
-	return heir != nil && md.catalog.inherits(heir, parent) && fk.target(e.Reference) == target
+func (md *model) toDescendant(e *entry, fk *ForeignKey, parent *Relation, target string) bool {
+	descendant := md.catalog.parent(fk)
+	return descendant != nil && md.catalog.inherits(descendant, parent) && fk.target(e.Reference) == target
 }
 
 // unlinked reports whether an entry of its own sets the foreign key to NULL.
